@@ -1,0 +1,1 @@
+"""Recurrent cells; each file registers through an entry point."""

@@ -1,0 +1,90 @@
+"""What a layer is told besides its inputs: training or not, random numbers, scratch memory.
+
+Random numbers are keyed, not stored: a generator follows from (seed, purpose, layer path) and
+(step, time), so a resumed run redraws the same numbers and no generator state is saved. The
+generator is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a keyed
+counter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rnnkit.types import Array, DType, Shape
+
+
+def keyed_generator(
+    seed: int, purpose: str, path: str = "", step: int = 0, time: int = 0
+) -> np.random.Generator:
+    """Return the generator of a purpose, such as "init", at a layer path, step and time."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{path}".encode()).digest()
+    key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
+    counter = np.array([0, time, step, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+class Pool:
+    """Scratch arrays that are handed out again once the window is closed.
+
+    Fresh memory for every window costs more than the arithmetic of a small cell. Tests set `fill`
+    to NaN, so that a layer that reads what it has not written is seen.
+    """
+
+    def __init__(self, fill: float | None = None) -> None:
+        self._fill = fill
+        self._free: dict[tuple[Shape, DType], list[Array]] = {}
+        self._used: list[Array] = []
+
+    def take(self, shape: Shape, dtype: DType) -> Array:
+        """Return an array with unspecified contents, valid until `recycle`."""
+        free = self._free.get((shape, dtype))
+        array = free.pop() if free else np.empty(shape, dtype)
+        if self._fill is not None and dtype.kind == "f":
+            array.fill(self._fill)
+        self._used.append(array)
+        return array
+
+    def recycle(self) -> None:
+        """Close the window: every array taken may be handed out again."""
+        for array in self._used:
+            self._free.setdefault((array.shape, array.dtype), []).append(array)
+        self._used.clear()
+
+
+@dataclass(frozen=True)
+class Context:
+    """Passed to every layer and loss.
+
+    `train` switches dropout on; `dtype` is float32, or float64 for checks; `valid` (T, B) marks the
+    steps of a ragged batch that carry data (None: all).
+    """
+
+    train: bool = False
+    dtype: DType = np.dtype(np.float32)
+    seed: int = 0
+    path: str = ""
+    step: int = 0
+    time: int = 0
+    valid: Array | None = None
+    pool: Pool = field(default_factory=Pool)
+
+    def empty(self, shape: Shape, dtype: DType | None = None) -> Array:
+        """Return scratch memory that lives until the window is closed."""
+        return self.pool.take(shape, dtype or self.dtype)
+
+    def random(self, *, locked: bool = False) -> np.random.Generator:
+        """Return the generator of this layer and step; `locked`: the same at every time index."""
+        return keyed_generator(
+            self.seed, "dropout", self.path, self.step, 0 if locked else self.time
+        )
+
+    def at(self, name: str) -> Context:
+        """Return the context of an inner layer, which then draws its own numbers."""
+        return replace(self, path=f"{self.path}.{name}" if self.path else name)
+
+    def later(self, steps: int) -> Context:
+        """Return the context of a piece of the window that starts `steps` later."""
+        return replace(self, time=self.time + steps) if steps else self

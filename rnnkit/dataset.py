@@ -1,0 +1,114 @@
+"""The contract of a dataset: windows over contiguous streams, and where to go on after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from rnnkit.block import Block
+from rnnkit.signal import Signal
+from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.types import JSON, Array
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a split is laid out: streams side by side, windows one after the other.
+
+    `reset` says where a stream takes its initial state: at every `window`, at each `epoch`,
+    `never`, or also after each `separator` (`document`). `tail` adds the last, shorter window,
+    which evaluation reads.
+    """
+
+    streams: int
+    window: int
+    reset: Literal["window", "epoch", "never", "document"] = "epoch"
+    separator: str | None = None
+    tail: bool = False
+
+
+class Batch(NamedTuple):
+    """One window: inputs, targets (T, B, ...), weights, resets (T, B); where the next starts."""
+
+    inputs: Array
+    targets: Array
+    weights: Array
+    resets: Array
+    next_cursor: JSON
+
+
+class Source(Protocol):
+    """Opened data."""
+
+    @property
+    def inputs(self) -> Signal:
+        """What the first layer reads."""
+        ...
+
+    @property
+    def targets(self) -> Signal:
+        """What the loss compares with."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What one target is: character, byte, word, ..."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Turns text into inputs; None where the data is no text."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tokens by id, which the checkpoint stores."""
+        ...
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what was read, for the checkpoint."""
+        ...
+
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits that have data."""
+        ...
+
+    def size(self, split: Split) -> int:
+        """Return the number of tokens or rows of a split."""
+        ...
+
+    def windows(self, split: Split, layout: Layout) -> int:
+        """Return the windows in an epoch; raises DataError where the split is too short."""
+        ...
+
+    def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
+        """Yield the windows from `cursor` (None: the start) to the end of its epoch."""
+        ...
+
+
+class Dataset(Block):
+    """Names data in a spec."""
+
+    group: ClassVar[str] = "rnnkit.datasets"
+    predicts_next: ClassVar[bool] = False
+    """True where the target is the next input, which no layer may see beforehand."""
+
+    def signals(self) -> tuple[Signal, Signal]:
+        """Return (inputs, targets) as far as they are known before the data is read."""
+        raise NotImplementedError(f"{type(self).__name__}.signals")
+
+    def text_tokenizer(self) -> Tokenizer | None:
+        """Return what turns text into ids, None where the data is no text."""
+        return None
+
+    def of_file(self, path: Path) -> Dataset:
+        """Return the same kind of data from one file, all of it in the `test` split."""
+        raise NotImplementedError(f"{type(self).__name__}.of_file")
+
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
+        """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""
+        raise NotImplementedError(f"{type(self).__name__}.open")

@@ -1,0 +1,1 @@
+"""Datasets; each file registers through an entry point."""

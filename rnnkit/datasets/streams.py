@@ -1,0 +1,75 @@
+"""A sequence of ids as contiguous streams side by side, read window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnkit.dataset import Batch, Layout
+from rnnkit.errors import DataError
+from rnnkit.types import JSON, Array
+
+
+def count_windows(tokens: int, layout: Layout, where: str) -> int:
+    """Return the windows in an epoch of N tokens, the next token being the target.
+
+    Each stream has n = (N - 1) // streams inputs. Raises DataError with the numbers that would fit.
+    """
+    inputs = max(tokens - 1, 0) // layout.streams
+    windows = -(-inputs // layout.window) if layout.tail else inputs // layout.window
+    if windows == 0:
+        raise DataError.of("DATA_TOO_SHORT", _too_short(tokens, layout, inputs), where)
+    return windows
+
+
+def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -> Iterator[Batch]:
+    """Yield the windows of `ids` (N,) from the cursor on; the layout must fit.
+
+    A window's last state starts the next one; `resets` marks where a stream starts anew instead.
+    """
+    per_stream = (len(ids) - 1) // layout.streams
+    used = per_stream * layout.streams
+    inputs = ids[:used].reshape(layout.streams, per_stream)
+    targets = ids[1 : used + 1].reshape(layout.streams, per_stream)
+    starts = None
+    if separator is not None:
+        starts = after_separators(ids, separator)[:used].reshape(inputs.shape)
+    first = 0 if cursor is None else int(cursor["window"])
+    for index in range(first, count_windows(len(ids), layout, "")):
+        piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
+        xs = _time_major(inputs[:, piece], np.dtype(np.int32))
+        resets = np.zeros(xs.shape, bool)
+        if starts is not None:
+            resets = _time_major(starts[:, piece], np.dtype(bool))
+        if layout.reset == "window" or (index == 0 and layout.reset != "never"):
+            resets[0] = True
+        ys = _time_major(targets[:, piece], np.dtype(np.int32))
+        weights = np.ones(xs.shape, np.float32)
+        yield Batch(xs, ys, weights, resets, {"window": index + 1})
+
+
+def after_separators(ids: Array, separator: Array) -> Array:
+    """Return a boolean (N,): true where a document starts, right after a separator."""
+    length = len(separator)
+    starts = np.zeros(len(ids), bool)
+    if len(ids) > length:
+        found = np.lib.stride_tricks.sliding_window_view(ids, length)[:-1]
+        starts[length:] = (found == separator).all(axis=1)
+    return starts
+
+
+def _time_major(piece: Array, dtype: np.dtype[np.generic]) -> Array:
+    return np.ascontiguousarray(piece.T, dtype=dtype)
+
+
+def _too_short(tokens: int, layout: Layout, inputs: int) -> str:
+    need = layout.streams * (1 if layout.tail else layout.window) + 1
+    fit = max(tokens - 1, 0) // (1 if layout.tail else layout.window)
+    advice = [f"at most {fit} streams"] if fit else []
+    if inputs and not layout.tail:
+        advice.append(f"windows of at most {inputs}")
+    return (
+        f"{tokens} tokens, but {layout.streams} streams of windows of {layout.window} need at "
+        f"least {need} ({' or '.join(advice) or 'give more text'}{' fit' if advice else ''})"
+    )

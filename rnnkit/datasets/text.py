@@ -1,0 +1,166 @@
+"""Text to predict token by token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from rnnkit.block import nested
+from rnnkit.dataset import Batch, Dataset, Layout, Split
+from rnnkit.datasets.corpus import python_docs, read_text
+from rnnkit.datasets.streams import count_windows, windows
+from rnnkit.errors import DataError
+from rnnkit.signal import Signal
+from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.types import JSON, Array
+
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Text(Dataset):
+    """Text whose target is the next token.
+
+    It comes from the embedded corpus (`"source": "python-docs"`) or one file (`path`), both cut by
+    `split`, or from a file for each split. `limit` keeps the first tokens. The vocabulary is that
+    of the whole text, or that of `train` where each split has a file.
+    """
+
+    type: Literal["text"] = "text"
+    predicts_next: ClassVar[bool] = True
+
+    source: Literal["python-docs"] | None = None
+    path: FileName | None = None
+    train: FileName | None = None
+    valid: FileName | None = None
+    test: FileName | None = None
+    tokenizer: Annotated[Tokenizer, nested("rnnkit.tokenizers")]
+    split: tuple[Share, Share, Share] = (0.9, 0.05, 0.05)
+    limit: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Text:
+        given = [key for key in ("source", "path", "train") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                'give one of "source", "path" or "train", '
+                + (f"not {' and '.join(given)}" if given else "received none")
+            )
+        if (self.valid or self.test) and not self.train:
+            raise ValueError('"valid" and "test" go with "train"')
+        if abs(sum(self.split) - 1) > 1e-9:
+            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        return self
+
+    def signals(self) -> tuple[Signal, Signal]:
+        """Give ids, their number unknown before the data is read, to predict ids."""
+        return Signal(None, ids=True), Signal(None, ids=True)
+
+    def text_tokenizer(self) -> Tokenizer:
+        """Return the tokenizer."""
+        return self.tokenizer
+
+    def of_file(self, path: Path) -> Text:
+        """Return the text of one file, all of it to be tested on."""
+        return Text(path=str(path), tokenizer=self.tokenizer, split=(0.0, 0.0, 1.0))
+
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TextSource:
+        """Read and encode the text; raises DataError for what is missing, empty or no UTF-8."""
+        if self.train is None:
+            data = python_docs() if self.path is None else read_text(root / self.path)
+            return self._cut(data, self.path or "python-docs", vocabulary)
+        names = {split: getattr(self, split) for split in SPLITS}
+        texts = {split: read_text(root / name) for split, name in names.items() if name}
+        vocabulary, train = self._encode(texts["train"], self.train, vocabulary)
+        ids = {
+            split: train if split == "train" else self._encode(text, names[split], vocabulary)[1]
+            for split, text in texts.items()
+        }
+        return self._source(vocabulary, ids, b"".join(texts.values()))
+
+    def _cut(self, data: bytes, name: str, vocabulary: Vocabulary | None) -> TextSource:
+        vocabulary, ids = self._encode(data, name, vocabulary)
+        shares = np.cumsum(self.split)
+        ends = [round(len(ids) * share) for share in shares[:2].tolist()] + [len(ids)]
+        parts = np.split(ids, ends[:2])
+        return self._source(
+            vocabulary,
+            {split: part for split, part in zip(SPLITS, parts, strict=True) if len(part)},
+            data,
+        )
+
+    def _encode(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None
+    ) -> tuple[Vocabulary, Array]:
+        try:
+            if self.limit is not None:
+                data = self.tokenizer.head(data, self.limit)
+            found = vocabulary or self.tokenizer.fit([data])
+            return found, self.tokenizer.encode(data, found)[: self.limit]
+        except DataError as error:
+            raise DataError(*(replace(p, where=name) for p in error.problems)) from None
+
+    def _source(
+        self, vocabulary: Vocabulary, ids: Mapping[Split, Array], data: bytes
+    ) -> TextSource:
+        return TextSource(self.tokenizer, vocabulary, ids, hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """Encoded text, a split at a time."""
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    ids: Mapping[Split, Array]
+    sha256: str
+
+    @property
+    def inputs(self) -> Signal:
+        """Ids below the size of the vocabulary."""
+        return Signal(self.vocabulary.size, ids=True)
+
+    @property
+    def targets(self) -> Signal:
+        """The next id."""
+        return self.inputs
+
+    @property
+    def unit(self) -> str:
+        """What one id stands for."""
+        return self.tokenizer.unit
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the bytes that were read."""
+        return self.sha256
+
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits that have tokens."""
+        return tuple(split for split in SPLITS if split in self.ids)
+
+    def size(self, split: Split) -> int:
+        """Return the tokens of a split."""
+        return len(self.ids[split])
+
+    def windows(self, split: Split, layout: Layout) -> int:
+        """Return the windows in an epoch; raises DataError where the split is too short."""
+        return count_windows(self.size(split), layout, f"the {split} split")
+
+    def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
+        """Yield the windows from `cursor` to the end of its epoch."""
+        self.windows(split, layout)
+        return windows(self.ids[split], layout, cursor, self._separator(layout.separator))
+
+    def _separator(self, text: str | None) -> Array | None:
+        if text is None:
+            return None
+        if text in self.vocabulary.tokens:
+            return np.array([self.vocabulary.tokens.index(text)])
+        return self.tokenizer.encode(text.encode(), self.vocabulary)

@@ -1,0 +1,116 @@
+"""Every error a user can meet: one class for each exit code, one line for each problem.
+
+A line says where, which rule (the code in brackets), what was received and what to do:
+
+    spec.json:9:32 [SPEC_TYPE] model.layers[1].units: expected an integer >= 1, received "128"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One broken rule: `where` is a file, or file:line:column; `code` names the rule."""
+
+    where: str
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the line a user reads."""
+        return f"{self.where} [{self.code}] {self.message}".lstrip()
+
+
+class RnnkitError(Exception):
+    """The root of the tree: one or more problems, and the exit code of the command."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    @classmethod
+    def of(cls, code: str, message: str, where: object = "") -> Self:
+        """Build an error with one problem."""
+        return cls(Problem(str(where), code, message))
+
+    def __str__(self) -> str:
+        """Return one line for each problem."""
+        return "\n".join(map(str, self.problems))
+
+
+class SpecError(RnnkitError):
+    """The spec is missing, unreadable, or breaks a rule."""
+
+    exit_code = 3
+
+
+class PluginError(RnnkitError):
+    """A plugin is missing, broken, or clashes with another."""
+
+    exit_code = 4
+
+
+class DataError(RnnkitError):
+    """The data is missing, undecodable or too small."""
+
+    exit_code = 5
+
+
+class CheckpointError(RnnkitError):
+    """A checkpoint is missing, corrupt, not finite, or does not fit."""
+
+    exit_code = 6
+
+
+class DivergedError(RnnkitError):
+    """Training met a number that is not finite."""
+
+    exit_code = 7
+
+
+class RefusedError(RnnkitError):
+    """The run directory is in use or holds another run, or a change is not allowed."""
+
+    exit_code = 8
+
+
+class ThresholdError(RnnkitError):
+    """A metric missed the threshold it was asked to meet."""
+
+    exit_code = 9
+
+
+class ResourceError(RnnkitError):
+    """More memory than the budget, or more time than the limit."""
+
+    exit_code = 10
+
+
+class StorageError(RnnkitError):
+    """The disk is full, or reading or writing a file of a run failed."""
+
+    exit_code = 74
+
+
+class InterruptedRun(RnnkitError):
+    """A signal stopped the run after a valid checkpoint; `exit_code` is 128 + the signal."""
+
+    def __init__(self, signal_number: int, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.exit_code = 128 + signal_number  # type: ignore[misc]
+
+
+class ShapeError(ValueError):
+    """A layer or loss cannot take what it is given; the spec adds file, line and column."""
+
+
+def printable(value: object, limit: int = 80) -> str:
+    """Return text from a file in a form that no terminal can be fooled by."""
+    text = value if isinstance(value, str) else repr(value)
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

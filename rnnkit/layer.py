@@ -1,0 +1,151 @@
+"""The contract of a layer: a validated JSON block with pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from rnnkit.block import Block, Name, nested
+from rnnkit.context import Context
+from rnnkit.errors import ShapeError
+from rnnkit.initializers import Init
+from rnnkit.params import Declaration, ParamSpec
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, DType, Grads, Params, State
+
+
+class Layer(Block):
+    """A frozen record of its fields, which are its JSON keys.
+
+    A subclass declares `type`, its own fields, and at least `output` and `forward`. Layers with
+    parameters add `params`, layers with a hidden state `state_sizes`. `causal` is False where an
+    output depends on later inputs.
+    """
+
+    group: ClassVar[str] = "rnnkit.layers"
+    causal: ClassVar[bool] = True
+
+    name: Name | None = None
+    init: dict[str, Init] = {}
+
+    def output(self, inputs: Signal) -> Signal:
+        """Return what the layer gives for `inputs`; raises ShapeError for what it cannot take."""
+        raise NotImplementedError(f"{type(self).__name__}.output")
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare the parameters by name."""
+        return {}
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        """Return the width n of each (B, n) array of the hidden state; () without one."""
+        return ()
+
+    def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
+        """Return the state before the first step: zeros, unless the layer says otherwise."""
+        return tuple(np.zeros((batch, n), dtype) for n in self.state_sizes(inputs))
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run `xs` (T, B, F), or ids (T, B), from `state`; return (ys, state, backward)."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run `forward`, each stream starting anew before the steps where `resets` (T, B) is true.
+
+        No gradient crosses a reset. This default cuts the window at every reset and runs the pieces
+        one after the other; wrappers and layers that are not causal override it.
+        """
+        if resets is None or not state or not resets.any():
+            return self.forward(params, xs, state, ctx)
+        return _scan_in_pieces(self, params, xs, state, resets, ctx)
+
+    def reading(self, inputs: Signal) -> Layer:
+        """Return the layer with the width of its inputs, where its own was left to them."""
+        return self
+
+    def sized(self, target: Signal) -> Layer:
+        """Return the layer with the width of the target, where its own was left to it."""
+        return self
+
+    def tied_to(self) -> str | None:
+        """Return the name of the layer whose parameters this one shares, transposed."""
+        return None
+
+    def inner(self) -> Mapping[str, Layer]:
+        """Return the layers that a wrapper holds, by the prefix of their parameters."""
+        return {}
+
+    def declared(self, inputs: Signal) -> Declaration:
+        """Return `params` with the initializers that the spec chose."""
+        declaration = dict(self.params(inputs))
+        for name, init in self.init.items():
+            spec = declaration.get(name)
+            if not isinstance(spec, ParamSpec):
+                own = [
+                    n for n, s in declaration.items() if isinstance(s, ParamSpec) and "." not in n
+                ]
+                raise ShapeError(
+                    f"init names {name!r}, which is no parameter of this layer "
+                    f"({'it has ' + ', '.join(own) if own else 'it has none of its own'})"
+                )
+            declaration[name] = ParamSpec(spec.shape, init, spec.decay, spec.gates)
+        return declaration
+
+
+LayerBlock = Annotated[Layer, nested("rnnkit.layers")]
+"""The field of a wrapper that holds the inner layer."""
+
+
+def sees_future(layer: Layer) -> bool:
+    """Tell whether an output of the layer, or of one inside it, depends on later inputs."""
+    return not layer.causal or any(map(sees_future, layer.inner().values()))
+
+
+def prefixed(views: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Return the views of an inner layer: those that start with `prefix` and a dot, without it."""
+    start = prefix + "."
+    return {name[len(start) :]: view for name, view in views.items() if name.startswith(start)}
+
+
+def initial_rows(state: State, initial: State, reset: Array) -> State:
+    """Return the state with the rows where `reset` (B,) is true replaced by the initial ones."""
+    rows = reset[:, None]
+    return tuple(np.where(rows, start, now) for now, start in zip(state, initial, strict=True))
+
+
+def stopped_rows(dstate: State, reset: Array) -> State:
+    """Return the gradient of a state with the rows where `reset` (B,) is true set to zero."""
+    keep = ~reset[:, None]
+    return tuple(np.where(keep, d, np.zeros((), d.dtype)) for d in dstate)
+
+
+def _scan_in_pieces(
+    layer: Layer, params: Params, xs: Array, state: State, resets: Array, ctx: Context
+) -> tuple[Array, State, Backward]:
+    steps, batch = xs.shape[:2]
+    inputs = Signal(None, ids=True) if xs.ndim == 2 else Signal(xs.shape[2])
+    initial = layer.initial_state(inputs, batch, state[0].dtype)
+    cuts = [0, *(t for t in range(1, steps) if resets[t].any()), steps]
+    outputs: list[Array] = []
+    pieces: list[tuple[slice, Backward]] = []
+    for start, stop in zip(cuts, cuts[1:], strict=False):
+        state = initial_rows(state, initial, resets[start])
+        ys, state, backward = layer.forward(params, xs[start:stop], state, ctx.later(start))
+        outputs.append(ys)
+        pieces.append((slice(start, stop), backward))
+
+    def backward_pieces(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        parts: list[Array] = []
+        for piece, backward in reversed(pieces):
+            dxs, dstate = backward(dys[piece], dstate, grads)
+            dstate = stopped_rows(dstate, resets[piece.start])
+            if dxs is not None:
+                parts.append(dxs)
+        return (np.concatenate(parts[::-1]) if parts else None), dstate
+
+    return np.concatenate(outputs), state, backward_pieces

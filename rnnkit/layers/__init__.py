@@ -1,0 +1,1 @@
+"""Layers that are not cells; each file registers through an entry point."""

@@ -1,0 +1,80 @@
+"""A product with a matrix, and a bias."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from rnnkit.block import Name, Width
+from rnnkit.context import Context
+from rnnkit.initializers import Glorot, Zeros
+from rnnkit.layer import Layer
+from rnnkit.params import Declaration, ParamSpec, Shared
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+class Affine(Layer):
+    """ys = xs W + b; the last one takes `units` from the target.
+
+    `tie` names an embedding whose W (vocabulary, inputs) is used transposed, so that reading and
+    predicting share one table (Press and Wolf 2017; Inan, Khosravi and Socher 2017).
+    """
+
+    type: Literal["affine"] = "affine"
+    units: Width | None = None
+    bias: bool = True
+    tie: Name | None = None
+
+    @model_validator(mode="after")
+    def _untied_start(self) -> Affine:
+        if self.tie and "W" in self.init:
+            raise ValueError(f'W is tied to {self.tie!r}: set its "init" there')
+        return self
+
+    def output(self, inputs: Signal) -> Signal:
+        """Give `units` values."""
+        inputs.values()
+        return Signal(self.units)
+
+    def sized(self, target: Signal) -> Affine:
+        """Take the width of the target where `units` is left out."""
+        return self if self.units else self.model_copy(update={"units": target.width})
+
+    def tied_to(self) -> str | None:
+        """Return the name of the embedding."""
+        return self.tie
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare W (inputs, units), or the embedding's W (units, inputs), and b (units)."""
+        units = Signal(self.units).known()
+        declared: dict[str, ParamSpec | Shared] = {}
+        if self.tie:
+            declared["W"] = Shared(self.tie, "W", (units, inputs.known()))
+        else:
+            declared["W"] = ParamSpec((inputs.known(), units), Glorot())
+        if self.bias:
+            declared["b"] = ParamSpec((units,), Zeros(), decay=False)
+        return declared
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Multiply all steps in one product."""
+        W = params["W"].T if self.tie else params["W"]
+        ys = ctx.empty((*xs.shape[:2], W.shape[1]))
+        rows = xs.reshape(-1, xs.shape[2])
+        np.matmul(rows, W, out=ys.reshape(-1, W.shape[1]))
+        if self.bias:
+            ys += params["b"]
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            drows = dys.reshape(-1, W.shape[1])
+            grads["W"] += drows.T @ rows if self.tie else rows.T @ drows
+            if self.bias:
+                grads["b"] += drows.sum(axis=0)
+            return (drows @ W.T).reshape(xs.shape), dstate
+
+        return ys, state, backward

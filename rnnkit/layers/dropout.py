@@ -1,0 +1,45 @@
+"""Random zeros while training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from rnnkit.block import Rate
+from rnnkit.context import Context
+from rnnkit.layer import Layer
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+class Dropout(Layer):
+    """In training each value is 0 with probability `rate`, or else scaled by 1 / (1 - rate).
+
+    Srivastava et al. 2014; between recurrent layers: Zaremba, Sutskever and Vinyals 2014. `locked`
+    keeps one mask for all steps of the window (Gal and Ghahramani 2016). The mask follows from seed
+    and step.
+    """
+
+    type: Literal["dropout"] = "dropout"
+    rate: Rate
+    locked: bool = False
+
+    def output(self, inputs: Signal) -> Signal:
+        """Keep the width."""
+        return inputs.values()
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Scale or drop each value of xs (T, B, F)."""
+        if not ctx.train or self.rate == 0:
+            return xs, state, lambda dys, dstate, grads: (dys, dstate)
+        shape = (1, *xs.shape[1:]) if self.locked else xs.shape
+        drawn = ctx.random(locked=self.locked).random(shape, dtype=np.float32)
+        mask = (drawn >= self.rate) * xs.dtype.type(1 / (1 - self.rate))
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            return dys * mask, dstate
+
+        return xs * mask, state, backward

@@ -1,0 +1,56 @@
+"""Normalization over the features of each step."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from rnnkit.context import Context
+from rnnkit.initializers import Constant, Zeros
+from rnnkit.layer import Layer
+from rnnkit.optimizer import Epsilon
+from rnnkit.params import Declaration, ParamSpec
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+class LayerNorm(Layer):
+    """y = gain (x - mean) / sqrt(variance + epsilon) + bias, over the features of a step.
+
+    Ba, Kiros and Hinton 2016, eq. 3 and 4.
+    """
+
+    type: Literal["layer_norm"] = "layer_norm"
+    epsilon: Epsilon = 1e-5
+
+    def output(self, inputs: Signal) -> Signal:
+        """Keep the width."""
+        return inputs.values()
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare gain and bias (inputs)."""
+        width = (inputs.known(),)
+        return {
+            "gain": ParamSpec(width, Constant(value=1.0), decay=False),
+            "bias": ParamSpec(width, Zeros(), decay=False),
+        }
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Normalize each step of xs (T, B, F)."""
+        centred = xs - xs.mean(axis=2, keepdims=True)
+        variance = np.square(centred).mean(axis=2, keepdims=True)
+        scale = 1 / np.sqrt(variance + self.epsilon)
+        normal = centred * scale
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            grads["gain"] += (dys * normal).sum(axis=(0, 1))
+            grads["bias"] += dys.sum(axis=(0, 1))
+            dnormal = dys * params["gain"]
+            mean = dnormal.mean(axis=2, keepdims=True)
+            along = (dnormal * normal).mean(axis=2, keepdims=True)
+            return scale * (dnormal - mean - normal * along), dstate
+
+        return normal * params["gain"] + params["bias"], state, backward

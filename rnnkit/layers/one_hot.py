@@ -1,0 +1,42 @@
+"""Token ids to indicator vectors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from rnnkit.block import Width
+from rnnkit.context import Context
+from rnnkit.layer import Layer
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+class OneHot(Layer):
+    """A vector that is 1 at the id and 0 elsewhere; the data gives `units`, the vocabulary."""
+
+    type: Literal["one_hot"] = "one_hot"
+    units: Width | None = None
+
+    def output(self, inputs: Signal) -> Signal:
+        """Give one value for each token of the vocabulary."""
+        return Signal(inputs.token_ids().width or self.units)
+
+    def reading(self, inputs: Signal) -> OneHot:
+        """Take the size of the vocabulary."""
+        return self.model_copy(update={"units": inputs.width})
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Expand ids (T, B)."""
+        width = Signal(self.units).known()
+        ys = ctx.empty((*xs.shape, width))
+        ys.fill(0)
+        np.put_along_axis(ys, xs[..., None].astype(np.intp), 1, axis=2)
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[None, State]:
+            return None, dstate
+
+        return ys, state, backward

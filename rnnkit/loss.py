@@ -1,0 +1,45 @@
+"""The contract of a loss: sums over targets, never means, so that any split of a batch is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from rnnkit.block import Block
+from rnnkit.context import Context
+from rnnkit.signal import Signal
+from rnnkit.types import Array
+
+
+class Loss(Block):
+    """A loss over every target of a window.
+
+    `reduction` says what the trainer divides the summed gradient by: `mean`, the summed weight of
+    the targets; `sum_time`, the number of streams (Zaremba, Sutskever and Vinyals 2014).
+    """
+
+    group: ClassVar[str] = "rnnkit.losses"
+
+    reduction: Literal["mean", "sum_time"] = "mean"
+
+    def check(self, outputs: Signal, targets: Signal) -> None:
+        """Raise ShapeError where the loss cannot compare the two."""
+        raise NotImplementedError(f"{type(self).__name__}.check")
+
+    def forward(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        """Return (total, weight, backward) for outputs (T, B, F) and weights (T, B).
+
+        `total` is the weighted sum of the losses in float64, `weight` the sum of the weights that
+        count, and `backward()` the gradient of `total` with respect to `ys`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
+        """Return weighted sums of further metrics over the targets, such as the correct ones."""
+        return {}
+
+    def metrics(self, mean: float, unit: str) -> dict[str, float]:
+        """Return the metrics that follow from the mean loss; `unit` is what one target is."""
+        return {"loss": mean}

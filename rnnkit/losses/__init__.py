@@ -1,0 +1,1 @@
+"""Losses; each file registers through an entry point."""

@@ -1,0 +1,1 @@
+"""Optimizers; each file registers through an entry point."""

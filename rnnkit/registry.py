@@ -1,0 +1,135 @@
+"""Names to classes through entry points: listed without importing, loaded on first use.
+
+rnnkit's own types are entry points of rnnkit's own distribution; there is no other road.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+
+from rnnkit.block import Block
+from rnnkit.dataset import Dataset
+from rnnkit.errors import PluginError, printable
+from rnnkit.layer import Layer
+from rnnkit.loss import Loss
+from rnnkit.optimizer import Optimizer
+from rnnkit.schedule import Schedule
+from rnnkit.tokenizer import Tokenizer
+
+GROUPS: dict[str, type[Block]] = {
+    contract.group: contract for contract in (Layer, Loss, Optimizer, Schedule, Dataset, Tokenizer)
+}
+
+
+@dataclass(frozen=True, order=True)
+class Plugin:
+    """Where a type name comes from; known without importing anything."""
+
+    group: str
+    name: str
+    distribution: str
+    version: str
+    target: str
+
+    @property
+    def kind(self) -> str:
+        """The group as a word: layer, loss, ..."""
+        return GROUPS[self.group].__name__.lower()
+
+    def __str__(self) -> str:
+        """Return the phrase that names a plugin in messages."""
+        return f"{self.name} of {self.distribution} {self.version} ({self.target})"
+
+
+def installed() -> tuple[Plugin, ...]:
+    """Return every plugin of every group, sorted, from the metadata of installed distributions."""
+    found = {
+        Plugin(
+            point.group,
+            point.name,
+            point.dist.name if point.dist else "an unknown distribution",
+            point.dist.version if point.dist else "0",
+            point.value,
+        )
+        for group in GROUPS
+        for point in metadata.entry_points(group=group)
+    }
+    return tuple(sorted(found))
+
+
+class Registry:
+    """Finds classes by group and name, each loaded once and checked when it is loaded."""
+
+    def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
+        self.plugins = tuple(installed() if plugins is None else plugins)
+        self._loaded: dict[tuple[str, str], type[Block]] = {}
+
+    def find(self, group: str, name: str) -> type[Block]:
+        """Return the class of a type name; PluginError where it is missing, broken or clashes."""
+        if (group, name) not in self._loaded:
+            self._loaded[group, name] = load(self.plugin(group, name))
+        return self._loaded[group, name]
+
+    def plugin(self, group: str, name: str) -> Plugin:
+        """Return where a name comes from, without importing it."""
+        offers = [p for p in self.plugins if (p.group, p.name) == (group, name)]
+        if not offers:
+            raise PluginError.of("PLUGIN_NOT_FOUND", self._unknown(group, name))
+        if len(offers) > 1:
+            own = any(p.distribution == "rnnkit" for p in offers)
+            raise PluginError.of(
+                "PLUGIN_SHADOWS_BUILTIN" if own else "PLUGIN_AMBIGUOUS",
+                f"{offers[0].kind} {name!r} is offered by "
+                + " and by ".join(f"{p.distribution} {p.version}" for p in offers)
+                + " (uninstall all but one)",
+            )
+        return offers[0]
+
+    def names(self, group: str) -> list[str]:
+        """Return the type names of a group."""
+        return sorted({p.name for p in self.plugins if p.group == group})
+
+    def _unknown(self, group: str, name: str) -> str:
+        names = self.names(group)
+        near = difflib.get_close_matches(name, names, n=1)
+        kind = GROUPS[group].__name__.lower()
+        return (
+            f"no installed distribution provides the {kind} {printable(name)!r}; "
+            + (f"did you mean {near[0]!r}? " if near else "")
+            + f"installed: {', '.join(names) or 'none'}"
+        )
+
+
+def load(plugin: Plugin) -> type[Block]:
+    """Import a plugin and check that it keeps the contract of its group.
+
+    Raises PluginError naming distribution, version and entry point, whatever the import does.
+    """
+    point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
+    try:
+        found = point.load()
+    except (Exception, SystemExit) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise PluginError.of(
+            "PLUGIN_IMPORT",
+            f"{plugin} failed to import: {type(error).__name__}: {printable(reason, 200)} "
+            "(update or uninstall it)",
+        ) from error
+    _check(plugin, found)
+    cls: type[Block] = found
+    return cls
+
+
+def _check(plugin: Plugin, found: object) -> None:
+    contract = GROUPS[plugin.group]
+    if not (inspect.isclass(found) and issubclass(found, contract)):
+        problem = f"is no subclass of rnnkit's {contract.__name__}, but {printable(repr(found))}"
+    elif (declared := found.model_fields["type"].default) != plugin.name:
+        problem = f"declares the type {printable(str(declared))!r} under the name {plugin.name!r}"
+    else:
+        return
+    raise PluginError.of("PLUGIN_API", f"{plugin} {problem} (tell its author)")

@@ -1,0 +1,1 @@
+"""Learning-rate schedules; each file registers through an entry point."""

@@ -1,0 +1,1 @@
+"""Tokenizers; each file registers through an entry point."""
