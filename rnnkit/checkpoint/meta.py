@@ -1,0 +1,147 @@
+"""What a checkpoint says besides its arrays, as canonical JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pydantic
+
+from rnnkit.block import Block, Record
+from rnnkit.errors import CheckpointError, PluginError, printable
+from rnnkit.numerics import Numerics
+from rnnkit.progress import Progress
+from rnnkit.registry import Registry
+from rnnkit.spec.model import Spec, canonical_json
+
+
+class Origin(Record):
+    """Where one block of the spec came from; `path` leads to it through keys and indices."""
+
+    path: tuple[str | int, ...]
+    group: str
+    type: str
+    version: int
+    distribution: str
+    release: str
+    target: str
+
+
+class DataFacts(Record):
+    """What the model knows of its data: enough to load without it, and to notice another."""
+
+    sha256: str
+    inputs: int | None
+    inputs_are_ids: bool
+    targets: int | None
+    targets_are_ids: bool
+    unit: str
+
+
+class Meta(Record):
+    """The `/meta` entry. No clock, host, path or run: equal state gives equal bytes."""
+
+    rnnkit: str
+    numpy: str
+    spec: dict[str, Any]
+    origins: tuple[Origin, ...]
+    data: DataFacts
+    numerics: Numerics
+    progress: Progress
+
+    def encoded(self) -> bytes:
+        """Return the canonical bytes."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def decoded(cls, data: bytes, where: object) -> Meta:
+        """Read the bytes; raises CheckpointError naming the first key that is wrong."""
+        try:
+            return cls.model_validate_json(data)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            path = ".".join(map(str, first["loc"])) or "meta"
+            raise CheckpointError.of(
+                "CKPT_META",
+                f"meta.{printable(path)}: {first['msg']} (the file was not written by rnnkit)",
+                where,
+            ) from error
+
+
+def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
+    """Return where every block of a spec comes from."""
+    found = []
+    for path, block in blocks(spec, ()):
+        plugin = registry.plugin(block.group, block.type)
+        found.append(
+            Origin(
+                path=path,
+                group=block.group,
+                type=block.type,
+                version=block.version,
+                distribution=plugin.distribution,
+                release=plugin.version,
+                target=plugin.target,
+            )
+        )
+    return tuple(found)
+
+
+def blocks(
+    value: object, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Block]]:
+    """Yield every block inside a value with the path that leads to it, outer ones first."""
+    if isinstance(value, Block):
+        yield path, value
+    if isinstance(value, Record):
+        for name in type(value).model_fields:
+            yield from blocks(getattr(value, name), (*path, name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from blocks(item, (*path, index))
+
+
+def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
+    """Return the spec of a checkpoint, blocks of older versions migrated.
+
+    Raises PluginError with the exact `pip install` line where a type is not installed, and
+    CheckpointError where its installed version is older than the stored one.
+    """
+    value: dict[str, Any] = json.loads(json.dumps(meta.spec))
+    for origin in sorted(meta.origins, key=lambda o: len(o.path), reverse=True):
+        cls = _installed(origin, registry, where)
+        if origin.version > cls.version:
+            raise CheckpointError.of(
+                "CKPT_PLUGIN_MISMATCH",
+                f"{origin.type} was saved by version {origin.version} of the type, installed is "
+                f"{cls.version} (pip install '{origin.distribution}>={origin.release}')",
+                where,
+            )
+        if origin.version < cls.version:
+            holder: Any = value
+            for key in origin.path[:-1]:
+                holder = holder[key]
+            holder[origin.path[-1]] = cls.migrate(holder[origin.path[-1]], origin.version)
+    try:
+        return Spec.model_validate_json(json.dumps(value), context={"catalog": registry})
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(map(str, first["loc"]))
+        raise CheckpointError.of(
+            "CKPT_META", f"meta.spec.{printable(path)}: {first['msg']}", where
+        ) from error
+
+
+def _installed(origin: Origin, registry: Registry, where: object) -> type[Block]:
+    try:
+        return registry.find(origin.group, origin.type)
+    except PluginError as error:
+        if error.problems[0].code != "PLUGIN_NOT_FOUND":
+            raise
+        raise PluginError.of(
+            "PLUGIN_NOT_FOUND",
+            f"{origin.type!r} came from {origin.distribution} {origin.release}, which is not "
+            f"installed: pip install '{origin.distribution}=={origin.release}'",
+            where,
+        ) from error

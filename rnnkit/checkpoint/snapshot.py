@@ -1,0 +1,109 @@
+"""A training state as one value: to the bytes of a checkpoint and back, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydantic
+
+from rnnkit.checkpoint.image import Image, build_image, load_image, read_image
+from rnnkit.checkpoint.meta import Meta
+from rnnkit.errors import CheckpointError, DivergedError
+from rnnkit.storage import Buffer
+from rnnkit.tokenizer import Vocabulary
+from rnnkit.types import Array
+
+Expected = Mapping[str, tuple[int, ...]]
+"""Shapes by array name."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a run is.
+
+    The arrays are `params/<layer>/<name>`, `optimizer/<slot>/<layer>/<name>`, `state/<layer>/<i>`.
+    """
+
+    meta: Meta
+    arrays: Mapping[str, Array]
+    vocabulary: Vocabulary | None = None
+
+    def encoded(self) -> memoryview:
+        """Return the bytes of the file; raises DivergedError where an array is not finite."""
+        for name, array in self.arrays.items():
+            if not np.isfinite(array).all():
+                raise DivergedError.of(
+                    "NUM_NONFINITE_STATE",
+                    f"{name} is not finite at step {self.meta.progress.step}; nothing was saved",
+                )
+        blobs = {"meta": self.meta.encoded()}
+        if self.vocabulary is not None:
+            blobs["vocabulary"] = self.vocabulary.model_dump_json().encode()
+        return build_image(self.arrays, blobs)
+
+    def part(self, prefix: str) -> dict[str, Array]:
+        """Return the arrays under a prefix such as `params`, without it."""
+        start = prefix + "/"
+        return {n[len(start) :]: a for n, a in self.arrays.items() if n.startswith(start)}
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read and verify a checkpoint; raises CheckpointError."""
+    return snapshot_of(load_image(path), path)
+
+
+def decode_snapshot(data: Buffer, where: object) -> Snapshot:
+    """Verify the bytes of a checkpoint; raises CheckpointError."""
+    return snapshot_of(read_image(data, where), where)
+
+
+def snapshot_of(image: Image, where: object) -> Snapshot:
+    """Give the parts of a verified image their meaning; raises CheckpointError."""
+    unknown = set(image.blobs) - {"meta", "vocabulary"}
+    if "meta" not in image.blobs or unknown:
+        raise CheckpointError.of(
+            "CKPT_META", "expected /meta, and /vocabulary or nothing else, at the root", where
+        )
+    meta = Meta.decoded(image.blobs["meta"], where)
+    for name, array in image.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError.of("CKPT_NONFINITE", f"{name} holds NaN or infinity", where)
+    if "vocabulary" not in image.blobs:
+        return Snapshot(meta, image.arrays)
+    try:
+        vocabulary = Vocabulary.model_validate_json(image.blobs["vocabulary"])
+    except pydantic.ValidationError as error:
+        raise CheckpointError.of("CKPT_META", "/vocabulary is no list of tokens", where) from error
+    return Snapshot(meta, image.arrays, vocabulary)
+
+
+def match(snapshot: Snapshot, expected: Expected, where: object) -> None:
+    """Compare names, shapes and types with what the spec declares: nothing is cast or skipped.
+
+    Raises CheckpointError naming what is missing, unexpected and mismatched together.
+    """
+    problems = []
+    for name in sorted(expected.keys() - snapshot.arrays.keys()):
+        problems.append(f"missing {name} {_form(expected[name])}")
+    for name in sorted(snapshot.arrays.keys() - expected.keys()):
+        problems.append(f"unexpected {name} {_form(snapshot.arrays[name].shape)}")
+    for name in sorted(expected.keys() & snapshot.arrays.keys()):
+        array = snapshot.arrays[name]
+        if array.shape != expected[name] or array.dtype != np.dtype("<f4"):
+            problems.append(
+                f"{name}: expected {_form(expected[name])} of float32, "
+                f"received {_form(array.shape)} of {array.dtype}"
+            )
+    if problems:
+        raise CheckpointError.of(
+            "CKPT_ARRAY_MISMATCH",
+            "the arrays are not those of its spec: " + "; ".join(problems),
+            where,
+        )
+
+
+def _form(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,147 @@
+"""The spec as a value: what each key means, its type and its bounds."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rnnkit.block import Name, Record, Size, nested
+from rnnkit.dataset import Dataset, Layout
+from rnnkit.layer import LayerBlock
+from rnnkit.loss import Loss
+from rnnkit.optimizer import Optimizer
+from rnnkit.schedule import Schedule
+
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+MAX_LAYERS = 64
+Cadence = Annotated[int, Field(ge=1, le=10**12)] | Literal["epoch"]
+"""Every so many steps, or at each epoch's end; never a time, so that a resumed run is the same."""
+
+
+class ModelSpec(Record):
+    """A stack of layers, the first reading the data, and the loss over what the last one gives."""
+
+    layers: Annotated[tuple[LayerBlock, ...], Field(min_length=1, max_length=MAX_LAYERS)]
+    loss: Annotated[Loss, nested("rnnkit.losses")]
+
+
+class Clip(Record):
+    """Bounds the gradient before the update: its global norm, or each of its values."""
+
+    norm: Positive | None = None
+    value: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Clip:
+        if (self.norm is None) == (self.value is None):
+            raise ValueError('give "norm" or "value", not both (or leave "clip" out)')
+        return self
+
+
+class StateReset(Record):
+    """When a stream takes its initial state: never, or at each window, epoch or document."""
+
+    reset: Literal["window", "epoch", "never", "document"] = "epoch"
+    separator: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @model_validator(mode="after")
+    def _separated(self) -> StateReset:
+        if (self.reset == "document") != (self.separator is not None):
+            raise ValueError('"reset": "document" and "separator" need each other')
+        return self
+
+
+class Every(Record):
+    """How often a metrics line is written, the validation split evaluated, a checkpoint saved."""
+
+    log: Cadence = 100
+    evaluate: Cadence | None = "epoch"
+    save: Cadence = 1000
+
+
+class Best(Record):
+    """Which evaluation is the best so far."""
+
+    metric: Annotated[
+        str,
+        Field(
+            pattern=r"^valid_[a-z0-9_]{1,64}\z",
+            description='a metric of the validation split, such as "valid_loss"',
+        ),
+    ] = "valid_loss"
+    mode: Literal["min", "max"] = "min"
+
+
+class Stop(Record):
+    """Ends training after `patience` evaluations without a new best."""
+
+    patience: Annotated[int, Field(ge=1, le=10**6)]
+
+
+class Train(Record):
+    """How the model is trained: truncated backpropagation through time over contiguous streams."""
+
+    epochs: Annotated[int, Field(ge=1, le=10**6)]
+    streams: Size = 32
+    window: Size = 64
+    optimizer: Annotated[Optimizer, nested("rnnkit.optimizers")]
+    schedule: Annotated[Schedule, nested("rnnkit.schedules")] | None = None
+    clip: Clip | None = None
+    state: StateReset = StateReset()
+    every: Every = Every()
+    keep: Annotated[int, Field(ge=2, le=1000)] = 2
+    best: Best = Best()
+    stop: Stop | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+
+    @model_validator(mode="after")
+    def _evaluated(self) -> Train:
+        if self.stop and self.every.evaluate is None:
+            raise ValueError('"stop" needs evaluations, but "evaluate" is null in "every"')
+        return self
+
+    def layout(self) -> Layout:
+        """Return how the training split is laid out."""
+        return Layout(self.streams, self.window, self.state.reset, self.state.separator)
+
+
+class Evaluate(Record):
+    """How a split is evaluated; what is left out is as in training."""
+
+    streams: Size | None = None
+    window: Size | None = None
+
+
+class Spec(Record):
+    """A whole spec, validated. `canonical` gives the bytes that a run and a checkpoint store."""
+
+    spec_version: Literal[1] = 1
+    name: Name = "model"
+    data: Annotated[Dataset, nested("rnnkit.datasets")]
+    model: ModelSpec
+    train: Train
+    evaluate: Evaluate = Evaluate()
+
+    def evaluation_layout(self) -> Layout:
+        """Return how a split is laid out for evaluation: to its last token, state carried."""
+        train = self.train
+        return Layout(
+            self.evaluate.streams or train.streams,
+            self.evaluate.window or train.window,
+            "epoch" if train.state.reset == "never" else train.state.reset,
+            train.state.separator,
+            tail=True,
+        )
+
+    def canonical(self) -> bytes:
+        """Return the resolved spec as bytes: equal specs give equal bytes."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def canonical_json(value: object) -> bytes:
+    """Return JSON with sorted keys and no NaN."""
+    return (
+        json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    ).encode()

@@ -1,0 +1,99 @@
+"""From the bytes of a spec to a valid `Spec`, or to every error in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from rnnkit.errors import PluginError, Problem, RnnkitError, SpecError, printable
+from rnnkit.registry import Registry
+from rnnkit.spec.grammar import Grammar
+from rnnkit.spec.model import Spec
+from rnnkit.spec.overrides import apply_override
+from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.scan import MAX_BYTES, scan_file
+from rnnkit.spec.shapes import check_shapes
+from rnnkit.spec.translate import Translator
+from rnnkit.storage import read_regular
+from rnnkit.types import JSON
+
+MAX_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Document:
+    """A valid spec, the bytes it was read from, and where its values stand in them."""
+
+    spec: Spec
+    source: bytes
+    draft: Draft
+
+    def problem(self, path: Path, code: str, message: str) -> Problem:
+        """Return a problem that is only seen later, such as once the data is known."""
+        later = Draft(self.draft.value, self.draft.places, [], self.draft.overridden)
+        later.report(path, code, message)
+        return later.findings[0].problem()
+
+
+def read_spec(path: FilePath, registry: Registry, overrides: Sequence[str] = ()) -> Document:
+    """Read the spec of a file; raises SpecError, or PluginError, with all that is wrong."""
+    data = bytes(read_regular(path, MAX_BYTES, SpecError, "SPEC"))
+    return parse_spec(data, str(path), registry, overrides)
+
+
+def parse_spec(
+    data: bytes, name: str, registry: Registry, overrides: Sequence[str] = ()
+) -> Document:
+    """Validate the bytes of a spec; raises SpecError, or PluginError, with all that is wrong.
+
+    `name` stands before line and column in messages. A syntax error is reported alone.
+    """
+    scan = scan_file(data, printable(name, 200))
+    draft = Draft(scan.value, scan.places, list(scan.findings))
+    for number, override in enumerate(overrides, start=1):
+        apply_override(draft, override, number)
+    _strip_notes(draft.value)
+    spec = _validated(draft, registry)
+    check_shapes(draft, registry)
+    if spec is None and not draft.findings:
+        draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")
+    if spec is None or draft.findings:
+        raise _error(draft, name)
+    return Document(spec, data, draft)
+
+
+def _strip_notes(value: JSON) -> None:
+    """Remove what is there for editors and people: `$schema`, `$comment` and `x-*`."""
+    if isinstance(value, dict):
+        for key in [key for key in value if key in ("$schema", "$comment") or key[:2] == "x-"]:
+            del value[key]
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            _strip_notes(inner)
+
+
+def _validated(draft: Draft, registry: Registry) -> Spec | None:
+    text = json.dumps(draft.value)
+    try:
+        return Spec.model_validate_json(text, context={"catalog": registry})
+    except ValidationError as error:
+        Translator(draft, Grammar(registry)).report(error)
+    except Exception:
+        # A plugin's own fault: asking each block alone, as the shape check does, names it.
+        return None
+    return None
+
+
+def _error(draft: Draft, name: str) -> RnnkitError:
+    """Return all findings as one error, in the order of the file."""
+    ordered = sorted(draft.findings, key=lambda finding: finding.at)
+    problems = list(dict.fromkeys(finding.problem() for finding in ordered))
+    if len(problems) > MAX_SHOWN:
+        note = f"there are more errors than the {MAX_SHOWN} above"
+        problems[MAX_SHOWN:] = [Problem(printable(name, 200), "SPEC_MORE", note)]
+    plugins = all(problem.code.startswith("PLUGIN_") for problem in problems)
+    return (PluginError if plugins else SpecError)(*problems)
