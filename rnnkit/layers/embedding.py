@@ -35,6 +35,7 @@ class Embedding(Layer):
     ) -> tuple[Array, State, Backward]:
         """Gather the rows of ids (T, B)."""
         ys = ctx.empty((*xs.shape, self.units))
+        # Ids are checked where they enter; "clip" only spares NumPy a copy of the output.
         np.take(params["W"], xs, axis=0, out=ys, mode="clip")
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[None, State]:
@@ -48,5 +49,5 @@ def add_rows(table: Array, ids: Array, rows: Array) -> None:
     """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
     table[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)

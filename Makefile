@@ -1,0 +1,44 @@
+# make run     train the main model, from nothing, and print a sample
+# make test    lint, types, tests
+# make parity  compare with PyTorch (installs its CPU build)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint types unit plugin parity clean
+
+run: $(VENV)/installed
+	$(BIN)/rnnkit run model_specs/char_lstm.json --resume auto --out runs/char-lstm
+	$(BIN)/rnnkit sample runs/char-lstm --prompt "The " --length 500 -t 0.7
+
+test: lint types unit plugin
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check rnnkit plugins tests
+	$(BIN)/ruff format --check rnnkit plugins tests
+
+types: $(VENV)/tested
+	$(BIN)/mypy
+
+unit: $(VENV)/tested
+	$(BIN)/python -m pytest tests plugins
+
+parity: $(VENV)/tested
+	$(BIN)/pip install --quiet "torch==2.13.0"
+	$(BIN)/python -m pytest tests/parity
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed plugins/rnnkit-mgu/pyproject.toml
+	$(BIN)/pip install --quiet --editable ".[test]"
+	$(BIN)/pip install --quiet ./plugins/rnnkit-mgu
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info plugins/*/build plugins/*/*.egg-info

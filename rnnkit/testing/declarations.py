@@ -1,0 +1,127 @@
+"""Checks of what a layer declares: its JSON, parameters, state sizes and widths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from rnnkit.block import Block
+from rnnkit.layer import Layer
+from rnnkit.registry import Registry
+from rnnkit.signal import Signal
+from rnnkit.testing.compare import Comparison, Equal
+from rnnkit.testing.report import Skipped
+from rnnkit.testing.subject import STEPS, STREAMS, Subject
+from rnnkit.testing.window import Arrays, Window, ahead, scan
+from rnnkit.types import Array
+
+
+def json_round_trip(subject: Subject) -> Iterator[Comparison]:
+    """The layer, written as JSON and read again, is the same block."""
+    layer = subject.layer
+    catalog = _Catalog(layer)
+    again = type(layer).model_validate_json(layer.model_dump_json(), context={"catalog": catalog})
+    yield Equal("the block read again", again, layer)
+    yield Equal("type", type(layer).model_fields["type"].default, layer.type)
+
+
+def params(subject: Subject) -> Iterator[Comparison]:
+    """The layer reads no parameter that it does not declare."""
+    yield Equal("a parameter that is read but not declared", _undeclared(subject), None)
+
+
+def state_sizes(subject: Subject) -> Iterator[Comparison]:
+    """The initial and the returned state are tuples of (B, n) arrays of the declared widths."""
+    layer, first = subject.layer, subject.first(np.random.default_rng(subject.seed))
+    declared = [(STREAMS, n) for n in layer.state_sizes(subject.inputs)]
+    _, state, _ = scan(layer, first)
+    yield Equal("the type of the returned state", type(state), tuple)
+    yield Equal("shapes of the initial state", [a.shape for a in first.parts("state")], declared)
+    yield Equal("shapes of the returned state", [a.shape for a in state], declared)
+
+
+def output(subject: Subject) -> Iterator[Comparison]:
+    """The outputs are a contiguous (T, B, F) array of the declared width, known or unknown."""
+    ys, _, _ = scan(subject.layer, subject.first(np.random.default_rng(subject.seed)))
+    yield Equal("shape of ys", ys.shape, (STEPS, STREAMS, subject.outputs.width))
+    yield Equal("ys is C-contiguous", ys.flags.c_contiguous, True)
+    unknown = subject.layer.output(Signal(None, subject.inputs.ids))
+    yield Equal(f"{unknown} fits {subject.outputs}", unknown.fits(subject.outputs), True)
+
+
+def gradient_shapes(subject: Subject) -> Iterator[Comparison]:
+    """Backward gives gradients in the shapes of the inputs (None for ids) and of the state."""
+    window = subject.window()
+    _, _, backward = scan(subject.layer, window)
+    dxs, dstate = backward(window["dys"], window.parts("dstate"), window.zero_grads())
+    wanted = None if subject.inputs.ids else window["xs"].shape
+    yield Equal("shape of dxs", None if dxs is None else dxs.shape, wanted)
+    yield Equal("dxs is C-contiguous", dxs is None or dxs.flags.c_contiguous, True)
+    yield Equal("the type of dstate", type(dstate), tuple)
+    shapes = [array.shape for array in window.parts("state")]
+    yield Equal("shapes of dstate", [array.shape for array in dstate], shapes)
+
+
+def used(subject: Subject) -> Iterator[Comparison]:
+    """The outputs or the final state depend on every parameter and every state array."""
+    window = subject.window()
+    names = [name for name in window.arrays if name.startswith(("params.", "state."))]
+    if not names:
+        raise Skipped("it has no parameters and no state")
+    before = ahead(subject.layer, window)
+    random = np.random.default_rng(subject.seed)
+    for name in names:
+        moved = window[name] + random.uniform(0.1, 0.5, window[name].shape)
+        after = ahead(subject.layer, window.having({name: moved}))
+        changed = any((after[result] != before[result]).any() for result in after)
+        yield Equal(f"the result depends on {name}", changed, True)
+
+
+def _undeclared(subject: Subject) -> str | None:
+    seen = _Reads()
+    first = subject.first(np.random.default_rng(subject.seed))
+    try:
+        ys, state, backward = subject.layer.scan(
+            seen.over(first), first["xs"], first.parts("state"), None, first.ctx
+        )
+        backward(np.ones_like(ys), tuple(map(np.ones_like, state)), seen.over(first))
+    except Exception:
+        # Whatever else is wrong is the business of the check that names it.
+        return seen.missing
+    return None
+
+
+class _Reads:
+    """Remembers the first name that was asked for in vain."""
+
+    def __init__(self) -> None:
+        self.missing: str | None = None
+
+    def over(self, window: Window) -> Arrays:
+        reads = self
+
+        class Reading(dict[str, Array]):
+            def __missing__(self, name: str) -> Array:
+                reads.missing = reads.missing or name
+                raise KeyError(name)
+
+        return Reading({name: array.copy() for name, array in window.params().items()})
+
+
+class _Catalog:
+    """Finds the classes inside a wrapper, installed or not, and then those that are installed."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._inner = dict(_types(layer))
+
+    def find(self, group: str, name: str) -> type[Block]:
+        """Return the class of a type name."""
+        return self._inner.get(name) or Registry().find(group, name)
+
+
+def _types(layer: Layer) -> Iterator[tuple[str, type[Layer]]]:
+    inner: Mapping[str, Layer] = layer.inner()
+    for each in inner.values():
+        yield each.type, type(each)
+        yield from _types(each)

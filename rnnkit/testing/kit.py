@@ -1,0 +1,180 @@
+"""`check_layer`: every check in the order in which a mistake is best named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from rnnkit.layer import Layer
+from rnnkit.signal import Signal
+from rnnkit.testing import declarations, gradients, numerics, purity, randomness, sequences
+from rnnkit.testing.compare import Comparison
+from rnnkit.testing.report import ConformanceError, Report, Skipped
+from rnnkit.testing.subject import Subject
+
+Rule: TypeAlias = Callable[[Subject], Iterator[Comparison]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule under the name that a report uses, and what is usually wrong where it is broken."""
+
+    name: str
+    rule: Rule
+    usually: str
+
+
+CHECKS = (
+    Check(
+        "json",
+        declarations.json_round_trip,
+        "a field whose JSON form is not what its validator reads",
+    ),
+    Check(
+        "params",
+        declarations.params,
+        "a parameter missing in params(), or under another name there",
+    ),
+    Check(
+        "state_sizes",
+        declarations.state_sizes,
+        "state_sizes() does not describe the state that the layer returns",
+    ),
+    Check("output", declarations.output, "output() gives another width than forward"),
+    Check(
+        "gradient_shapes",
+        declarations.gradient_shapes,
+        "an axis summed or dropped in backward, or a list where a tuple is due",
+    ),
+    Check(
+        "unharmed",
+        purity.unharmed,
+        "an in-place operation on something that was given (copy it, or write a new array)",
+    ),
+    Check("alias", purity.alias, "the returned state is the given one, or a view of xs (copy it)"),
+    Check(
+        "repeatable",
+        randomness.repeatable,
+        "random numbers that do not come from ctx.random(), or scratch memory read before written",
+    ),
+    Check("steady", randomness.steady, "random numbers drawn although ctx.train is False"),
+    Check("random", randomness.random, "a mask with a seed of its own (use ctx.random())"),
+    Check(
+        "accumulates",
+        purity.accumulates,
+        'grads["W"] = ... in place of grads["W"] += ...',
+    ),
+    Check("twice", purity.twice, "backward overwrites what it needs, or state kept on the object"),
+    Check(
+        "dtype",
+        numerics.dtype,
+        "a NumPy scalar such as np.sqrt(2), or an array made without a dtype: both are float64",
+    ),
+    Check(
+        "used",
+        declarations.used,
+        "a parameter or a state array that is declared and never read",
+    ),
+    Check(
+        "input_gradient",
+        gradients.input_gradient,
+        "a term missing in backward, a step left out, or dstate ignored",
+    ),
+    Check(
+        "parameter_gradient",
+        gradients.parameter_gradient,
+        "a gradient paired with the wrong step, or a sum over too few axes",
+    ),
+    Check(
+        "state_gradient",
+        gradients.state_gradient,
+        "the gradient of the state is not carried back to the first step",
+    ),
+    Check("forward", sequences.forward, "forward and scan are two implementations that differ"),
+    Check(
+        "halves",
+        sequences.halves,
+        "the returned state is not that after the last step, or lacks something that is carried",
+    ),
+    Check("permutation", sequences.permutation, "an operation across the axis of streams"),
+    Check("alone", sequences.alone, "a statistic or a shape that depends on the size of the batch"),
+    Check("reset", sequences.reset, "scan does not restart from initial_state() at a reset"),
+    Check("reset_leak", sequences.reset_leak, "a reset that touches all streams, not its own row"),
+    Check(
+        "reset_gradient",
+        sequences.reset_gradient,
+        "the gradient of the state is not set to zero where the stream was reset",
+    ),
+    Check(
+        "precision", numerics.precision, "a difference of large numbers, or another float32 path"
+    ),
+    Check("nan", numerics.nan, "fmin, fmax, nan_to_num or where, which swallow NaN"),
+)
+"""The checks, in order; `check_layer` stops at the first that fails."""
+
+
+def check_layer(
+    layer: Layer,
+    inputs: Signal | None = None,
+    *,
+    skip: Mapping[str, str] | None = None,
+    seed: int = 0,
+    show: bool = False,
+) -> Report:
+    """Check that a layer keeps the contract; raise ConformanceError at the first broken rule.
+
+    `inputs` is found from `layer.output` where it is left out. `skip` maps the name of a check to
+    the reason why it cannot apply. `show` prints the report, which counts what ran and says why
+    the rest did not.
+    """
+    excuses = dict(skip or {})
+    _refuse_unfounded(layer, excuses)
+    subject = Subject(layer, inputs, seed)
+    ran: list[str] = []
+    comparisons = 0
+    for check in CHECKS:
+        if check.name in excuses:
+            continue
+        try:
+            comparisons += _apply(check, subject)
+            ran.append(check.name)
+        except Skipped as reason:
+            excuses[check.name] = str(reason)
+    report = Report(layer.type, tuple(ran), comparisons, excuses)
+    if show:
+        print(report)
+    return report
+
+
+def _apply(check: Check, subject: Subject) -> int:
+    """Return the number of comparisons, or raise ConformanceError or Skipped."""
+    made = 0
+    try:
+        with np.errstate(all="raise", under="ignore"):
+            for comparison in check.rule(subject):
+                made += 1
+                if problem := comparison.problem():
+                    raise ConformanceError(subject.layer.type, check.name, problem, check.usually)
+    except (ConformanceError, Skipped):
+        raise
+    except Exception as error:
+        problem = f"raised {type(error).__name__}: {error}"
+        raise ConformanceError(subject.layer.type, check.name, problem, check.usually) from error
+    if not made:
+        problem = "compared nothing and gave no reason"
+        raise ConformanceError(subject.layer.type, check.name, problem, "a mistake in the kit")
+    return made
+
+
+def _refuse_unfounded(layer: Layer, excuses: Mapping[str, str]) -> None:
+    known = {check.name for check in CHECKS}
+    for name, reason in excuses.items():
+        if name not in known:
+            raise ValueError(f"skip names {name!r}; the checks are {', '.join(sorted(known))}")
+        if not reason.strip():
+            raise ConformanceError(
+                layer.type, name, "skipped without a reason", "an empty text in skip"
+            )
