@@ -6,23 +6,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types unit plugin parity clean
+.PHONY: run test lint types unit parity clean
 
 run: $(VENV)/installed
 	$(BIN)/rnnkit run model_specs/char_lstm.json --resume auto --out runs/char-lstm
 	$(BIN)/rnnkit sample runs/char-lstm --prompt "The " --length 500 -t 0.7
 
-test: lint types unit plugin
+test: lint types unit
 
 lint: $(VENV)/tested
-	$(BIN)/ruff check rnnkit plugins tests
-	$(BIN)/ruff format --check rnnkit plugins tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(VENV)/tested
 	$(BIN)/mypy
 
 unit: $(VENV)/tested
-	$(BIN)/python -m pytest tests plugins
+	$(BIN)/python -m pytest
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
@@ -35,9 +35,8 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-$(VENV)/tested: $(VENV)/installed plugins/rnnkit-mgu/pyproject.toml
+$(VENV)/tested: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable ".[test]"
-	$(BIN)/pip install --quiet ./plugins/rnnkit-mgu
 	touch $@
 
 clean:

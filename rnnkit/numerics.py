@@ -41,7 +41,7 @@ class Numerics(Record):
 
 
 def fingerprint() -> Numerics:
-    """Measure the arithmetic of this process; some 10 ms."""
+    """Measure the arithmetic of this process; some 20 ms."""
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     blas = pools[0] if pools else {}
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
@@ -65,7 +65,7 @@ def limited_threads(threads: int | None) -> Iterator[None]:
 def _probe() -> str:
     random = keyed_generator(0, "probe")
     digest = hashlib.sha256()
-    for rows, inner, columns in ((20, 200, 800), (64, 256, 1024), (1, 128, 512)):
+    for rows, inner, columns in ((20, 650, 2600), (64, 256, 1024), (1, 128, 512)):
         a = random.standard_normal((rows, inner), dtype=np.float32)
         b = random.standard_normal((inner, columns), dtype=np.float32)
         digest.update((a @ b).tobytes())

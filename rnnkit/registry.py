@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import redirect_stdout
 from importlib import metadata
 
 from rnnkit.block import Block
 from rnnkit.dataset import Dataset
 from rnnkit.errors import PluginError, printable
+from rnnkit.installed import KINDS, Plugin, clash, installed
 from rnnkit.layer import Layer
 from rnnkit.loss import Loss
 from rnnkit.optimizer import Optimizer
@@ -23,42 +25,6 @@ from rnnkit.tokenizer import Tokenizer
 GROUPS: dict[str, type[Block]] = {
     contract.group: contract for contract in (Layer, Loss, Optimizer, Schedule, Dataset, Tokenizer)
 }
-
-
-@dataclass(frozen=True, order=True)
-class Plugin:
-    """Where a type name comes from; known without importing anything."""
-
-    group: str
-    name: str
-    distribution: str
-    version: str
-    target: str
-
-    @property
-    def kind(self) -> str:
-        """The group as a word: layer, loss, ..."""
-        return GROUPS[self.group].__name__.lower()
-
-    def __str__(self) -> str:
-        """Return the phrase that names a plugin in messages."""
-        return f"{self.name} of {self.distribution} {self.version} ({self.target})"
-
-
-def installed() -> tuple[Plugin, ...]:
-    """Return every plugin of every group, sorted, from the metadata of installed distributions."""
-    found = {
-        Plugin(
-            point.group,
-            point.name,
-            point.dist.name if point.dist else "an unknown distribution",
-            point.dist.version if point.dist else "0",
-            point.value,
-        )
-        for group in GROUPS
-        for point in metadata.entry_points(group=group)
-    }
-    return tuple(sorted(found))
 
 
 class Registry:
@@ -80,13 +46,7 @@ class Registry:
         if not offers:
             raise PluginError.of("PLUGIN_NOT_FOUND", self._unknown(group, name))
         if len(offers) > 1:
-            own = any(p.distribution == "rnnkit" for p in offers)
-            raise PluginError.of(
-                "PLUGIN_SHADOWS_BUILTIN" if own else "PLUGIN_AMBIGUOUS",
-                f"{offers[0].kind} {name!r} is offered by "
-                + " and by ".join(f"{p.distribution} {p.version}" for p in offers)
-                + " (uninstall all but one)",
-            )
+            raise PluginError.of(*clash(offers))
         return offers[0]
 
     def names(self, group: str) -> list[str]:
@@ -96,7 +56,7 @@ class Registry:
     def _unknown(self, group: str, name: str) -> str:
         names = self.names(group)
         near = difflib.get_close_matches(name, names, n=1)
-        kind = GROUPS[group].__name__.lower()
+        kind = KINDS[group]
         return (
             f"no installed distribution provides the {kind} {printable(name)!r}; "
             + (f"did you mean {near[0]!r}? " if near else "")
@@ -111,7 +71,9 @@ def load(plugin: Plugin) -> type[Block]:
     """
     point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
     try:
-        found = point.load()
+        # What a plugin prints while it is imported is no result of the command.
+        with redirect_stdout(sys.stderr):
+            found = point.load()
     except (Exception, SystemExit) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise PluginError.of(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import plain_spec, small_spec, text, trained
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -24,3 +26,40 @@ def ptb() -> Path:
     if not folder.is_dir():
         pytest.skip("the Penn Treebank is not beside the project (../shared/data/ptb)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a small model of characters, with three splits; not to be written to."""
+    spec = small_spec()
+    spec["data"]["split"] = [0.7, 0.15, 0.15]
+    return trained(tmp_path_factory.mktemp("tiny"), spec, content=text(300))
+
+
+@pytest.fixture(scope="session")
+def word_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of words, without a test split."""
+    spec = plain_spec(window=8)
+    spec["data"]["tokenizer"] = {"type": "word"}
+    words = text(200).replace("\n", " end\n").replace("a", "the ").replace("b", "cat ")
+    return trained(tmp_path_factory.mktemp("words"), spec, content=words)
+
+
+@pytest.fixture(scope="session")
+def byte_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of bytes, in which characters of two and three bytes occur."""
+    spec = plain_spec(epochs=1)
+    spec["data"]["tokenizer"] = {"type": "byte"}
+    return trained(tmp_path_factory.mktemp("bytes"), spec, content=text(200, alphabet="aé€\n"))
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for the distributions of `stubs`; this process finds them, and those it starts."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("rnnkit_odd")]:
+        del sys.modules[name]

@@ -146,11 +146,15 @@ class TextSource:
         return tuple(split for split in SPLITS if split in self.ids)
 
     def size(self, split: Split) -> int:
-        """Return the tokens of a split."""
+        """Return the tokens of a split; raises DataError where there is no such split."""
+        if split not in self.ids:
+            there = ", ".join(self.splits())
+            raise DataError.of("DATA_NO_SPLIT", f"there is no {split} split (there is {there})")
         return len(self.ids[split])
 
     def windows(self, split: Split, layout: Layout) -> int:
         """Return the windows in an epoch; raises DataError where the split is too short."""
+        self._separator(layout.separator)
         return count_windows(self.size(split), layout, f"the {split} split")
 
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
@@ -163,4 +167,10 @@ class TextSource:
             return None
         if text in self.vocabulary.tokens:
             return np.array([self.vocabulary.tokens.index(text)])
-        return self.tokenizer.encode(text.encode(), self.vocabulary)
+        ids = self.tokenizer.encode(text.encode(), self.vocabulary)
+        if len(ids) == 0 or self.vocabulary.unknown in ids:
+            raise DataError.of(
+                "DATA_SEPARATOR",
+                f"the separator {text!r} is no token of the text (give one that it holds)",
+            )
+        return ids

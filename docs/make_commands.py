@@ -1,0 +1,85 @@
+"""Write docs/guide/commands.md from the commands themselves: python docs/make_commands.py"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnnkit.cli import VERBS, group
+
+PAGE = Path(__file__).parent / "guide" / "commands.md"
+
+HEAD = """# Commands
+
+*Written by `python docs/make_commands.py`; a test compares it with the commands.*
+
+Results go to stdout and everything else to stderr. Every verb takes `--json`, which prints one JSON
+object and nothing else to stdout, also where the command fails:
+`{"error": {"exit": 3, "problems": [{"where": ..., "code": ..., "message": ...}]}}`; `-v`, which
+shows where in the code an error arose; and `--help`. A verb that takes a checkpoint takes a run
+directory too, and then its best model, else its newest. A reader that closes the pipe early, such
+as `head`, ends a command quietly.
+"""
+
+EXITS = """## Exit codes
+
+| exit | meaning |
+|---|---|
+| 0 | done, also when nothing was left to do, or `--max-steps` was reached |
+| 1 | internal error: a bug in rnnkit or in a plugin |
+| 2 | wrong command line |
+| 3 | spec invalid, or missing |
+| 4 | plugin missing, broken or clashing, when that is all that is wrong |
+| 5 | data missing, undecodable or too small |
+| 6 | checkpoint missing, corrupt, not finite or incompatible |
+| 7 | training diverged; the state before it is in `crash/` |
+| 8 | refused: the run directory is in use or holds another run, a change on resume that is not \
+allowed, or `--exact` cannot be had |
+| 9 | a threshold was missed |
+| 10 | more memory than the budget, or `--max-time` reached (after a save) |
+| 74 | disk full, or another error of reading or writing |
+| 130, 143 | stopped by SIGINT or SIGTERM, after a valid checkpoint where there was something to \
+save |
+
+Every error is one line, `where [CODE] what was received (what to do)`, and in a spec
+`file:line:column` is where. A command that finds several says how many.
+"""
+
+SHARED = {"as_json", "verbose", "help"}
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join([HEAD, *map(section, VERBS), EXITS])
+
+
+def section(verb: str) -> str:
+    """Return what a verb does, and its options in a table."""
+    context = click.Context(group)
+    command = group.get_command(context, verb)
+    assert command is not None
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    names = [(p.name or "").upper() if p.required else f"[{p.name}]".upper() for p in arguments]
+    text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    lines = [f"## rnnkit {' '.join([verb, *names])}", "", text, ""]
+    options = [p for p in command.params if isinstance(p, click.Option) and p.name not in SHARED]
+    if options:
+        lines += ["| option | meaning |", "|---|---|", *map(row, options), ""]
+    return "\n".join(lines)
+
+
+def row(option: click.Option) -> str:
+    """Return the line of an option."""
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    kind, value = option.type, option.metavar or option.type.name.split()[0].upper()
+    if isinstance(kind, click.Choice):
+        value = r"\|".join(kind.choices)
+    shown = "" if option.is_flag else f" {value}"
+    default = f" (default: {option.default})" if option.show_default else ""
+    text = f"{option.help}{default}".replace("<", r"\<")
+    return f"| {names}{shown} | {text} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,59 @@
+"""rnnkit from Python: the same pieces that the command line puts together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.builder import build as build_network
+from rnnkit.model import Model, load
+from rnnkit.registry import Registry
+from rnnkit.rundir import RunDir
+from rnnkit.spec.model import Spec
+from rnnkit.spec.read import read_spec
+from rnnkit.training.loop import Limits, Reporter, Silent
+from rnnkit.training.start import Options, resume, start
+
+
+def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    """Read and validate a spec; raises SpecError with every error in it.
+
+    `overrides` are as on the command line: `"train.epochs=10"`.
+    """
+    return read_spec(Path(path), Registry(), overrides).spec
+
+
+def build(spec: Spec, root: str | Path = ".") -> Model:
+    """Return the untrained model of a spec; relative data paths start at `root`.
+
+    Raises DataError for what cannot be read, SpecError where two widths do not fit.
+    """
+    source = spec.data.open(Path(root))
+    resolved, network = build_network(spec, source.inputs, source.targets)
+    store = network.store(np.dtype(np.float32))
+    store.initialize(spec.train.seed)
+    return Model(Path(spec.name), resolved, network, store, source.vocabulary)
+
+
+def train(
+    spec: Spec,
+    out: str | Path,
+    root: str | Path = ".",
+    *,
+    max_steps: int | None = None,
+    reporter: Reporter | None = None,
+) -> Model:
+    """Train a spec in the run directory `out`, or continue the run that it holds.
+
+    Returns the best model so far, the newest where nothing was evaluated. Raises the errors of
+    `rnnkit run`.
+    """
+    run, registry = RunDir(Path(out)), Registry()
+    options = Options(data_root=Path(root), limits=Limits(max_steps), reporter=reporter or Silent())
+    if run.holds_run():
+        resume(run.path, registry, options, asked=spec)
+    else:
+        start(spec, spec.canonical(), run.path, Path(root), registry, options)
+    return load(run.path, registry)

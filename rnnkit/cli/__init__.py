@@ -1,0 +1,144 @@
+"""The command `rnnkit`: one verb a file, each loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+
+import click
+
+from rnnkit.cli.common import Shown, as_object, print_json, tell
+from rnnkit.errors import ResourceError, RnnkitError, StorageError
+
+VERBS = {
+    "run": "Train the model of a spec.",
+    "resume": "Continue a run exactly where it stopped.",
+    "eval": "Measure a model on a split or a file.",
+    "sample": "Generate text.",
+    "score": "Give the log-probability of text, line by line.",
+    "check": "Report every error of a spec.",
+    "explain": "Show layers, shapes, parameters, memory and streams.",
+    "show": "Show what a checkpoint or a run holds.",
+    "plugins": "List every type and where it comes from.",
+    "schema": "Write the JSON Schema of specs.",
+    "doctor": "Report what decides results and speed here.",
+}
+
+
+class Verbs(click.Group):
+    """Lists the verbs without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of a first day."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the file of a verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"rnnkit.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs with a line each."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(
+    cls=Verbs,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="rnnkit", prog_name="rnnkit")
+def group() -> None:
+    """Recurrent networks from a JSON file.
+
+    Trained from the shell, stopped and resumed exactly, extended by a pip package.
+    Start with: rnnkit run SPEC. Every verb has --help; results go to stdout, the rest to stderr.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and exit with its code; see the table in the guide."""
+    if "_RNNKIT_COMPLETE" in os.environ:
+        group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a character
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; every error is told, none as a traceback."""
+    flags = Flags("--json" in arguments, any(flag in arguments for flag in ("-v", "--verbose")))
+    # Not through group.main, which ends the process with 1 where a pipe is closed.
+    try:
+        with group.make_context("rnnkit", list(arguments)) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+        return 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except Shown as shown:
+        return flags.told(shown.error, shown=True)
+    except RnnkitError as error:
+        return flags.told(error)
+    except click.ClickException as error:
+        error.show()
+        return flags.ended(error.exit_code, "USAGE", error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        return flags.ended(130, "INTERRUPTED", "stopped by a signal")
+    except BrokenPipeError:
+        _drop_stdout()
+        return 0
+    except MemoryError as error:
+        message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
+        return flags.told(ResourceError.of("MEM_ALLOC", message))
+    except OSError as error:
+        _drop_stdout()
+        message = f"{error.strerror or error} (check the disk and the path)"
+        return flags.told(StorageError.of("IO_ERROR", message, error.filename or ""))
+    except (Exception, SystemExit) as error:
+        message = (
+            f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; "
+            "the same command with -v shows where)"
+        )
+        return flags.told(RnnkitError.of("INTERNAL", message))
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What every verb takes, and what is done of it once the verb has ended."""
+
+    as_json: bool
+    verbose: bool
+
+    def told(self, error: RnnkitError, shown: bool = False) -> int:
+        """Write an error to stderr and, unless a result has `shown` it, as the JSON object."""
+        if self.verbose:
+            traceback.print_exc()
+        tell(str(error))
+        if len(error.problems) > 1:
+            tell(f"{len(error.problems)} errors")
+        if self.as_json and not shown:
+            print_json(as_object(error))
+        return error.exit_code
+
+    def ended(self, code: int, rule: str, message: str) -> int:
+        """Give what is no error of rnnkit's own the same JSON object."""
+        if self.as_json:
+            problem = {"where": "", "code": rule, "message": message}
+            print_json({"error": {"exit": code, "problems": [problem]}})
+        return code
+
+
+def _drop_stdout() -> None:
+    """Send to nowhere what stdout still holds: its reader has gone, or the disk is full."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,51 @@
+"""rnnkit doctor: what decides results and speed on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+
+from rnnkit.cli.common import emit, table, tell, verb
+from rnnkit.installed import installed
+
+PACKAGES = ("rnnkit", "numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
+PINS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+@verb("doctor")
+def command(as_json: bool, verbose: bool) -> None:
+    """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
+    from rnnkit.numerics import fingerprint
+
+    numerics = fingerprint()
+    plugins = installed()
+    strangers = sorted({f"{p.distribution} {p.version}" for p in plugins} - {_own()})
+    pins = {name: os.environ[name] for name in PINS if name in os.environ}
+    result = {
+        "python": f"{platform.python_version()} ({platform.machine()}, {platform.system()})",
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "blas": numerics.blas,
+        "kernel": numerics.kernel,
+        "threads": numerics.threads,
+        "processors": os.cpu_count(),
+        "simd": numerics.simd,
+        "fingerprint": numerics.digest,
+        "types": len(plugins),
+        "plugins": strangers,
+        "environment": pins,
+    }
+    rows = [
+        (key, ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value)
+        for key, value in {**result, "plugins": ", ".join(strangers) or "none"}.items()
+    ]
+    emit(as_json, result, table([(key, value or "none") for key, value in rows]))
+    if "OPENBLAS_CORETYPE" in pins:
+        tell(
+            f"OPENBLAS_CORETYPE={pins['OPENBLAS_CORETYPE']} pins the kernel of matrix products: "
+            "an older one than the processor's can halve their speed (unset it)"
+        )
+
+
+def _own() -> str:
+    return f"rnnkit {importlib.metadata.version('rnnkit')}"

@@ -1,0 +1,136 @@
+"""rnnkit eval: the metrics of a model, with the protocol that decides them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnkit.cli.common import PATH, data_root, emit, finite, number, table, tell, verb
+from rnnkit.errors import DataError, Problem, ThresholdError
+
+if TYPE_CHECKING:
+    from rnnkit.dataset import Source, Split
+    from rnnkit.model import Model
+
+
+def threshold(value: str) -> tuple[str, float]:
+    """Return (metric, bound) of text such as perplexity=140."""
+    metric, _, text = value.partition("=")
+    try:
+        bound = float(text)
+    except ValueError:
+        bound = math.nan
+    if math.isnan(bound):
+        raise click.BadParameter(f"expected METRIC=VALUE, received {value!r}")
+    return metric, bound
+
+
+@verb("eval")
+@click.argument("checkpoint", type=PATH)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="Default: test, or valid where there is none.",
+)
+@click.option("--data", type=PATH, help="Evaluate on this file instead.")
+@click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
+@click.option(
+    "--streams", type=click.IntRange(1), help="Streams side by side (default: the spec's)."
+)
+@click.option("--window", type=click.IntRange(1), help="Steps in a window (default: the spec's).")
+@click.option(
+    "--fail-above",
+    type=threshold,
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Exit 9 where the metric is above it.",
+)
+@click.option(
+    "--fail-below",
+    type=threshold,
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Exit 9 where the metric is below it.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of matrix products.")
+def command(
+    checkpoint: Path,
+    split: Split | None,
+    data: Path | None,
+    root: Path | None,
+    streams: int | None,
+    window: int | None,
+    fail_above: tuple[tuple[str, float], ...],
+    fail_below: tuple[tuple[str, float], ...],
+    threads: int | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
+
+    The state starts cold and is carried to the end; the protocol is printed with the numbers,
+    since it changes them.
+    """
+    from rnnkit.evaluate import metric_names, protocol
+    from rnnkit.model import load
+    from rnnkit.numerics import limited_threads
+
+    model = load(checkpoint)
+    source = _opened(model, checkpoint, data, root)
+    _check_names([*fail_above, *fail_below], metric_names(model.network, source.unit))
+    chosen: Split = split or ("test" if "test" in source.splits() else "valid")
+    if chosen not in source.splits():
+        message = f"has no {chosen} split (it has {', '.join(source.splits())}; give --split)"
+        raise DataError.of("DATA_NO_SPLIT", message, checkpoint)
+    how = protocol(model.layout(streams, window), source.size(chosen))
+    with limited_threads(threads):
+        metrics = model.evaluate(chosen, source, streams=streams, window=window)
+    result = {
+        "checkpoint": str(model.path),
+        "split": chosen,
+        "metrics": finite(metrics),
+        "protocol": how,
+    }
+    text = table([(name, number(value)) for name, value in metrics.items()])
+    text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
+    emit(as_json, result, text, missed(metrics, fail_above, fail_below, model.path))
+
+
+def missed(
+    metrics: Mapping[str, float],
+    above: tuple[tuple[str, float], ...],
+    below: tuple[tuple[str, float], ...],
+    where: Path,
+) -> ThresholdError | None:
+    """Return the error that names every threshold that was missed; a NaN misses all of its own."""
+    problems = []
+    for bounds, word, sign in ((above, "above", 1), (below, "below", -1)):
+        for name, bound in bounds:
+            # Not ">": a comparison with NaN is false.
+            if not sign * metrics[name] <= sign * bound:
+                message = f"{name} is {metrics[name]:.6g}, {word} {bound:g}"
+                problems.append(Problem(str(where), "THRESHOLD_MISSED", message))
+    return ThresholdError(*problems) if problems else None
+
+
+def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None) -> Source:
+    """Open the file that is given, or else the data of the spec; other data than before is told."""
+    if data is not None:
+        return model.spec.data.of_file(data.absolute()).open(Path("."), model.vocabulary)
+    source = model.open_data(data_root(checkpoint, root))
+    if source.digest() != model.trained_on:
+        tell(
+            "the data is not what the model was trained on: "
+            f"SHA-256 {model.trained_on} then, {source.digest()} now"
+        )
+    return source
+
+
+def _check_names(bounds: list[tuple[str, float]], known: list[str]) -> None:
+    for name, _ in bounds:
+        if name not in known:
+            raise click.UsageError(f"there is no metric {name!r} (there are {', '.join(known)})")

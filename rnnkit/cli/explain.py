@@ -1,0 +1,89 @@
+"""rnnkit explain: what a spec will build, before it is trained."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.common import PATH, emit, table, verb
+
+if TYPE_CHECKING:
+    from rnnkit.network import Network
+
+
+@verb("explain")
+@click.argument("spec", type=PATH)
+@click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+@click.option("--data-root", type=PATH, help="Where relative data paths start.")
+def command(
+    spec: Path,
+    overrides: tuple[str, ...],
+    data_root: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Show the layers of SPEC with shapes and parameters, the memory, and how the data is laid out.
+
+    Reads the data, since the vocabulary decides the first and the last width.
+    """
+    from rnnkit.builder import build, human, memory
+    from rnnkit.cli.reporter import streams_in_words
+    from rnnkit.params import count
+    from rnnkit.registry import Registry
+    from rnnkit.spec.read import read_spec
+
+    document = read_spec(spec, Registry(), overrides)
+    source = document.spec.data.open(data_root or spec.parent)
+    resolved, network = build(document.spec, source.inputs, source.targets)
+    layers = layer_rows(network)
+    needs = memory(resolved, network)
+    steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs
+    result = {
+        "layers": layers,
+        "parameters": count(network.declared()),
+        "memory": {**vars(needs), "total": needs.total},
+        "splits": {split: source.size(split) for split in source.splits()},
+        "steps": steps,
+    }
+    rows = [
+        (r["name"], r["reads"], r["gives"], r["shapes"], f"{r['parameters']:,}") for r in layers
+    ]
+    sizes = ", ".join(f"{name} {human(size)}" for name, size in vars(needs).items())
+    splits = ", ".join(f"{split} {source.size(split):,}" for split in source.splits())
+    text = [
+        table(rows, ("layer", "reads", "gives", "parameters", "count")),
+        f"{result['parameters']:,} parameters",
+        f"memory {human(needs.total)}: {sizes} (the window is an estimate)",
+        f"{source.unit}s: {splits}",
+        streams_in_words(resolved, source),
+        f"{steps:,} steps in {resolved.train.epochs} epochs",
+    ]
+    emit(as_json, result, "\n".join(text))
+
+
+def layer_rows(network: Network) -> list[dict[str, Any]]:
+    """Return what is shown of each layer; a shared parameter counts where it is stored."""
+    from rnnkit.params import ParamSpec
+
+    rows: list[dict[str, Any]] = []
+    entering, declared = network.entering(), network.declared()
+    leaving = [*list(entering.values())[1:], network.outputs]
+    for (name, reads), gives in zip(entering.items(), leaving, strict=True):
+        stored = {n: s.shape for n, s in declared[name].items() if isinstance(s, ParamSpec)}
+        shapes = [f"{n} {'x'.join(map(str, shape))}" for n, shape in stored.items()]
+        shapes += [
+            f"{n} of {s.layer}" for n, s in declared[name].items() if not isinstance(s, ParamSpec)
+        ]
+        rows.append(
+            {
+                "name": name,
+                "reads": str(reads),
+                "gives": str(gives),
+                "shapes": ", ".join(shapes),
+                "parameters": sum(math.prod(shape) for shape in stored.values()),
+            }
+        )
+    return rows

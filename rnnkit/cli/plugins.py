@@ -1,0 +1,68 @@
+"""rnnkit plugins: every type that a spec may name, and the distribution it comes from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+
+from rnnkit.cli.common import emit, table, verb
+from rnnkit.errors import PluginError, Problem, printable
+from rnnkit.installed import Plugin, clashes, installed
+
+CHILD = """
+import sys
+from rnnkit.errors import PluginError
+from rnnkit.installed import Plugin
+from rnnkit.registry import load
+try:
+    load(Plugin(*sys.argv[1:]))
+except PluginError as error:
+    print(error.problems[0].code, error.problems[0].message)
+    sys.exit(4)
+"""
+SECONDS = 60
+
+
+@verb("plugins")
+@click.option("--check", is_flag=True, help="Import each, in a process of its own (exit 4).")
+def command(check: bool, as_json: bool, verbose: bool) -> None:
+    """List every type with its distribution and version; nothing is imported without --check."""
+    plugins = installed()
+    problems = {p: found for p in plugins if (found := failure(p))} if check else {}
+    rows = [[p.kind, p.name, p.distribution, p.version] for p in plugins]
+    if check:
+        for plugin, row in zip(plugins, rows, strict=True):
+            row.append(problems[plugin].message if plugin in problems else "ok")
+    head = ["kind", "type", "distribution", "version"] + ["check"] * check
+    shared = [Problem("", code, text) for code, text in clashes(plugins)]
+    sentences = [problem.message for problem in shared]
+    listed = [dict(zip(head, row, strict=True)) for row in rows]
+    result = {"plugins": listed, "clashes": sentences}
+    text = "\n".join([table(rows, head), *sentences])
+    broken = [*problems.values(), *shared] if check else []
+    emit(as_json, result, text, PluginError(*broken) if broken else None)
+
+
+def failure(plugin: Plugin) -> Problem | None:
+    """Return why a plugin cannot be used, if it cannot; a crash or a hang is a reason too."""
+    arguments = (plugin.group, plugin.name, plugin.distribution, plugin.version, plugin.target)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return Problem("", "PLUGIN_IMPORT", f"{plugin}: its import takes more than {SECONDS} s")
+    if done.returncode == 0:
+        return None
+    if done.returncode == 4 and done.stdout.startswith("PLUGIN_"):
+        code, _, message = done.stdout.strip().partition(" ")
+        return Problem("", code, printable(message, 500))
+    said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    message = f"{plugin}: its import ends the process ({done.returncode}): {printable(said, 200)}"
+    return Problem("", "PLUGIN_IMPORT", message)

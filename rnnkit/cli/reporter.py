@@ -1,0 +1,128 @@
+"""What a person sees of a run: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rnnkit.cli.common import number, tell
+from rnnkit.dataset import Source
+from rnnkit.spec.model import Spec
+from rnnkit.training.loop import Reporter
+from rnnkit.training.step import Training, Update
+
+NAMES = {"gradient_norm": "norm", "epoch": "epoch", "lr": "lr"}
+
+
+class Lines:
+    """One line for each line of the metrics."""
+
+    def begins(self, training: Training, source: Source) -> None:
+        """Tell how the data is laid out, and where the run goes on."""
+        tell(streams_in_words(training.spec, source))
+        if training.progress.step:
+            tell(f"going on after step {training.progress.step}")
+
+    def stepped(self, training: Training, update: Update, seconds: float) -> None:
+        """Say nothing of a single step."""
+
+    def line(self, metrics: Mapping[str, Any]) -> None:
+        """Write the metrics in a line."""
+        tell(in_one_line(metrics))
+
+    def saved(self, path: Path, best: bool) -> None:
+        """Say nothing of a save; the end of the run names the files."""
+
+
+class Bar(Lines):
+    """A bar with loss, speed, rate, gradient norm and time left; the metrics scroll above it."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+        self._seconds = self._targets = 0.0
+        self._unit = "target"
+
+    def begins(self, training: Training, source: Source) -> None:
+        """Remember what a target is."""
+        super().begins(training, source)
+        self._unit = source.unit
+
+    def stepped(self, training: Training, update: Update, seconds: float) -> None:
+        """Advance the bar."""
+        loss = update.total / (update.weight or 1)
+        self._seconds = 0.9 * self._seconds + seconds
+        self._targets = 0.9 * self._targets + update.weight
+        metrics = training.network.loss.metrics(loss, self._unit)
+        # The last one says most: bits for characters, perplexity for words, else the loss alone.
+        name, value = list(metrics.items())[-1]
+        text = (
+            f"loss {loss:.3f}"
+            + (f"  {name.replace('_', ' ')} {value:.4g}" if name != "loss" else "")
+            + f"  {self._targets / self._seconds:,.0f} {self._unit}s/s  lr {update.lr:.2g}"
+            f"  norm {update.gradient_norm:.2g}"
+        )
+        total = training.windows * training.spec.train.epochs
+        self._bar.update(
+            self._task, completed=training.progress.step, total=total, description=text
+        )
+
+    def line(self, metrics: Mapping[str, Any]) -> None:
+        """Write the metrics above the bar."""
+        self._bar.console.print(in_one_line(metrics), highlight=False)
+
+
+@contextmanager
+def reporter() -> Iterator[Reporter]:
+    """Give the reporter that suits stderr."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Bar(bar, bar.add_task("", total=None))
+
+
+def streams_in_words(spec: Spec, source: Source) -> str:
+    """Return the layout of the training data: streams, windows, state, and what is left over."""
+    train, layout = spec.train, spec.train.layout()
+    tokens = source.size("train")
+    per_stream = (tokens - 1) // train.streams
+    windows = source.windows("train", layout)
+    state = {
+        "window": "starts anew at each window",
+        "epoch": "is carried through an epoch and starts anew at the next",
+        "never": "is carried on for ever",
+        "document": f"starts anew after each {train.state.separator!r}",
+    }[train.state.reset]
+    unused = tokens - 1 - windows * train.window * train.streams
+    return (
+        f"{train.streams} streams x {per_stream:,} {source.unit}s, {windows:,} windows of "
+        f"{train.window} an epoch; the state {state}; {unused:,} {source.unit}s unused"
+    )
+
+
+def in_one_line(metrics: Mapping[str, Any]) -> str:
+    """Return a metrics line as people read it: perplexity where it says more than the loss."""
+    parts = [f"step {metrics['step']:>6}  epoch {metrics['epoch']:.2f}"]
+    for name, value in metrics.items():
+        if name in ("step", "epoch") or value is None:
+            continue
+        parts.append(f"{NAMES.get(name, name.replace('_', ' '))} {number(value)}")
+    return "  ".join(parts)

@@ -1,0 +1,32 @@
+"""rnnkit resume: the same run, from where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnnkit.cli.common import PATH, running, verb
+
+
+@verb("resume")
+@click.argument("run", type=PATH)
+@click.option("--strict", is_flag=True, help="Refuse a damaged newest checkpoint (exit 6).")
+@running
+def command(
+    run: Path, overrides: tuple[str, ...], as_json: bool, verbose: bool, **settings: Any
+) -> None:
+    """Continue RUN exactly: every later result is that of the run that was never stopped.
+
+    With -s a resume may change how it goes on (the learning rate, the epochs); it tells what each
+    change means, and refuses what the stored state cannot follow.
+    """
+    from rnnkit.cli.training import Settings
+    from rnnkit.registry import Registry
+    from rnnkit.training.start import resume
+
+    chosen, registry = Settings(**settings), Registry()
+    with chosen.options() as options:
+        outcome = resume(run, registry, options, overrides)
+    chosen.finish(outcome, registry, as_json)

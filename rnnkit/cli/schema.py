@@ -1,0 +1,34 @@
+"""rnnkit schema: what an editor needs to complete and check a spec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from rnnkit.cli.common import PATH, print_json, tell, verb
+from rnnkit.storage import write_atomic
+
+
+@verb("schema")
+@click.option("--out", type=PATH, help="Write to this file instead of stdout.")
+def command(out: Path | None, as_json: bool, verbose: bool) -> None:
+    """Write the JSON Schema of specs, with every type that is installed.
+
+    A spec names the file by "$schema"; plugins that cannot be imported are left out and named.
+    """
+    from rnnkit.registry import Registry
+    from rnnkit.spec.schema import json_schema
+
+    schema, broken = json_schema(Registry())
+    for problem in broken:
+        tell(str(problem))
+    text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    write_atomic(out, text.encode())
+    tell(f"wrote {out}")
+    if as_json:
+        print_json({"schema": str(out)})

@@ -1,0 +1,101 @@
+"""What run and resume share: options into settings, and the last lines of a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnkit.cli.common import emit, finite, number, tell
+from rnnkit.cli.reporter import reporter
+from rnnkit.errors import ResourceError
+from rnnkit.evaluate import protocol
+from rnnkit.model import load
+from rnnkit.numerics import limited_threads
+from rnnkit.registry import Registry
+from rnnkit.training.loop import Limits
+from rnnkit.training.signals import catching_signals
+from rnnkit.training.start import Options, Outcome
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of the command line that do not belong to the spec."""
+
+    data_root: Path | None
+    max_steps: int | None
+    max_time: float | None
+    max_memory: float | None
+    threads: int | None
+    exact: bool
+    strict: bool = False
+
+    @contextmanager
+    def options(self) -> Iterator[Options]:
+        """Give the options of a run, with signals caught, threads set and a reporter drawn."""
+        with limited_threads(self.threads), catching_signals() as stop, reporter() as report:
+            yield Options(
+                data_root=self.data_root,
+                max_memory=None if self.max_memory is None else int(self.max_memory),
+                exact=self.exact,
+                strict=self.strict,
+                limits=Limits(self.max_steps, self.max_time),
+                reporter=report,
+                stop=stop,
+                tell=tell,
+            )
+
+    def finish(self, outcome: Outcome, registry: Registry, as_json: bool) -> None:
+        """Measure the model on the test split and print the end of a run.
+
+        Raises ResourceError where the time was up before the end.
+        """
+        run, progress = outcome.run, outcome.progress
+        if outcome.reason == "time":
+            raise ResourceError.of(
+                "TIME_LIMIT",
+                f"saved at step {progress.step}; continue with: "
+                f"rnnkit resume {shlex.quote(str(run.path))}",
+                run.path,
+            )
+        model = run.best if run.best.exists() else run.step_file(progress.step)
+        with limited_threads(self.threads):
+            test = _tested(outcome, model, registry) if outcome.reason == "finished" else {}
+        _print_end(outcome, model, test, as_json)
+
+
+def _print_end(outcome: Outcome, model: Path, test: Mapping[str, object], as_json: bool) -> None:
+    """Print the best result with its protocol, the model's path and the next command."""
+    run, progress = outcome.run, outcome.progress
+    best = progress.best
+    lines = [
+        f"best {best.metric} {number(best.value)} at step {best.step}"
+        if best
+        else f"step {progress.step}"
+    ]
+    if test:
+        lines.append("test  " + "  ".join(f"{k} {number(v)}" for k, v in test.items()))
+    lines.append(f"model  {model}")
+    follow = "sample" if outcome.reason == "finished" else "resume"
+    lines.append(f"next   rnnkit {follow} {shlex.quote(str(run.path))}")
+    result = {
+        "run": str(run.path),
+        "reason": outcome.reason,
+        "step": progress.step,
+        "best": best.model_dump() if best else None,
+        "test": finite(test) or None,
+        "model": str(model),
+    }
+    emit(as_json, result, "\n".join(lines))
+
+
+def _tested(outcome: Outcome, path: Path, registry: Registry) -> Mapping[str, object]:
+    """Return the metrics of the test split under the best model; none without such a split."""
+    source = outcome.source
+    if "test" not in source.splits():
+        return {}
+    model = load(path, registry)
+    how = protocol(model.layout(), source.size("test"))
+    return {**model.evaluate("test", source), **how}

@@ -1,0 +1,71 @@
+"""The metrics of a split: its own state, its own scratch memory, every token once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from rnnkit.context import Context, Pool
+from rnnkit.dataset import Layout, Source, Split
+from rnnkit.network import Network, copied
+from rnnkit.types import Params
+
+
+class Stopped(Exception):
+    """The evaluation was told to stop; its partial sums are dropped."""
+
+
+def evaluate(
+    network: Network,
+    params: Mapping[str, Params],
+    source: Source,
+    split: Split,
+    layout: Layout,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, float]:
+    """Return the metrics of a split by name, without the split's prefix.
+
+    Reads the split from a cold start, state carried over, as the layout says. `stop` is asked after
+    each window; raises Stopped once it answers True, and DataError where the split is too short.
+    """
+    pool = Pool()
+    ctx = Context(dtype=np.dtype(np.float32), pool=pool)
+    states = network.initial_states(layout.streams, ctx.dtype)
+    total = weight = 0.0
+    sums: Counter[str] = Counter()
+    for batch in source.batches(split, layout, None):
+        ys, after, _ = network.scan(params, batch.inputs, states, batch.resets, ctx)
+        part, part_weight, _ = network.loss.forward(ys, batch.targets, batch.weights, ctx)
+        total, weight = total + part, weight + part_weight
+        sums.update(network.loss.counts(ys, batch.targets, batch.weights))
+        states = copied(after)
+        pool.recycle()
+        if stop():
+            raise Stopped
+    weight = weight or 1.0
+    return {
+        **network.loss.metrics(total / weight, source.unit),
+        **{name: value / weight for name, value in sums.items()},
+    }
+
+
+def metric_names(network: Network, unit: str) -> list[str]:
+    """Return the names that `evaluate` gives, found on one made-up target."""
+    ys = np.zeros((1, 1, network.outputs.known()), np.float32)
+    targets = np.zeros((1, 1), np.int32) if network.targets.ids else ys
+    counts = network.loss.counts(ys, targets, np.ones((1, 1), np.float32))
+    return [*network.loss.metrics(0.0, unit), *counts]
+
+
+def protocol(layout: Layout, size: int) -> dict[str, object]:
+    """Return how a result was measured, which changes the number and is printed beside it."""
+    return {
+        "streams": layout.streams,
+        "window": layout.window,
+        "start": "cold",
+        "reset": layout.reset,
+        "read": (size - 1) // layout.streams * layout.streams,
+        "dropped": (size - 1) % layout.streams,
+    }

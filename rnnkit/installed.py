@@ -1,0 +1,71 @@
+"""Which types are installed, from the metadata of distributions: nothing is imported to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+KINDS = {
+    "rnnkit.layers": "layer",
+    "rnnkit.losses": "loss",
+    "rnnkit.optimizers": "optimizer",
+    "rnnkit.schedules": "schedule",
+    "rnnkit.datasets": "dataset",
+    "rnnkit.tokenizers": "tokenizer",
+}
+"""Every entry-point group, and the word for what it offers."""
+
+
+@dataclass(frozen=True, order=True)
+class Plugin:
+    """Where a type name comes from."""
+
+    group: str
+    name: str
+    distribution: str
+    version: str
+    target: str
+
+    @property
+    def kind(self) -> str:
+        """The group as a word: layer, loss, ..."""
+        return KINDS[self.group]
+
+    def __str__(self) -> str:
+        """Return the phrase that names a plugin in messages."""
+        return f"{self.name} of {self.distribution} {self.version} ({self.target})"
+
+
+def installed() -> tuple[Plugin, ...]:
+    """Return every plugin of every group, sorted."""
+    found = {
+        Plugin(
+            point.group,
+            point.name,
+            point.dist.name if point.dist else "an unknown distribution",
+            point.dist.version if point.dist else "0",
+            point.value,
+        )
+        for group in KINDS
+        for point in metadata.entry_points(group=group)
+    }
+    return tuple(sorted(found))
+
+
+def clashes(plugins: Sequence[Plugin]) -> list[tuple[str, str]]:
+    """Return the code and a sentence for each name that more than one distribution offers."""
+    offers: dict[tuple[str, str], list[Plugin]] = {}
+    for plugin in plugins:
+        offers.setdefault((plugin.group, plugin.name), []).append(plugin)
+    return [clash(offered) for offered in offers.values() if len(offered) > 1]
+
+
+def clash(offers: Sequence[Plugin]) -> tuple[str, str]:
+    """Return the code and the sentence for one name with several offers."""
+    own = any(plugin.distribution == "rnnkit" for plugin in offers)
+    who = " and by ".join(f"{plugin.distribution} {plugin.version}" for plugin in offers)
+    return (
+        "PLUGIN_SHADOWS_BUILTIN" if own else "PLUGIN_AMBIGUOUS",
+        f"{offers[0].kind} {offers[0].name!r} is offered by {who} (uninstall all but one)",
+    )

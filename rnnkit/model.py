@@ -1,0 +1,238 @@
+"""A trained model from its file: sample, evaluate, score, or run it on ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.builder import build
+from rnnkit.checkpoint.child import read_untrusted
+from rnnkit.checkpoint.meta import stored_spec
+from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match, snapshot_of
+from rnnkit.context import Context
+from rnnkit.dataset import Layout, Source, Split
+from rnnkit.errors import CheckpointError, DataError
+from rnnkit.evaluate import evaluate
+from rnnkit.generate import Sampling, generate, log_probabilities
+from rnnkit.network import Network, States
+from rnnkit.params import ParamStore
+from rnnkit.registry import Registry
+from rnnkit.rundir import RunDir
+from rnnkit.signal import Signal
+from rnnkit.spec.model import Spec
+from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its parameters, and the vocabulary that gives its ids a meaning."""
+
+    path: Path
+    spec: Spec
+    network: Network
+    store: ParamStore
+    vocabulary: Vocabulary | None
+    trained_on: str | None = None
+    """The SHA-256 of the data it was trained on; None for an untrained model."""
+
+    def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
+        """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
+
+        Returns what the last layer gives (T, B, V), such as logits, and the state to go on from.
+        """
+        xs = _checked(np.asarray(ids), self.network.inputs)
+        ctx = Context()
+        if state is None:
+            state = self.network.initial_states(xs.shape[1], ctx.dtype)
+        else:
+            _check_state(state, self.network.state_shapes(xs.shape[1]))
+        ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
+        return ys, after
+
+    def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
+        """Return `length` more tokens as text; the options are those of `Sampling`.
+
+        Raises DataError for a prompt with a token that the model does not know.
+        """
+        sampling = Sampling.model_validate(options)
+        steps = self.stream(prompt, 1, sampling)
+        ids = [int(next(steps)[0]) for _ in range(length)]
+        return self.continuation(prompt, ids)
+
+    def continuation(self, prompt: str, ids: Sequence[int]) -> str:
+        """Return what ids add to a prompt, so that the two can stand side by side.
+
+        Words are joined by a space, unless the prompt ends in one.
+        """
+        tokenizer, vocabulary = self.text()
+        before = self.encode(prompt).tolist()
+        start, whole = (tokenizer.decode(each, vocabulary) for each in (before, [*before, *ids]))
+        if not whole.startswith(start):  # a character of several bytes that the prompt began
+            return tokenizer.decode(ids, vocabulary)
+        added = whole[len(start) :]
+        joined = added[:1] == " " and tokenizer.decode(ids, vocabulary)[:1] != " "
+        return added[1:] if joined and prompt[-1:].isspace() else added
+
+    def stream(self, prompt: str, count: int, sampling: Sampling) -> Iterator[Array]:
+        """Yield the next ids (count,) of so many samples, for ever."""
+        return generate(self.network, self.store.values, self.prompt_ids(prompt), count, sampling)
+
+    def score(self, text: str) -> tuple[Array, Array]:
+        """Return (ids, log p): each token of a text with its log-probability in nats.
+
+        The text is read as if it began a line. Raises DataError for what the model does not know.
+        """
+        ids = self.encode(text)
+        if len(ids) == 0:
+            return ids, np.zeros(0)
+        primed = np.concatenate([[self._line_start()], ids]).astype(np.int64)
+        return ids, log_probabilities(self.network, self.store.values, primed)
+
+    def evaluate(
+        self,
+        split: Split = "valid",
+        source: Source | None = None,
+        root: Path | None = None,
+        streams: int | None = None,
+        window: int | None = None,
+    ) -> dict[str, float]:
+        """Return the metrics of a split, of the model's own data unless a source is given."""
+        opened = source or self.open_data(root or Path("."))
+        return evaluate(
+            self.network, self.store.values, opened, split, self.layout(streams, window)
+        )
+
+    def layout(self, streams: int | None = None, window: int | None = None) -> Layout:
+        """Return how a split is evaluated, with other streams or windows where they are given."""
+        spec = self.spec.evaluation_layout()
+        return Layout(
+            streams or spec.streams, window or spec.window, spec.reset, spec.separator, tail=True
+        )
+
+    def open_data(self, root: Path) -> Source:
+        """Open the data that the spec names, encoded with the model's vocabulary."""
+        return self.spec.data.open(root, self.vocabulary)
+
+    def text(self) -> tuple[Tokenizer, Vocabulary]:
+        """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""
+        tokenizer = self.spec.data.text_tokenizer()
+        if tokenizer is None or self.vocabulary is None:
+            raise CheckpointError.of(
+                "CKPT_NO_TEXT", "the model reads no text, so it has no vocabulary", self.path
+            )
+        return tokenizer, self.vocabulary
+
+    def prompt_ids(self, prompt: str) -> Array:
+        """Return the ids of a prompt; an empty one is the start of a line."""
+        ids = self.encode(prompt)
+        return ids if len(ids) else np.array([self._line_start()])
+
+    def encode(self, text: str) -> Array:
+        """Return the ids of a text; raises DataError for what the model does not know.
+
+        Bytes that are no UTF-8 may stand in it as Python's `surrogateescape` writes them.
+        """
+        tokenizer, vocabulary = self.text()
+        try:
+            data = text.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            message = f"character {error.start} is half a surrogate pair (take it out)"
+            raise DataError.of("DATA_ENCODING", message) from error
+        return tokenizer.encode(data, vocabulary)
+
+    def _line_start(self) -> int:
+        """Return what ends the line before: a newline, `<eos>`, or else the first token."""
+        _, vocabulary = self.text()
+        for token in ("\n", "\\n", "<eos>"):
+            if token in vocabulary.tokens:
+                return vocabulary.tokens.index(token)
+        return 0
+
+
+def load(path: str | Path, registry: Registry | None = None, untrusted: bool = False) -> Model:
+    """Load a checkpoint, or the best one of a run directory (else its newest).
+
+    Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
+    with the `pip install` line for one that needs a plugin. `untrusted` reads the file in a
+    limited child process.
+    """
+    file = checkpoint_of(Path(path))
+    return model_of(read(file, untrusted), file, registry or Registry())
+
+
+def read(file: Path, untrusted: bool = False) -> Snapshot:
+    """Read and verify a checkpoint, with `untrusted` in a limited child process."""
+    return snapshot_of(read_untrusted(file), file) if untrusted else load_snapshot(file)
+
+
+def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
+    """Give the parameters of a checkpoint to the network of its spec."""
+    meta = snapshot.meta
+    facts = meta.data
+    spec, network = build(
+        stored_spec(meta, registry, path),
+        Signal(facts.inputs, facts.inputs_are_ids),
+        Signal(facts.targets, facts.targets_are_ids),
+    )
+    vocabulary = snapshot.vocabulary
+    if vocabulary is not None and vocabulary.size != facts.inputs:
+        message = f"expected a vocabulary of {facts.inputs} tokens, received {vocabulary.size}"
+        raise CheckpointError.of("CKPT_META", message, path)
+    store = network.store(np.dtype(np.float32))
+    stored = store.stored(store.flat)
+    match(snapshot, _expected(spec, network, store), path)
+    for name, value in snapshot.part("params").items():
+        stored[name][...] = value
+    return Model(path, spec, network, store, vocabulary, facts.sha256)
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Return the file itself, or what a verb takes of a run directory: best.h5, else the newest."""
+    if not path.is_dir():
+        return path
+    run = RunDir(path)
+    if run.best.exists():
+        return run.best
+    files = run.step_files()
+    if not files:
+        raise CheckpointError.of("CKPT_NOT_FOUND", "holds no checkpoint", path)
+    return files[-1][1]
+
+
+def _expected(spec: Spec, network: Network, store: ParamStore) -> Mapping[str, tuple[int, ...]]:
+    shapes = {name: array.shape for name, array in store.stored(store.flat).items()}
+    expected = {f"params/{name}": shape for name, shape in shapes.items()}
+    for slot in spec.train.optimizer.used_slots():
+        expected |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}
+    for layer, state in network.state_shapes(spec.train.streams).items():
+        expected |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
+    return expected
+
+
+def _checked(xs: Array, inputs: Signal) -> Array:
+    """Return inputs in the type that layers read; raises ValueError for what they cannot."""
+    width = inputs.known()
+    if not inputs.ids:
+        if xs.ndim != 3 or xs.shape[2] != width or xs.size == 0:
+            raise ValueError(f"expected values of shape (T, B, {width}), received {_form(xs)}")
+        return xs.astype(np.float32)
+    if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
+        raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
+    for value in (xs.min(), xs.max()):
+        if not 0 <= value < width:
+            raise ValueError(f"expected ids from 0 to {width - 1}, received {value}")
+    return xs.astype(np.int32)
+
+
+def _check_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> None:
+    received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
+    if received != shapes:
+        raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
+
+
+def _form(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"

@@ -1,0 +1,139 @@
+"""A stack of layers run as one: parameters, states and gradients by layer name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnkit.context import Context
+from rnnkit.errors import ShapeError
+from rnnkit.layer import Layer
+from rnnkit.loss import Loss
+from rnnkit.params import Declaration, ParamStore
+from rnnkit.signal import Signal
+from rnnkit.stack import layer_names, signals
+from rnnkit.types import Array, DType, Grads, Params, State
+
+States = dict[str, State]
+"""The hidden state of every stateful layer by name."""
+
+NetworkBackward = Callable[[Array, States, Mapping[str, Grads]], tuple[Array | None, States]]
+"""`backward(dys, dstates, grads)` gives (dxs, dstates0) and adds to grads, by layer and name."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers whose every width is known; holds no array."""
+
+    layers: tuple[Layer, ...]
+    loss: Loss
+    inputs: Signal
+    targets: Signal
+
+    @classmethod
+    def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
+        """Give each layer the widths that its spec left to the data.
+
+        Raises ShapeError where two widths do not fit.
+        """
+        found: list[Layer] = []
+        signal = inputs
+        for name, layer in zip(layer_names(layers), layers, strict=True):
+            layer = layer.reading(signal)
+            layer = layer.sized(targets) if len(found) == len(layers) - 1 else layer
+            try:
+                signal = layer.output(signal)
+            except ShapeError as error:
+                raise ShapeError(f"layer {name} {error}") from error
+            found.append(layer)
+        loss.check(signal, targets)
+        return cls(tuple(found), loss, inputs, targets)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers' names: their own, or position and type."""
+        return layer_names(self.layers)
+
+    def entering(self) -> dict[str, Signal]:
+        """Return the signal that each layer reads, by name."""
+        return dict(zip(self.names, signals(self.layers, self.inputs), strict=False))
+
+    @property
+    def outputs(self) -> Signal:
+        """What the last layer gives."""
+        return signals(self.layers, self.inputs)[-1]
+
+    def declared(self) -> dict[str, Declaration]:
+        """Return the parameters of every layer by name."""
+        entering = self.entering()
+        named = zip(self.names, self.layers, strict=True)
+        return {name: layer.declared(entering[name]) for name, layer in named}
+
+    def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Return the shapes of the hidden state of every stateful layer."""
+        entering = self.entering()
+        sizes = {
+            name: layer.state_sizes(entering[name])
+            for name, layer in zip(self.names, self.layers, strict=True)
+        }
+        return {name: tuple((batch, n) for n in widths) for name, widths in sizes.items() if widths}
+
+    def store(self, dtype: DType) -> ParamStore:
+        """Return the parameters, all zero."""
+        return ParamStore(self.declared(), dtype)
+
+    def initial_states(self, batch: int, dtype: DType) -> States:
+        """Return the state of every stateful layer before the first step."""
+        entering = self.entering()
+        states = {
+            name: layer.initial_state(entering[name], batch, dtype)
+            for name, layer in zip(self.names, self.layers, strict=True)
+        }
+        return {name: state for name, state in states.items() if state}
+
+    def scan(
+        self,
+        params: Mapping[str, Params],
+        xs: Array,
+        states: States,
+        resets: Array | None,
+        ctx: Context,
+    ) -> tuple[Array, States, NetworkBackward]:
+        """Run a window through every layer; return (ys, states, backward)."""
+        after: States = {}
+        backwards = []
+        ys = xs
+        for name, layer in zip(self.names, self.layers, strict=True):
+            ys, state, backward = layer.scan(
+                params[name], ys, states.get(name, ()), resets, ctx.at(name)
+            )
+            backwards.append((name, backward))
+            if name in states:
+                after[name] = state
+
+        def backward_all(
+            dys: Array, dstates: States, grads: Mapping[str, Grads]
+        ) -> tuple[Array | None, States]:
+            before: States = {}
+            dxs: Array | None = dys
+            for name, backward in reversed(backwards):
+                if dxs is None:
+                    break
+                dxs, dstate = backward(dxs, dstates.get(name, ()), grads[name])
+                if name in dstates:
+                    before[name] = dstate
+            return dxs, before
+
+        return ys, after, backward_all
+
+
+def zero_states(states: States) -> States:
+    """Return the gradient of a window's last state: nothing flows back over the edge."""
+    return {name: tuple(np.zeros_like(a) for a in state) for name, state in states.items()}
+
+
+def copied(states: States) -> States:
+    """Return states that outlive the window's scratch memory."""
+    return {name: tuple(a.copy() for a in state) for name, state in states.items()}

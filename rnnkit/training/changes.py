@@ -1,0 +1,103 @@
+"""What a resume may change in the spec, what it may not, and what each change means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rnnkit.errors import Problem, RefusedError, printable
+from rnnkit.spec.model import Spec
+
+ALLOWED = {
+    "train.epochs": "the run ends at another epoch; a schedule over the whole run bends",
+    "train.optimizer.lr": "later updates use the new rate",
+    "train.optimizer.weight_decay": "later updates use the new decay",
+    "train.schedule": "later updates use the new options, from the stored state",
+    "train.clip": "later gradients are bounded otherwise",
+    "train.every": "later lines, evaluations and checkpoints come at other steps",
+    "train.keep": "another number of checkpoints is kept",
+    "train.stop": "the run ends after another number of evaluations without a new best",
+    "evaluate": "later evaluations are measured otherwise and do not compare with earlier ones",
+}
+
+REFUSED = {
+    "": "it belongs to the run that was started",
+    "model": "the stored parameters and hidden state have the shapes of the old value",
+    "data": "the stored position and vocabulary belong to the old data",
+    "train.optimizer": "the stored moments belong to the optimizer of the run",
+    "train.schedule.type": "the stored state belongs to the schedule of the run",
+    "train.streams": "the hidden state has one row for each stream",
+    "train.window": "the position in the data is counted in windows",
+    "train.state": "the hidden state was carried under the old policy",
+    "train.seed": "every random number follows from the seed",
+    "train.best": "the best so far was chosen by the old metric",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that differs between the stored spec and the one asked for."""
+
+    path: str
+    old: Any
+    new: Any
+
+    @property
+    def rule(self) -> str:
+        """The longest entry of the two tables that the path falls under."""
+        return max(filter(self._under, [*ALLOWED, *REFUSED]), key=len)
+
+    @property
+    def allowed(self) -> bool:
+        """Tell whether a resume may make the change."""
+        return self.rule in ALLOWED
+
+    @property
+    def meaning(self) -> str:
+        """What the change does, or why it cannot be made."""
+        return {**ALLOWED, **REFUSED}[self.rule]
+
+    def __str__(self) -> str:
+        """Return the change as a phrase."""
+        return f"{self.path}: {printable(repr(self.old))} -> {printable(repr(self.new))}"
+
+    def _under(self, rule: str) -> bool:
+        return not rule or self.path == rule or self.path.startswith((rule + ".", rule + "["))
+
+
+def changes(stored: Spec, asked: Spec) -> list[Change]:
+    """Return what differs, value by value."""
+    old = dict(_leaves(stored.model_dump(mode="json"), ""))
+    new = dict(_leaves(asked.model_dump(mode="json"), ""))
+    return [
+        Change(path, old.get(path), new.get(path))
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    ]
+
+
+def check_changes(found: list[Change], where: object) -> None:
+    """Raise RefusedError naming every change that a resume may not make, and why."""
+    problems = [
+        Problem(
+            str(where),
+            "CKPT_SPEC_MISMATCH",
+            f"{change} cannot change on a resume: {change.meaning} (start a new run)",
+        )
+        for change in found
+        if not change.allowed
+    ]
+    if problems:
+        raise RefusedError(*problems)
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value

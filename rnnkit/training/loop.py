@@ -1,0 +1,270 @@
+"""The training loop: update, evaluate, schedule and stopper, best, metrics line, save."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnnkit.dataset import Batch, Source
+from rnnkit.errors import DataError, DivergedError, InterruptedRun, Problem
+from rnnkit.evaluate import Stopped, evaluate
+from rnnkit.progress import Best, Progress
+from rnnkit.rundir import Journal, RunDir, make_private
+from rnnkit.spec.model import Cadence
+from rnnkit.storage import write_atomic
+from rnnkit.training.signals import StopRequest
+from rnnkit.training.step import Training, Update
+
+
+class Reporter(Protocol):
+    """Told what happens; the command line draws it, a script may ignore it."""
+
+    def begins(self, training: Training, source: Source) -> None:
+        """Called before the first update of this process."""
+        ...
+
+    def stepped(self, training: Training, update: Update, seconds: float) -> None:
+        """Called after each update."""
+        ...
+
+    def line(self, metrics: Mapping[str, Any]) -> None:
+        """Called after each metrics line."""
+        ...
+
+    def saved(self, path: Path, best: bool) -> None:
+        """Called once a checkpoint is safe on the disk."""
+        ...
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def begins(self, training: Training, source: Source) -> None:
+        """Ignore."""
+
+    def stepped(self, training: Training, update: Update, seconds: float) -> None:
+        """Ignore."""
+
+    def line(self, metrics: Mapping[str, Any]) -> None:
+        """Ignore."""
+
+    def saved(self, path: Path, best: bool) -> None:
+        """Ignore."""
+
+
+@dataclass
+class Limits:
+    """Where a run stops before its end: after so many steps in all, or so many seconds."""
+
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def out_of_steps(self, step: int) -> bool:
+        """Tell whether the run has done its steps."""
+        return self.max_steps is not None and step >= self.max_steps
+
+    def out_of_time(self) -> bool:
+        """Tell whether the time is up."""
+        return self.max_seconds is not None and time.monotonic() - self.started >= self.max_seconds
+
+
+@dataclass
+class Loop:
+    """Trains to the end, a limit or a signal, and writes the run directory.
+
+    `saved` is the progress that the newest checkpoint holds; None for a new run, and for one that a
+    resume changed, which is saved at once so that the change outlives a kill. `confirm` raises
+    where the folder is no longer this process's to write to.
+    """
+
+    run: RunDir
+    training: Training
+    source: Source
+    journal: Journal
+    encode: Callable[[Training], memoryview]
+    reporter: Reporter
+    limits: Limits
+    stop: StopRequest
+    confirm: Callable[[], None]
+    busy: float = 0.0
+    targets: float = 0.0
+    saved: Progress | None = None
+
+    def go(self) -> str:
+        """Return why it ended: "finished", "steps", "time"; raises InterruptedRun on a signal."""
+        # What overflows is looked for after each step; NumPy need not warn of it as well.
+        with np.errstate(all="ignore"):
+            return self._go()
+
+    def _go(self) -> str:
+        training = self.training
+        if self.saved is None and training.progress.step:
+            self._save()
+        if training.progress.finished:
+            return "finished"
+        self.reporter.begins(training, self.source)
+        if training.progress.pending:
+            self._after_update()
+        while not training.progress.finished:
+            if reason := self._epoch():
+                self._save()
+                return reason
+        return "finished"
+
+    def _epoch(self) -> str:
+        """Train to the end of the epoch; return the limit that was met before, if any."""
+        training = self.training
+        layout = training.spec.train.layout()
+        for batch in self.source.batches("train", layout, training.progress.cursor):
+            if reason := self._limit():
+                return reason
+            started = time.perf_counter()
+            update = self._guarded_step(batch)
+            seconds = time.perf_counter() - started
+            self.busy, self.targets = self.busy + seconds, self.targets + batch.weights.size
+            self.reporter.stepped(training, update, seconds)
+            self._after_update()
+            if training.progress.finished or training.progress.window == 0:
+                return ""
+        raise DataError.of(
+            "DATA_WINDOWS",
+            f"the data ended after window {training.progress.window} of the {training.windows} of "
+            "an epoch that it promised (the checkpoint or the dataset is at fault)",
+        )
+
+    def _guarded_step(self, batch: Batch) -> Update:
+        try:
+            return self.training.step(batch)
+        except DivergedError:
+            # The update before may have broken the state: then the first error says more.
+            with suppress(DivergedError):
+                image = self.encode(self.training)
+                make_private(self.run.crash)
+                name = self.run.step_file(self.training.progress.step).name
+                write_atomic(self.run.crash / name, image)
+            raise
+
+    def _limit(self) -> str:
+        if self.stop.number:
+            self._interrupted()
+        if self.limits.out_of_steps(self.training.progress.step):
+            return "steps"
+        return "time" if self.limits.out_of_time() else ""
+
+    def _after_update(self) -> None:
+        """Do what is due after a step; also what a signal left pending, before the next step."""
+        training, every = self.training, self.training.spec.train.every
+        ended = training.progress.epoch >= training.spec.train.epochs
+        metrics: dict[str, float] = {}
+        improved = False
+        if training.progress.pending or self._evaluates(ended):
+            metrics = self._evaluation()
+            improved = self._observe(metrics)
+        training.progress = training.progress.changed(finished=training.ended())
+        if metrics or self._due(every.log) or training.progress.finished:
+            self._write_line(metrics)
+        if self._due(every.save) or improved or training.progress.finished:
+            self._save(best=improved)
+
+    def _evaluates(self, ended: bool) -> bool:
+        every = self.training.spec.train.every.evaluate
+        if every is None or "valid" not in self.source.splits():
+            return False
+        return ended or self._due(every)
+
+    def _due(self, cadence: Cadence) -> bool:
+        progress = self.training.progress
+        return progress.window == 0 if cadence == "epoch" else progress.step % cadence == 0
+
+    def _evaluation(self) -> dict[str, float]:
+        training = self.training
+        training.progress = training.progress.changed(pending="evaluation")
+        try:
+            found = evaluate(
+                training.network,
+                training.store.values,
+                self.source,
+                "valid",
+                training.spec.evaluation_layout(),
+                lambda: bool(self.stop.number),
+            )
+        except Stopped:
+            self._interrupted()
+        training.progress = training.progress.changed(pending=None)
+        return {f"valid_{name}": value for name, value in found.items()}
+
+    def _observe(self, metrics: Mapping[str, float]) -> bool:
+        """Tell schedule, stopper and best of an evaluation; return whether it is the best yet."""
+        training, best = self.training, self.training.spec.train.best
+        schedule = training.spec.train.schedule
+        value = metrics.get(best.metric, math.nan)
+        previous = training.progress.best
+        sign = 1 if best.mode == "min" else -1
+        improved = math.isfinite(value) and (
+            previous is None or sign * value < sign * previous.value
+        )
+        state = training.progress.schedule
+        training.progress = training.progress.changed(
+            schedule=schedule.observe(metrics["valid_loss"], state) if schedule else state,
+            best=Best(step=training.progress.step, metric=best.metric, value=value)
+            if improved
+            else previous,
+            stale=0 if improved else training.progress.stale + 1,
+        )
+        return improved
+
+    def _write_line(self, evaluated: Mapping[str, float]) -> None:
+        training, progress = self.training, self.training.progress
+        line: dict[str, float | None] = {
+            "step": progress.step,
+            "epoch": progress.epoch + progress.window / training.windows,
+            "lr": progress.lr,
+            "gradient_norm": progress.gradient_norm,
+        }
+        if progress.weight:
+            mean = progress.total / progress.weight
+            found = training.network.loss.metrics(mean, self.source.unit)
+            line |= {f"train_{name}": value for name, value in found.items()}
+        line |= evaluated
+        line = {k: v if v is None or math.isfinite(v) else None for k, v in line.items()}
+        speed = self.targets / self.busy if self.busy else None
+        now = {"step": progress.step, "time": time.time(), "targets_per_second": speed}
+        self.journal.append(line, now)
+        self.busy = self.targets = 0.0
+        training.progress = progress.changed(total=0.0, weight=0.0, lines=progress.lines + 1)
+        self.reporter.line(line)
+
+    def _save(self, best: bool = False) -> None:
+        progress = self.training.progress
+        if progress == self.saved:
+            return
+        self.confirm()
+        self.journal.flush()
+        image = self.encode(self.training)
+        path = self.run.save(progress.step, image, self.training.spec.train.keep)
+        self.saved = progress
+        self.reporter.saved(path, best=False)
+        if best:
+            write_atomic(self.run.best, image)
+            self.reporter.saved(self.run.best, best=True)
+
+    def _interrupted(self) -> None:
+        self._save()
+        raise InterruptedRun(
+            self.stop.number,
+            Problem(
+                str(self.run.path),
+                "INTERRUPTED",
+                f"saved at step {self.training.progress.step}; continue with: "
+                f"rnnkit resume {shlex.quote(str(self.run.path))}",
+            ),
+        )

@@ -1,0 +1,107 @@
+"""What stays the same while a run trains, and how its state becomes a checkpoint and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import rnnkit
+from rnnkit.checkpoint.meta import DataFacts, Meta, origins
+from rnnkit.checkpoint.snapshot import Snapshot, match
+from rnnkit.dataset import Source
+from rnnkit.errors import SpecError
+from rnnkit.evaluate import metric_names
+from rnnkit.network import Network
+from rnnkit.numerics import Numerics
+from rnnkit.registry import Registry
+from rnnkit.rundir import RunDir
+from rnnkit.spec.model import Spec
+from rnnkit.training.step import Training
+from rnnkit.trial import try_plugins
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run, its data and its network; `spec` is the resolved one."""
+
+    run: RunDir
+    registry: Registry
+    source: Source
+    spec: Spec
+    network: Network
+    numerics: Numerics
+
+    def meta(self, training: Training) -> Meta:
+        """Return what a checkpoint says of the state."""
+        source = self.source
+        return Meta(
+            rnnkit=rnnkit.__version__,
+            numpy=np.__version__,
+            spec=self.spec.model_dump(mode="json"),
+            origins=origins(self.spec, self.registry),
+            data=DataFacts(
+                sha256=source.digest(),
+                inputs=source.inputs.width,
+                inputs_are_ids=source.inputs.ids,
+                targets=source.targets.width,
+                targets_are_ids=source.targets.ids,
+                unit=source.unit,
+            ),
+            numerics=self.numerics,
+            progress=training.progress,
+        )
+
+    def encode(self, training: Training) -> memoryview:
+        """Return the bytes of a checkpoint of the state."""
+        return Snapshot(self.meta(training), arrays(training), self.source.vocabulary).encoded()
+
+    def started(self) -> Training:
+        """Return the state before the first step.
+
+        Raises DataError where a split is too short, SpecError for a best metric that there is not,
+        PluginError for a layer that breaks its contract on the first window.
+        """
+        layout, splits = self.spec.train.layout(), self.source.splits()
+        for split in splits:
+            if split != "train":
+                self.source.windows(split, self.spec.evaluation_layout())
+        if "valid" in splits:
+            self._check_best()
+        windows = self.source.windows("train", layout)
+        training = Training.started(self.spec, self.network, windows)
+        first = next(self.source.batches("train", layout, None))
+        try_plugins(self.network, self.registry, training.store.values, first)
+        return training
+
+    def _check_best(self) -> None:
+        names = [f"valid_{name}" for name in metric_names(self.network, self.source.unit)]
+        metric = self.spec.train.best.metric
+        if metric not in names:
+            raise SpecError.of(
+                "SPEC_METRIC",
+                f"train.best.metric: there is no {metric} here (there is {', '.join(names)})",
+                self.spec.name,
+            )
+
+    def restored(self, snapshot: Snapshot, where: object) -> Training:
+        """Return the state of a checkpoint; raises CheckpointError where it does not fit."""
+        training = self.started()
+        state = arrays(training)
+        match(snapshot, {name: array.shape for name, array in state.items()}, where)
+        for name, array in state.items():
+            array[...] = snapshot.arrays[name]
+        training.progress = snapshot.meta.progress
+        return training
+
+
+def arrays(training: Training) -> dict[str, Array]:
+    """Return every array of the state by the name it is stored under; views, no copies."""
+    store = training.store
+    found = {f"params/{name}": a for name, a in store.stored(store.flat).items()}
+    for slot, flat in training.slots.items():
+        found |= {f"optimizer/{slot}/{name}": a for name, a in store.stored(flat).items()}
+    for layer, state in training.states.items():
+        found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}
+    return found

@@ -1,0 +1,240 @@
+"""A run started in an empty folder, or continued exactly where it stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import rnnkit
+from rnnkit.builder import build, default_budget, memory
+from rnnkit.checkpoint.meta import Meta, stored_spec
+from rnnkit.dataset import Source
+from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError
+from rnnkit.lock import RunLock
+from rnnkit.numerics import fingerprint
+from rnnkit.progress import Progress
+from rnnkit.registry import Registry
+from rnnkit.rundir import Journal, RunDir, make_private
+from rnnkit.spec.model import Spec
+from rnnkit.spec.read import parse_spec
+from rnnkit.training.changes import Change, changes, check_changes
+from rnnkit.training.loop import Limits, Loop, Reporter, Silent
+from rnnkit.training.recover import Found, recover
+from rnnkit.training.session import Session
+from rnnkit.training.signals import StopRequest
+from rnnkit.training.step import Training
+
+
+@dataclass
+class Options:
+    """How a run is carried out; nothing here changes what is computed."""
+
+    data_root: Path | None = None
+    max_memory: int | None = None
+    exact: bool = False
+    strict: bool = False
+    limits: Limits = field(default_factory=Limits)
+    reporter: Reporter = field(default_factory=Silent)
+    stop: StopRequest = field(default_factory=StopRequest)
+    tell: Callable[[str], None] = lambda message: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: "finished", "steps" or "time"."""
+
+    run: RunDir
+    reason: str
+    progress: Progress
+    source: Source
+
+
+def start(
+    spec: Spec, original: bytes, folder: Path, root: Path, registry: Registry, o: Options
+) -> Outcome:
+    """Train a spec in a new run directory; `root` is where its relative paths start.
+
+    `original` is the spec as it was given, kept beside the resolved one.
+
+    Raises RefusedError where the folder holds something, and every other error of the run.
+    """
+    run = RunDir(folder)
+    check_free(run)
+    session = _session(spec, spec.data.open(root), run, registry, o)
+    training = session.started()
+    make_private(folder)
+    with RunLock(folder) as lock:
+        check_free(run)
+        run.sweep()
+        run.create(
+            session.spec.canonical(),
+            original,
+            rnnkit=rnnkit.__version__,
+            python=sys.version.split()[0],
+            command=sys.argv,
+            data_root=os.path.abspath(root),
+            data_sha256=session.source.digest(),
+            seed=session.spec.train.seed,
+            numerics=session.numerics.model_dump(),
+            distributions=_distributions(session.meta(training)),
+            resumes=[],
+        )
+        return _train(session, training, None, lock.verify, o)
+
+
+def check_free(run: RunDir) -> None:
+    """Raise RefusedError where a new run would meet files."""
+    if not run.is_empty():
+        raise RefusedError.of(
+            "RUN_EXISTS",
+            "is not empty (choose another --out, continue it with rnnkit resume, or give --force)",
+            run.path,
+        )
+
+
+def resume(
+    folder: Path,
+    registry: Registry,
+    o: Options,
+    overrides: Sequence[str] = (),
+    asked: Spec | None = None,
+) -> Outcome:
+    """Continue a run; every later line and file is that of the run that was never stopped.
+
+    `overrides`, or a whole spec `asked` for, may change what a resume may change; each change is
+    told with what it means. Raises RefusedError for one that may not be, and DataError where the
+    data is another.
+    """
+    run = RunDir(folder)
+    if not run.holds_run():
+        raise RefusedError.of("RUN_NOT_FOUND", "holds no run (start one with rnnkit run)", folder)
+    with RunLock(folder) as lock:
+        found = recover(run, o.strict)
+        for note in found.notes:
+            o.tell(note)
+        stored = _stored(run, found, registry)
+        wanted = asked or _overridden(stored, run, registry, overrides)
+        # What a spec leaves to the data (null) is compared once the data is open.
+        given = [change for change in changes(stored, wanted) if change.new is not None]
+        check_changes(given, folder)
+        session = _session(wanted, _same_data(wanted, run, found, o), run, registry, o)
+        changed = changes(stored, session.spec)
+        check_changes(changed, folder)
+        for change in changed:
+            o.tell(f"{change}: {change.meaning}; from here on it is another run")
+        training = _training(session, found, changed, o)
+        kept = training.progress if found.snapshot and not changed else None
+        return _train(session, training, kept, lock.verify, o)
+
+
+def _stored(run: RunDir, found: Found, registry: Registry) -> Spec:
+    """Return the spec of the checkpoint; that of the folder where none was saved yet."""
+    if found.snapshot:
+        return stored_spec(found.snapshot.meta, registry, found.path)
+    return parse_spec(run.spec.read_bytes(), str(run.spec), registry).spec
+
+
+def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]) -> Spec:
+    if not overrides:
+        return stored
+    return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+
+
+def _training(session: Session, found: Found, changed: list[Change], o: Options) -> Training:
+    """Return the state to go on from, and write down that the run was resumed."""
+    run, snapshot = session.run, found.snapshot
+    if snapshot:
+        _check_numerics(session, snapshot.meta, o)
+    training = session.restored(snapshot, found.path) if snapshot else session.started()
+    progress = training.progress
+    if changed:
+        finished = training.ended() and not progress.pending
+        training.progress = progress.changed(finished=finished)
+        run.rewrite_spec(session.spec.canonical())
+    if training.progress.finished:
+        o.tell(f"nothing is left to do after step {progress.step} (go on with -s train.epochs=N)")
+    if changed or not progress.finished:
+        entry = {"step": progress.step, "changes": [str(change) for change in changed]}
+        run.note(resumes=[*run.facts().get("resumes", []), entry])
+    return training
+
+
+def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
+    resolved, network = build(spec, source.inputs, source.targets)
+    memory(resolved, network).check(o.max_memory or default_budget())
+    return Session(run, registry, source, resolved, network, fingerprint())
+
+
+def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
+    """Open the data of the run; raises DataError where it is other data."""
+    facts, snapshot = run.facts(), found.snapshot
+    root = o.data_root or Path(str(facts.get("data_root", ".")))
+    try:
+        source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
+    except DataError as error:
+        if error.problems[0].code != "DATA_UNKNOWN_TOKEN":
+            raise
+        source = spec.data.open(root)
+    then, now = snapshot.meta.data.sha256 if snapshot else facts["data_sha256"], source.digest()
+    if then != now:
+        raise DataError.of(
+            "DATA_CHANGED",
+            f"the data is not what the run was trained on: SHA-256 {then} then, {now} now "
+            "(bring it back, or start a new run)",
+            run.path,
+        )
+    return source
+
+
+def _check_numerics(session: Session, meta: Meta, o: Options) -> None:
+    """Tell of other arithmetic, or refuse it."""
+    differences = meta.numerics.differences(session.numerics)
+    if differences and o.exact:
+        raise RefusedError.of(
+            "EXACT_ENV",
+            "--exact: the arithmetic here is not that of the checkpoint: " + "; ".join(differences),
+            session.run.path,
+        )
+    for difference in differences:
+        o.tell(f"the resumed run can no longer be bit-identical: {difference}")
+
+
+def _train(
+    session: Session,
+    training: Training,
+    kept: Progress | None,
+    confirm: Callable[[], None],
+    o: Options,
+) -> Outcome:
+    """Train on; `kept` is the progress of the newest checkpoint, if that is all of the state."""
+    run = session.run
+    journal = Journal(run, training.progress.lines)
+    run.note(status="running")
+    loop = Loop(
+        run,
+        training,
+        session.source,
+        journal,
+        session.encode,
+        o.reporter,
+        o.limits,
+        o.stop,
+        confirm,
+        saved=kept,
+    )
+    try:
+        reason = loop.go()
+    except (DivergedError, InterruptedRun) as error:
+        run.note(status="diverged" if isinstance(error, DivergedError) else "stopped")
+        raise
+    finally:
+        journal.close()
+    run.note(status="finished" if reason == "finished" else "stopped")
+    return Outcome(run, reason, training.progress, session.source)
+
+
+def _distributions(meta: Meta) -> dict[str, str]:
+    return {origin.distribution: origin.release for origin in meta.origins}

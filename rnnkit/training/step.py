@@ -1,0 +1,157 @@
+"""One update: a window forward and backward, the gradient clipped, the parameters moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnnkit.context import Context, Pool
+from rnnkit.dataset import Batch
+from rnnkit.errors import DivergedError
+from rnnkit.network import Network, States, copied, zero_states
+from rnnkit.params import ParamStore
+from rnnkit.progress import Progress
+from rnnkit.spec.model import Clip, Spec
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did: the summed loss and its weight, the norm before clipping, the rate."""
+
+    total: float
+    weight: float
+    gradient_norm: float
+    lr: float
+
+
+@dataclass
+class Training:
+    """All that changes while a model is trained; a checkpoint is this and nothing else."""
+
+    spec: Spec
+    network: Network
+    windows: int
+    store: ParamStore
+    slots: dict[str, Array]
+    states: States
+    progress: Progress
+    pool: Pool = field(default_factory=Pool)
+
+    @classmethod
+    def started(cls, spec: Spec, network: Network, windows: int) -> Training:
+        """Return the state before the first step."""
+        store = network.store(np.dtype(np.float32))
+        store.initialize(spec.train.seed)
+        schedule = spec.train.schedule
+        return cls(
+            spec,
+            network,
+            windows,
+            store,
+            {name: np.zeros_like(store.flat) for name in spec.train.optimizer.used_slots()},
+            network.initial_states(spec.train.streams, store.flat.dtype),
+            Progress(schedule=schedule.start() if schedule else None),
+        )
+
+    def context(self) -> Context:
+        """Return the context of the next update."""
+        return Context(
+            train=True,
+            dtype=self.store.flat.dtype,
+            seed=self.spec.train.seed,
+            step=self.progress.step + 1,
+            pool=self.pool,
+        )
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next update."""
+        train = self.spec.train
+        if train.schedule is None:
+            return train.optimizer.lr
+        moment = self.progress.moment(self.windows, train.epochs)
+        return train.optimizer.lr * train.schedule.factor(moment, self.progress.schedule)
+
+    def step(self, batch: Batch) -> Update:
+        """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
+        network, store, train = self.network, self.store, self.spec.train
+        ys, states, backward = network.scan(
+            store.values, batch.inputs, self.states, batch.resets, self.context()
+        )
+        total, weight, loss_backward = network.loss.forward(
+            ys, batch.targets, batch.weights, self.context()
+        )
+        store.grad.fill(0)
+        backward(loss_backward(), zero_states(states), store.grads)
+        divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
+        store.grad *= 1 / max(divisor, 1e-30)
+        norm = global_norm(store.grad)
+        if not (math.isfinite(total) and math.isfinite(norm) and _finite(states)):
+            raise self._diverged(batch, total, norm)
+        clip(store.grad, norm, train.clip)
+        lr = self.learning_rate()
+        step = self.progress.step + 1
+        train.optimizer.update(step, lr, store.flat, store.grad, self.slots, store.decayed)
+        self.states = copied(states)
+        self.pool.recycle()
+        self.progress = self.progress.stepped(
+            self.windows, batch.next_cursor, total, weight, lr, norm
+        )
+        return Update(total, weight, norm, lr)
+
+    def ended(self) -> bool:
+        """Tell whether no step is left: the epochs are done, or the patience is at its end."""
+        train, progress = self.spec.train, self.progress
+        patient = train.stop is None or progress.stale < train.stop.patience
+        return progress.epoch >= train.epochs or not patient
+
+    def _diverged(self, batch: Batch, total: float, norm: float) -> DivergedError:
+        """Name the first tensor that is not finite, in the order in which they are computed."""
+        code = "GRAD" if math.isfinite(total) else "LOSS"
+        code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
+        step = self.progress.step + 1
+        return DivergedError.of(
+            f"NUM_NONFINITE_{code}",
+            f"step {step}: {self._first_nonfinite(batch)} is not finite "
+            "(a lower learning rate or a lower clip norm usually helps)",
+        )
+
+    def _first_nonfinite(self, batch: Batch) -> str:
+        ys = batch.inputs
+        for name, layer in zip(self.network.names, self.network.layers, strict=True):
+            for parameter, value in self.store.values[name].items():
+                if not np.isfinite(value).all():
+                    return f"parameter {parameter} of layer {name}"
+            state = self.states.get(name, ())
+            ctx = self.context().at(name)
+            ys, after, _ = layer.scan(self.store.values[name], ys, state, batch.resets, ctx)
+            if not np.isfinite(ys).all():
+                return f"the output of layer {name}"
+            if not _finite({name: after}):
+                return f"the state of layer {name}"
+        for name in reversed(self.network.names):
+            for parameter, gradient in self.store.grads[name].items():
+                if not np.isfinite(gradient).all():
+                    return f"the gradient of {parameter} of layer {name}"
+        return "the loss" if np.isfinite(self.store.grad).all() else "the gradient norm"
+
+
+def global_norm(gradient: Array) -> float:
+    """Return the Euclidean norm of a flat gradient."""
+    return math.sqrt(float(np.dot(gradient, gradient)))
+
+
+def clip(gradient: Array, norm: float, limits: Clip | None) -> None:
+    """Bound a flat gradient in place (by norm: Pascanu, Mikolov and Bengio 2013, algorithm 1)."""
+    if limits is None:
+        return
+    if limits.value is not None:
+        np.clip(gradient, -limits.value, limits.value, out=gradient)
+    elif limits.norm is not None and norm > limits.norm:
+        gradient *= limits.norm / (norm + 1e-6)
+
+
+def _finite(states: States) -> bool:
+    return all(np.isfinite(a).all() for state in states.values() for a in state)

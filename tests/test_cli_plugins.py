@@ -1,0 +1,183 @@
+"""rnnkit plugins, and plugins that do what they should not: named, and in nobody's way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import command, done, plain_spec
+from helpers import write_spec as write
+from stubs import cell, install
+
+from rnnkit.cli import plugins as verb
+from rnnkit.errors import Problem
+from rnnkit.installed import KINDS, Plugin, installed
+from rnnkit.registry import GROUPS
+
+
+def spec_with(tmp_path: Path, kind: str) -> Path:
+    value = plain_spec()
+    value["model"]["layers"][1]["type"] = kind
+    return write(tmp_path / "spec", value)
+
+
+def only_the_stub_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tuple(p for p in installed() if p.distribution.startswith("rnnkit-odd"))
+    monkeypatch.setattr(verb, "installed", lambda: mine)
+
+
+def test_every_type_is_listed() -> None:
+    head, *rows = done("plugins").out.splitlines()
+    assert head.split() == ["kind", "type", "distribution", "version"]
+    assert len(rows) == len(installed())
+    assert "layer      lstm                   rnnkit          0.1.0" in rows
+    shown = json.loads(done("plugins", "--json").out)
+    assert shown["clashes"] == []
+    assert {"kind": "loss", "type": "mse", "distribution": "rnnkit", "version": "0.1.0"} in shown[
+        "plugins"
+    ]
+
+
+def test_the_kinds_are_the_contracts() -> None:
+    assert {group: contract.__name__.lower() for group, contract in GROUPS.items()} == KINDS
+
+
+def test_listing_imports_nothing(site: Path) -> None:
+    install(site, "raise SystemExit('imported')")
+    assert "rnnkit-odd" in done("plugins").out
+    assert "rnnkit_odd" not in sys.modules
+
+
+def test_check_imports_each(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, cell())
+    only_the_stub_is_checked(monkeypatch)
+    assert done("plugins", "--check").out.splitlines()[1].split()[-1] == "ok"
+
+
+BROKEN = {
+    "raises": ("raise RuntimeError('no libfoo')", "RuntimeError: no libfoo"),
+    "a syntax error": ("def (:", "SyntaxError: invalid syntax"),
+    "sys.exit": ("import sys; sys.exit(3)", "SystemExit: 3"),
+    "no such name": ("Other = 1", "AttributeError: module 'rnnkit_odd' has no attribute"),
+    "no module": ("import rnnkit_odd_missing", "ModuleNotFoundError: No module named"),
+}
+WRONG = {
+    "no class": ("Stub = 3", "is no subclass of rnnkit's Layer, but 3"),
+    "another class": ("class Stub: pass", "is no subclass of rnnkit's Layer, but <class"),
+    "another type": (cell("other"), "declares the type 'other' under the name 'stub'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "said", "code"),
+    [
+        *((*value, "PLUGIN_IMPORT") for value in BROKEN.values()),
+        *((*value, "PLUGIN_API") for value in WRONG.values()),
+    ],
+    ids=[*BROKEN, *WRONG],
+)
+def test_a_broken_plugin_is_named(site: Path, tmp_path: Path, module: str, said: str, code: str):
+    install(site, module)
+    ran = command("check", spec_with(tmp_path, "stub"))
+    assert ran.code == 4
+    where = f"{tmp_path}/spec/spec.json:1:"
+    assert ran.err.startswith(where) and f"[{code}] model.layers[1]" in ran.err
+    assert "stub of rnnkit-odd 1.0 (rnnkit_odd:Stub)" in ran.err
+    assert said in ran.err and "Traceback" not in ran.err
+    done("check", spec_with(tmp_path, "lstm"))
+
+
+@pytest.mark.parametrize(
+    ("module", "said", "code"),
+    [
+        (*BROKEN["sys.exit"], "PLUGIN_IMPORT"),
+        (*WRONG["another type"], "PLUGIN_API"),
+        ("import os; os._exit(9)", "its import ends the process (9): no message", "PLUGIN_IMPORT"),
+    ],
+)
+def test_check_tells_what_is_broken(
+    site: Path, module: str, said: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, module)
+    only_the_stub_is_checked(monkeypatch)
+    ran = command("plugins", "--check", "--json")
+    assert ran.code == 4
+    shown = json.loads(ran.out)
+    assert said in shown["plugins"][0]["check"]
+    assert shown["error"]["problems"][0]["code"] == code
+    assert f"[{code}] stub of rnnkit-odd 1.0 (rnnkit_odd:Stub)" in ran.err
+
+
+def test_a_hanging_import(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "import time; time.sleep(60)")
+    monkeypatch.setattr(verb, "SECONDS", 0.5)
+    found = verb.failure(next(p for p in installed() if p.name == "stub"))
+    assert isinstance(found, Problem) and "its import takes more than 0.5 s" in found.message
+
+
+def test_what_an_import_prints_is_no_result(site: Path, tmp_path: Path) -> None:
+    install(site, "print('hello')\n" + cell())
+    ran = done("check", spec_with(tmp_path, "stub"), "--json")
+    assert json.loads(ran.out)["errors"] == []
+    assert "hello" in ran.err
+
+
+def test_two_that_offer_one_name(site: Path, tmp_path: Path) -> None:
+    for distribution in ("rnnkit-odd-a", "rnnkit-odd-b"):
+        install(site, "raise SystemExit('imported')", distribution=distribution)
+    sentence = (
+        "layer 'stub' is offered by rnnkit-odd-a 1.0 and by rnnkit-odd-b 1.0 "
+        "(uninstall all but one)"
+    )
+    assert done("plugins").out.splitlines()[-1] == sentence
+    assert json.loads(done("plugins", "--json").out)["clashes"] == [sentence]
+    ran = command("check", spec_with(tmp_path, "stub"))
+    assert ran.code == 4 and "[PLUGIN_AMBIGUOUS]" in ran.err and sentence in ran.err
+    done("check", spec_with(tmp_path, "lstm"))
+
+
+def test_a_clash_fails_a_check(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for distribution in ("rnnkit-odd-a", "rnnkit-odd-b"):
+        install(site, cell(), distribution=distribution)
+    only_the_stub_is_checked(monkeypatch)
+    ran = command("plugins", "--check")
+    assert ran.code == 4 and ran.err.startswith("[PLUGIN_AMBIGUOUS] layer 'stub' is offered by")
+
+
+def test_a_name_of_rnnkit_itself(site: Path, tmp_path: Path) -> None:
+    install(site, cell("lstm"), name="lstm")
+    ran = command("check", spec_with(tmp_path, "lstm"))
+    assert ran.code == 4
+    assert "[PLUGIN_SHADOWS_BUILTIN]" in ran.err
+    assert "layer 'lstm' is offered by rnnkit 0.1.0 and by rnnkit-odd 1.0" in ran.err
+    done("check", spec_with(tmp_path, "gru"))
+
+
+def test_an_unknown_name(tmp_path: Path) -> None:
+    ran = command("check", spec_with(tmp_path, "lsmt"))
+    assert ran.code == 4
+    assert "[PLUGIN_NOT_FOUND]" in ran.err and "did you mean 'lstm'? installed: affine, " in ran.err
+
+
+def test_a_checkpoint_knows_what_to_install(site: Path, tmp_path: Path) -> None:
+    install(site, cell())
+    run = tmp_path / "run"
+    done("run", spec_with(tmp_path, "stub"), "--out", run, "--max-steps", 5)
+    done("sample", run, "--length", 3)
+    (site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt").unlink()
+    before = sorted(p.name for p in run.rglob("*"))
+    for line in (["sample", run], ["eval", run], ["resume", run]):
+        ran = command(*line)
+        assert ran.code == 4
+        assert "[PLUGIN_NOT_FOUND] 'stub' came from rnnkit-odd 1.0, which is not" in ran.err
+        assert "pip install 'rnnkit-odd==1.0'" in ran.err
+    assert sorted(p.name for p in run.rglob("*")) == before
+    shown = done("show", run).out.splitlines()
+    assert ["stub", "rnnkit-odd", "1.0"] in [line.split() for line in shown]
+
+
+def test_a_plugin_as_a_phrase() -> None:
+    plugin = Plugin("rnnkit.layers", "x", "dist", "2.0", "a:B")
+    assert (plugin.kind, str(plugin)) == ("layer", "x of dist 2.0 (a:B)")

@@ -1,0 +1,189 @@
+"""rnnkit show, check, explain, schema and doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import command, copy, done, newest, plain_spec, small_spec
+from helpers import write_spec as write
+
+from rnnkit.model import load
+
+
+def test_show_a_run(tiny_run: Path) -> None:
+    out = done("show", tiny_run).out
+    assert f"checkpoint   {tiny_run}/best.h5" in out
+    for said in ("small, by rnnkit 0.1.0", "valid_loss", "SHA-256", "run status", "finished"):
+        assert said in out
+    assert "1.lstm/Wh" in out and "6x24" in out
+    assert "adam                   rnnkit 0.1.0" in out
+
+
+def test_show_as_json_is_what_the_file_holds(tiny_run: Path) -> None:
+    shown = json.loads(done("show", tiny_run, "--json").out)
+    model = load(tiny_run)
+    stored = model.store.stored(model.store.flat)
+    found = {n.removeprefix("params/"): a for n, a in shown["arrays"].items() if n[:6] == "params"}
+    assert found.keys() == stored.keys()
+    for name, array in stored.items():
+        assert tuple(found[name]["shape"]) == array.shape
+        assert found[name]["norm"] == pytest.approx(np.linalg.norm(array.astype(np.float64)))
+    assert shown["vocabulary"] == 6
+    assert shown["run"]["status"] == "finished"
+    step = newest(tiny_run).meta.progress.step
+    file = tiny_run / "checkpoints" / f"step-{step:012d}.h5"
+    bare = json.loads(done("show", file, "--json").out)
+    assert (bare["run"], bare["progress"]["step"]) == ({}, step)
+    assert {name.split("/")[0] for name in bare["arrays"]} == {"params", "optimizer", "state"}
+
+
+def test_show_untrusted_is_the_same(tiny_run: Path) -> None:
+    assert done("show", tiny_run, "--untrusted").out == done("show", tiny_run).out
+
+
+def test_show_spec_is_what_the_run_holds(tiny_run: Path) -> None:
+    for options in ([], ["--json"]):
+        out = done("show", tiny_run, "--spec", *options).out
+        assert out.encode() == (tiny_run / "spec.json").read_bytes()
+
+
+def test_a_shown_spec_trains_again(tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.json"
+    path.write_text(done("show", tiny_run, "--spec").out)
+    done("run", path, "--out", tmp_path / "run", "--data-root", tiny_run.parent)
+    assert (tmp_path / "run" / "best.h5").read_bytes() == (tiny_run / "best.h5").read_bytes()
+
+
+def test_show_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
+    ran = command("show", tmp_path)
+    assert ran.code == 6 and f"{tmp_path} [CKPT_NOT_FOUND] holds no checkpoint" in ran.err
+
+
+def test_a_run_without_a_best_shows_its_newest(tiny_run: Path, tmp_path: Path) -> None:
+    run = copy(tiny_run, tmp_path / "run")
+    (run / "best.h5").unlink()
+    shown = json.loads(done("show", run, "--json").out)
+    assert shown["checkpoint"].endswith("-000000000051.h5")
+
+
+def test_check(tmp_path: Path) -> None:
+    path = write(tmp_path, small_spec())
+    assert done("check", path).out == f"{path}: no errors\n"
+    assert json.loads(done("check", path, "--json").out) == {"spec": str(path), "errors": []}
+    (tmp_path / "text.txt").unlink()
+    done("check", path)
+    assert command("check", path, "--data").code == 5
+
+
+def test_check_tells_every_error_at_once(tmp_path: Path) -> None:
+    value = small_spec()
+    value["train"]["epochs"] = "3"
+    value["model"]["layers"][1]["unit"] = 6
+    path = write(tmp_path, value)
+    ran = command("check", path, "--json")
+    assert ran.code == 3
+    problems = json.loads(ran.out)["error"]["problems"]
+    assert {problem["code"] for problem in problems} >= {"SPEC_TYPE", "SPEC_UNKNOWN_KEY"}
+    assert all(problem["where"].startswith(f"{path}:1:") for problem in problems)
+    assert ran.err.splitlines()[-1] == f"{len(problems)} errors"
+    done("check", path, "-s", "train.epochs=3", "-s", 'model.layers[1]={"type":"rnn","units":6}')
+
+
+def test_check_with_the_data(tmp_path: Path) -> None:
+    path = write(tmp_path, plain_spec())
+    done("check", path, "--data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "text.txt").rename(tmp_path / "data" / "text.txt")
+    done("check", path, "--data", "--data-root", tmp_path / "data")
+    ran = command(
+        "check", path, "--data", "--data-root", tmp_path / "data", "-s", "train.streams=60"
+    )
+    assert ran.code == 5 and "the train split [DATA_TOO_SHORT]" in ran.err
+
+
+def test_check_reads_every_split(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"]["split"] = [0.8, 0.18, 0.02]
+    ran = command("check", write(tmp_path, value), "--data")
+    assert ran.code == 5 and "the test split [DATA_TOO_SHORT] 2 tokens" in ran.err
+
+
+def test_explain(tmp_path: Path) -> None:
+    path = write(tmp_path, small_spec())
+    shown = json.loads(done("explain", path, "--json").out)
+    parameters = {"0.embedding": 30, "1.lstm": 24 * (5 + 6 + 1), "5.affine": 6 * 6 + 6}
+    rows = {row["name"]: row for row in shown["layers"]}
+    for name, count in parameters.items():
+        assert rows[name]["parameters"] == count
+    assert rows["1.lstm"]["reads"] == "values of width 5"
+    assert shown["parameters"] == sum(row["parameters"] for row in shown["layers"])
+    assert shown["memory"]["parameters"] == 4 * shown["parameters"]
+    assert shown["memory"]["optimizer"] == 8 * shown["parameters"]
+    assert shown["memory"]["total"] == sum(
+        size for name, size in shown["memory"].items() if name != "total"
+    )
+    assert (shown["splits"], shown["steps"]) == ({"train": 68, "valid": 17}, 15)
+    out = done("explain", path).out
+    assert "3 streams x 22 characters, 5 windows of 4 an epoch; the state is carried" in out
+    assert "15 steps in 3 epochs" in out
+    assert "Wx 5x24, Wh 6x24, b 24" in out
+
+
+def test_explain_takes_overrides_and_a_root(tmp_path: Path) -> None:
+    path = write(tmp_path, plain_spec())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "text.txt").rename(tmp_path / "data" / "text.txt")
+    assert command("explain", path).code == 5
+    out = done("explain", path, "-s", "train.epochs=7", "--data-root", tmp_path / "data").out
+    assert "35 steps in 7 epochs" in out
+
+
+def test_a_tied_layer_counts_once(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["model"]["layers"][0] |= {"name": "embed", "units": 5}
+    value["model"]["layers"][2]["tie"] = "embed"
+    rows = json.loads(done("explain", write(tmp_path, value), "--json").out)["layers"]
+    assert "of embed" in rows[2]["shapes"]
+    assert rows[2]["parameters"] == 6
+
+
+def test_schema(tmp_path: Path) -> None:
+    ran = done("schema")
+    schema = json.loads(ran.out)
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert json.loads(done("schema", "--json").out) == schema
+    out = tmp_path / "rnnkit.schema.json"
+    told = done("schema", "--out", out, "--json")
+    assert json.loads(out.read_text()) == schema
+    assert json.loads(told.out) == {"schema": str(out)}
+    assert told.err == f"wrote {out}\n"
+    assert done("schema", "--out", out).out == ""
+    assert command("schema", "--out", tmp_path / "none" / "x.json").code == 74
+
+
+def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    ran = done("doctor")
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        "python",
+        "packages",
+        "blas",
+        "kernel",
+        "threads",
+        "processors",
+        "simd",
+        "fingerprint",
+        "types",
+        "plugins",
+        "environment",
+    ]
+    facts = json.loads(done("doctor", "--json").out)
+    assert facts["packages"]["numpy"] == np.__version__
+    assert ran.err == ""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    warned = done("doctor", "--json")
+    assert "OPENBLAS_CORETYPE=Haswell pins the kernel" in warned.err
+    assert json.loads(warned.out)["environment"]["OPENBLAS_CORETYPE"] == "Haswell"

@@ -1,0 +1,84 @@
+"""What the README and the guide say is what happens: their code runs, their specs are valid."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import rnnkit
+from rnnkit.cli import run_command
+from rnnkit.registry import Registry
+from rnnkit.spec.read import parse_spec
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+README = ROOT / "README.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds the README's model.json."""
+    (tmp_path / "model.json").write_text(blocks(README, "json")[0])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_specs_are_valid(page: Path) -> None:
+    for text in blocks(page, "json"):
+        if "spec_version" in text or '"model"' in text:
+            parse_spec(text.encode(), page.name, Registry())
+        else:
+            json.loads(text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_runs(page: Path, folder: Path) -> None:
+    names: dict[str, object] = {"__name__": "readme"}
+    for text in blocks(page, "python"):
+        exec(compile(text, page.name, "exec"), names)
+
+
+def test_commands_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in blocks(README, "sh"):
+        for line in text.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "rnnkit"
+            short = ["-s", "data.limit=20000", "--max-steps", "9"] if arguments[0] == "run" else []
+            assert run_command([*arguments, *short]) == 0, capsys.readouterr().err
+
+
+def test_the_plugin_is_shown_as_it_is() -> None:
+    module = (ROOT / "plugins" / "rnnkit-mgu" / "rnnkit_mgu.py").read_text()
+    shown = blocks(README, "python")[0]
+    assert shown.strip() == module.split('"""', 2)[2].strip()
+
+
+def test_the_error_is_shown_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(text.replace('"units": 128', '"units": "128"'))
+    assert run_command(["check", "model.json"]) == 3
+    said = capsys.readouterr().err.splitlines()[0]
+    assert f"    {said}\n" in README.read_text()
+
+
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(rnnkit.__path__, "rnnkit.")
+    return [info.name for info in found if not info.name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0

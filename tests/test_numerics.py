@@ -1,0 +1,127 @@
+"""The fingerprint of the arithmetic: equal where bits are, different where they are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import command, copy, process, results, small_spec, trained
+
+from rnnkit.numerics import Numerics, fingerprint, limited_threads
+
+PROGRAM = "from rnnkit.numerics import fingerprint; print(fingerprint().model_dump_json())"
+
+
+def elsewhere(**environment: str) -> Numerics:
+    """Return the fingerprint of a process with this environment."""
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment},
+    )
+    return Numerics.model_validate_json(found.stdout)
+
+
+@pytest.fixture(scope="module")
+def here() -> Numerics:
+    return elsewhere()
+
+
+def other_kernel(here: Numerics) -> str:
+    """Return a kernel that every x86-64 has and this process does not use."""
+    if "openblas" not in here.blas or os.uname().machine != "x86_64":
+        pytest.skip(f"no other kernel to choose in {here.blas} on {os.uname().machine}")
+    return "Nehalem" if here.kernel != "Nehalem" else "Prescott"
+
+
+def needs_two_threads() -> None:
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core: the BLAS has no second thread")
+
+
+def test_equal_in_two_processes(here: Numerics) -> None:
+    assert elsewhere(PYTHONHASHSEED="7") == here
+    assert here.differences(elsewhere()) == []
+
+
+def test_equal_twice_in_this_process() -> None:
+    assert fingerprint() == fingerprint()
+
+
+def test_two_threads_are_another_arithmetic(here: Numerics) -> None:
+    """Whether the probe's own bits differ depends on the kernel; the number of threads tells."""
+    needs_two_threads()
+    two = elsewhere(OPENBLAS_NUM_THREADS="2")
+    assert (here.threads, two.threads) == (1, 2) and here != two
+    assert here.differences(two) == ["threads: 1 then, 2 now"]
+
+
+def test_the_option_for_threads_is_what_counts(here: Numerics) -> None:
+    needs_two_threads()
+    with limited_threads(2):
+        two = fingerprint()
+    with limited_threads(1):
+        one = fingerprint()
+    assert one == here
+    assert two.threads == 2 and two != one
+
+
+def test_another_kernel_is_another_arithmetic(here: Numerics) -> None:
+    other = elsewhere(OPENBLAS_CORETYPE=other_kernel(here))
+    assert other.digest != here.digest
+    assert here.differences(other) == [f"kernel: {here.kernel} then, {other.kernel} now"]
+
+
+def test_other_bits_without_a_reason_are_told_too(here: Numerics) -> None:
+    other = here.model_copy(update={"digest": "0" * 16})
+    assert here.differences(other) == [f"digest: {here.digest} then, {'0' * 16} now"]
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on one thread, stopped."""
+    return trained(tmp_path_factory.mktemp("half"), small_spec(), "--max-steps", "7")
+
+
+@pytest.mark.parametrize("kind", ["threads", "kernel"])
+def test_a_resume_tells_it_and_exact_refuses(
+    half: Path, here: Numerics, tmp_path: Path, kind: str
+) -> None:
+    if kind == "kernel":
+        environment = {"OPENBLAS_CORETYPE": other_kernel(here)}
+    else:
+        needs_two_threads()
+        environment = {"OPENBLAS_NUM_THREADS": "2"}
+    field = "kernel: " if kind == "kernel" else "threads: 1 then, 2 now"
+    run = copy(half, tmp_path / "run")
+    before = results(run)
+    exact = process(["resume", run, "--exact"], **environment)
+    assert exact.returncode == 8, exact.stderr
+    assert "[EXACT_ENV]" in exact.stderr and field in exact.stderr
+    assert results(run) == before
+    told = process(["resume", run], **environment)
+    assert told.returncode == 0, told.stderr
+    assert f"no longer be bit-identical: {field}" in told.stderr
+
+
+def test_exact_counts_the_option_for_threads(half: Path, tmp_path: Path) -> None:
+    needs_two_threads()
+    run = copy(half, tmp_path / "run")
+    ran = command("resume", run, "--exact", "--threads", "2")
+    assert ran.code == 8 and "threads: 1 then, 2 now" in ran.err
+    assert command("resume", run, "--exact", "--threads", "1").code == 0
+
+
+def test_exact_goes_on_where_nothing_differs(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    exact = process(["resume", run, "--exact"])
+    assert exact.returncode == 0, exact.stderr
+    assert "bit-identical" not in exact.stderr
+    stored = json.loads((run / "run.json").read_text())["numerics"]
+    assert Numerics.model_validate(stored) == elsewhere()

@@ -1,0 +1,97 @@
+"""rnnkit-mgu as its users get it: a pip package that rnnkit does not know of."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHORT = [
+    "-s",
+    "data.limit=6000",
+    "-s",
+    "train.streams=8",
+    "-s",
+    "train.window=16",
+    "-s",
+    "train.epochs=2",
+]
+
+
+def command(
+    arguments: list[str], site: Path | None, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site or "")}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_its_own_tests_pass(mgu: Path) -> None:
+    tests = str(ROOT / "plugins" / "rnnkit-mgu" / "tests")
+    assert (
+        "1 passed"
+        in command(["pytest", "--rootdir", tests, "-p", "no:cacheprovider", tests], mgu).stdout
+    )
+
+
+def test_it_is_listed_with_its_distribution(mgu: Path) -> None:
+    listed = json.loads(command(["rnnkit.cli", "plugins", "--json"], mgu).stdout)["plugins"]
+    (entry,) = [p for p in listed if p["type"] == "mgu"]
+    assert (entry["kind"], entry["distribution"], entry["version"]) == (
+        "layer",
+        "rnnkit-mgu",
+        "0.1.0",
+    )
+
+
+def test_a_spec_runs_stops_resumes_and_needs_it(mgu: Path, tmp_path: Path) -> None:
+    spec = str(ROOT / "model_specs" / "char_mgu.json")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command(["rnnkit.cli", "run", spec, "--out", str(whole), *SHORT], mgu)
+    command(["rnnkit.cli", "run", spec, "--out", str(parts), "--max-steps", "7", *SHORT], mgu)
+    command(["rnnkit.cli", "resume", str(parts)], mgu)
+    for name in ("metrics.jsonl", "best.h5"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    sampled = command(["rnnkit.cli", "sample", str(whole), "--length", "20"], mgu).stdout
+    assert len(sampled) == 21
+
+    said = command(["rnnkit.cli", "sample", str(whole)], None, code=4).stderr
+    assert said == (
+        f"{whole / 'best.h5'} [PLUGIN_NOT_FOUND] 'mgu' came from rnnkit-mgu 0.1.0, which is not "
+        "installed: pip install 'rnnkit-mgu==0.1.0'\n"
+    )
+
+
+def test_without_it_the_spec_says_so(tmp_path: Path) -> None:
+    spec = str(ROOT / "model_specs" / "char_mgu.json")
+    said = command(["rnnkit.cli", "check", spec], None, code=4).stderr
+    assert "no installed distribution provides the layer 'mgu'; did you mean 'gru'?" in said
+
+
+@pytest.fixture(scope="session")
+def mgu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on the path with the package installed in it, and nothing else."""
+    return installed(ROOT / "plugins" / "rnnkit-mgu", tmp_path_factory.mktemp("mgu"))
+
+
+def installed(project: Path, folder: Path) -> Path:
+    """Install a project by pip; from a copy, since a build writes beside its sources."""
+    import shutil
+
+    source, site = folder / "source", folder / "site"
+    shutil.copytree(project, source, ignore=shutil.ignore_patterns("*.egg-info", "build"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+        + ["--no-index", "--target", str(site), str(source)],
+        check=True,
+        capture_output=True,
+    )
+    return site

@@ -1,0 +1,158 @@
+"""Real signals to a real process: the first saves and tells how to go on, the second ends it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import (
+    ONE_THREAD,
+    JSONObject,
+    newest,
+    process,
+    results,
+    small_spec,
+    text,
+    trained,
+    write_spec,
+)
+
+from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.rundir import RunDir
+from rnnkit.training.signals import catching_signals
+
+# The second argument makes every step, or every window of an evaluation, wait: a place to stop.
+SLOW = """
+import sys, time
+from rnnkit.cli import main
+from rnnkit.network import Network
+
+scan = Network.scan
+
+def slow(self, params, xs, states, resets, ctx):
+    if ctx.train == (sys.argv[1] == "training"):
+        time.sleep(float(sys.argv[2]))
+    return scan(self, params, xs, states, resets, ctx)
+
+Network.scan = slow
+main(sys.argv[3:])
+"""
+
+
+def spec() -> JSONObject:
+    return small_spec(every={"log": 2, "evaluate": 4, "save": 3})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that was never stopped."""
+    return trained(tmp_path_factory.mktemp("whole"), spec())
+
+
+def begun(path: Path, where: str, seconds: float) -> subprocess.Popen[str]:
+    run = path.parent / "a run"
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW, where, str(seconds), "run", str(path), "--out", str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD},
+    )
+
+
+def wait_until(ready: Callable[[], bool], running: subprocess.Popen[str]) -> None:
+    """Wait for something that the process does; it must not end before."""
+    while not ready():
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.01)
+
+
+def lines_of(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "where"),
+    [(signal.SIGINT, 130, "training"), (signal.SIGTERM, 143, "evaluation")],
+)
+def test_a_signal_saves_and_the_printed_command_goes_on(
+    whole: Path, tmp_path: Path, number: signal.Signals, code: int, where: str
+) -> None:
+    path = write_spec(tmp_path, spec())
+    run = path.parent / "a run"
+    running = begun(path, where, 0.1 if where == "training" else 0.4)
+    # After the line of step 2 comes step 3; before the line of step 4 comes its evaluation.
+    wait_until(lambda: lines_of(run) >= 1, running)
+    if where == "evaluation":
+        wait_until(lambda: RunDir(run).step_file(3).exists(), running)
+        time.sleep(0.2)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == code, err
+    assert out == "" and "[INTERRUPTED] saved at step " in err and "Traceback" not in err
+    progress = newest(run).meta.progress
+    assert f"saved at step {progress.step};" in err and 0 < progress.step < 15
+    assert progress.pending == ("evaluation" if where == "evaluation" else None)
+    printed = shlex.split(err.strip().rpartition("continue with: ")[2])
+    assert printed[:2] == ["rnnkit", "resume"]
+    again = process(printed[1:])
+    assert again.returncode == 0, again.stderr
+    assert results(run) == results(whole)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)],
+)
+def test_a_second_signal_stops_at_once(
+    whole: Path, tmp_path: Path, first: signal.Signals, second: signal.Signals
+) -> None:
+    path = write_spec(tmp_path, spec())
+    run = path.parent / "a run"
+    running = begun(path, "evaluation", 60.0)
+    # The first evaluation, of step 4, would take minutes: the first signal waits for its window.
+    wait_until(lambda: RunDir(run).step_file(3).exists(), running)
+    time.sleep(0.3)
+    running.send_signal(first)
+    time.sleep(0.2)
+    assert running.poll() is None, "the first signal lets the window end"
+    running.send_signal(second)
+    running.communicate(timeout=30)
+    assert running.returncode == -second
+    (kept,) = RunDir(run).step_files()
+    assert load_snapshot(kept[1]).meta.progress.step == 3
+    again = process(["resume", run])
+    assert again.returncode == 0, again.stderr
+    assert results(run) == results(whole)
+
+
+def test_a_signal_before_the_first_step_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
+    big = small_spec()
+    path = write_spec(tmp_path, big, text(85))
+    run = path.parent / "a run"
+    running = begun(path, "training", 0.5)
+    wait_until(lambda: (run / "metrics.jsonl").exists(), running)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=60)
+    assert running.returncode == 143
+    assert newest(run).meta.progress.step <= 1
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with catching_signals() as request:
+        assert request.number == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert request.number == signal.SIGTERM
+        # Whichever comes second is no longer caught.
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before

@@ -1,0 +1,202 @@
+"""The layout of DESIGN section 4: stripes, windows, what is left over, cursor, resets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnkit.dataset import Batch, Layout
+from rnnkit.datasets.streams import after_separators, count_windows, windows
+from rnnkit.datasets.text import Text, TextSource
+from rnnkit.errors import DataError
+from rnnkit.registry import Registry
+from rnnkit.types import Array
+
+SIZES = [(2, 1, 1), (26, 3, 4), (25, 3, 4), (27, 5, 5), (100, 7, 6), (101, 10, 10), (64, 1, 9)]
+
+
+def all_windows(ids: Array, layout: Layout, separator: Array | None = None) -> list[Batch]:
+    return list(windows(ids, layout, None, separator))
+
+
+def source(folder: Path, content: str, tokenizer: str = "char", **more: object) -> TextSource:
+    (folder / "text.txt").write_text(content)
+    block = {"type": "text", "path": "text.txt", "tokenizer": {"type": tokenizer}, **more}
+    found = Text.model_validate(
+        {**block, "split": (1.0, 0.0, 0.0)}, context={"catalog": Registry()}
+    )
+    return found.open(folder)
+
+
+@pytest.mark.parametrize(("tokens", "streams", "window"), SIZES)
+def test_each_stripe_is_contiguous_and_its_targets_are_the_next_tokens(
+    tokens: int, streams: int, window: int
+) -> None:
+    ids = np.arange(tokens)
+    found = all_windows(ids, Layout(streams, window))
+    n = (tokens - 1) // streams
+    assert len(found) == n // window == count_windows(tokens, Layout(streams, window), "")
+    xs = np.concatenate([b.inputs for b in found])
+    for stream in range(streams):
+        start = stream * n
+        np.testing.assert_array_equal(xs[:, stream], ids[start : start + len(xs)])
+    np.testing.assert_array_equal(np.concatenate([b.targets for b in found]), xs + 1)
+    for batch in found:
+        assert batch.inputs.shape == (window, streams)
+        assert batch.inputs.dtype == batch.targets.dtype == np.int32
+        assert batch.inputs.flags.c_contiguous and batch.targets.flags.c_contiguous
+        assert batch.weights.dtype == np.float32 and (batch.weights == 1).all()
+
+
+def test_what_training_leaves_over() -> None:
+    found = all_windows(np.arange(100), Layout(7, 6))
+    n = 99 // 7
+    assert (n, len(found)) == (14, 2)
+    read = {int(t) for b in found for t in b.targets.ravel()}
+    assert len(read) == 7 * 2 * 6
+    assert 99 - len(read) == 99 % 7 + 7 * (n % 6)
+
+
+@pytest.mark.parametrize(("tokens", "streams", "window"), SIZES)
+def test_an_evaluation_loses_only_the_remainder(tokens: int, streams: int, window: int) -> None:
+    layout = Layout(streams, window, tail=True)
+    found = all_windows(np.arange(tokens), layout)
+    assert len(found) == count_windows(tokens, layout, "")
+    targets = [int(t) for b in found for t in b.targets.ravel()]
+    assert len(targets) == len(set(targets)) == tokens - 1 - (tokens - 1) % streams
+    assert set(targets) == set(range(1, len(targets) + 1))
+    n = (tokens - 1) // streams
+    assert [len(b.inputs) for b in found[:-1]] == [window] * (len(found) - 1)
+    assert len(found[-1].inputs) == (n % window or window)
+
+
+def test_a_cursor_goes_on_inside_the_epoch() -> None:
+    ids = np.arange(101)
+    layout = Layout(4, 5)
+    whole = all_windows(ids, layout)
+    assert [b.next_cursor for b in whole] == [{"window": i + 1} for i in range(5)]
+    for index, batch in enumerate(whole[:-1]):
+        rest = list(windows(ids, layout, batch.next_cursor, None))
+        assert len(rest) == len(whole) - index - 1
+        for got, wanted in zip(rest, whole[index + 1 :], strict=True):
+            for one, other in zip(got[:4], wanted[:4], strict=True):
+                np.testing.assert_array_equal(one, other)
+            assert got.next_cursor == wanted.next_cursor
+
+
+@pytest.mark.parametrize(
+    ("reset", "first", "later"),
+    [("window", True, True), ("epoch", True, False), ("never", False, False)],
+)
+def test_reset_rows(reset: str, first: bool, later: bool) -> None:
+    found = all_windows(np.arange(61), Layout(3, 5, reset))  # type: ignore[arg-type]
+    assert len(found) == 4
+    for index, batch in enumerate(found):
+        assert batch.resets.shape == (5, 3) and batch.resets.dtype == bool
+        assert (batch.resets[0] == (later if index else first)).all()
+        assert not batch.resets[1:].any()
+
+
+def starts_of(content: str, separator: str) -> list[int]:
+    return [m.end() for m in re.finditer(f"(?={re.escape(separator)})", content)]
+
+
+@pytest.mark.parametrize("separator", ["|", "ab", "ba|", "\n\n"])
+def test_a_document_starts_after_its_separator(tmp_path: Path, separator: str) -> None:
+    random = np.random.default_rng(len(separator))
+    pieces = random.choice(["ab", "ba|", "|", "\n\n", "c", "d"], 120)
+    content = "".join(pieces) + "abcd|\n"
+    opened = source(tmp_path, content)
+    layout = Layout(3, 7, "document", separator)
+    found = list(opened.batches("train", layout, None))
+    n = (len(content) - 1) // 3
+    starts = {i + len(separator) for i in starts_of(content, separator)}
+    rows = np.concatenate([b.resets for b in found])
+    for step, stream in np.ndindex(rows.shape):
+        assert rows[step, stream] == (step == 0 or stream * n + step in starts)
+    inside = {s % n % 7 for s in starts if s % n < len(rows)}
+    assert len(inside) > 3, "the separators should end at many places of a window"
+
+
+def test_a_separator_across_two_windows() -> None:
+    ids = np.array([0, 1, 2, 9, 8, 3, 4, 5, 6])
+    found = all_windows(ids, Layout(1, 4, "document", "98"), np.array([9, 8]))
+    assert [b.resets[:, 0].tolist() for b in found] == [
+        [True, False, False, False],
+        [False, True, False, False],
+    ]
+
+
+def test_a_separator_at_the_end_of_the_text_starts_nothing() -> None:
+    starts = after_separators(np.array([9, 8, 1, 9, 8]), np.array([9, 8]))
+    assert starts.tolist() == [False, False, True, False, False]
+    assert not after_separators(np.array([9, 8]), np.array([9, 8])).any()
+    assert not after_separators(np.array([9]), np.array([9, 8])).any()
+
+
+def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> None:
+    opened = source(tmp_path, "one two <eos> three four\nfive six seven eight nine\n", "word")
+    layout = Layout(1, 3, "document", "<eos>")
+    rows = np.concatenate([b.resets for b in opened.batches("train", layout, None)])[:, 0]
+    ids = opened.ids["train"][: len(rows)]
+    end = opened.vocabulary.tokens.index("<eos>")
+    assert np.flatnonzero(rows).tolist() == [0, *(np.flatnonzero(ids[:-1] == end) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "separator"), [("word", " "), ("word", "missing"), ("char", "#")]
+)
+def test_a_separator_that_is_no_token_is_refused(
+    tmp_path: Path, tokenizer: str, separator: str
+) -> None:
+    opened = source(tmp_path, "a b c d e f g h\n" * 4, tokenizer)
+    with pytest.raises(DataError) as caught:
+        opened.windows("train", Layout(1, 3, "document", separator))
+    assert caught.value.problems[0].code in ("DATA_SEPARATOR", "DATA_UNKNOWN_TOKEN")
+
+
+@pytest.mark.parametrize("tail", [False, True])
+@pytest.mark.parametrize(
+    ("tokens", "streams", "window"), [(9, 3, 4), (12, 3, 4), (3, 4, 2), (2, 2, 1), (50, 64, 64)]
+)
+def test_too_short_says_what_fits_and_it_does_fit(
+    tokens: int, streams: int, window: int, tail: bool
+) -> None:
+    layout = Layout(streams, window, tail=tail)
+    if (tokens - 1) // streams >= (1 if tail else window):
+        assert count_windows(tokens, layout, "here") > 0
+        return
+    with pytest.raises(DataError) as caught:
+        count_windows(tokens, layout, "here")
+    problem = caught.value.problems[0]
+    assert (problem.code, problem.where) == ("DATA_TOO_SHORT", "here")
+    assert f"{tokens} tokens" in problem.message
+    assert f"{streams} streams" in problem.message
+    need = int(re.search(r"at least (\d+)", problem.message)[1])  # type: ignore[index]
+    assert count_windows(need, layout, "") == 1
+    with pytest.raises(DataError):
+        count_windows(need - 1, layout, "")
+    if fit := re.search(r"at most (\d+) streams", problem.message):
+        assert count_windows(tokens, Layout(int(fit[1]), window, tail=tail), "") >= 1
+        with pytest.raises(DataError):
+            count_windows(tokens, Layout(int(fit[1]) + 1, window, tail=tail), "")
+    if fit := re.search(r"windows of at most (\d+)", problem.message):
+        assert count_windows(tokens, Layout(streams, int(fit[1]), tail=tail), "") >= 1
+        with pytest.raises(DataError):
+            count_windows(tokens, Layout(streams, int(fit[1]) + 1, tail=tail), "")
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_nothing_fits_into_nothing(tokens: int) -> None:
+    with pytest.raises(DataError, match="give more text"):
+        count_windows(tokens, Layout(1, 1), "")
+
+
+def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
+    opened = source(tmp_path, "abcdefgh")
+    assert opened.splits() == ("train",)
+    with pytest.raises(DataError, match=r"DATA_NO_SPLIT.*no valid split \(there is train\)"):
+        opened.windows("valid", Layout(1, 1))
