@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rnnkit.version import VERSION
+
 if TYPE_CHECKING:
     from rnnkit.api import build as build
     from rnnkit.api import load_spec as load_spec
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from rnnkit.signal import Signal as Signal
     from rnnkit.tokenizer import Tokenizer as Tokenizer
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Cell": "cell",

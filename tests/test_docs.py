@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import json
 import pkgutil
 import re
@@ -82,3 +83,12 @@ def modules() -> list[str]:
 def test_docstring_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
+
+
+def test_the_reference_of_types_is_what_the_classes_are() -> None:
+    script = ROOT / "docs" / "make_types.py"
+    spec = importlib.util.spec_from_file_location("make_types", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = ROOT / "docs" / "guide" / "types.md"
+    assert page.read_text() == module.page(), "run: python docs/make_types.py"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import rnnkit
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.snapshot import Snapshot, match
 from rnnkit.dataset import Source
@@ -20,6 +19,7 @@ from rnnkit.spec.model import Spec
 from rnnkit.training.step import Training
 from rnnkit.trial import try_plugins
 from rnnkit.types import Array
+from rnnkit.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Session:
         """Return what a checkpoint says of the state."""
         source = self.source
         return Meta(
-            rnnkit=rnnkit.__version__,
+            rnnkit=VERSION,
             numpy=np.__version__,
             spec=self.spec.model_dump(mode="json"),
             origins=origins(self.spec, self.registry),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import rnnkit
 from rnnkit.builder import build, default_budget, memory
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.dataset import Source
@@ -26,6 +25,7 @@ from rnnkit.training.recover import Found, recover
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training
+from rnnkit.version import VERSION
 
 
 @dataclass
@@ -72,7 +72,7 @@ def start(
         run.create(
             session.spec.canonical(),
             original,
-            rnnkit=rnnkit.__version__,
+            rnnkit=VERSION,
             python=sys.version.split()[0],
             command=sys.argv,
             data_root=os.path.abspath(root),
