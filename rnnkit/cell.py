@@ -9,7 +9,9 @@ import numpy as np
 
 from rnnkit.block import Size
 from rnnkit.context import Context
+from rnnkit.fused import fused_scan
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
+from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer, initial_rows, stopped_rows
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
@@ -57,6 +59,10 @@ class GatedCell(Cell):
         """
         raise NotImplementedError(f"{type(self).__name__}.mix")
 
+    def kernel(self) -> Kernel | None:
+        """Return the compiled form of `mix`; None where there is none, or kernels are off."""
+        return None
+
     def extra(self, inputs: Signal) -> Declaration:
         """Declare further parameters that `mix` uses pointwise."""
         return {}
@@ -75,6 +81,10 @@ class GatedCell(Cell):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run all steps, restarting streams where `resets` is true."""
+        if kernel := self.kernel():
+            initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+            extra = self.extra(Signal(xs.shape[2]))
+            return fused_scan(kernel, tuple(extra), params, xs, state, initial, resets, ctx)
         Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
         steps, batch, _ = xs.shape
         gated = (steps, batch, Wh.shape[1])

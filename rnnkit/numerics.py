@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnkit.block import Record
 from rnnkit.context import keyed_generator
+from rnnkit.kernels.jit import kernel_set
 
 
 class Numerics(Record):
@@ -27,12 +28,13 @@ class Numerics(Record):
     threads: int
     numpy: str
     simd: str
+    kernels: str
 
     def differences(self, other: Numerics) -> list[str]:
         """Return a phrase for each field that differs; the digest where nothing explains it."""
         changed = [
             f"{name}: {getattr(self, name)} then, {getattr(other, name)} now"
-            for name in ("blas", "kernel", "threads", "numpy", "simd")
+            for name in ("blas", "kernel", "threads", "numpy", "simd", "kernels")
             if getattr(self, name) != getattr(other, name)
         ]
         if not changed and self.digest != other.digest:
@@ -52,6 +54,7 @@ def fingerprint() -> Numerics:
         threads=int(blas.get("num_threads", 1)),
         numpy=np.__version__,
         simd=" ".join([*simd["baseline"], *simd["found"]]),
+        kernels=kernel_set(),
     )
 
 

@@ -175,6 +175,7 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
         "threads",
         "processors",
         "simd",
+        "kernels",
         "fingerprint",
         "types",
         "plugins",

@@ -9,6 +9,8 @@ import numpy as np
 from rnnkit.cell import GatedCell, sigmoid
 from rnnkit.context import Context
 from rnnkit.initializers import Zeros
+from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.kernel import Kernel
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Grads, MixBackward, Params, State
@@ -30,6 +32,10 @@ class GRU(GatedCell):
     def extra(self, inputs: Signal) -> Declaration:
         """Declare the recurrent bias of the candidate."""
         return {"bn": ParamSpec((self.units,), Zeros(), decay=False)}
+
+    def kernel(self) -> Kernel | None:
+        """Return the compiled step."""
+        return cell_kernel("gru")
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

@@ -10,6 +10,8 @@ from pydantic import Field
 from rnnkit.cell import GatedCell, sigmoid
 from rnnkit.context import Context
 from rnnkit.initializers import GateValues
+from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.kernel import Kernel
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Grads, MixBackward, Params, State
@@ -40,6 +42,10 @@ class LSTM(GatedCell):
     def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
         """Keep h and c."""
         return (self.units, self.units)
+
+    def kernel(self) -> Kernel | None:
+        """Return the compiled step."""
+        return cell_kernel("lstm")
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

@@ -8,6 +8,8 @@ import numpy as np
 
 from rnnkit.cell import GatedCell
 from rnnkit.context import Context
+from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.kernel import Kernel
 from rnnkit.types import Array, Grads, MixBackward, Params, State
 
 
@@ -18,6 +20,10 @@ class RNN(GatedCell):
     gates: ClassVar[int] = 1
 
     activation: Literal["tanh", "relu"] = "tanh"
+
+    def kernel(self) -> Kernel | None:
+        """Return the compiled step."""
+        return cell_kernel(f"rnn_{self.activation}")
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

@@ -30,6 +30,7 @@ def command(as_json: bool, verbose: bool) -> None:
         "threads": numerics.threads,
         "processors": os.cpu_count(),
         "simd": numerics.simd,
+        "kernels": numerics.kernels,
         "fingerprint": numerics.digest,
         "types": len(plugins),
         "plugins": strangers,

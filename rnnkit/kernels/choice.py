@@ -1,0 +1,23 @@
+"""Compiled kernels where there are any, by name; loaded on first use."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rnnkit.kernels.jit import available
+from rnnkit.kernels.kernel import Kernel
+
+
+@cache
+def cell_kernel(name: str) -> Kernel | None:
+    """Return the compiled step of a cell; None where kernels are off."""
+    if not available():
+        return None
+    from rnnkit.kernels import gru, lstm, rnn
+
+    return {
+        "gru": Kernel(gru.forward, gru.backward, split=True),
+        "lstm": Kernel(lstm.forward, lstm.backward),
+        "rnn_relu": Kernel(rnn.relu_forward, rnn.relu_backward),
+        "rnn_tanh": Kernel(rnn.tanh_forward, rnn.tanh_backward),
+    }[name]

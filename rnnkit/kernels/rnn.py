@@ -1,0 +1,84 @@
+"""The pointwise part of a simple recurrent step, with tanh or relu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnnkit.kernels.functions import tanh
+from rnnkit.kernels.jit import jit
+
+
+@jit
+def tanh_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+    """Write h' = tanh(zx + zh)."""
+    hs = states[0]
+    batch, units = hs.shape[1:]
+    for b in range(batch):
+        z, r, h_new = zxs[t, b], zhs[0, b], hs[new, b]
+        for k in range(units):
+            h_new[k] = tanh(z[k] + r[k])
+
+
+@jit
+def tanh_backward(
+    zxs: Any,
+    zhs: Any,
+    params: Any,
+    states: Any,
+    dys: Any,
+    product: Any,
+    carry: Any,
+    dzxs: Any,
+    dzhs: Any,
+    dparams: Any,
+    t: int,
+    old: int,
+    new: int,
+) -> None:
+    """Write dzxs[t] from the gradient of h'."""
+    hs = states[0]
+    batch, units = product.shape
+    one = zxs.dtype.type(1)
+    for b in range(batch):
+        d, dy, dh, h_new = dzxs[t, b], dys[t, b], product[b], hs[new, b]
+        for k in range(units):
+            d[k] = (dy[k] + dh[k]) * (one - h_new[k] * h_new[k])
+
+
+@jit
+def relu_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+    """Write h' = max(zx + zh, 0), NaN kept."""
+    hs = states[0]
+    batch, units = hs.shape[1:]
+    zero = zxs.dtype.type(0)
+    for b in range(batch):
+        z, r, h_new = zxs[t, b], zhs[0, b], hs[new, b]
+        for k in range(units):
+            value = z[k] + r[k]
+            h_new[k] = zero if value < zero else value
+
+
+@jit
+def relu_backward(
+    zxs: Any,
+    zhs: Any,
+    params: Any,
+    states: Any,
+    dys: Any,
+    product: Any,
+    carry: Any,
+    dzxs: Any,
+    dzhs: Any,
+    dparams: Any,
+    t: int,
+    old: int,
+    new: int,
+) -> None:
+    """Write dzxs[t] from the gradient of h'."""
+    hs = states[0]
+    batch, units = product.shape
+    zero = zxs.dtype.type(0)
+    for b in range(batch):
+        d, dy, dh, h_new = dzxs[t, b], dys[t, b], product[b], hs[new, b]
+        for k in range(units):
+            d[k] = dy[k] + dh[k] if h_new[k] > zero else zero

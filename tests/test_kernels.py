@@ -1,0 +1,112 @@
+"""Compiled kernels equal their reference in NumPy, keep NaN, and can be switched off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnkit.cell import GatedCell
+from rnnkit.cells.gru import GRU
+from rnnkit.cells.lstm import LSTM
+from rnnkit.cells.rnn import RNN
+from rnnkit.context import Context, Pool
+from rnnkit.kernels.jit import available
+from rnnkit.signal import Signal
+
+pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+CELLS = [LSTM(units=19), GRU(units=19), RNN(units=19), RNN(units=19, activation="relu")]
+
+
+class Window:
+    """Random inputs, parameters and gradients for a cell, in a type."""
+
+    def __init__(self, cell: GatedCell, dtype: str, resets: bool) -> None:
+        random = np.random.default_rng(3)
+        inputs, steps, batch = Signal(7), 6, 5
+        self.cell, self.dtype = cell, np.dtype(dtype)
+        self.params = {
+            name: random.normal(0, 0.5, spec.shape).astype(dtype)
+            for name, spec in cell.params(inputs).items()
+        }
+        self.xs = random.standard_normal((steps, batch, 7)).astype(dtype)
+        self.state = tuple(
+            random.standard_normal((batch, n)).astype(dtype) for n in cell.state_sizes(inputs)
+        )
+        self.dys = random.standard_normal((steps, batch, cell.units)).astype(dtype)
+        self.dstate = tuple(random.standard_normal(a.shape).astype(dtype) for a in self.state)
+        self.resets = random.random((steps, batch)) < 0.2 if resets else None
+
+    def run(self) -> dict[str, np.ndarray]:
+        ctx = Context(dtype=self.dtype, pool=Pool(np.nan))
+        ys, state, backward = self.cell.scan(self.params, self.xs, self.state, self.resets, ctx)
+        grads = {name: np.zeros_like(value) for name, value in self.params.items()}
+        dxs, dstate = backward(self.dys, self.dstate, grads)
+        found = {"ys": ys, "dxs": dxs, **grads}
+        found |= {f"state{k}": array for k, array in enumerate(state)}
+        return found | {f"dstate{k}": array for k, array in enumerate(dstate)}
+
+
+@pytest.mark.parametrize("resets", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
+def test_equal_to_mix(
+    cell: GatedCell, dtype: str, tolerance: float, resets: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window(cell, dtype, resets)
+    fused = window.run()
+    monkeypatch.setattr(type(cell), "kernel", lambda self: None)
+    plain = window.run()
+    for name, value in plain.items():
+        assert fused[name].dtype == value.dtype == np.dtype(dtype), name
+        np.testing.assert_allclose(
+            fused[name], value, rtol=tolerance, atol=tolerance * np.abs(value).max(), err_msg=name
+        )
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_seen(cell: GatedCell, value: float) -> None:
+    window = Window(cell, "float32", resets=False)
+    window.state[0][2, 3] = value
+    with np.errstate(all="ignore"):
+        found = window.run()
+    if np.isnan(value):
+        assert np.isnan(found["ys"][0, 2]).all()
+    assert np.isfinite(found["ys"][:, [0, 1, 3, 4]]).all()
+
+
+def test_extreme_values_saturate() -> None:
+    window = Window(LSTM(units=19), "float32", resets=False)
+    window.params["b"][...] = 1e30
+    found = window.run()
+    assert np.isfinite(found["ys"]).all() and np.abs(found["ys"]).max() <= 1
+
+
+@pytest.mark.parametrize("kernels", ["numpy", ""])
+def test_doctor_names_the_kernels(kernels: str) -> None:
+    environment = {**os.environ, "RNNKIT_KERNELS": kernels}
+    command = [sys.executable, "-m", "rnnkit.cli", "doctor"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    (line,) = [x for x in said.stdout.splitlines() if x.startswith("kernels")]
+    assert line.split()[1] == (kernels or "numba")
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    nowhere.write_text("a file where the cache directory should be")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere), "PYTHONDONTWRITEBYTECODE": "1"}
+    code = (
+        "import numpy as np; from rnnkit.kernels.choice import cell_kernel;"
+        "k = cell_kernel('rnn_tanh'); a = np.ones((2, 1, 3), np.float32);"
+        "k.forward(a, a, (), (a,), 0, 0, 1); print(a[1, 0, 0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(np.tanh(2), abs=1e-6)
