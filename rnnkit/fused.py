@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.kernels.kernel import Kernel
+from rnnkit.kernels.kernel import Adjoint, Kernel, Window
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -36,10 +36,10 @@ def fused_scan(
     zxs = ctx.empty(gated)
     np.matmul(_rows(xs), Wx, out=_rows(zxs))
     zxs += b
-    zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
     length = steps * stride + (stride == 1)
     states = tuple(ctx.empty((length, *array.shape)) for array in state)
-    extra = tuple(params[name] for name in pointwise)
+    zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
+    window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
     for all_steps, array in zip(states, state, strict=True):
         all_steps[0] = array
     for t in range(steps):
@@ -51,7 +51,7 @@ def fused_scan(
             for all_steps, start in zip(states, initial, strict=True):
                 np.copyto(all_steps[old], start, where=resets[t, :, None])
         np.matmul(states[0][old], Wh, out=zhs[t if kernel.split else 0])
-        kernel.forward(zxs, zhs, extra, states, t, old, old + 1)
+        kernel.forward(window, t, old, old + 1)
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
         dys = np.ascontiguousarray(dys)
@@ -60,12 +60,11 @@ def fused_scan(
         WhT = np.ascontiguousarray(Wh.T)
         product = dstate[0].copy()
         carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
-        dextra = tuple(grads[name] for name in pointwise)
+        dparams = tuple(grads[name] for name in pointwise)
+        adjoint = Adjoint(dys, product, carry, dzxs, dzhs, dparams)
         for t in range(steps - 1, -1, -1):
             old = t * stride
-            kernel.backward(
-                zxs, zhs, extra, states, dys, product, carry, dzxs, dzhs, dextra, t, old, old + 1
-            )
+            kernel.backward(window, adjoint, t, old, old + 1)
             np.matmul(dzhs[t], WhT, out=product)
             if resets is not None and restarts[t]:
                 for array in (product, *carry):

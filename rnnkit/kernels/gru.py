@@ -9,9 +9,9 @@ from rnnkit.kernels.jit import jit
 
 
 @jit
-def forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+def forward(window: Any, t: int, old: int, new: int) -> None:
     """Turn zxs[t] into the gates, add the recurrent bias to zhs[t], and write the new h."""
-    hs, bias = states[0], params[0]
+    zxs, zhs, (bias,), (hs,) = window
     batch, units = hs.shape[1:]
     half, one = zxs.dtype.type(0.5), zxs.dtype.type(1)
     for b in range(batch):
@@ -28,23 +28,10 @@ def forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new:
 
 
 @jit
-def backward(
-    zxs: Any,
-    zhs: Any,
-    params: Any,
-    states: Any,
-    dys: Any,
-    product: Any,
-    carry: Any,
-    dzxs: Any,
-    dzhs: Any,
-    dparams: Any,
-    t: int,
-    old: int,
-    new: int,
-) -> None:
+def backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
     """Write dzxs[t] and dzhs[t]; the part of dh that does not pass the product goes to carry."""
-    hs, direct, dbias = states[0], carry[0], dparams[0]
+    zxs, zhs, _, (hs,) = window
+    dys, product, (direct,), dzxs, dzhs, (dbias,) = adjoint
     batch, units = product.shape
     one = zxs.dtype.type(1)
     for b in range(batch):

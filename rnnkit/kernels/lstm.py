@@ -9,9 +9,9 @@ from rnnkit.kernels.jit import jit
 
 
 @jit
-def forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+def forward(window: Any, t: int, old: int, new: int) -> None:
     """Turn zxs[t] into the gates and write the new h and c."""
-    hs, cs = states
+    zxs, zhs, _, (hs, cs) = window
     batch, units = hs.shape[1:]
     half = zxs.dtype.type(0.5)
     for b in range(batch):
@@ -29,23 +29,10 @@ def forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new:
 
 
 @jit
-def backward(
-    zxs: Any,
-    zhs: Any,
-    params: Any,
-    states: Any,
-    dys: Any,
-    product: Any,
-    carry: Any,
-    dzxs: Any,
-    dzhs: Any,
-    dparams: Any,
-    t: int,
-    old: int,
-    new: int,
-) -> None:
+def backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
     """Write dzxs[t] from the gradient of h', dys[t] + product; carry goes from c' to c."""
-    cs, dcs = states[1], carry[1]
+    zxs, _, _, (_, cs) = window
+    dys, product, (_, dcs), dzxs, _, _ = adjoint
     batch, units = product.shape
     one = zxs.dtype.type(1)
     for b in range(batch):

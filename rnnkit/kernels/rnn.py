@@ -9,9 +9,9 @@ from rnnkit.kernels.jit import jit
 
 
 @jit
-def tanh_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+def tanh_forward(window: Any, t: int, old: int, new: int) -> None:
     """Write h' = tanh(zx + zh)."""
-    hs = states[0]
+    zxs, zhs, _, (hs,) = window
     batch, units = hs.shape[1:]
     for b in range(batch):
         z, r, h_new = zxs[t, b], zhs[0, b], hs[new, b]
@@ -20,23 +20,10 @@ def tanh_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int,
 
 
 @jit
-def tanh_backward(
-    zxs: Any,
-    zhs: Any,
-    params: Any,
-    states: Any,
-    dys: Any,
-    product: Any,
-    carry: Any,
-    dzxs: Any,
-    dzhs: Any,
-    dparams: Any,
-    t: int,
-    old: int,
-    new: int,
-) -> None:
+def tanh_backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
     """Write dzxs[t] from the gradient of h'."""
-    hs = states[0]
+    zxs, _, _, (hs,) = window
+    dys, product, _, dzxs, _, _ = adjoint
     batch, units = product.shape
     one = zxs.dtype.type(1)
     for b in range(batch):
@@ -46,9 +33,9 @@ def tanh_backward(
 
 
 @jit
-def relu_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int, new: int) -> None:
+def relu_forward(window: Any, t: int, old: int, new: int) -> None:
     """Write h' = max(zx + zh, 0), NaN kept."""
-    hs = states[0]
+    zxs, zhs, _, (hs,) = window
     batch, units = hs.shape[1:]
     zero = zxs.dtype.type(0)
     for b in range(batch):
@@ -59,23 +46,10 @@ def relu_forward(zxs: Any, zhs: Any, params: Any, states: Any, t: int, old: int,
 
 
 @jit
-def relu_backward(
-    zxs: Any,
-    zhs: Any,
-    params: Any,
-    states: Any,
-    dys: Any,
-    product: Any,
-    carry: Any,
-    dzxs: Any,
-    dzhs: Any,
-    dparams: Any,
-    t: int,
-    old: int,
-    new: int,
-) -> None:
+def relu_backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
     """Write dzxs[t] from the gradient of h'."""
-    hs = states[0]
+    zxs, _, _, (hs,) = window
+    dys, product, _, dzxs, _, _ = adjoint
     batch, units = product.shape
     zero = zxs.dtype.type(0)
     for b in range(batch):
