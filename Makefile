@@ -26,7 +26,7 @@ unit: $(VENV)/tested
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pytest tests/parity
+	$(BIN)/python -m pytest tests/parity tests/test_clip.py tests/test_losses.py tests/test_optimizers.py tests/test_schedules.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
