@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from rnnkit.block import Record
-from rnnkit.context import Context, Pool, keyed_generator
+from rnnkit.context import Context, keyed_generator
+from rnnkit.kernels.jit import available
+from rnnkit.kernels.sample_plan import Plan, Step, packed
 from rnnkit.network import Network, States, copied
 from rnnkit.types import Array, Params
 
 WINDOW = 256
-"""Steps that are run at once: a long text needs no more memory than this many rows of logits."""
+"""Steps that are run at once at most: a long text needs no more memory than a short one."""
+
+LOGITS = 2**22
+"""Logits that are held at once at most, however large the vocabulary."""
+
+BLOCK = 32
+"""Tokens that one call of the compiled sampler makes."""
+
+FEW = 4
+"""Samples up to which compiled code, one after the other, is faster than a batch in NumPy."""
 
 
 class Sampling(Record):
@@ -31,25 +43,48 @@ class Sampling(Record):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
 
+    def limits(self, vocabulary: int) -> tuple[int, float]:
+        """Return how many ids may be drawn, and what they need to reach, as plain numbers."""
+        top_k = 1 if self.greedy else min(self.top_k or vocabulary, vocabulary)
+        return top_k, self.top_p or 1.0
+
 
 def choose(logits: Array, sampling: Sampling, drawn: Array) -> Array:
-    """Return an id for each row of logits (B, V), from numbers `drawn` (B,) uniform in [0, 1)."""
+    """Return an id for each row of logits (B, V), from numbers `drawn` (B,) uniform in [0, 1).
+
+    It is the first id at which the sum of the probabilities, in the order of the vocabulary, passes
+    the number; 0 where a logit is NaN.
+    """
+    if available():
+        from rnnkit.kernels.sample_choice import choose_rows
+
+        options = sampling.temperature, *sampling.limits(logits.shape[1])
+        return np.asarray(choose_rows(logits, *options, drawn))
+    return choose_in_numpy(logits, sampling, drawn)
+
+
+def choose_in_numpy(logits: Array, sampling: Sampling, drawn: Array) -> Array:
+    """Do the same without compiled code."""
     if sampling.greedy:
         return np.asarray(logits.argmax(axis=1))
     scaled = logits.astype(np.float64) / sampling.temperature
-    order = np.argsort(-scaled, axis=1, kind="stable")
-    ranked = np.take_along_axis(scaled, order, axis=1)
-    probabilities = np.exp(ranked - ranked[:, :1])
-    if sampling.top_k is not None:
-        probabilities[:, sampling.top_k :] = 0
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    if sampling.top_k is not None or sampling.top_p is not None:
+        weights *= _kept(logits, weights, sampling)
+    reached = np.cumsum(weights, axis=1)
+    return np.asarray((reached > drawn[:, None] * reached[:, -1:]).argmax(axis=1))
+
+
+def _kept(logits: Array, weights: Array, sampling: Sampling) -> Array:
+    """Return which ids (B, V) may be drawn; of equal logits the lower id comes first."""
+    order = np.argsort(-logits, axis=1, kind="stable")[:, : sampling.top_k]
+    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    likely = np.ones(order.shape, bool)
     if sampling.top_p is not None:
-        before = np.cumsum(probabilities, axis=1) - probabilities
-        probabilities[before >= sampling.top_p] = 0
-    reached = np.cumsum(probabilities, axis=1)
-    rank = (reached <= drawn[:, None] * reached[:, -1:]).sum(axis=1)
-    last = (probabilities > 0).sum(axis=1) - 1
-    return np.take_along_axis(order, np.minimum(rank, last)[:, None], axis=1)[:, 0]
+        likely[:, 1:] = reached[:, :-1] < sampling.top_p * reached[:, -1:]
+    kept = np.zeros(logits.shape, bool)
+    np.put_along_axis(kept, order, likely, axis=1)
+    return kept
 
 
 def generate(
@@ -58,39 +93,99 @@ def generate(
     prompt: Array,
     count: int,
     sampling: Sampling,
-    states: States | None = None,
 ) -> Iterator[Array]:
     """Yield the next ids (count,), one step at a time, for ever.
 
     Every sample starts from the same prompt ids (T,) and draws from a generator of its own, so the
-    first of many samples equals the only one.
+    first of many samples equals the only one. A few of a stack that `compiled` knows are made in
+    blocks by compiled code: the same ids, but where the rounding of a logit decides.
     """
-    pool = Pool()
-    ctx = Context(pool=pool)
-    random = [keyed_generator(sampling.seed, "sample", step=k) for k in range(count)]
-    xs = np.repeat(prompt.astype(np.int32)[:, None], count, axis=1)
-    states = states or network.initial_states(count, ctx.dtype)
-    while True:
-        for start in range(0, len(xs), WINDOW):
-            ys, after, _ = network.scan(params, xs[start : start + WINDOW], states, None, ctx)
-            logits, states = ys[-1].copy(), copied(after)
-            pool.recycle()
-        ids = choose(logits, sampling, np.array([r.random() for r in random]))
+    draws = _draws(sampling.seed, count)
+    ctx = Context()
+    start = network.initial_states(1, ctx.dtype)
+    logits, states = _read(network, params, prompt.astype(np.int32)[:, None], start, ctx)
+    ids = choose(np.repeat(logits, count, axis=0), sampling, next(draws)[0])
+    yield ids
+    plan = compiled(network, params, states) if count <= FEW else None
+    if plan:
+        yield from _in_blocks(plan, ids, sampling, draws)
+    states = {name: tuple(a.repeat(count, axis=0) for a in s) for name, s in states.items()}
+    for drawn in chain.from_iterable(draws):
+        logits, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
+        ids = choose(logits, sampling, drawn)
         yield ids
-        xs = ids.astype(np.int32)[None]
+
+
+def compiled(network: Network, params: Mapping[str, Params], states: States) -> Plan | None:
+    """Return what the compiled sampler runs from states of one stream.
+
+    None where a layer has no such form or the kernels are off.
+    """
+    if not available():
+        return None
+    steps: list[Step] = []
+    for name, layer in zip(network.names, network.layers, strict=True):
+        found = layer.compiled(params[name]) if "compiled" in vars(type(layer)) else None
+        if found is None:
+            return None
+        steps += found
+    return packed(steps, tuple(chain.from_iterable(states.values())))
 
 
 def log_probabilities(network: Network, params: Mapping[str, Params], ids: Array) -> Array:
     """Return log p (N - 1,) in nats of each id after the first, given those before it."""
-    pool = Pool()
-    ctx = Context(pool=pool)
+    ctx = Context()
     states = network.initial_states(1, ctx.dtype)
     xs, found = ids[:-1].astype(np.int32)[:, None], []
-    for start in range(0, len(xs), WINDOW):
-        ys, after, _ = network.scan(params, xs[start : start + WINDOW], states, None, ctx)
-        logits, states = ys[:, 0].astype(np.float64), copied(after)
-        pool.recycle()
+    for start, ys, _ in _windows(network, params, xs, states, ctx):
+        logits = ys[:, 0].astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found.append(logits[np.arange(len(logits)), ids[start + 1 : start + 1 + len(logits)]])
     return np.concatenate(found)
+
+
+def _read(
+    network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
+) -> tuple[Array, States]:
+    """Return the logits (B, V) after the last of the ids (T, B), and the states there."""
+    for _, ys, after in _windows(network, params, xs, states, ctx):
+        logits, states = ys[-1].copy(), after
+    return logits, states
+
+
+def _windows(
+    network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
+) -> Iterator[tuple[int, Array, States]]:
+    """Yield (start, logits, states after it) of each window of ids (T, B).
+
+    The logits lie in scratch memory until the next one.
+    """
+    window = max(min(WINDOW, LOGITS // network.outputs.known()), 1)
+    for start in range(0, len(xs), window):
+        ys, after, _ = network.scan(params, xs[start : start + window], states, None, ctx)
+        states = copied(after)
+        yield start, ys, states
+        ctx.pool.recycle()
+
+
+def _draws(seed: int, count: int) -> Iterator[Array]:
+    """Yield blocks (n, count) of numbers, the first of one row; a sample has its own generator."""
+    random = [keyed_generator(seed, "sample", step=k) for k in range(count)]
+    for size in chain([1], repeat(BLOCK)):
+        yield np.stack([r.random(size) for r in random], axis=1)
+
+
+def _in_blocks(
+    plan: Plan, ids: Array, sampling: Sampling, draws: Iterator[Array]
+) -> Iterator[Array]:
+    """Yield the ids (count,) after `ids`, made by compiled code."""
+    from rnnkit.kernels.sampler import sample
+
+    plans = [plan._replace(states=plan.states.copy()) for _ in ids]
+    options = sampling.temperature, *sampling.limits(plan.outputs)
+    for drawn in draws:
+        streams = zip(plans, ids.tolist(), drawn.T.copy(), strict=True)
+        found = np.stack([sample(*each, last, row, *options) for each, last, row in streams], 1)
+        ids = found[-1]
+        yield from found

@@ -11,6 +11,7 @@ from rnnkit.block import Block, Name, nested
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
 from rnnkit.initializers import Init
+from rnnkit.kernels.sample_plan import Steps
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, DType, Grads, Params, State
@@ -64,6 +65,13 @@ class Layer(Block):
             return self.forward(params, xs, state, ctx)
         return _scan_in_pieces(self, params, xs, state, resets, ctx)
 
+    def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None] | None:
+        """Return (W, b) where the layer is ys = xs W + b, b None without one; else None.
+
+        `arrays` holds the parameters by name, or their gradients: the answer is views of them.
+        """
+        return None
+
     def reading(self, inputs: Signal) -> Layer:
         """Return the layer with the width of its inputs, where its own was left to them."""
         return self
@@ -74,6 +82,14 @@ class Layer(Block):
 
     def tied_to(self) -> str | None:
         """Return the name of the layer whose parameters this one shares, transposed."""
+        return None
+
+    def compiled(self, params: Params) -> Steps | None:
+        """Return what the layer does with one vector, for the compiled sampler; None: no such form.
+
+        It is then the whole of what the layer does when it does not train. Only a method of the
+        layer's own class is asked: a subclass may do something else.
+        """
         return None
 
     def inner(self) -> Mapping[str, Layer]:

@@ -36,6 +36,24 @@ class Loss(Block):
         """
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
+    def fused(
+        self,
+        xs: Array,
+        W: Array,
+        b: Array | None,
+        targets: Array,
+        weights: Array,
+        dW: Array,
+        db: Array | None,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        """Return (total, weight, dxs) of the outputs xs W + b, or None to be asked for `forward`.
+
+        Adds the gradients of W (F, V) and b (V,), which may be views, to `dW` and `db`. Equal to
+        `forward` and its gradient, but free to keep nothing of the outputs.
+        """
+        return None
+
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
         """Return weighted sums of further metrics over the targets, such as the correct ones."""
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -59,23 +60,32 @@ class Model:
         Raises DataError for a prompt with a token that the model does not know.
         """
         sampling = Sampling.model_validate(options)
-        steps = self.stream(prompt, 1, sampling)
-        ids = [int(next(steps)[0]) for _ in range(length)]
-        return self.continuation(prompt, ids)
+        steps = islice(self.stream(prompt, 1, sampling), length)
+        return self.continuation(prompt, [int(ids[0]) for ids in steps])
 
     def continuation(self, prompt: str, ids: Sequence[int]) -> str:
         """Return what ids add to a prompt, so that the two can stand side by side.
 
         Words are joined by a space, unless the prompt ends in one.
         """
+        (added,) = self.continuations(prompt, [ids])
+        return added
+
+    def continuations(self, prompt: str, samples: Sequence[Sequence[int]]) -> list[str]:
+        """Return the same for many samples of one prompt, which is encoded once."""
         tokenizer, vocabulary = self.text()
         before = self.encode(prompt).tolist()
-        start, whole = (tokenizer.decode(each, vocabulary) for each in (before, [*before, *ids]))
-        if not whole.startswith(start):  # a character of several bytes that the prompt began
-            return tokenizer.decode(ids, vocabulary)
-        added = whole[len(start) :]
-        joined = added[:1] == " " and tokenizer.decode(ids, vocabulary)[:1] != " "
-        return added[1:] if joined and prompt[-1:].isspace() else added
+        start = tokenizer.decode(before, vocabulary)
+
+        def added(ids: Sequence[int]) -> str:
+            whole = tokenizer.decode([*before, *ids], vocabulary)
+            if not whole.startswith(start):  # a character of several bytes that the prompt began
+                return tokenizer.decode(ids, vocabulary)
+            rest = whole[len(start) :]
+            joined = rest[:1] == " " and tokenizer.decode(ids, vocabulary)[:1] != " "
+            return rest[1:] if joined and prompt[-1:].isspace() else rest
+
+        return [added(ids) for ids in samples]
 
     def stream(self, prompt: str, count: int, sampling: Sampling) -> Iterator[Array]:
         """Yield the next ids (count,) of so many samples, for ever."""

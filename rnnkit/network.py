@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from rnnkit.context import Context
+from rnnkit.dataset import Batch
 from rnnkit.errors import ShapeError
 from rnnkit.layer import Layer
 from rnnkit.loss import Loss
@@ -51,10 +53,20 @@ class Network:
         loss.check(signal, targets)
         return cls(tuple(found), loss, inputs, targets)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The layers' names: their own, or position and type."""
         return layer_names(self.layers)
+
+    @cached_property
+    def named(self) -> tuple[tuple[str, Layer], ...]:
+        """The layers with their names."""
+        return tuple(zip(self.names, self.layers, strict=True))
+
+    @cached_property
+    def body(self) -> Network:
+        """All layers but the last."""
+        return replace(self, layers=self.layers[:-1])
 
     def entering(self) -> dict[str, Signal]:
         """Return the signal that each layer reads, by name."""
@@ -68,16 +80,12 @@ class Network:
     def declared(self) -> dict[str, Declaration]:
         """Return the parameters of every layer by name."""
         entering = self.entering()
-        named = zip(self.names, self.layers, strict=True)
-        return {name: layer.declared(entering[name]) for name, layer in named}
+        return {name: layer.declared(entering[name]) for name, layer in self.named}
 
     def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return the shapes of the hidden state of every stateful layer."""
         entering = self.entering()
-        sizes = {
-            name: layer.state_sizes(entering[name])
-            for name, layer in zip(self.names, self.layers, strict=True)
-        }
+        sizes = {name: layer.state_sizes(entering[name]) for name, layer in self.named}
         return {name: tuple((batch, n) for n in widths) for name, widths in sizes.items() if widths}
 
     def store(self, dtype: DType) -> ParamStore:
@@ -88,8 +96,7 @@ class Network:
         """Return the state of every stateful layer before the first step."""
         entering = self.entering()
         states = {
-            name: layer.initial_state(entering[name], batch, dtype)
-            for name, layer in zip(self.names, self.layers, strict=True)
+            name: layer.initial_state(entering[name], batch, dtype) for name, layer in self.named
         }
         return {name: state for name, state in states.items() if state}
 
@@ -105,7 +112,7 @@ class Network:
         after: States = {}
         backwards = []
         ys = xs
-        for name, layer in zip(self.names, self.layers, strict=True):
+        for name, layer in self.named:
             ys, state, backward = layer.scan(
                 params[name], ys, states.get(name, ()), resets, ctx.at(name)
             )
@@ -128,10 +135,58 @@ class Network:
 
         return ys, after, backward_all
 
+    def learn(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        batch: Batch,
+        states: States,
+        ctx: Context,
+    ) -> tuple[float, float, States]:
+        """Add the gradient of a window's summed loss to `grads`; return (total, weight, states).
+
+        The last layer and the loss are one where the layer is linear and the loss offers it.
+        """
+        xs, after, backward = self.body.scan(params, batch.inputs, states, batch.resets, ctx)
+        found = self._fused(params, grads, xs, batch, ctx)
+        if found is None:
+            name, last = self.named[-1]
+            ys, state, last_backward = last.scan(
+                params[name], xs, states.get(name, ()), batch.resets, ctx.at(name)
+            )
+            total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
+            dxs, _ = last_backward(slope(), zero_state(state), grads[name])
+            if name in states:
+                after[name] = state
+        else:
+            total, weight, dxs = found
+        if dxs is not None:
+            backward(dxs, zero_states(after), grads)
+        return total, weight, after
+
+    def _fused(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        xs: Array,
+        batch: Batch,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        name, last = self.named[-1]
+        linear, slopes = last.linear(params[name]), last.linear(grads[name])
+        if linear is None or slopes is None:
+            return None
+        return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, ctx)
+
 
 def zero_states(states: States) -> States:
     """Return the gradient of a window's last state: nothing flows back over the edge."""
-    return {name: tuple(np.zeros_like(a) for a in state) for name, state in states.items()}
+    return {name: zero_state(state) for name, state in states.items()}
+
+
+def zero_state(state: State) -> State:
+    """Return zeros for each array of one layer's state."""
+    return tuple(np.zeros_like(a) for a in state)
 
 
 def copied(states: States) -> States:

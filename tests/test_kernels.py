@@ -16,6 +16,7 @@ from rnnkit.cells.lstm import LSTM
 from rnnkit.cells.rnn import RNN
 from rnnkit.context import Context, Pool
 from rnnkit.kernels.jit import available
+from rnnkit.layers.embedding import add_rows
 from rnnkit.signal import Signal
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
@@ -85,6 +86,21 @@ def test_extreme_values_saturate() -> None:
     window.params["b"][...] = 1e30
     found = window.run()
     assert np.isfinite(found["ys"]).all() and np.abs(found["ys"]).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_added_as_by_numpy(dtype: str) -> None:
+    random = np.random.default_rng(1)
+    ids = random.integers(0, 5, 40).astype(np.int32)
+    rows = random.standard_normal((40, 7)).astype(dtype)
+    wanted = np.ones((6, 7), dtype)
+    np.add.at(wanted, ids, rows)
+    table = np.ones((6, 7), dtype)
+    add_rows(table, ids, rows)
+    np.testing.assert_allclose(table, wanted, rtol=1e-5)
+    for outside in (-1, 6):
+        with pytest.raises(IndexError, match="no row"):
+            add_rows(table, np.array([outside], np.int32), rows[:1])
 
 
 @pytest.mark.parametrize("kernels", ["numpy", ""])

@@ -11,6 +11,7 @@ from rnnkit.context import Context
 from rnnkit.initializers import Zeros
 from rnnkit.kernels.choice import cell_kernel
 from rnnkit.kernels.kernel import Kernel
+from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Grads, MixBackward, Params, State
@@ -36,6 +37,10 @@ class GRU(GatedCell):
     def kernel(self) -> Kernel | None:
         """Return the compiled step."""
         return cell_kernel("gru")
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return cell("gru", params)
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

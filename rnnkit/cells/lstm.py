@@ -12,6 +12,7 @@ from rnnkit.context import Context
 from rnnkit.initializers import GateValues
 from rnnkit.kernels.choice import cell_kernel
 from rnnkit.kernels.kernel import Kernel
+from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Grads, MixBackward, Params, State
@@ -46,6 +47,10 @@ class LSTM(GatedCell):
     def kernel(self) -> Kernel | None:
         """Return the compiled step."""
         return cell_kernel("lstm")
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return cell("lstm", params)
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

@@ -10,6 +10,7 @@ from rnnkit.cell import GatedCell
 from rnnkit.context import Context
 from rnnkit.kernels.choice import cell_kernel
 from rnnkit.kernels.kernel import Kernel
+from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.types import Array, Grads, MixBackward, Params, State
 
 
@@ -24,6 +25,10 @@ class RNN(GatedCell):
     def kernel(self) -> Kernel | None:
         """Return the compiled step."""
         return cell_kernel(f"rnn_{self.activation}")
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return cell(f"rnn_{self.activation}", params)
 
     def mix(
         self, params: Params, zx: Array, zh: Array, state: State, ctx: Context

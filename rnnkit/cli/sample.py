@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,12 +121,12 @@ def grow(
     samples: list[list[int]] = [[] for _ in range(count)]
     drawn, done = 0, False
     while not done:
-        piece = min(max(PIECE, drawn // 8), length - drawn)
-        for _ in range(piece):
-            for sample, token in zip(samples, next(steps).tolist(), strict=True):
-                sample.append(token)
-        drawn += piece
-        texts = [model.continuation(prompt, sample) for sample in samples]
+        piece = list(islice(steps, min(max(PIECE, drawn // 8), length - drawn)))
+        rows = zip(*(ids.tolist() for ids in piece), strict=True)
+        for sample, added in zip(samples, rows, strict=False):
+            sample += added
+        drawn += len(piece)
+        texts = model.continuations(prompt, samples)
         done = drawn == length or all(stop is not None and stop in text for text in texts)
         yield [_settled(text, stop, done) for text in texts]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 
 from rnnkit.kernels.jit import available
 from rnnkit.kernels.kernel import Kernel
@@ -21,3 +23,9 @@ def cell_kernel(name: str) -> Kernel | None:
         "rnn_relu": Kernel(rnn.relu_forward, rnn.relu_backward),
         "rnn_tanh": Kernel(rnn.tanh_forward, rnn.tanh_backward),
     }[name]
+
+
+@cache
+def compiled(module: str) -> ModuleType | None:
+    """Return a module of kernels beside this one; None where kernels are off."""
+    return import_module(f"rnnkit.kernels.{module}") if available() else None

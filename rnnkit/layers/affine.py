@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import model_validator
 from rnnkit.block import Name, Width
 from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Zeros
+from rnnkit.kernels.sample_plan import Steps, affine
 from rnnkit.layer import Layer
 from rnnkit.params import Declaration, ParamSpec, Shared
 from rnnkit.signal import Signal
@@ -59,16 +61,25 @@ class Affine(Layer):
             declared["b"] = ParamSpec((units,), Zeros(), decay=False)
         return declared
 
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        W, b = self.linear(params)
+        return affine(W, params["b"] if self.bias else None)
+
+    def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None]:
+        """Return W (inputs, units), transposed where it is tied, and b."""
+        return arrays["W"].T if self.tie else arrays["W"], arrays.get("b")
+
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Multiply all steps in one product."""
-        W = params["W"].T if self.tie else params["W"]
+        W, b = self.linear(params)
         ys = ctx.empty((*xs.shape[:2], W.shape[1]))
         rows = xs.reshape(-1, xs.shape[2])
         np.matmul(rows, W, out=ys.reshape(-1, W.shape[1]))
-        if self.bias:
-            ys += params["b"]
+        if b is not None:
+            ys += b
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
             drows = dys.reshape(-1, W.shape[1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnkit.block import Rate
 from rnnkit.context import Context
+from rnnkit.kernels.sample_plan import Steps
 from rnnkit.layer import Layer
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -28,6 +29,10 @@ class Dropout(Layer):
     def output(self, inputs: Signal) -> Signal:
         """Keep the width."""
         return inputs.values()
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return ()
 
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context

@@ -9,6 +9,8 @@ import numpy as np
 from rnnkit.block import Size
 from rnnkit.context import Context
 from rnnkit.initializers import Uniform
+from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.sample_plan import Steps, lookup
 from rnnkit.layer import Layer
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
@@ -30,6 +32,10 @@ class Embedding(Layer):
         """Declare W (vocabulary, units)."""
         return {"W": ParamSpec((inputs.known(), self.units), Uniform(bound=0.1))}
 
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return lookup(params["W"])
+
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
@@ -47,6 +53,9 @@ class Embedding(Layer):
 
 def add_rows(table: Array, ids: Array, rows: Array) -> None:
     """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
+    if kernels := compiled("rows"):
+        kernels.add_rows(table, ids, rows)
+        return
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnkit.block import Width
 from rnnkit.context import Context
+from rnnkit.kernels.sample_plan import Steps, one_hot
 from rnnkit.layer import Layer
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -26,6 +27,10 @@ class OneHot(Layer):
     def reading(self, inputs: Signal) -> OneHot:
         """Take the size of the vocabulary."""
         return self.model_copy(update={"units": inputs.width})
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return one_hot()
 
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context

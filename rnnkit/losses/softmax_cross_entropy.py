@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Literal
@@ -12,8 +11,11 @@ import numpy as np
 from rnnkit.block import Rate
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
+from rnnkit.kernels.choice import compiled
 from rnnkit.loss import Loss
-from rnnkit.losses._rows import given_as_labels, row_weights, weighted_sum
+from rnnkit.losses._compiled_softmax import by_kernels, correct_by_kernels, with_linear
+from rnnkit.losses._rows import given_as_labels
+from rnnkit.losses._softmax import by_numpy
 from rnnkit.signal import Signal
 from rnnkit.types import Array
 
@@ -54,31 +56,38 @@ class SoftmaxCrossEntropy(Loss):
         `backward` returns the same array at every call. A logit that is not finite gives a total
         that is not finite, unless its target weighs nothing.
         """
-        width, dtype = ys.shape[-1], ys.dtype
-        ws = row_weights(ys, targets, weights)
-        wanted = _Wanted(ys, targets, self.label_smoothing if ctx.train else 0.0)
-        scratch = ctx.empty(ys.shape, dtype)
-        ps = scratch.reshape(-1, width)
-        # An overflow to -inf has the right exp, 0; inf - inf is the NaN that a caller looks for.
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(ys, ys.max(axis=-1, keepdims=True), out=scratch)
-            logit = wanted.mean(ps)
-            np.exp(ps, out=ps)
-            sums = ps @ np.ones(width, dtype)  # faster than a sum along the rows
-            losses = wanted.mass * np.log(sums) - logit
+        smoothing = self._smoothing(ctx)
+        kernels = compiled("softmax")
+        if kernels and given_as_labels(ys, targets):
+            return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
+        return by_numpy(ys, targets, weights, smoothing, ctx)
 
-        @functools.cache
-        def backward() -> Array:
-            with np.errstate(invalid="ignore"):
-                np.multiply(ps, (ws * wanted.mass / sums).astype(dtype)[:, None], out=ps)
-                wanted.subtract_from(ps, ws)
-            ps[ws == 0] = 0
-            return scratch
+    def fused(
+        self,
+        xs: Array,
+        W: Array,
+        b: Array | None,
+        targets: Array,
+        weights: Array,
+        dW: Array,
+        db: Array | None,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        """Return (total, weight, dxs) through one array of logits, which becomes their gradient.
 
-        return weighted_sum(ws, losses), float(ws.sum()), backward
+        None where targets are distributions, or kernels are off.
+        """
+        kernels = compiled("softmax")
+        if not kernels or not given_as_labels(xs, targets):
+            return None
+        smoothing = self._smoothing(ctx)
+        return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
 
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
         """Return the weighted number of targets that have the largest logit."""
+        kernels = compiled("softmax")
+        if kernels and given_as_labels(ys, targets):
+            return {"accuracy": correct_by_kernels(kernels, ys, targets, weights)}
         labels = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
         correct = ys.argmax(axis=-1) == labels
         return {"accuracy": float(np.sum(weights, where=correct, dtype=np.float64))}
@@ -93,35 +102,5 @@ class SoftmaxCrossEntropy(Loss):
             found[f"bits_per_{unit}"] = mean / math.log(2)
         return found
 
-
-class _Wanted:
-    """The target distributions q of all rows, labels never spelled out; `mass` is sum_v q_v."""
-
-    def __init__(self, ys: Array, targets: Array, smoothing: float) -> None:
-        self.labelled = given_as_labels(ys, targets)
-        self.targets = targets.reshape(-1, *targets.shape[2:])
-        self.rows = np.arange(len(self.targets))
-        self.smoothing, self.keep = smoothing, 1.0 - smoothing
-        self.mass = np.ones(len(self.targets))
-        if not self.labelled:
-            self.mass = self.keep * self.targets.sum(axis=-1, dtype=np.float64) + smoothing
-
-    def mean(self, zs: Array) -> Array:
-        """Return sum_v q_v z_v (N,) in float64."""
-        if self.labelled:
-            found = self.keep * zs[self.rows, self.targets].astype(np.float64)
-        else:
-            found = self.keep * np.einsum("nv,nv->n", self.targets, zs, dtype=np.float64)
-        if self.smoothing:
-            found += self.smoothing * zs.mean(axis=-1, dtype=np.float64)
-        return found
-
-    def subtract_from(self, ps: Array, ws: Array) -> None:
-        """Subtract w q from every row, in place."""
-        kept = (self.keep * ws).astype(ps.dtype)
-        if self.labelled:
-            ps[self.rows, self.targets] -= kept
-        else:
-            ps -= kept[:, None] * self.targets.astype(ps.dtype, copy=False)
-        if self.smoothing:
-            ps -= (self.smoothing / ps.shape[-1] * ws).astype(ps.dtype)[:, None]
+    def _smoothing(self, ctx: Context) -> float:
+        return self.label_smoothing if ctx.train else 0.0

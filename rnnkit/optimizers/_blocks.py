@@ -1,9 +1,13 @@
-"""Flat buffers piece by piece: a piece stays in the cache through all operations of an update."""
+"""Flat buffers in one pass: by a kernel, or piece by piece.
+
+A piece stays in the cache through all operations that NumPy needs for an update.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from rnnkit.kernels.choice import compiled
 from rnnkit.types import Array
 
 BLOCK = 65536
@@ -21,3 +25,26 @@ def add_decay(rate: float, params: Array, grads: Array, decayed: slice) -> None:
     if rate:
         for p, g in blocks(params[decayed], grads[decayed]):
             g += rate * p
+
+
+def by_kernel(
+    name: str, buffers: Sequence[Array], decay: float, decayed: slice, *rest: float
+) -> bool:
+    """Run a kernel over the buffers, with `decay` over `buffers[decayed]` and 0 beside it.
+
+    Returns False, with nothing done, where kernels are off.
+    """
+    kernels = compiled("optimizers")
+    if kernels is None:
+        return False
+    run = getattr(kernels, name)
+    for part, rate in _parts(decay, decayed):
+        run(*(buffer[part] for buffer in buffers), rate, *rest)
+    return True
+
+
+def _parts(decay: float, decayed: slice) -> list[tuple[slice, float]]:
+    if not decay:
+        return [(slice(None), 0.0)]
+    start, stop = decayed.start, decayed.stop
+    return [(slice(0, start), 0.0), (decayed, decay), (slice(stop, None), 0.0)]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rnnkit.optimizer import Decay, Epsilon, Optimizer
-from rnnkit.optimizers._blocks import add_decay, blocks
+from rnnkit.optimizers._blocks import add_decay, blocks, by_kernel
 from rnnkit.types import Array
 
 
@@ -36,6 +36,9 @@ class Adagrad(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        buffers = (params, grads, slots["square"])
+        if by_kernel("adagrad", buffers, self.weight_decay, decayed, lr, self.epsilon):
+            return
         add_decay(self.weight_decay, params, grads, decayed)
         for p, g, s in blocks(params, grads, slots["square"]):
             s += g * g

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.block import Rate
 from rnnkit.optimizer import Decay, Epsilon, Optimizer
-from rnnkit.optimizers._blocks import add_decay, blocks
+from rnnkit.optimizers._blocks import add_decay, blocks, by_kernel
 from rnnkit.types import Array
 
 
@@ -40,6 +40,10 @@ class Adam(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        buffers = (params, grads, slots["mean"], slots["square"])
+        options = (lr, *self.betas, self.epsilon, step, False)
+        if by_kernel("adam", buffers, self.weight_decay, decayed, *options):
+            return
         add_decay(self.weight_decay, params, grads, decayed)
         adam_step(step, lr, self.betas, self.epsilon, params, grads, slots)
 

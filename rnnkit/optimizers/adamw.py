@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from rnnkit.block import Rate
 from rnnkit.optimizer import Decay, Epsilon, Optimizer
+from rnnkit.optimizers._blocks import by_kernel
 from rnnkit.optimizers.adam import adam_step
 from rnnkit.types import Array
 
@@ -38,5 +39,9 @@ class AdamW(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        buffers = (params, grads, slots["mean"], slots["square"])
+        options = (lr, *self.betas, self.epsilon, step, True)
+        if by_kernel("adam", buffers, self.weight_decay, decayed, *options):
+            return
         params[decayed] *= 1 - lr * self.weight_decay
         adam_step(step, lr, self.betas, self.epsilon, params, grads, slots)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.block import Rate
 from rnnkit.optimizer import Decay, Epsilon, Optimizer
-from rnnkit.optimizers._blocks import add_decay, blocks
+from rnnkit.optimizers._blocks import add_decay, blocks, by_kernel
 from rnnkit.types import Array
 
 
@@ -44,6 +44,11 @@ class RMSProp(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        buffers = (params, grads, *(slots[name] for name in self.used_slots()))
+        kernel = "rmsprop_momentum" if self.momentum else "rmsprop"
+        options = (lr, self.alpha, self.epsilon, *([self.momentum] if self.momentum else []))
+        if by_kernel(kernel, buffers, self.weight_decay, decayed, *options):
+            return
         add_decay(self.weight_decay, params, grads, decayed)
         for p, g, s in blocks(params, grads, slots["square"]):
             s *= self.alpha

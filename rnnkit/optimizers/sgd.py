@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from rnnkit.block import Rate
 from rnnkit.optimizer import Decay, Optimizer
-from rnnkit.optimizers._blocks import add_decay, blocks
+from rnnkit.optimizers._blocks import add_decay, blocks, by_kernel
 from rnnkit.types import Array
 
 
@@ -51,6 +51,11 @@ class SGD(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        buffers = (params, grads, *(slots[name] for name in self.used_slots()))
+        options = (self.momentum, self.nesterov) if self.momentum else ()
+        kernel = "momentum" if self.momentum else "sgd"
+        if by_kernel(kernel, buffers, self.weight_decay, decayed, lr, *options):
+            return
         add_decay(self.weight_decay, params, grads, decayed)
         if not self.momentum:
             for p, g in blocks(params, grads):

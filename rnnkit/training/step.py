@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
 from rnnkit.errors import DivergedError
-from rnnkit.network import Network, States, copied, zero_states
+from rnnkit.network import Network, States, copied
 from rnnkit.params import ParamStore
 from rnnkit.progress import Progress
 from rnnkit.spec.model import Clip, Spec
@@ -77,20 +77,16 @@ class Training:
     def step(self, batch: Batch) -> Update:
         """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
         network, store, train = self.network, self.store, self.spec.train
-        ys, states, backward = network.scan(
-            store.values, batch.inputs, self.states, batch.resets, self.context()
-        )
-        total, weight, loss_backward = network.loss.forward(
-            ys, batch.targets, batch.weights, self.context()
-        )
         store.grad.fill(0)
-        backward(loss_backward(), zero_states(states), store.grads)
+        total, weight, states = network.learn(
+            store.values, store.grads, batch, self.states, self.context()
+        )
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
-        store.grad *= 1 / max(divisor, 1e-30)
-        norm = global_norm(store.grad)
+        scale = 1 / max(divisor, 1e-30)
+        norm = scale * global_norm(store.grad)
         if not (math.isfinite(total) and math.isfinite(norm) and _finite(states)):
             raise self._diverged(batch, total, norm)
-        clip(store.grad, norm, train.clip)
+        clip(store.grad, norm, train.clip, scale)
         lr = self.learning_rate()
         step = self.progress.step + 1
         train.optimizer.update(step, lr, store.flat, store.grad, self.slots, store.decayed)
@@ -143,14 +139,17 @@ def global_norm(gradient: Array) -> float:
     return math.sqrt(float(np.dot(gradient, gradient)))
 
 
-def clip(gradient: Array, norm: float, limits: Clip | None) -> None:
-    """Bound a flat gradient in place (by norm: Pascanu, Mikolov and Bengio 2013, algorithm 1)."""
-    if limits is None:
-        return
-    if limits.value is not None:
+def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) -> None:
+    """Scale a flat gradient in place and bound it; `norm` is the one after the scaling.
+
+    By norm: Pascanu, Mikolov and Bengio 2013, algorithm 1.
+    """
+    if limits and limits.norm is not None and norm > limits.norm:
+        scale *= limits.norm / (norm + 1e-6)
+    if scale != 1:
+        gradient *= scale
+    if limits and limits.value is not None:
         np.clip(gradient, -limits.value, limits.value, out=gradient)
-    elif limits.norm is not None and norm > limits.norm:
-        gradient *= limits.norm / (norm + 1e-6)
 
 
 def _finite(states: States) -> bool:

@@ -1,0 +1,143 @@
+"""A stack of built-in layers as plain arrays, which one compiled function runs step by step.
+
+Each layer says what it does with one vector, in steps; `packed` lays their numbers into one buffer
+and describes them by a table of integers, so nothing is compiled for a model of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.types import Array, Params, State
+
+LOOKUP, ONE_HOT, AFFINE, RNN_TANH, RNN_RELU, LSTM, GRU = range(7)
+CELLS = {"rnn_tanh": RNN_TANH, "rnn_relu": RNN_RELU, "lstm": LSTM, "gru": GRU}
+
+LANES = 16
+"""Rows of a matrix start at a cache line: no load crosses two, and no loop has a remainder."""
+
+FOLDED = 2**20
+"""Numbers that a table may have in which every id is already multiplied with the next matrix."""
+
+
+class Step(NamedTuple):
+    """What is done with one vector: a kind, the matrix, and what is added to the product."""
+
+    kind: int
+    W: Array
+    bias: Array
+
+
+Steps = tuple[Step, ...]
+"""What a layer does with one vector; () for nothing."""
+
+
+def lookup(W: Array) -> Steps:
+    """Take row `id` of W."""
+    return (Step(LOOKUP, W, W[:0, 0]),)
+
+
+def one_hot() -> Steps:
+    """Take row `id` of the identity."""
+    nothing = np.zeros((0, 0), np.float32)
+    return (Step(ONE_HOT, nothing, nothing.ravel()),)
+
+
+def affine(W: Array, bias: Array | None) -> Steps:
+    """Give x W + bias."""
+    return (Step(AFFINE, W, np.zeros(W.shape[1], W.dtype) if bias is None else bias),)
+
+
+def cell(name: str, params: Params) -> Steps:
+    """Give the new hidden state of a cell that has a compiled kernel of this name."""
+    bias = np.zeros_like(params["b"])
+    if name == "gru":
+        bias[-len(params["bn"]) :] = params["bn"]
+    return (*affine(params["Wx"], params["b"]), Step(CELLS[name], params["Wh"], bias))
+
+
+class Plan(NamedTuple):
+    """The steps in order, and a hidden state to go on from.
+
+    A row of `program` is kind, rows, width, place of the matrix, units, place of the state. A
+    matrix lies in `weights` with its rows padded to `width`, the bias as its last row. Each array
+    of a state has two places side by side in `states`: what a step reads, and what it writes.
+    """
+
+    program: Array
+    weights: Array
+    states: Array
+    outputs: int
+
+    @property
+    def state(self) -> State:
+        """The hidden state, as one tuple of (1, units) arrays for all layers together."""
+        found: list[Array] = []
+        for kind, _, _, _, units, place in self.program.tolist():
+            starts = (place + 2 * units * k for k in range(_arrays(kind)))
+            found += [self.states[None, start : start + units] for start in starts]
+        return tuple(found)
+
+
+def packed(steps: Sequence[Step], state: State) -> Plan | None:
+    """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
+
+    `state` holds the arrays (1, units) of all layers, one after the other.
+    """
+    steps = _folded(steps)
+    if not steps or steps[0].kind != LOOKUP:
+        return None
+    program, size, room = _program(steps)
+    weights = _aligned(size)
+    for step, (_, rows, width, start, _, _) in zip(steps, program, strict=True):
+        matrix = weights[start : start + (rows + 1) * width].reshape(rows + 1, width)
+        matrix[:rows, : step.W.shape[1]] = step.W
+        matrix[rows, : step.bias.size] = step.bias
+    states = np.zeros(room, np.float32)
+    plan = Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1])
+    for mine, given in zip(plan.state, state, strict=True):
+        mine[...] = given
+    return plan
+
+
+def _program(steps: Sequence[Step]) -> tuple[list[tuple[int, ...]], int, int]:
+    """Return the table of the steps, and how many numbers the matrices and the states take."""
+    program: list[tuple[int, ...]] = []
+    start = place = 0
+    for kind, W, _ in steps:
+        rows, columns = W.shape
+        width = columns + -columns % LANES
+        units = rows if _arrays(kind) else 0
+        program.append((kind, rows, width, start, units, place))
+        start += (rows + 1) * width
+        place += 2 * units * _arrays(kind)
+    return program, start, place
+
+
+def _arrays(kind: int) -> int:
+    """Return how many arrays the state of a step has."""
+    return {RNN_TANH: 1, RNN_RELU: 1, GRU: 1, LSTM: 2}.get(kind, 0)
+
+
+def _folded(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps with the first product made part of the table that it follows."""
+    if len(steps) < 2 or steps[1].kind != AFFINE:
+        return list(steps)
+    table, product = steps[:2]
+    if table.kind == ONE_HOT:
+        folded = product.W + product.bias
+    elif table.kind == LOOKUP and len(table.W) * product.W.shape[1] <= FOLDED:
+        folded = table.W @ product.W + product.bias
+    else:
+        return list(steps)
+    return [*lookup(folded), *steps[2:]]
+
+
+def _aligned(size: int) -> Array:
+    """Return zeros that begin at a cache line."""
+    numbers = np.zeros(size + LANES, np.float32)
+    start = -(numbers.ctypes.data // 4) % LANES
+    return numbers[start : start + size]

@@ -1,0 +1,188 @@
+"""The loss that is one with the last layer equals layer and loss apart."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnkit.context import Context, Pool
+from rnnkit.dataset import Batch
+from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.jit import available
+from rnnkit.layer import Layer
+from rnnkit.layers.affine import Affine
+from rnnkit.layers.embedding import Embedding
+from rnnkit.losses._softmax import by_numpy
+from rnnkit.losses.mse import MSE
+from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.network import Network
+from rnnkit.params import ParamStore
+from rnnkit.signal import Signal
+from rnnkit.types import Array
+
+kernels_only = pytest.mark.skipif(not available(), reason="kernels are off")
+Case = tuple[Network, ParamStore, Batch]
+
+
+def context(dtype: Any = np.float32, train: bool = True) -> Context:
+    return Context(train=train, dtype=np.dtype(dtype), pool=Pool(fill=math.nan))
+
+
+def case(last: Affine, loss: Any, dtype: Any = np.float32, vocabulary: int = 150) -> Case:
+    """Return a network, its parameters and gradients, and a window with ignored targets."""
+    random = np.random.default_rng(4)
+    ids = Signal(vocabulary, ids=True)
+    layers: list[Layer] = [Embedding(name="table", units=9), last]
+    network = Network.sized(layers, loss, ids, ids)
+    store = network.store(np.dtype(dtype))
+    store.flat[:] = random.normal(0, 0.7, store.flat.size)
+    store.grad[:] = 1
+    shape = (6, 5)
+    weights = random.uniform(0.5, 2, shape).astype(np.float32)
+    weights[3, 2] = 0
+    targets = random.integers(-1, vocabulary, shape).astype(np.int32)
+    targets[0, 0] = -1
+    inputs = random.integers(0, vocabulary, shape).astype(np.int32)
+    return network, store, Batch(inputs, targets, weights, np.zeros(shape, bool), None)
+
+
+def learned(case: Case, dtype: Any) -> tuple[float, float, Array]:
+    network, store, batch = case
+    found = network.learn(store.values, store.grads, batch, {}, context(dtype))
+    return found[0], found[1], store.grad
+
+
+LAST = [
+    Affine(),
+    Affine(bias=False),
+    Affine(tie="table"),
+    Affine(tie="table", bias=False),
+]
+
+
+@pytest.mark.parametrize("last", LAST, ids=str)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("vocabulary", [3, 27, 150])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-13)])
+def test_equal_to_layer_and_loss_apart(
+    last: Affine,
+    smoothing: float,
+    vocabulary: int,
+    dtype: Any,
+    tolerance: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loss = SoftmaxCrossEntropy(label_smoothing=smoothing)
+    total, weight, grad = learned(case(last, loss, dtype, vocabulary), dtype)
+    monkeypatch.setattr(Affine, "linear", lambda self, arrays: Layer.linear(self, arrays))
+    monkeypatch.setattr(Affine, "forward", apart)
+    monkeypatch.setattr("rnnkit.losses.softmax_cross_entropy.compiled", lambda module: None)
+    wanted, wanted_weight, wanted_grad = learned(case(last, loss, dtype, vocabulary), dtype)
+    assert type(total) is float and type(weight) is float
+    assert total == pytest.approx(wanted, rel=tolerance)
+    assert weight == pytest.approx(wanted_weight, rel=1e-14)
+    assert grad.dtype == dtype
+    scale = np.abs(wanted_grad).max()
+    np.testing.assert_allclose(grad, wanted_grad, rtol=tolerance, atol=tolerance * scale)
+
+
+def apart(self: Affine, params: Any, xs: Array, state: Any, ctx: Context) -> Any:
+    """The affine map written down without `linear`."""
+    W = params["W"].T if self.tie else params["W"]
+    ys = xs @ W + (params["b"] if self.bias else 0)
+
+    def backward(dys: Array, dstate: Any, grads: Any) -> Any:
+        dW = np.einsum("tbf,tbv->fv", xs, dys)
+        grads["W"] += dW.T if self.tie else dW
+        if self.bias:
+            grads["b"] += dys.sum(axis=(0, 1))
+        return dys @ W.T, dstate
+
+    return ys.astype(xs.dtype), state, backward
+
+
+@kernels_only
+def test_the_loss_is_asked_for_labels_and_not_for_distributions() -> None:
+    network, store, batch = case(Affine(), SoftmaxCrossEntropy())
+    xs = np.ones((6, 5, 9), np.float32)
+    W, dW = store.values["1.affine"]["W"], store.grads["1.affine"]["W"]
+    asked = (xs, W, None, batch.targets, batch.weights, dW, None, context())
+    assert network.loss.fused(*asked) is not None
+    rows = np.ones((6, 5, 150), np.float32) / 150
+    assert network.loss.fused(xs, W, None, rows, batch.weights, dW, None, context()) is None
+    assert MSE().fused(*asked) is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_seen(bad: float) -> None:
+    network, store, batch = case(Affine(), SoftmaxCrossEntropy())
+    store.values["table"]["W"][batch.inputs[1, 1], 4] = bad
+    with np.errstate(all="ignore"):
+        total, _, _ = network.learn(store.values, store.grads, batch, {}, context())
+    assert not math.isfinite(total) and not np.isfinite(store.grad).all()
+
+
+@kernels_only
+def test_equal_inputs_give_equal_bits() -> None:
+    found = [learned(case(LAST[2], SoftmaxCrossEntropy()), np.float32) for _ in range(2)]
+    assert found[0][:2] == found[1][:2]
+    assert found[0][2].tobytes() == found[1][2].tobytes()
+
+
+@kernels_only
+@pytest.mark.parametrize("width", [1, 2, 65, 1000])
+@pytest.mark.parametrize("train", [False, True])
+def test_kernels_equal_numpy(width: int, train: bool) -> None:
+    random = np.random.default_rng(2)
+    ys = random.normal(0, 20, (4, 3, width)).astype(np.float32)
+    targets = random.integers(-1, width, (4, 3)).astype(np.int32)
+    weights = random.uniform(0, 2, (4, 3)).astype(np.float32)
+    loss = SoftmaxCrossEntropy(label_smoothing=0.1)
+    total, weight, backward = loss.forward(ys, targets, weights, context(train=train))
+    smoothing = 0.1 if train else 0.0
+    wanted, wanted_weight, wanted_backward = by_numpy(ys, targets, weights, smoothing, context())
+    assert total == pytest.approx(wanted, rel=1e-6)
+    assert weight == pytest.approx(wanted_weight, rel=1e-14)
+    np.testing.assert_allclose(backward(), wanted_backward(), rtol=1e-5, atol=1e-6)
+
+
+@kernels_only
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_first_of_equal_logits_is_the_choice(dtype: Any) -> None:
+    random = np.random.default_rng(8)
+    ys = random.integers(-2, 3, (40, 5, 20)).astype(dtype)
+    ys[ys == 0] *= random.choice([-1, 1], (ys == 0).sum())
+    targets = random.integers(-1, 20, (40, 5)).astype(np.int32)
+    weights = random.uniform(0, 2, (40, 5)).astype(np.float32)
+    wanted = weights[ys.argmax(axis=-1) == targets].sum(dtype=np.float64)
+    assert wanted > 0
+    found = SoftmaxCrossEntropy().counts(ys, targets, weights)
+    assert found == {"accuracy": pytest.approx(wanted, rel=1e-14)}
+
+
+@kernels_only
+def test_a_target_outside_is_an_error() -> None:
+    ys, ones = np.zeros((1, 1, 4), np.float32), np.ones((1, 1), np.float32)
+    with pytest.raises(IndexError, match="not below the number of logits"):
+        SoftmaxCrossEntropy().forward(ys, np.array([[4]], np.int32), ones, context())
+
+
+@kernels_only
+def test_exp_is_close_over_its_whole_range() -> None:
+    kernels = compiled("softmax")
+    assert kernels
+    xs = np.linspace(-110, 0, 200_001, dtype=np.float32)
+    rows = np.stack([np.zeros_like(xs), xs], axis=1)
+    kernels.gradient(
+        rows,
+        np.zeros(2, np.float32),
+        np.ones(len(xs), np.int32),
+        np.ones(len(xs), np.float32),
+        0.0,
+        np.zeros(2, np.float32),
+    )
+    wanted = 1 / (1 + np.exp(xs.astype(np.float64)))
+    np.testing.assert_allclose(rows[:, 0], wanted, rtol=3e-7)
