@@ -1,12 +1,18 @@
-"""The contract of a tokenizer: text to ids and back, by a vocabulary that the checkpoint stores."""
+"""The contract of a tokenizer: text to ids and back, by a vocabulary that the checkpoint stores.
+
+A text comes in chunks, cut anywhere, and is never all in memory where that can be helped: `fit`,
+`stream` and `head` give for any chunks what they give for the whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+import numpy as np
+
 from rnnkit.block import Block, Record
-from rnnkit.types import Array
+from rnnkit.types import Array, DType
 
 
 class Vocabulary(Record):
@@ -20,15 +26,24 @@ class Vocabulary(Record):
         """The number of ids."""
         return len(self.tokens)
 
+    @property
+    def dtype(self) -> DType:
+        """The smallest unsigned integer type for the ids."""
+        return np.min_scalar_type(max(self.size - 1, 0))
+
 
 class Tokenizer(Block):
-    """Turns text into ids. `unit` names what one id stands for: character, byte or word."""
+    """Turns text into ids. `unit` names what one id stands for: character, byte or word.
+
+    A tokenizer gives `fit`, `decode` and either `encode` or `stream`. With `encode` alone it is
+    right; with `stream`, a text larger than memory can be encoded too.
+    """
 
     group: ClassVar[str] = "rnnkit.tokenizers"
     unit: ClassVar[str] = "token"
 
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
-        """Return the vocabulary of a text given in pieces; DataError names the first bad byte."""
+        """Return the vocabulary of a text given in chunks; DataError names the first bad byte."""
         raise NotImplementedError(f"{type(self).__name__}.fit")
 
     def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
@@ -37,14 +52,21 @@ class Tokenizer(Block):
         Raises DataError for bytes that are not text, and for a token outside a vocabulary without
         `unknown`.
         """
-        raise NotImplementedError(f"{type(self).__name__}.encode")
+        if type(self).stream is Tokenizer.stream:
+            raise NotImplementedError(f"{type(self).__name__}.encode")
+        return np.concatenate([np.empty(0, vocabulary.dtype), *self.stream([text], vocabulary)])
+
+    def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
+        """Yield the ids that `encode` returns, piece by piece; places in errors are of the text."""
+        yield self.encode(b"".join(chunks), vocabulary)
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the text of the ids."""
         raise NotImplementedError(f"{type(self).__name__}.decode")
 
-    def head(self, text: bytes, tokens: int) -> bytes:
-        """Return the part of the text that holds its first tokens."""
+    def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+        """Yield the part of the text that holds its first tokens."""
+        text = b"".join(chunks)
         vocabulary = self.fit([text])
         ids = self.encode(text, vocabulary)[:tokens]
-        return self.decode(ids.tolist(), vocabulary).encode()
+        yield self.decode(ids.tolist(), vocabulary).encode()

@@ -130,11 +130,11 @@ def test_a_separator_across_two_windows() -> None:
     ]
 
 
-def test_a_separator_at_the_end_of_the_text_starts_nothing() -> None:
-    starts = after_separators(np.array([9, 8, 1, 9, 8]), np.array([9, 8]))
-    assert starts.tolist() == [False, False, True, False, False]
-    assert not after_separators(np.array([9, 8]), np.array([9, 8])).any()
-    assert not after_separators(np.array([9]), np.array([9, 8])).any()
+def test_a_document_starts_only_after_a_whole_separator() -> None:
+    ids, separator = np.array([9, 8, 1, 9, 8]), np.array([9, 8])
+    assert after_separators(ids, np.arange(5), separator).tolist() == [0, 0, 1, 0, 0]
+    assert not after_separators(ids[:2], np.arange(2), separator).any()
+    assert not after_separators(ids[:1], np.arange(1), separator).any()
 
 
 def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> None:

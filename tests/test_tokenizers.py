@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rnnkit.errors import DataError
 from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers import char
+from rnnkit.tokenizers import _text, _words
 from rnnkit.tokenizers.byte import Byte
 from rnnkit.tokenizers.char import Char
 from rnnkit.tokenizers.word import Word
@@ -134,8 +134,8 @@ def test_an_unknown_character_is_named(
         rf'\[DATA_UNKNOWN_TOKEN\] the character "{shown}" at line {line}, column {column} is not '
         r'in the vocabulary \(.*"unknown": "<unk>"'
     )
-    for size in (char.PIECE, 2):
-        monkeypatch.setattr(char, "PIECE", size)
+    for size in (_text.PIECE, 2):
+        monkeypatch.setattr(_text, "PIECE", size)
         with pytest.raises(DataError, match=message):
             Char().encode(text.encode(), vocabulary)
 
@@ -143,7 +143,7 @@ def test_an_unknown_character_is_named(
 def test_long_texts_are_encoded_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     vocabulary = Char().fit([EXOTIC.encode()])
     whole = Char().encode(EXOTIC.encode(), vocabulary)
-    monkeypatch.setattr(char, "PIECE", 4)
+    monkeypatch.setattr(_text, "PIECE", 4)
     np.testing.assert_array_equal(Char().encode(EXOTIC.encode(), vocabulary), whole)
 
 
@@ -184,6 +184,23 @@ def test_a_word_without_end_is_refused() -> None:
     text = "漢" * 70_000
     with pytest.raises(DataError, match=r"DATA_TOKEN_TOO_LONG.*70000 characters.*\"char\""):
         Word().fit(pieces(text.encode(), 10_000))
+
+
+@pytest.mark.parametrize("bits", [1, 6, 18])
+def test_words_are_told_apart(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_words, "SLOT_BITS", bits)
+    random = np.random.default_rng(bits)
+    parts = ["a", "b", "\0", "ab\0", "é", "日本", "x" * 21, "x" * 22, "x" * 23]
+    picks = [random.integers(0, len(parts), random.integers(1, 5)) for _ in range(2000)]
+    words = ["".join(parts[index] for index in pick) for pick in picks]
+    vocabulary = Word(unknown=None).fit([" ".join(words).encode()])
+    ids = Word(unknown=None).encode(" ".join(words).encode(), vocabulary)
+    assert [vocabulary.tokens[i] for i in ids] == words
+    assert set(vocabulary.tokens) == {"<eos>", *words}
+    less = Vocabulary(tokens=("<unk>", *vocabulary.tokens[1:99]), unknown=0)
+    known = {token: index for index, token in enumerate(less.tokens)}
+    found = Word().encode(" ".join(words).encode(), less)
+    assert found.tolist() == [known.get(word, 0) for word in words]
 
 
 @pytest.mark.parametrize(

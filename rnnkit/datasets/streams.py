@@ -32,35 +32,31 @@ def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -
     used = per_stream * layout.streams
     inputs = ids[:used].reshape(layout.streams, per_stream)
     targets = ids[1 : used + 1].reshape(layout.streams, per_stream)
-    starts = None
-    if separator is not None:
-        starts = after_separators(ids, separator)[:used].reshape(inputs.shape)
     first = 0 if cursor is None else int(cursor["window"])
     for index in range(first, count_windows(len(ids), layout, "")):
         piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
-        xs = _time_major(inputs[:, piece], np.dtype(np.int32))
+        xs = _time_major(inputs[:, piece])
         resets = np.zeros(xs.shape, bool)
-        if starts is not None:
-            resets = _time_major(starts[:, piece], np.dtype(bool))
+        if separator is not None:
+            steps = np.arange(piece.start, piece.stop)[:, np.newaxis]
+            places = steps + per_stream * np.arange(layout.streams)
+            resets = after_separators(ids, places, separator)
         if layout.reset == "window" or (index == 0 and layout.reset != "never"):
             resets[0] = True
-        ys = _time_major(targets[:, piece], np.dtype(np.int32))
         weights = np.ones(xs.shape, np.float32)
-        yield Batch(xs, ys, weights, resets, {"window": index + 1})
+        yield Batch(xs, _time_major(targets[:, piece]), weights, resets, {"window": index + 1})
 
 
-def after_separators(ids: Array, separator: Array) -> Array:
-    """Return a boolean (N,): true where a document starts, right after a separator."""
-    length = len(separator)
-    starts = np.zeros(len(ids), bool)
-    if len(ids) > length:
-        found = np.lib.stride_tricks.sliding_window_view(ids, length)[:-1]
-        starts[length:] = (found == separator).all(axis=1)
+def after_separators(ids: Array, places: Array, separator: Array) -> Array:
+    """Return for each place whether a document starts there, right after a separator."""
+    starts: Array = places >= len(separator)
+    for index, token in enumerate(separator):
+        starts &= ids[np.maximum(places - len(separator) + index, 0)] == token
     return starts
 
 
-def _time_major(piece: Array, dtype: np.dtype[np.generic]) -> Array:
-    return np.ascontiguousarray(piece.T, dtype=dtype)
+def _time_major(piece: Array) -> Array:
+    return np.ascontiguousarray(piece.T, dtype=np.int32)
 
 
 def _too_short(tokens: int, layout: Layout, inputs: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -13,8 +15,10 @@ from pydantic import Field, model_validator
 
 from rnnkit.block import nested
 from rnnkit.dataset import Batch, Dataset, Layout, Split
-from rnnkit.datasets.corpus import python_docs, read_text
+from rnnkit.datasets.bigtext import BigText
+from rnnkit.datasets.corpus import SmallText, open_text, python_docs
 from rnnkit.datasets.streams import count_windows, windows
+from rnnkit.datasets.tokenfile import Tokens, forgetting
 from rnnkit.errors import DataError
 from rnnkit.signal import Signal
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -72,55 +76,58 @@ class Text(Dataset):
         return Text(path=str(path), tokenizer=self.tokenizer, split=(0.0, 0.0, 1.0))
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TextSource:
-        """Read and encode the text; raises DataError for what is missing, empty or no UTF-8."""
-        if self.train is None:
-            data = python_docs() if self.path is None else read_text(root / self.path)
-            return self._cut(data, self.path or "python-docs", vocabulary)
-        names = {split: getattr(self, split) for split in SPLITS}
-        texts = {split: read_text(root / name) for split, name in names.items() if name}
-        vocabulary, train = self._encode(texts["train"], self.train, vocabulary)
-        ids = {
-            split: train if split == "train" else self._encode(text, names[split], vocabulary)[1]
-            for split, text in texts.items()
-        }
-        return self._source(vocabulary, ids, b"".join(texts.values()))
+        """Read and encode the text; raises DataError for what is missing, empty or no UTF-8.
 
-    def _cut(self, data: bytes, name: str, vocabulary: Vocabulary | None) -> TextSource:
-        vocabulary, ids = self._encode(data, name, vocabulary)
+        A large text is not held in memory: see `rnnkit.datasets.cache`.
+        """
+        names = {split: name for split in SPLITS if (name := getattr(self, split))}
+        if self.train is None:
+            names = {"train": self.path or "python-docs"}
+        digest, found = hashlib.sha256(), {}
+        with ExitStack() as files:
+            # All are opened before one is encoded, which may take long.
+            texts = {split: self._text(root / name, files) for split, name in names.items()}
+            for split, text in texts.items():
+                text.feed(digest)
+                found[split] = self._encode(text, names[split], vocabulary)
+                vocabulary = found[split].vocabulary
+        ids = {split: tokens.ids for split, tokens in found.items()}
+        return TextSource(
+            self.tokenizer,
+            found["train"].vocabulary,
+            self._cut(ids["train"]) if self.train is None else ids,
+            digest.hexdigest(),
+            tuple(tokens.mapped for tokens in found.values() if tokens.mapped),
+        )
+
+    def _text(self, path: Path, files: ExitStack) -> SmallText | BigText:
+        return open_text(path, files) if self.source is None else python_docs()
+
+    def _encode(
+        self, text: SmallText | BigText, name: str, vocabulary: Vocabulary | None
+    ) -> Tokens:
+        try:
+            tokens = text.encoded(self.tokenizer, vocabulary, self.limit)
+        except DataError as error:
+            raise DataError(*(replace(p, where=name) for p in error.problems)) from None
+        return tokens._replace(ids=tokens.ids[: self.limit])
+
+    def _cut(self, ids: Array) -> dict[Split, Array]:
         shares = np.cumsum(self.split)
         ends = [round(len(ids) * share) for share in shares[:2].tolist()] + [len(ids)]
         parts = np.split(ids, ends[:2])
-        return self._source(
-            vocabulary,
-            {split: part for split, part in zip(SPLITS, parts, strict=True) if len(part)},
-            data,
-        )
-
-    def _encode(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None
-    ) -> tuple[Vocabulary, Array]:
-        try:
-            if self.limit is not None:
-                data = self.tokenizer.head(data, self.limit)
-            found = vocabulary or self.tokenizer.fit([data])
-            return found, self.tokenizer.encode(data, found)[: self.limit]
-        except DataError as error:
-            raise DataError(*(replace(p, where=name) for p in error.problems)) from None
-
-    def _source(
-        self, vocabulary: Vocabulary, ids: Mapping[Split, Array], data: bytes
-    ) -> TextSource:
-        return TextSource(self.tokenizer, vocabulary, ids, hashlib.sha256(data).hexdigest())
+        return {split: part for split, part in zip(SPLITS, parts, strict=True) if len(part)}
 
 
 @dataclass(frozen=True)
 class TextSource:
-    """Encoded text, a split at a time."""
+    """Encoded text, a split at a time; ids in memory, or `mapped` from token files."""
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
     ids: Mapping[Split, Array]
     sha256: str
+    mapped: tuple[mmap.mmap, ...] = ()
 
     @property
     def inputs(self) -> Signal:
@@ -160,7 +167,8 @@ class TextSource:
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
         """Yield the windows from `cursor` to the end of its epoch."""
         self.windows(split, layout)
-        return windows(self.ids[split], layout, cursor, self._separator(layout.separator))
+        found = windows(self.ids[split], layout, cursor, self._separator(layout.separator))
+        return forgetting(found, self.mapped, layout.streams)
 
     def _separator(self, text: str | None) -> Array | None:
         if text is None:

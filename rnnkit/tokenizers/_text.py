@@ -1,58 +1,84 @@
-"""What the tokenizers of text share: strict UTF-8, positions, small ids."""
+"""What the tokenizers of text share: pieces that can be read alone, strict UTF-8, places."""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnkit.errors import DataError, printable
-from rnnkit.tokenizer import Vocabulary
-from rnnkit.types import DType
+
+PIECE = 1 << 18
+"""Bytes of a piece, about; what is made of larger ones no longer fits the caches."""
 
 
-def decode_utf8(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the text of each chunk; a character cut by a border belongs to the later chunk.
+class Place(NamedTuple):
+    """Where a piece starts in its text: the byte, and the line and column of its character."""
 
-    Raises DataError with the offset of the first bad byte, counted from the first chunk.
+    byte: int = 0
+    line: int = 1
+    column: int = 1
+
+    def after(self, piece: bytes) -> Place:
+        """Return where the next piece starts."""
+        lines = int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("\n")))
+        last = piece[piece.rfind(b"\n") + 1 :].decode(errors="replace")
+        column = len(last) + (1 if lines else self.column)
+        return Place(self.byte + len(piece), self.line + lines, column)
+
+
+def pieces(chunks: Iterable[bytes], cut: Callable[[bytes], int]) -> Iterator[tuple[bytes, Place]]:
+    """Yield the text in pieces that mean the same alone, each with its place.
+
+    `cut` returns where a text may end, whatever follows, and 0 where it may not end yet.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    read = 0
-    for chunk, final in _with_end(chunks):
-        start = read - len(decoder.getstate()[0])
-        try:
-            yield decoder.decode(chunk, final)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(error, start) from None
-        read += len(chunk)
+    place, rest = Place(), b""
+    for chunk in _small(chunks):
+        text = rest + chunk
+        end = cut(text)
+        piece, rest = text[:end], text[end:]
+        if piece:
+            yield piece, place
+            place = place.after(piece)
+    if rest:
+        yield rest, place
 
 
-def smallest_ids(vocabulary: Vocabulary) -> DType:
-    """Return the smallest unsigned integer type for the ids of a vocabulary."""
-    return np.min_scalar_type(max(vocabulary.size - 1, 0))
+def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), PIECE):
+            yield chunk[start : start + PIECE]
 
 
-def unknown_token(kind: str, token: str, text: str, index: int) -> DataError:
-    """Return the error for a token that stands at `index` of the text."""
-    line = text.count("\n", 0, index) + 1
-    column = index - text.rfind("\n", 0, index)
+def whole_characters(text: bytes) -> int:
+    """Return where the text may be cut for pieces that end with a whole character."""
+    for back in range(1, min(3, len(text)) + 1):
+        byte = text[-back]
+        if byte >= 0xC0:  # the first of two, three or four bytes
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(text) - back if length > back else len(text)
+    return len(text)
+
+
+def decode_utf8(piece: bytes, place: Place) -> str:
+    """Return the text of a piece; raises DataError with the offset of the first bad byte."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError as error:
+        raise DataError.of(
+            "DATA_ENCODING",
+            f"byte 0x{piece[error.start]:02x} at offset {place.byte + error.start} is not UTF-8: "
+            f'{error.reason} (save the text as UTF-8, or use the tokenizer "byte")',
+        ) from None
+
+
+def unknown_token(kind: str, token: str, before: str, place: Place) -> DataError:
+    """Return the error for a token; `before` is what stands before it in the piece."""
+    found = place.after(before.encode())
     return DataError.of(
         "DATA_UNKNOWN_TOKEN",
-        f'the {kind} "{printable(token)}" at line {line}, column {column} is not in the '
-        f'vocabulary (take it out of the text, or train with "unknown": "<unk>" in the tokenizer)',
-    )
-
-
-def _with_end(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    for chunk in chunks:
-        yield chunk, False
-    yield b"", True
-
-
-def _not_utf8(error: UnicodeDecodeError, start: int) -> DataError:
-    return DataError.of(
-        "DATA_ENCODING",
-        f"byte 0x{error.object[error.start]:02x} at offset {start + error.start} is not UTF-8: "
-        f'{error.reason} (save the text as UTF-8, or use the tokenizer "byte")',
+        f'the {kind} "{printable(token)}" at line {found.line}, column {found.column} is not in '
+        'the vocabulary (take it out of the text, or train with "unknown": "<unk>" in the '
+        "tokenizer)",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -28,10 +28,19 @@ class Byte(Tokenizer):
         """Return the 256 bytes, whatever the text."""
         return Vocabulary(tokens=TOKENS)
 
-    def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
-        """Return the bytes as uint8."""
-        return np.frombuffer(text, np.uint8).copy()
+    def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
+        """Yield the bytes as uint8."""
+        for chunk in chunks:
+            yield np.frombuffer(chunk, np.uint8)
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the bytes read as UTF-8."""
         return np.fromiter(ids, np.uint8).tobytes().decode("utf-8", errors="replace")
+
+    def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+        """Yield the first bytes."""
+        for chunk in chunks:
+            yield chunk[:tokens]
+            tokens -= len(chunk)
+            if tokens <= 0:
+                return

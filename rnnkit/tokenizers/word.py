@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -13,10 +13,12 @@ from pydantic import Field, model_validator
 
 from rnnkit.errors import DataError, printable
 from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers._text import decode_utf8, smallest_ids, unknown_token
+from rnnkit.tokenizers._text import Place, decode_utf8, pieces, unknown_token
+from rnnkit.tokenizers._words import WordNumbers, narrow_spaces
 from rnnkit.types import Array
 
 EOS = "<eos>"
+TOKEN = re.compile(r"\n|\S+")
 LONGEST = 65536
 """Characters in a token; the vocabulary of a checkpoint holds no longer string."""
 
@@ -54,24 +56,24 @@ class Word(Tokenizer):
         counts = _count(chunks)
         special = (EOS,) if self.unknown is None else (self.unknown, EOS)
         for token in special:
-            counts.pop(token, None)
+            counts.pop(token.encode(), None)
+        # UTF-8 sorts as the code points do.
         words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kept = (word for word, count in words if count >= self.min_count)
+        kept = (word.decode() for word, count in words if count >= self.min_count)
         room = None if self.max_size is None else self.max_size - len(special)
         tokens = (*special, *itertools.islice(kept, room))
         return Vocabulary(tokens=tokens, unknown=None if self.unknown is None else 0)
 
-    def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
-        """Return the id of each word and line end; see the contract for what it raises."""
-        characters = "".join(decode_utf8([text]))
-        words = _split(characters)
-        table = {token: index for index, token in enumerate(vocabulary.tokens)}
+    def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
+        """Yield the id of each word and line end; see the contract for what it raises."""
+        table = {token.encode(): index for index, token in enumerate(vocabulary.tokens)}
         unseen = -1 if vocabulary.unknown is None else vocabulary.unknown
-        found = map(table.get, words, itertools.repeat(unseen))
-        ids = np.fromiter(found, np.int32, len(words))
-        if unseen < 0 and ids.size and ids.min() < 0:
-            raise _unknown_word(characters, int(ids.argmin()))
-        return ids.astype(smallest_ids(vocabulary))
+        numbers = WordNumbers(lambda word: table.get(word, unseen))
+        for piece, place in pieces(chunks, _whole_words):
+            ids = numbers.of(_plain(piece, place))
+            if ids.min(initial=0) < 0:
+                raise _unknown_word(piece, place, int(ids.argmin()))
+            yield ids.astype(vocabulary.dtype)
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the words with spaces between them, and lines as <eos> ends them."""
@@ -79,32 +81,54 @@ class Word(Tokenizer):
         text = " ".join(["\n" if token == EOS else token for token in tokens])
         return text.replace(" \n", "\n").replace("\n ", "\n")
 
+    def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+        """Yield the text up to the end of the last of the first tokens."""
+        for piece, place in pieces(chunks, _whole_words):
+            found = TOKEN.finditer(decode_utf8(piece, place))
+            ends = [match.end() for match in itertools.islice(found, tokens)]
+            tokens -= len(ends)
+            if tokens == 0:
+                yield piece.decode()[: ends[-1]].encode()
+                return
+            yield piece
 
-def _split(text: str) -> list[str]:
-    return text.replace("\n", f" {EOS} ").split()
+
+def _whole_words(text: bytes) -> int:
+    return max(text.rfind(b" "), text.rfind(b"\n")) + 1
 
 
-def _count(chunks: Iterable[bytes]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    tail = ""
-    for piece in decode_utf8(chunks):
-        text = tail + piece
-        words = _split(text)
-        # The last word may go on in the next chunk.
-        tail = words.pop() if text and not text[-1].isspace() else ""
-        counts.update(words)
-    if tail:
-        counts[tail] += 1
-    longest = max(counts, key=len, default="")
+def _plain(piece: bytes, place: Place) -> bytes:
+    """Return the piece with ASCII whitespace only, and each line end as a word."""
+    if not piece.isascii():
+        decode_utf8(piece, place)
+        piece = narrow_spaces(piece)
+    return piece.replace(b"\n", f" {EOS} ".encode())
+
+
+def _count(chunks: Iterable[bytes]) -> dict[bytes, int]:
+    """Return how often each word occurs."""
+    table: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
+    numbers, counts = WordNumbers(table.__getitem__), np.zeros(0, np.int64)
+    for piece, place in pieces(chunks, _whole_words):
+        found = numbers.of(_plain(piece, place))
+        if len(table) > len(counts):
+            counts = np.pad(counts, (0, len(table)))
+        np.add.at(counts, found, 1)
+    _check_length(table)
+    return dict(zip(table, counts.tolist(), strict=False))
+
+
+def _check_length(words: Iterable[bytes]) -> None:
+    longest = max((w.decode() for w in words if len(w) > LONGEST), key=len, default="")
     if len(longest) > LONGEST:
         raise DataError.of(
             "DATA_TOKEN_TOO_LONG",
             f'the word "{printable(longest, 24)}" has {len(longest)} characters, but a token holds '
             f'at most {LONGEST} (put whitespace between words, or use the tokenizer "char")',
         )
-    return counts
 
 
-def _unknown_word(text: str, number: int) -> DataError:
-    match = next(itertools.islice(re.finditer(r"\n|\S+", text), number, None))
-    return unknown_token("word", match.group(), text, match.start())
+def _unknown_word(piece: bytes, place: Place, number: int) -> DataError:
+    text = piece.decode()
+    match = next(itertools.islice(TOKEN.finditer(text), number, None))
+    return unknown_token("word", match.group(), text[: match.start()], place)
