@@ -1,12 +1,13 @@
 # make run     train the main model, from nothing, and print a sample
 # make test    lint, types, tests
 # make parity  compare with PyTorch (installs its CPU build)
+# make bench   time against PyTorch and ONNX Runtime (installs what it can of them)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types unit parity clean
+.PHONY: run test lint types unit parity bench clean
 
 run: $(VENV)/installed
 	$(BIN)/rnnkit run model_specs/char_lstm.json --resume auto --out runs/char-lstm
@@ -27,6 +28,12 @@ unit: $(VENV)/tested
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
 	$(BIN)/python -m pytest tests/parity tests/test_clip.py tests/test_losses.py tests/test_optimizers.py tests/test_schedules.py
+
+bench: $(VENV)/tested
+	-$(BIN)/pip install --quiet "torch==2.13.0"
+	-$(BIN)/pip install --quiet onnx onnxruntime
+	$(BIN)/pip install --quiet matplotlib
+	$(BIN)/python -m benchmarks --out benchmarks
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

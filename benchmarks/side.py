@@ -1,0 +1,62 @@
+"""What each library implements for each kind of work, and where it is found."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+from typing import Literal, Protocol
+
+from benchmarks.workloads import Workload
+from rnnkit.types import Array
+
+Kind = Literal["Train", "Sample", "Product"]
+LIBRARIES = {"rnnkit": ("rnnkit",), "torch": ("torch",), "onnx": ("onnx", "onnxruntime")}
+"""The modules that a side imports, by its name; each side is `benchmarks.with_NAME`."""
+
+TITLES = {"rnnkit": "rnnkit", "torch": "PyTorch", "onnx": "ONNX Runtime"}
+ABLE: dict[Kind, tuple[str, ...]] = {
+    "Train": ("rnnkit", "torch"),
+    "Sample": ("rnnkit", "torch", "onnx"),
+    "Product": ("rnnkit", "torch"),
+}
+CHECKED = 4
+"""Training steps whose losses and gradient norms must be equal on every side."""
+TOKENS = 100
+"""Ids that one step of sampling draws."""
+
+
+Found = dict[str, list[float]]
+"""What a check found, by what it is; `measure.TOLERANCES` says how equal it must be."""
+
+
+class Side(Protocol):
+    """One library at one kind of work."""
+
+    def check(self) -> Found:
+        """Work a little; return what must be equal on every side."""
+        ...
+
+    def step(self) -> object:
+        """Do what is timed."""
+        ...
+
+
+def installed(kind: Kind) -> list[str]:
+    """Return the sides that can do this kind of work here, rnnkit first."""
+    return [
+        name
+        for name in ABLE[kind]
+        if all(importlib.util.find_spec(module) for module in LIBRARIES[name])
+    ]
+
+
+def side(library: str, kind: Kind, workload: Workload, arrays: dict[str, Array]) -> Side:
+    """Build a side from the weights of the workload."""
+    made: Side = getattr(module(library), kind)(workload, arrays)
+    return made
+
+
+def module(library: str) -> ModuleType:
+    """Import the module of a side; the library's own comes with it."""
+    return importlib.import_module(f"benchmarks.with_{library}")
