@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from rnnkit.context import keyed_generator
 from rnnkit.errors import ShapeError
@@ -100,9 +101,11 @@ class ParamStore:
 
     def initialize(self, seed: int) -> None:
         """Draw every parameter from a generator of its own, keyed by seed and name."""
-        for layer, name, spec in named(self.declared):
-            random = keyed_generator(seed, "init", f"{layer}/{name}")
-            self.values[layer][name][...] = spec.draw(random)
+        # On one thread, so that an orthogonal start does not depend on how many there are.
+        with threadpool_limits(1, user_api="blas"):
+            for layer, name, spec in named(self.declared):
+                random = keyed_generator(seed, "init", f"{layer}/{name}")
+                self.values[layer][name][...] = spec.draw(random)
 
 
 def _shared(views: Mapping[str, Mapping[str, Array]], layer: str, link: Shared) -> Array:
