@@ -24,6 +24,7 @@ types: $(VENV)/tested
 
 unit: $(VENV)/tested
 	$(BIN)/python -m pytest
+	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/test_conformance.py tests/test_golden.py tests/test_losses.py tests/test_optimizers.py tests/test_sampler.py
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
