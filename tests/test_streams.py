@@ -1,4 +1,4 @@
-"""The layout of DESIGN section 4: stripes, windows, what is left over, cursor, resets."""
+"""The layout of the streams: stripes, windows, what is left over, cursor, resets."""
 
 from __future__ import annotations
 
