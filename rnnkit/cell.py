@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.block import Size
 from rnnkit.context import Context
-from rnnkit.fused import fused_scan
+from rnnkit.fused import flat, fused_scan
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer, initial_rows, stopped_rows
@@ -156,11 +156,6 @@ class StepCell(Cell):
             return dxs, dstate
 
         return ys, state, backward_scan
-
-
-def flat(sequence: Array) -> Array:
-    """Return a (T, B, F) sequence as the (T B, F) matrix that one product takes."""
-    return sequence.reshape(-1, sequence.shape[-1])
 
 
 def sigmoid(z: Array) -> Array:

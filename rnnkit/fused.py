@@ -34,7 +34,7 @@ def fused_scan(
         np.any(resets, axis=1, out=restarts)
     stride = 2 if restarts[1:].any() else 1
     zxs = ctx.empty(gated)
-    np.matmul(_rows(xs), Wx, out=_rows(zxs))
+    np.matmul(flat(xs), Wx, out=flat(zxs))
     zxs += b
     length = steps * stride + (stride == 1)
     states = tuple(ctx.empty((length, *array.shape)) for array in state)
@@ -70,14 +70,15 @@ def fused_scan(
                 for array in (product, *carry):
                     array[resets[t]] = 0
         hs = states[0][: steps * stride : stride]
-        grads["Wx"] += _rows(xs).T @ _rows(dzxs)
-        grads["b"] += _rows(dzxs).sum(axis=0)
-        grads["Wh"] += _rows(hs).T @ _rows(dzhs)
-        return (_rows(dzxs) @ Wx.T).reshape(xs.shape), (product + carry[0], *carry[1:])
+        grads["Wx"] += flat(xs).T @ flat(dzxs)
+        grads["b"] += flat(dzxs).sum(axis=0)
+        grads["Wh"] += flat(hs).T @ flat(dzhs)
+        return (flat(dzxs) @ Wx.T).reshape(xs.shape), (product + carry[0], *carry[1:])
 
     after = tuple(all_steps[-1] for all_steps in states)
     return np.ascontiguousarray(states[0][1::stride]), after, backward
 
 
-def _rows(sequence: Array) -> Array:
+def flat(sequence: Array) -> Array:
+    """Return a (T, B, F) sequence as the (T B, F) matrix that one product takes."""
     return sequence.reshape(-1, sequence.shape[-1])

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.block import Rate
-from rnnkit.cell import Cell, flat, sigmoid
+from rnnkit.cell import Cell, sigmoid
 from rnnkit.context import Context
+from rnnkit.fused import flat
 from rnnkit.initializers import Glorot, Zeros
 from rnnkit.layer import Layer, initial_rows, stopped_rows
 from rnnkit.params import Declaration, ParamSpec

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pydantic
 
-from rnnkit.checkpoint.image import Image, build_image, load_image, read_image
+from rnnkit.checkpoint.image import Image, build_image, load_image
 from rnnkit.checkpoint.meta import Meta
 from rnnkit.errors import CheckpointError, DivergedError
-from rnnkit.storage import Buffer
 from rnnkit.tokenizer import Vocabulary
 from rnnkit.types import Array
 
@@ -53,11 +52,6 @@ class Snapshot:
 def load_snapshot(path: Path) -> Snapshot:
     """Read and verify a checkpoint; raises CheckpointError."""
     return snapshot_of(load_image(path), path)
-
-
-def decode_snapshot(data: Buffer, where: object) -> Snapshot:
-    """Verify the bytes of a checkpoint; raises CheckpointError."""
-    return snapshot_of(read_image(data, where), where)
 
 
 def snapshot_of(image: Image, where: object) -> Snapshot:
