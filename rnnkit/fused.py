@@ -1,13 +1,17 @@
-"""The sequence of a gated cell whose pointwise part is compiled: no allocation inside the loop."""
+"""The window of a gated cell whose step is compiled: one call forward, one backward."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from rnnkit.context import Context
+from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
+from rnnkit.parallel import add_product, multiply, run, shares
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -27,53 +31,56 @@ def fused_scan(
     place for what enters it beside the place for what it gives.
     """
     steps, batch, _ = xs.shape
-    Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
+    Wx, Wh = params["Wx"], params["Wh"]
     gated = (steps, batch, Wh.shape[1])
-    restarts: Array = np.zeros(steps, bool)
-    if resets is not None:
-        np.any(resets, axis=1, out=restarts)
-    stride = 2 if restarts[1:].any() else 1
+    resets = np.zeros((0, batch), bool) if resets is None or not resets.any() else resets
+    stride = 2 if resets[1:].any() else 1
+    loops, pack = _compiled(kernel)
     zxs = ctx.empty(gated)
-    np.matmul(flat(xs), Wx, out=flat(zxs))
-    zxs += b
+    multiply(flat(xs), Wx, flat(zxs))
     length = steps * stride + (stride == 1)
     states = tuple(ctx.empty((length, *array.shape)) for array in state)
-    zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
-    window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
     for all_steps, array in zip(states, state, strict=True):
         all_steps[0] = array
-    for t in range(steps):
-        old = t * stride
-        if t and stride == 2:
-            for all_steps in states:
-                all_steps[old] = all_steps[old - 1]
-        if resets is not None and restarts[t]:
-            for all_steps, start in zip(states, initial, strict=True):
-                np.copyto(all_steps[old], start, where=resets[t, :, None])
-        np.matmul(states[0][old], Wh, out=zhs[t if kernel.split else 0])
-        kernel.forward(window, t, old, old + 1)
+    zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
+    window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
+    streams = shares(batch, zxs.size * Wh.shape[0])
+    forward = partial(loops.forward, window, pack(Wh), params["b"], initial, resets, stride)
+    run([partial(forward, *share) for share in streams])
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
         dys = np.ascontiguousarray(dys)
         dzxs = ctx.empty(gated)
         dzhs = ctx.empty(gated) if kernel.split else dzxs
-        WhT = np.ascontiguousarray(Wh.T)
         product = dstate[0].copy()
         carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
-        dparams = tuple(grads[name] for name in pointwise)
-        adjoint = Adjoint(dys, product, carry, dzxs, dzhs, dparams)
-        for t in range(steps - 1, -1, -1):
-            old = t * stride
-            kernel.backward(window, adjoint, t, old, old + 1)
-            np.matmul(dzhs[t], WhT, out=product)
-            if resets is not None and restarts[t]:
-                for array in (product, *carry):
-                    array[resets[t]] = 0
+        WhT = pack(Wh.T)
+        # Threads may not add to one array: each has its own, added up in order.
+        dparams = [tuple(np.zeros_like(params[name]) for name in pointwise) for _ in streams]
+        run(
+            [
+                partial(
+                    loops.backward,
+                    window,
+                    Adjoint(dys, product, carry, dzxs, dzhs, own),
+                    WhT,
+                    resets,
+                    stride,
+                    *share,
+                )
+                for own, share in zip(dparams, streams, strict=True)
+            ]
+        )
+        for own in dparams:
+            for name, gradient in zip(pointwise, own, strict=True):
+                grads[name] += gradient
         hs = states[0][: steps * stride : stride]
-        grads["Wx"] += flat(xs).T @ flat(dzxs)
+        add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
         grads["b"] += flat(dzxs).sum(axis=0)
-        grads["Wh"] += flat(hs).T @ flat(dzhs)
-        return (flat(dzxs) @ Wx.T).reshape(xs.shape), (product + carry[0], *carry[1:])
+        add_product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))
+        dxs = ctx.empty(xs.shape)
+        multiply(flat(dzxs), Wx.T, flat(dxs))
+        return dxs, (product + carry[0], *carry[1:])
 
     after = tuple(all_steps[-1] for all_steps in states)
     return np.ascontiguousarray(states[0][1::stride]), after, backward
@@ -82,3 +89,9 @@ def fused_scan(
 def flat(sequence: Array) -> Array:
     """Return a (T, B, F) sequence as the (T B, F) matrix that one product takes."""
     return sequence.reshape(-1, sequence.shape[-1])
+
+
+def _compiled(kernel: Kernel) -> tuple[Any, Any]:
+    product, sequence = compiled("product"), compiled("sequence")
+    assert product and sequence, "a kernel is only given where kernels are on"
+    return sequence.loops(kernel), product.pack

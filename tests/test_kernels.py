@@ -120,7 +120,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
         "import numpy as np; from rnnkit.kernels.choice import cell_kernel;"
         "from rnnkit.kernels.kernel import Window;"
         "k = cell_kernel('rnn_tanh'); a = np.ones((2, 1, 3), np.float32);"
-        "k.forward(Window(a, a, (), (a,)), 0, 0, 1); print(a[1, 0, 0])"
+        "k.forward(Window(a, a, (), (a,)), 0, 0, 1, 0, 1); print(a[1, 0, 0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True

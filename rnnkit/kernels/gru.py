@@ -9,12 +9,12 @@ from rnnkit.kernels.jit import jit
 
 
 @jit
-def forward(window: Any, t: int, old: int, new: int) -> None:
+def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> None:
     """Turn zxs[t] into the gates, add the recurrent bias to zhs[t], and write the new h."""
     zxs, zhs, (bias,), (hs,) = window
-    batch, units = hs.shape[1:]
+    units = hs.shape[2]
     half, one = zxs.dtype.type(0.5), zxs.dtype.type(1)
-    for b in range(batch):
+    for b in range(first, last):
         x, y, h, h_new = zxs[t, b], zhs[t, b], hs[old, b], hs[new, b]
         for k in range(2 * units):
             x[k] = sigmoid(x[k] + y[k], half)
@@ -28,13 +28,13 @@ def forward(window: Any, t: int, old: int, new: int) -> None:
 
 
 @jit
-def backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
+def backward(window: Any, adjoint: Any, t: int, old: int, new: int, first: int, last: int) -> None:
     """Write dzxs[t] and dzhs[t]; the part of dh that does not pass the product goes to carry."""
     zxs, zhs, _, (hs,) = window
     dys, product, (direct,), dzxs, dzhs, (dbias,) = adjoint
-    batch, units = product.shape
+    units = product.shape[1]
     one = zxs.dtype.type(1)
-    for b in range(batch):
+    for b in range(first, last):
         x, y, h = zxs[t, b], zhs[t, b], hs[old, b]
         dx, dy, d, dp, dd = dzxs[t, b], dzhs[t, b], dys[t, b], product[b], direct[b]
         r, z, n, q = x[:units], x[units : 2 * units], x[2 * units :], y[2 * units :]

@@ -7,16 +7,20 @@ then turn NaN into a number, and a divergence would pass unseen.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FLAGS = {"contract", "reassoc", "nsz", "arcp"}
+# A set would be written in another order by each process, and so never be found in the cache.
+FLAGS = dict.fromkeys(("contract", "reassoc", "nsz", "arcp"), True)
 OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS}
 
 
@@ -39,20 +43,44 @@ def jit(function: F) -> F:
     """
     import numba
 
+    _tell_once()
     try:
         compiled = numba.njit(function, cache=True, **OPTIONS)
     except RuntimeError:
         compiled = numba.njit(function, **OPTIONS)
-    compile_types = compiled.compile
-
-    def compile_and_tell(signature: Any) -> Any:
-        hits = sum(compiled.stats.cache_hits.values())
-        result = compile_types(signature)
-        if sum(compiled.stats.cache_hits.values()) == hits and sys.stderr.isatty():
-            name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
-            print(f"compiled the kernel {name} (the next run loads it)", file=sys.stderr)
-        return result
-
-    compiled.compile = compile_and_tell
+    if function.__closure__ is None:
+        # What is compiled around a step is cached under its name. That of numba is new in every
+        # process; one made of the source is the same until the source changes.
+        compiled._set_uuid(_name(function))
     found: F = compiled
     return found
+
+
+def _name(function: Callable[..., Any]) -> str:
+    try:
+        source = inspect.getsource(function)
+    except OSError:
+        source = repr(function.__code__.co_code)
+    text = f"{function.__module__}.{function.__qualname__}\n{source}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _tell_once() -> None:
+    """Say on a terminal that kernels are compiled, before the first of them is."""
+    if not sys.stderr.isatty():
+        return
+    from numba.core import event
+
+    class Teller(event.Listener):
+        told = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.told:
+                self.told = True
+                print("compiling kernels for this processor; later runs load them", file=sys.stderr)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Teller())  # type: ignore[no-untyped-call]

@@ -36,13 +36,14 @@ class Adjoint(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """The pointwise part of one step, over whole windows and a step index.
+    """The pointwise part of one step, over whole windows, a step index and a range of streams.
 
-    `forward(window, t, old, new)` reads zxs[t], zhs[t] and states[k][old], writes states[k][new],
-    and may overwrite zxs[t] and zhs[t] with what `backward` needs.
+    `forward(window, t, old, new, first, last)` reads zxs[t] (the bias is in it), zhs[t] and
+    states[k][old], writes states[k][new], and may overwrite zxs[t] and zhs[t] with what `backward`
+    needs, all for the streams from `first` to `last`.
 
-    `backward(window, adjoint, t, old, new)` writes dzxs[t] and dzhs[t], turns carry into the
-    gradient of the old states but for what passes zh, and adds to dparams.
+    `backward(window, adjoint, t, old, new, first, last)` writes dzxs[t] and dzhs[t], turns carry
+    into the gradient of the old states but for what passes zh, and adds to dparams.
 
     A cell that uses only zx + zh has `split` false: then zhs holds one step, at index 0.
     """

@@ -9,19 +9,20 @@ from rnnkit.kernels.jit import jit
 
 
 @jit
-def forward(window: Any, t: int, old: int, new: int) -> None:
+def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> None:
     """Turn zxs[t] into the gates and write the new h and c."""
     zxs, zhs, _, (hs, cs) = window
-    batch, units = hs.shape[1:]
+    units = hs.shape[2]
     half = zxs.dtype.type(0.5)
-    for b in range(batch):
+    for b in range(first, last):
         z, r = zxs[t, b], zhs[0, b]
         c, c_new, h_new = cs[old, b], cs[new, b], hs[new, b]
         for k in range(3 * units):
             z[k] = sigmoid(z[k] + r[k], half)
-        for k in range(3 * units, 4 * units):
-            z[k] = tanh(z[k] + r[k])
         i, f, o, g = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
+        recurrent = r[3 * units :]  # a loop that starts at 3 * units would not be vectorized
+        for k in range(units):
+            g[k] = tanh(g[k] + recurrent[k])
         for k in range(units):
             value = f[k] * c[k] + i[k] * g[k]
             c_new[k] = value
@@ -29,13 +30,13 @@ def forward(window: Any, t: int, old: int, new: int) -> None:
 
 
 @jit
-def backward(window: Any, adjoint: Any, t: int, old: int, new: int) -> None:
+def backward(window: Any, adjoint: Any, t: int, old: int, new: int, first: int, last: int) -> None:
     """Write dzxs[t] from the gradient of h', dys[t] + product; carry goes from c' to c."""
     zxs, _, _, (_, cs) = window
     dys, product, (_, dcs), dzxs, _, _ = adjoint
-    batch, units = product.shape
+    units = product.shape[1]
     one = zxs.dtype.type(1)
-    for b in range(batch):
+    for b in range(first, last):
         z, d, dy, dh, dc = zxs[t, b], dzxs[t, b], dys[t, b], product[b], dcs[b]
         c, c_new = cs[old, b], cs[new, b]
         i, f, o, g = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]

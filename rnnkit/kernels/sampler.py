@@ -71,17 +71,19 @@ def mix(kind: int, x: Any, z: Any, states: Any, units: int, zeros: Any) -> None:
     hs = cube(states, 2, units)
     if kind == LSTM:
         cs = cube(states[2 * units :], 2, units)
-        lstm.forward(Window(cube(x, 1, 4 * units), cube(z, 1, 4 * units), (), (hs, cs)), 0, 0, 1)
+        lstm.forward(
+            Window(cube(x, 1, 4 * units), cube(z, 1, 4 * units), (), (hs, cs)), 0, 0, 1, 0, 1
+        )
         for k in range(units):
             cs[0, 0, k] = cs[1, 0, k]
     elif kind == GRU:
         # z has the recurrent bias; its row begins with zeros, which the kernel adds once more.
         gates = cube(x, 1, 3 * units), cube(z, 1, 3 * units)
-        gru.forward(Window(*gates, (zeros[:units],), (hs,)), 0, 0, 1)
+        gru.forward(Window(*gates, (zeros[:units],), (hs,)), 0, 0, 1, 0, 1)
     elif kind == RNN_TANH:
-        rnn.tanh_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1)
+        rnn.tanh_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1)
     else:
-        rnn.relu_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1)
+        rnn.relu_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1)
 
 
 @jit

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from functools import cache, partial
 from types import ModuleType
 
 import numpy as np
 
 from rnnkit.context import Context
+from rnnkit.parallel import add_product, multiply, run, shares
 from rnnkit.types import Array
+
+COST = 30.0
+"""Multiplications that take as long as the softmax of one logit."""
 
 
 def by_kernels(
@@ -25,7 +29,7 @@ def by_kernels(
     wanted = (targets.reshape(-1), weights.reshape(-1), smoothing)
     total, weight = kernels.loss(_rows(ys), *wanted)
 
-    @functools.cache
+    @cache
     def backward() -> Array:
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
@@ -53,20 +57,24 @@ def with_linear(
     The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
     over dW each.
     """
-    rows = _rows(xs)
-    logits = ctx.empty((len(rows), W.shape[1]))
-    np.matmul(rows, W, out=logits)
+    rows, dxs = _rows(xs), ctx.empty(xs.shape)
+    logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
-    dbias = np.zeros_like(bias) if db is None else db
-    total, weight = kernels.gradient(
-        logits, bias, targets.reshape(-1), weights.reshape(-1), smoothing, dbias
-    )
+
+    def gradient(i: int, j: int) -> tuple[float, float, Array]:
+        wanted = (targets.reshape(-1)[i:j], weights.reshape(-1)[i:j], smoothing)
+        own = np.zeros_like(bias)
+        return (*kernels.gradient(logits[i:j], bias, *wanted, own), own)
+
+    parts = shares(len(rows), COST * logits.size)
+    totals, weighed, dbias = zip(*run([partial(gradient, *part) for part in parts]), strict=True)
+    if db is not None:
+        db += sum(dbias[1:], dbias[0])
+    multiply(logits, W.T, _rows(dxs))
     # A tied table is given transposed; its product is formed in the layout of the sum.
     left, right, sums = (logits, rows, dW.T) if dW.flags.f_contiguous else (rows, logits, dW)
-    sums += np.matmul(left.T, right, out=ctx.empty(sums.shape))
-    dxs = ctx.empty(xs.shape)
-    np.matmul(logits, W.T, out=_rows(dxs))
-    return total, weight, dxs
+    add_product(left.T, right, sums, ctx.empty(sums.shape))
+    return sum(totals), sum(weighed), dxs
 
 
 def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: Array) -> float:

@@ -1,0 +1,145 @@
+"""A tile of a matrix product whose sums stay in vector registers.
+
+A loop written in Python is vectorized along one row only, and stores its sums at every step. Here
+the vectors are written down: a tile of `TALL` rows by up to `WIDE` vectors takes one broadcast and
+one load for several multiplications (Goto and van de Geijn 2008, "Anatomy of high-performance
+matrix multiplication", section 4.2.1).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic
+
+
+def _registers() -> tuple[int, int]:
+    """Return how many bytes a vector register of this processor has, and how many there are."""
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    if features.get("avx"):
+        return 32, 16
+    return 16, 16 if platform.machine() in ("x86_64", "AMD64") else 32
+
+
+BYTES, REGISTERS = _registers()
+TALL, WIDE = (8, 3) if REGISTERS == 32 else (6, 2)
+INDEX = ir.IntType(64)
+# A product and the sum after it may round once: what compilers for these processors do anyway.
+FAST = ("contract", "nsz")
+
+
+def _tile(vectors: int) -> Callable[..., Any]:
+    """Return the intrinsic for tiles of so many vectors in width.
+
+    `tile(height, a, start, stride, packed, panel, inner, c, corner, width)` writes the product of
+    `height` rows of `a`, from the flat index `start` on and `stride` apart, with the panel at
+    `packed[panel]` into rows of `c` from `corner` on and `width` apart.
+    """
+
+    def tile(
+        typing: Any,
+        height: Any,
+        a: Any,
+        start: Any,
+        stride: Any,
+        packed: Any,
+        panel: Any,
+        inner: Any,
+        c: Any,
+        corner: Any,
+        width: Any,
+    ) -> Any:
+        n = types.intp
+        signature = types.void(n, a, n, n, packed, n, n, c, n, n)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            height, a, start, stride, packed, panel, inner, c, corner, width = arguments
+            _, a_type, _, _, packed_type, _, _, c_type, _, _ = signature.args
+
+            def at(kind: Any, array: Any, index: Any) -> Any:
+                return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+            left, right = at(a_type, a, start), at(packed_type, packed, panel)
+            out = at(c_type, c, corner)
+            end = builder.append_basic_block("end")
+            switch = builder.switch(builder.trunc(height, ir.IntType(32)), end)
+            for rows in range(1, TALL + 1):
+                block = builder.append_basic_block(f"rows{rows}")
+                switch.add_case(rows, block)
+                builder.position_at_end(block)
+                _sum(builder, rows, vectors, left, stride, right, inner, out, width)
+                builder.branch(end)
+            builder.position_at_end(end)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    made: Callable[..., Any] = intrinsic(tile)
+    return made
+
+
+def _sum(
+    b: Any,
+    rows: int,
+    vectors: int,
+    left: Any,
+    stride: Any,
+    right: Any,
+    inner: Any,
+    out: Any,
+    width: Any,
+) -> None:
+    """Write the loop over `inner` for one height."""
+    number = left.type.pointee
+    size = 4 if isinstance(number, ir.FloatType) else 8
+    lanes = BYTES // size
+    vector = ir.VectorType(number, lanes)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    nothing = ir.Constant(vector, ir.Undefined)
+
+    def constant(value: int) -> Any:
+        return ir.Constant(INDEX, value)
+
+    def pointer(base: Any, index: Any) -> Any:
+        return b.bitcast(b.gep(base, [index]), vector.as_pointer())
+
+    lefts = [b.gep(left, [b.mul(stride, constant(i))]) for i in range(rows)]
+    outs = [b.gep(out, [b.mul(width, constant(i))]) for i in range(rows)]
+    before, loop = b.block, b.append_basic_block("inner")
+    after = b.append_basic_block("store")
+    b.branch(loop)
+    b.position_at_end(loop)
+    k = b.phi(INDEX)
+    k.add_incoming(constant(0), before)
+    sums = [[b.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+    line = b.gep(right, [b.mul(k, constant(vectors * lanes))])
+    loads = [b.load(pointer(line, constant(j * lanes)), align=size) for j in range(vectors)]
+    added = []
+    for i in range(rows):
+        value = b.load(b.gep(lefts[i], [k]), align=size)
+        value = b.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        value = b.shuffle_vector(value, nothing, everywhere)
+        products = [b.fmul(value, load, flags=FAST) for load in loads]
+        added.append([b.fadd(p, s, flags=FAST) for p, s in zip(products, sums[i], strict=True)])
+    zero = ir.Constant(vector, [0.0] * lanes)
+    for row, new in zip(sums, added, strict=True):
+        for total, value in zip(row, new, strict=True):
+            total.add_incoming(zero, before)
+            total.add_incoming(value, loop)
+    following = b.add(k, constant(1))
+    k.add_incoming(following, loop)
+    b.cbranch(b.icmp_signed("<", following, inner), loop, after)
+    b.position_at_end(after)
+    for i in range(rows):
+        for j in range(vectors):
+            b.store(added[i][j], pointer(outs[i], constant(j * lanes)), align=size)
+
+
+wide_tile = _tile(WIDE)
+narrow_tile = _tile(1)

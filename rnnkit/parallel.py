@@ -1,0 +1,114 @@
+"""Work shared among threads: parts of a batch, rows of a product.
+
+The threads of a BLAS wait for their next product in a busy loop, which takes a core from whatever
+else runs there: the compiled loops of the other streams, or another program. So large products are
+divided here, and the BLAS computes each part on the thread that asks for it. How many threads there
+are follows the BLAS all the same: `--threads`, and whatever limits it in a script, holds for both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TypeVar
+
+import numpy as np
+from threadpoolctl import LibController, ThreadpoolController
+
+from rnnkit.types import Array
+
+R = TypeVar("R")
+
+WORTH = 1.5e7
+"""Multiplications that take longer than waking a thread, some 0.1 ms."""
+
+
+def threads() -> int:
+    """Return how many threads may compute: as many as the BLAS uses now."""
+    blas = _blas()
+    return blas.num_threads if blas else 1
+
+
+def shares(size: int, work: float, fewest: int = 4) -> list[tuple[int, int]]:
+    """Return the ranges (first, last) of `size` rows, one for each thread, at least `fewest` each.
+
+    `work` counts the multiplications of all of it; what is small is not divided.
+    """
+    parts = max(1, min(threads(), size // fewest)) if work >= WORTH else 1
+    return [(size * part // parts, size * (part + 1) // parts) for part in range(parts)]
+
+
+def run(tasks: Sequence[Callable[[], R]]) -> list[R]:
+    """Run all, the first on this thread; return what they return once the last has ended."""
+    if len(tasks) == 1:
+        return [tasks[0]()]
+    with _undivided():
+        others = [_pool(len(tasks) - 1).submit(task) for task in tasks[1:]]
+        return [tasks[0](), *(other.result() for other in others)]
+
+
+def multiply(a: Array, b: Array, out: Array) -> Array:
+    """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m).
+
+    The longest of n, k and m is divided: every thread then reads (for k: writes) the smallest of
+    the three matrices whole, and its own part of the others.
+    """
+    (n, k), m = a.shape, b.shape[1]
+    longest = max(n, k, m)
+    parts = shares(longest, a.size * m, fewest=16)
+    if longest == k and len(parts) > 1:
+        sums = [out, *(np.empty_like(out) for _ in parts[1:])]
+        run(
+            [
+                partial(np.matmul, a[:, i:j], b[i:j], out=total)
+                for (i, j), total in zip(parts, sums, strict=True)
+            ]
+        )
+        for total in sums[1:]:
+            out += total
+    elif longest == n:
+        run([partial(np.matmul, a[i:j], b, out=out[i:j]) for i, j in parts])
+    else:
+        run([partial(np.matmul, a, b[:, i:j], out=out[:, i:j]) for i, j in parts])
+    return out
+
+
+def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
+    """Add a b to `out`; a (n, k), b (k, m), out and scratch (n, m)."""
+    multiply(a, b, scratch)
+    rows = shares(len(out), 8 * out.size)  # bound by memory: a sum costs several multiplications
+    run([partial(np.add, out[i:j], scratch[i:j], out=out[i:j]) for i, j in rows])
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Let the BLAS compute on the thread that asks."""
+    blas = _blas()
+    count = blas.num_threads if blas else 1
+    if not blas or count == 1:
+        yield
+        return
+    blas.set_num_threads(1)
+    try:
+        yield
+    finally:
+        blas.set_num_threads(count)
+
+
+@cache
+def _blas() -> LibController | None:
+    found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return found[0] if found else None
+
+
+@cache
+def _pool(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="rnnkit")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child has the pool, but not its threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,75 @@
+"""Divided work gives what undivided work gives, and the BLAS gets its threads back."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from rnnkit import parallel
+
+SHAPES = [(400, 30, 50), (30, 400, 50), (30, 50, 400), (64, 64, 64)]
+
+
+@pytest.fixture(params=[1, 2, 3])
+def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(parallel, "WORTH", 0.0)
+    monkeypatch.setattr(parallel, "threads", lambda: request.param)
+    return int(request.param)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products(shape: tuple[int, int, int], transposed: bool, count: int) -> None:
+    n, k, m = shape
+    random = np.random.default_rng(0)
+    a = random.standard_normal((k, n)).T if transposed else random.standard_normal((n, k))
+    b = random.standard_normal((m, k)).T if transposed else random.standard_normal((k, m))
+    out = parallel.multiply(a, b, np.full((n, m), np.nan))
+    np.testing.assert_allclose(out, a @ b, atol=1e-12)
+    parallel.add_product(a, b, out, np.full((n, m), np.nan))
+    np.testing.assert_allclose(out, 2 * (a @ b), atol=1e-12)
+
+
+def test_shares_cover_every_row_once(count: int) -> None:
+    for size in (1, 3, 4, 8, 13, 50):
+        parts = parallel.shares(size, 1.0)
+        assert [i for first, last in parts for i in range(first, last)] == list(range(size))
+        assert len(parts) <= count
+        assert len(parts) == 1 or min(last - first for first, last in parts) >= 4
+
+
+def test_small_work_is_not_divided() -> None:
+    assert parallel.shares(1000, parallel.WORTH - 1) == [(0, 1000)]
+
+
+def test_results_come_in_order_and_an_error_comes_out() -> None:
+    assert parallel.run([lambda k=k: k for k in range(5)]) == list(range(5))
+
+    def fails() -> None:
+        raise FloatingPointError("overflow")
+
+    with pytest.raises(FloatingPointError, match="overflow"):
+        parallel.run([lambda: None, fails])
+
+
+def test_the_blas_is_on_one_thread_meanwhile() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        if parallel.threads() != 2:
+            pytest.skip("the BLAS here has one thread")
+        assert parallel.run([parallel.threads] * 2) == [1, 1]
+        assert parallel.threads() == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    assert len(set(parallel.run([threading.get_ident] * 2))) == 2
+    child = os.fork()
+    if child == 0:
+        found = parallel.run([lambda: 1, lambda: 2])
+        os._exit(0 if found == [1, 2] else 1)
+    assert os.waitpid(child, 0)[1] == 0
