@@ -31,14 +31,28 @@ class Layout:
     tail: bool = False
 
 
+class EncoderInputs(NamedTuple):
+    """What an encoder reads beside a window: inputs (S, B, ...), resets (S, B), valid (S, B)."""
+
+    inputs: Array
+    resets: Array
+    valid: Array
+
+
 class Batch(NamedTuple):
-    """One window: inputs, targets (T, B, ...), weights, resets (T, B); where the next starts."""
+    """One window: inputs, targets (T, B, ...), weights, resets (T, B); where the next starts.
+
+    Sequences of different lengths are right-aligned: a reset at the first step of each, weights of
+    0 before it, and `valid` (T, B) true from there on (None: all steps carry data).
+    """
 
     inputs: Array
     targets: Array
     weights: Array
     resets: Array
     next_cursor: JSON
+    valid: Array | None = None
+    encoder: EncoderInputs | None = None
 
 
 class Source(Protocol):
@@ -86,7 +100,10 @@ class Source(Protocol):
         ...
 
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
-        """Yield the windows from `cursor` (None: the start) to the end of its epoch."""
+        """Yield the windows from `cursor` (None: the start) to the end of its epoch.
+
+        The last one's `next_cursor` starts the next epoch, which may have another order.
+        """
         ...
 
 

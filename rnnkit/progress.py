@@ -54,7 +54,7 @@ class Progress(Record):
             step=self.step + 1,
             epoch=self.epoch + ended,
             window=0 if ended else self.window + 1,
-            cursor=None if ended else cursor,
+            cursor=cursor,
             total=self.total + total,
             weight=self.weight + weight,
             lr=lr,

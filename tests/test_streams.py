@@ -77,7 +77,7 @@ def test_a_cursor_goes_on_inside_the_epoch() -> None:
     ids = np.arange(101)
     layout = Layout(4, 5)
     whole = all_windows(ids, layout)
-    assert [b.next_cursor for b in whole] == [{"window": i + 1} for i in range(5)]
+    assert [b.next_cursor for b in whole] == [*({"window": i + 1} for i in range(4)), None]
     for index, batch in enumerate(whole[:-1]):
         rest = list(windows(ids, layout, batch.next_cursor, None))
         assert len(rest) == len(whole) - index - 1

@@ -33,7 +33,8 @@ def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -
     inputs = ids[:used].reshape(layout.streams, per_stream)
     targets = ids[1 : used + 1].reshape(layout.streams, per_stream)
     first = 0 if cursor is None else int(cursor["window"])
-    for index in range(first, count_windows(len(ids), layout, "")):
+    count = count_windows(len(ids), layout, "")
+    for index in range(first, count):
         piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
         xs = _time_major(inputs[:, piece])
         resets = np.zeros(xs.shape, bool)
@@ -44,7 +45,8 @@ def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -
         if layout.reset == "window" or (index == 0 and layout.reset != "never"):
             resets[0] = True
         weights = np.ones(xs.shape, np.float32)
-        yield Batch(xs, _time_major(targets[:, piece]), weights, resets, {"window": index + 1})
+        following = {"window": index + 1} if index + 1 < count else None
+        yield Batch(xs, _time_major(targets[:, piece]), weights, resets, following)
 
 
 def after_separators(ids: Array, places: Array, separator: Array) -> Array:
