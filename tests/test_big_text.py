@@ -17,7 +17,7 @@ import pytest
 from helpers import done, plain_spec, write_spec
 
 from rnnkit.dataset import Layout
-from rnnkit.datasets import bigtext, cache, corpus, tokenfile
+from rnnkit.datasets import bigtext, cache, corpus, encoding, tokenfile
 from rnnkit.datasets.text import Text, TextSource
 from rnnkit.errors import DataError, StorageError
 from rnnkit.registry import Registry
@@ -178,7 +178,7 @@ def test_a_run_is_the_same(
     done("run", path, "--out", tmp_path / "small")
     big(7)
     done("run", path, "--out", tmp_path / "big", "--max-steps", 2)
-    monkeypatch.delattr(Char, "fit")  # what is encoded need not be read again
+    monkeypatch.delattr(Char, "counts")  # what is encoded need not be read again
     monkeypatch.delattr(Char, "stream")
     done("resume", tmp_path / "big")
     done("eval", tmp_path / "big", "--split", "train")
@@ -442,7 +442,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     big(16)
-    monkeypatch.setattr(cache, "write_tokens", full)
+    monkeypatch.setattr(encoding, "write_tokens", full)
     said = rf"{store} \[IO_CACHE\] cannot write .* No space left .*set XDG_CACHE_HOME"
     with pytest.raises(StorageError, match=said):
         one_file(tmp_path, EXOTIC).open(tmp_path)

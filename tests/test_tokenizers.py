@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import errno
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rnnkit.errors import DataError
+from rnnkit.errors import DataError, StorageError
 from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers import _text, _words
+from rnnkit.tokenizers import _tally, _text, _words, word
 from rnnkit.tokenizers.byte import Byte
 from rnnkit.tokenizers.char import Char
 from rnnkit.tokenizers.word import Word
@@ -184,6 +187,71 @@ def test_a_word_without_end_is_refused() -> None:
     text = "漢" * 70_000
     with pytest.raises(DataError, match=r"DATA_TOKEN_TOO_LONG.*70000 characters.*\"char\""):
         Word().fit(pieces(text.encode(), 10_000))
+
+
+@pytest.mark.parametrize("space", ["\t", "\u3000", " "])
+def test_any_whitespace_ends_a_word_in_time(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word, "ENDLESS", 40)
+    text = space.join(["héllo", "x" * 30, "a"] * 9).encode()
+    for size in (1, 7, 1000):
+        vocabulary = Word(unknown=None).fit(pieces(text, size))
+        assert vocabulary.tokens == ("<eos>", "a", "héllo", "x" * 30)
+
+
+@pytest.mark.parametrize("size", [1, 7, 30, 1000])
+@pytest.mark.parametrize("filler", ["x", "漢"])
+def test_a_text_without_whitespace_is_refused_before_it_fills_memory(
+    size: int, filler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word, "ENDLESS", 40)
+    text = f"a b {filler * 60} c".encode()
+    message = rf'DATA_TOKEN_TOO_LONG\] the word "{filler}+.?" has more than 40 bytes, but a token'
+    with pytest.raises(DataError, match=message):
+        Word().fit(pieces(text, size))
+    with pytest.raises(DataError, match=message):
+        list(Word().stream(pieces(text, size), Vocabulary(tokens=("<unk>",), unknown=0)))
+
+
+def test_counts_beyond_memory_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    words = [f"w{number}" for number in random.zipf(1.3, 3000) % 900] + ["a\0", "a", "é"]
+    text = " ".join(words * 2).encode()
+    for tokenizer in (Word(), Word(min_count=3), Word(max_size=50), Word(unknown=None)):
+        wanted = tokenizer.fit([text])
+        for counted, tallied, runs in ((10**9, 0, 64), (500, 0, 2), (500, 3000, 3)):
+            with monkeypatch.context() as patch:
+                patch.setattr(word, "COUNTED", counted)
+                patch.setattr(word, "TALLIED", tallied)
+                patch.setattr(_tally, "RUNS", runs)
+                patch.setattr(_text, "PIECE", 200)
+                assert tokenizer.fit([text]) == wanted
+    counts = collections.Counter(words * 2)
+    by_hand = sorted(counts, key=lambda each: (-counts[each], each.encode()))
+    assert Word().fit([text]).tokens == ("<unk>", "<eos>", *by_hand)
+
+
+def test_counts_are_written_in_sorted_runs_only_beyond_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert Word().fit([b"a b"]).size == 4
+    monkeypatch.setattr(word, "TALLIED", 100)
+    said = rf"{tempfile.gettempdir()} \[IO_COUNTS\] cannot keep the counts .*: No space .* TMPDIR"
+    with pytest.raises(StorageError, match=said):
+        Word().fit([b"a b"])
+
+
+def test_a_vocabulary_without_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word, "MOST", 5)
+    assert Word().fit([b"a b c"]).size == 5
+    assert Word(max_size=4).fit([b"a b c d"]).size == 4
+    assert Word(min_count=2).fit([b"a b c d a"]).size == 3
+    message = r'DATA_TOO_MANY_TOKENS\] the text has more than 5 different words \(give .*"max_size"'
+    with pytest.raises(DataError, match=message):
+        Word().fit([b"a b c d"])
 
 
 @pytest.mark.parametrize("bits", [1, 6, 18])

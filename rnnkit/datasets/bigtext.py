@@ -41,7 +41,8 @@ class BigText:
         self, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
     ) -> Tokens:
         """Return the tokens from the cache; puts them there first where they are not."""
-        return encoded(self._sha256, self._chunks, tokenizer, vocabulary, limit)
+        size = self._opened[0]
+        return encoded(self._sha256, self._chunks, tokenizer, vocabulary, limit, size)
 
     def _chunks(self) -> Iterator[bytes]:
         again = hashlib.sha256()

@@ -19,7 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rnnkit.datasets.tokenfile import FORMAT, Tokens, read_tokens, write_tokens
+from rnnkit.datasets.crew import Crew
+from rnnkit.datasets.encoding import fitted, processes_for, written
+from rnnkit.datasets.tokenfile import FORMAT, Tokens, read_tokens
 from rnnkit.errors import StorageError
 from rnnkit.tokenizer import Tokenizer, Vocabulary
 from rnnkit.version import VERSION
@@ -37,8 +39,9 @@ def encoded(
     tokenizer: Tokenizer,
     vocabulary: Vocabulary | None,
     limit: int | None,
+    size: int,
 ) -> Tokens:
-    """Return the first `limit` tokens of the text with a digest, mapped from a token file.
+    """Return the first `limit` tokens of a text of `size` bytes, mapped from a token file.
 
     Raises StorageError where there is no room for it.
     """
@@ -54,9 +57,10 @@ def encoded(
 
     _tell("encoding a large text, once for all runs that read it")
     key = _key(sha256, tokenizer, vocabulary, limit)
-    vocabulary = vocabulary or tokenizer.fit(text())
-    with _new_file(_path(key)) as file:
-        return write_tokens(file, key, vocabulary, tokenizer.stream(text(), vocabulary))
+    with Crew(tokenizer, processes_for(size, tokenizer) if limit is None else 1) as crew:
+        vocabulary = vocabulary or fitted(crew, tokenizer, text)
+        with _new_file(_path(key)) as file:
+            return written(crew, tokenizer, text, vocabulary, file, key)
 
 
 def _key(

@@ -27,6 +27,9 @@ _WIDE_SPACES = (
     re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)"),
     re.compile(rb"\xe3\x80\x80"),
 )
+_ANY_SPACE = re.compile(
+    b"|".join([b"[" + re.escape(_SPACES) + b"]", *(spaces.pattern for spaces in _WIDE_SPACES)])
+)
 _IN_WORD = bytes(byte not in _SPACES for byte in range(256))
 _FIRST_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
@@ -67,6 +70,11 @@ def narrow_spaces(text: bytes) -> bytes:
     for spaces in _WIDE_SPACES:
         text = spaces.sub(b" ", text)
     return text
+
+
+def last_space(text: bytes) -> int:
+    """Return the end of the last whitespace of a UTF-8 text, 0 where there is none."""
+    return max((match.end() for match in _ANY_SPACE.finditer(text)), default=0)
 
 
 def _spans(text: bytes) -> tuple[Array, Array]:

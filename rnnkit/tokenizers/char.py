@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.errors import DataError
-from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
 from rnnkit.tokenizers._text import Place, decode_utf8, pieces, unknown_token, whole_characters
 from rnnkit.types import Array
 
@@ -32,28 +32,45 @@ class Char(Tokenizer):
 
     unknown: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
-    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
-        """Return the characters of the text; DataError gives the offset of the first bad byte."""
-        tokens = list(map(chr, np.flatnonzero(_seen(chunks)).tolist()))
+    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
+        """Yield 1 for each character; DataError gives the offset of the first bad byte."""
+        yield {chr(code).encode(): 1 for code in np.flatnonzero(_seen(chunks)).tolist()}
+
+    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
+        """Return the characters of the texts, and the unknown one."""
+        # UTF-8 sorts as the code points do.
+        tokens = [character.decode() for character in sorted({c for part in counts for c in part})]
         if self.unknown is None:
             return Vocabulary(tokens=tuple(tokens))
         if self.unknown not in tokens:
             tokens.append(self.unknown)
         return Vocabulary(tokens=tuple(tokens), unknown=tokens.index(self.unknown))
 
+    def cut(self, text: bytes) -> int:
+        """Return the end of the last whole character."""
+        return whole_characters(text)
+
     def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
         """Yield the id of each character; see the contract for what it raises."""
+        return self.encoder(vocabulary)(chunks)
+
+    def encoder(self, vocabulary: Vocabulary) -> Encoder:
+        """Return `stream` with a table of the ids by code point."""
         table = _table(vocabulary)
         narrow = table[:256].astype(vocabulary.dtype)
         absent = bytes(np.flatnonzero(table[:ASCII] < 0).astype(np.uint8))
-        for piece, place in pieces(chunks, whole_characters):
-            first, where, codes = _split(piece, place)
-            others = table[codes]
-            if others.min(initial=0) < 0 or len(first.translate(None, absent)) < len(first):
-                raise _unknown(piece, place, table)
-            ids = _translate(first, narrow)
-            ids[where] = others
-            yield ids
+
+        def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
+            for piece, place in pieces(chunks, whole_characters):
+                first, where, codes = _split(piece, place)
+                others = table[codes]
+                if others.min(initial=0) < 0 or len(first.translate(None, absent)) < len(first):
+                    raise _unknown(piece, place, table)
+                ids = _translate(first, narrow)
+                ids[where] = others
+                yield ids
+
+        return encode
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the characters, one after the other."""

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.errors import DataError, printable
-from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
+from rnnkit.tokenizers._tally import Counter, Tally, most_frequent
 from rnnkit.tokenizers._text import Place, decode_utf8, pieces, unknown_token
-from rnnkit.tokenizers._words import WordNumbers, narrow_spaces
+from rnnkit.tokenizers._words import WordNumbers, last_space, narrow_spaces
 from rnnkit.types import Array
 
 EOS = "<eos>"
 TOKEN = re.compile(r"\n|\S+")
 LONGEST = 65536
 """Characters in a token; the vocabulary of a checkpoint holds no longer string."""
+
+ENDLESS = 1 << 20
+"""Bytes without whitespace that are not read as a word, not even as an unknown one."""
+
+MOST = 10**7
+"""Tokens of a vocabulary."""
+
+COUNTED, TALLIED = 2**26, 2**27
+"""Bytes that the counts of a part of a text take in memory, and those of all; more goes to disk."""
 
 
 class Word(Tokenizer):
@@ -51,29 +59,52 @@ class Word(Tokenizer):
             raise ValueError(f'"unknown" must not be "{EOS}", the end of a line')
         return self
 
-    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
-        """Return the vocabulary; DataError gives the offset of the first bad byte."""
-        counts = _count(chunks)
+    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
+        """Yield the counts of the words; DataError gives the offset of the first bad byte."""
+        counter = Counter()
+        for piece, place in pieces(chunks, _whole_words):
+            _check_length(counter.add(_plain(piece, place)))
+            if counter.bytes > COUNTED:
+                yield counter.counts()
+                counter = Counter()
+        yield counter.counts()
+
+    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
+        """Return the vocabulary; raises DataError where it would be too large to use."""
         special = (EOS,) if self.unknown is None else (self.unknown, EOS)
-        for token in special:
-            counts.pop(token.encode(), None)
-        # UTF-8 sorts as the code points do.
-        words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kept = (word.decode() for word, count in words if count >= self.min_count)
-        room = None if self.max_size is None else self.max_size - len(special)
-        tokens = (*special, *itertools.islice(kept, room))
+        aside = {token.encode() for token in special}
+        with Tally(TALLIED) as tally:
+            for part in counts:
+                tally.add(part)
+            frequent = (each for each in tally if each[1] >= self.min_count)
+            kept = ((word, count) for word, count in frequent if word not in aside)
+            room = (self.max_size or MOST) - len(special)
+            words = most_frequent(kept, room, None if self.max_size else _too_many)
+            tokens = (*special, *(word.decode() for word in words))
         return Vocabulary(tokens=tokens, unknown=None if self.unknown is None else 0)
+
+    def cut(self, text: bytes) -> int:
+        """Return the end of the last whitespace."""
+        return _whole_words(text)
 
     def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
         """Yield the id of each word and line end; see the contract for what it raises."""
+        return self.encoder(vocabulary)(chunks)
+
+    def encoder(self, vocabulary: Vocabulary) -> Encoder:
+        """Return `stream` with a table of the ids by word."""
         table = {token.encode(): index for index, token in enumerate(vocabulary.tokens)}
         unseen = -1 if vocabulary.unknown is None else vocabulary.unknown
         numbers = WordNumbers(lambda word: table.get(word, unseen))
-        for piece, place in pieces(chunks, _whole_words):
-            ids = numbers.of(_plain(piece, place))
-            if ids.min(initial=0) < 0:
-                raise _unknown_word(piece, place, int(ids.argmin()))
-            yield ids.astype(vocabulary.dtype)
+
+        def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
+            for piece, place in pieces(chunks, _whole_words):
+                ids = numbers.of(_plain(piece, place))
+                if ids.min(initial=0) < 0:
+                    raise _unknown_word(piece, place, int(ids.argmin()))
+                yield ids.astype(vocabulary.dtype)
+
+        return encode
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the words with spaces between them, and lines as <eos> ends them."""
@@ -94,38 +125,53 @@ class Word(Tokenizer):
 
 
 def _whole_words(text: bytes) -> int:
-    return max(text.rfind(b" "), text.rfind(b"\n")) + 1
+    end = max(text.rfind(b" "), text.rfind(b"\n")) + 1 or last_space(text)
+    if end == 0 and len(text) > ENDLESS:
+        raise _too_long(_start(text), f"more than {ENDLESS} bytes")
+    return end
 
 
 def _plain(piece: bytes, place: Place) -> bytes:
     """Return the piece with ASCII whitespace only, and each line end as a word."""
+    if len(piece) > ENDLESS:
+        _check_endless(piece)
     if not piece.isascii():
         decode_utf8(piece, place)
         piece = narrow_spaces(piece)
     return piece.replace(b"\n", f" {EOS} ".encode())
 
 
-def _count(chunks: Iterable[bytes]) -> dict[bytes, int]:
-    """Return how often each word occurs."""
-    table: defaultdict[bytes, int] = defaultdict(itertools.count().__next__)
-    numbers, counts = WordNumbers(table.__getitem__), np.zeros(0, np.int64)
-    for piece, place in pieces(chunks, _whole_words):
-        found = numbers.of(_plain(piece, place))
-        if len(table) > len(counts):
-            counts = np.pad(counts, (0, len(table)))
-        np.add.at(counts, found, 1)
-    _check_length(table)
-    return dict(zip(table, counts.tolist(), strict=False))
+def _check_endless(piece: bytes) -> None:
+    # A piece is this long only with a word that is nearly so.
+    longest = max(narrow_spaces(piece).split(), key=len, default=b"")
+    if len(longest) > ENDLESS:
+        raise _too_long(_start(longest), f"more than {ENDLESS} bytes")
 
 
 def _check_length(words: Iterable[bytes]) -> None:
     longest = max((w.decode() for w in words if len(w) > LONGEST), key=len, default="")
     if len(longest) > LONGEST:
-        raise DataError.of(
-            "DATA_TOKEN_TOO_LONG",
-            f'the word "{printable(longest, 24)}" has {len(longest)} characters, but a token holds '
-            f'at most {LONGEST} (put whitespace between words, or use the tokenizer "char")',
-        )
+        raise _too_long(longest, f"{len(longest)} characters")
+
+
+def _start(word: bytes) -> str:
+    return word[:128].decode(errors="replace")
+
+
+def _too_long(word: str, size: str) -> DataError:
+    return DataError.of(
+        "DATA_TOKEN_TOO_LONG",
+        f'the word "{printable(word, 24)}" has {size}, but a token holds at most '
+        f'{LONGEST} characters (put whitespace between words, or use the tokenizer "char")',
+    )
+
+
+def _too_many() -> DataError:
+    return DataError.of(
+        "DATA_TOO_MANY_TOKENS",
+        f'the text has more than {MOST} different words (give the tokenizer "max_size", such as '
+        '50000, or a larger "min_count")',
+    )
 
 
 def _unknown_word(piece: bytes, place: Place, number: int) -> DataError:
