@@ -53,6 +53,10 @@ class Pool:
             self._free.setdefault((array.shape, array.dtype), []).append(array)
         self._used.clear()
 
+    def another(self) -> Pool:
+        """Return an empty pool that fills its arrays as this one."""
+        return Pool(self._fill)
+
 
 @dataclass(frozen=True)
 class Context:

@@ -10,6 +10,7 @@ import numpy as np
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Layout, Source, Split
 from rnnkit.network import Network, copied
+from rnnkit.recompute import blocks
 from rnnkit.types import Params
 
 
@@ -24,11 +25,13 @@ def evaluate(
     split: Split,
     layout: Layout,
     stop: Callable[[], bool] = lambda: False,
+    in_blocks: bool = False,
 ) -> dict[str, float]:
     """Return the metrics of a split by name, without the split's prefix.
 
     Reads the split from a cold start, state carried over, as the layout says. `stop` is asked after
     each window; raises Stopped once it answers True, and DataError where the split is too short.
+    `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one block.
     """
     pool = Pool()
     ctx = Context(dtype=np.dtype(np.float32), pool=pool)
@@ -36,12 +39,16 @@ def evaluate(
     total = weight = 0.0
     sums: Counter[str] = Counter()
     for batch in source.batches(split, layout, None):
-        ys, after, _ = network.scan(params, batch.inputs, states, batch.resets, ctx)
-        part, part_weight, _ = network.loss.forward(ys, batch.targets, batch.weights, ctx)
-        total, weight = total + part, weight + part_weight
-        sums.update(network.loss.counts(ys, batch.targets, batch.weights))
-        states = copied(after)
-        pool.recycle()
+        length = len(batch.weights)
+        for block in blocks(length) if in_blocks else (slice(0, length),):
+            targets, weights = batch.targets[block], batch.weights[block]
+            xs, resets = batch.inputs[block], batch.resets[block]
+            ys, after, _ = network.scan(params, xs, states, resets, ctx.later(block.start))
+            part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
+            total, weight = total + part, weight + part_weight
+            sums.update(network.loss.counts(ys, targets, weights))
+            states = copied(after)
+            pool.recycle()
         if stop():
             raise Stopped
     weight = weight or 1.0

@@ -113,7 +113,12 @@ class Model:
         """Return the metrics of a split, of the model's own data unless a source is given."""
         opened = source or self.open_data(root or Path("."))
         return evaluate(
-            self.network, self.store.values, opened, split, self.layout(streams, window)
+            self.network,
+            self.store.values,
+            opened,
+            split,
+            self.layout(streams, window),
+            in_blocks=self.spec.train.recompute,
         )
 
     def layout(self, streams: int | None = None, window: int | None = None) -> Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,15 @@ States = dict[str, State]
 
 NetworkBackward = Callable[[Array, States, Mapping[str, Grads]], tuple[Array | None, States]]
 """`backward(dys, dstates, grads)` gives (dxs, dstates0) and adds to grads, by layer and name."""
+
+
+class Learned(NamedTuple):
+    """Summed loss and weight, the state after a piece of a window, the gradient of that before."""
+
+    total: float
+    weight: float
+    states: States
+    dstates: States
 
 
 @dataclass(frozen=True)
@@ -147,22 +157,40 @@ class Network:
 
         The last layer and the loss are one where the layer is linear and the loss offers it.
         """
+        return self.learn_piece(params, grads, batch, states, None, ctx)[:3]
+
+    def learn_piece(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        batch: Batch,
+        states: States,
+        dstates: States | None,
+        ctx: Context,
+    ) -> Learned:
+        """Learn from a piece of a window; `dstates` is the gradient of the state after it.
+
+        None stands for zeros: the piece is the window's last, or all of it.
+        """
         xs, after, backward = self.body.scan(params, batch.inputs, states, batch.resets, ctx)
+        name, last = self.named[-1]
+        before: States = {}
         found = self._fused(params, grads, xs, batch, ctx)
         if found is None:
-            name, last = self.named[-1]
-            ys, state, last_backward = last.scan(
-                params[name], xs, states.get(name, ()), batch.resets, ctx.at(name)
-            )
+            own = states.get(name, ())
+            ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, ctx.at(name))
             total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
-            dxs, _ = last_backward(slope(), zero_state(state), grads[name])
+            dstate = zero_state(state) if dstates is None else dstates.get(name, ())
+            dxs, dstate = last_backward(slope(), dstate, grads[name])
             if name in states:
-                after[name] = state
+                after[name], before[name] = state, dstate
         else:
             total, weight, dxs = found
         if dxs is not None:
-            backward(dxs, zero_states(after), grads)
-        return total, weight, after
+            before |= backward(dxs, zero_states(after) if dstates is None else dstates, grads)[1]
+        # No gradient reaches what lies below a layer of ids.
+        dbefore = {n: before[n] if n in before else zero_state(states[n]) for n in states}
+        return Learned(total, weight, after, dbefore)
 
     def _fused(
         self,

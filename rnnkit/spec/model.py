@@ -89,6 +89,7 @@ class Train(Record):
     optimizer: Annotated[Optimizer, nested("rnnkit.optimizers")]
     schedule: Annotated[Schedule, nested("rnnkit.schedules")] | None = None
     clip: Clip | None = None
+    recompute: bool = False
     state: StateReset = StateReset()
     every: Every = Every()
     keep: Annotated[int, Field(ge=2, le=1000)] = 2

@@ -18,9 +18,10 @@ from rnnkit.schedule import Schedule
 from rnnkit.signal import Signal
 from rnnkit.spec.blocks import Blocks
 from rnnkit.spec.model import MAX_LAYERS
-from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.places import Draft, Path, shown
 
 LAYERS: Path = ("model", "layers")
+RECOMPUTE: Path = ("train", "recompute")
 PROBES = Signal(2), Signal(2, ids=True)
 """Inputs for questions whose answer depends on no width, such as the names of parameters."""
 
@@ -37,6 +38,7 @@ def check_shapes(draft: Draft, registry: Registry) -> None:
     stack.check_names()
     stack.check_each()
     stack.check_ties()
+    stack.check_cuts()
     if stack.outputs and targets:
         outputs, wanted = stack.outputs, targets
         loss = blocks.find(("model", "loss"), Loss)
@@ -104,6 +106,17 @@ class _StackCheck:
         for name, init in layer.init.items():
             alone = complete.model_copy(update={"init": {name: init}})
             self.blocks.ask((*path, "init", name), alone, lambda layer: layer.declared(probe))
+
+    def check_cuts(self) -> None:
+        """Report a layer at which no window can be cut into blocks."""
+        if self.predicts_next or self.draft.get(RECOMPUTE) is not True:
+            return
+        for i, layer in enumerate(self.layers):
+            if layer and sees_future(layer):
+                message = f"{shown((*LAYERS, i))} reads later inputs, so no window can be cut into "
+                message += 'blocks (leave "recompute" out, or remove the layer)'
+                self.draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
+                return
 
     def check_ties(self) -> None:
         """Report a shared table that does not exist, or does not fit."""

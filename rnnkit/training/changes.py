@@ -16,6 +16,7 @@ ALLOWED = {
     "train.schedule": "later updates use the new options, from the stored state",
     "train.clip": "later gradients are bounded otherwise",
     "train.every": "later lines, evaluations and checkpoints come at other steps",
+    "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
     "evaluate": "later evaluations are measured otherwise and do not compare with earlier ones",

@@ -188,6 +188,7 @@ class Loop:
     def _evaluation(self) -> dict[str, float]:
         training = self.training
         training.progress = training.progress.changed(pending="evaluation")
+        training.pool = training.pool.another()  # evaluation has scratch memory of its own
         try:
             found = evaluate(
                 training.network,
@@ -196,6 +197,7 @@ class Loop:
                 "valid",
                 training.spec.evaluation_layout(),
                 lambda: bool(self.stop.number),
+                training.spec.train.recompute,
             )
         except Stopped:
             self._interrupted()

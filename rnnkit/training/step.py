@@ -13,7 +13,9 @@ from rnnkit.errors import DivergedError
 from rnnkit.network import Network, States, copied
 from rnnkit.params import ParamStore
 from rnnkit.progress import Progress
+from rnnkit.recompute import blocks, learn_in_blocks
 from rnnkit.spec.model import Clip, Spec
+from rnnkit.training.nonfinite import finite, first_nonfinite
 from rnnkit.types import Array
 
 
@@ -78,13 +80,14 @@ class Training:
         """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
         network, store, train = self.network, self.store, self.spec.train
         store.grad.fill(0)
-        total, weight, states = network.learn(
-            store.values, store.grads, batch, self.states, self.context()
+        learn = learn_in_blocks if train.recompute else Network.learn
+        total, weight, states = learn(
+            network, store.values, store.grads, batch, self.states, self.context()
         )
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
         norm = scale * global_norm(store.grad)
-        if not (math.isfinite(total) and math.isfinite(norm) and _finite(states)):
+        if not (math.isfinite(total) and math.isfinite(norm) and finite(states)):
             raise self._diverged(batch, total, norm)
         clip(store.grad, norm, train.clip, scale)
         lr = self.learning_rate()
@@ -107,31 +110,14 @@ class Training:
         """Name the first tensor that is not finite, in the order in which they are computed."""
         code = "GRAD" if math.isfinite(total) else "LOSS"
         code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
-        step = self.progress.step + 1
+        step, length = self.progress.step + 1, len(batch.weights)
+        cuts = blocks(length) if self.spec.train.recompute else (slice(0, length),)
+        what = first_nonfinite(self.network, self.store, batch, self.states, self.context(), cuts)
         return DivergedError.of(
             f"NUM_NONFINITE_{code}",
-            f"step {step}: {self._first_nonfinite(batch)} is not finite "
+            f"step {step}: {what} is not finite "
             "(a lower learning rate or a lower clip norm usually helps)",
         )
-
-    def _first_nonfinite(self, batch: Batch) -> str:
-        ys = batch.inputs
-        for name, layer in zip(self.network.names, self.network.layers, strict=True):
-            for parameter, value in self.store.values[name].items():
-                if not np.isfinite(value).all():
-                    return f"parameter {parameter} of layer {name}"
-            state = self.states.get(name, ())
-            ctx = self.context().at(name)
-            ys, after, _ = layer.scan(self.store.values[name], ys, state, batch.resets, ctx)
-            if not np.isfinite(ys).all():
-                return f"the output of layer {name}"
-            if not _finite({name: after}):
-                return f"the state of layer {name}"
-        for name in reversed(self.network.names):
-            for parameter, gradient in self.store.grads[name].items():
-                if not np.isfinite(gradient).all():
-                    return f"the gradient of {parameter} of layer {name}"
-        return "the loss" if np.isfinite(self.store.grad).all() else "the gradient norm"
 
 
 def global_norm(gradient: Array) -> float:
@@ -150,7 +136,3 @@ def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) 
         gradient *= scale
     if limits and limits.value is not None:
         np.clip(gradient, -limits.value, limits.value, out=gradient)
-
-
-def _finite(states: States) -> bool:
-    return all(np.isfinite(a).all() for state in states.values() for a in state)

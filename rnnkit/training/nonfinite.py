@@ -1,0 +1,66 @@
+"""The first tensor of a step that is not finite, in the order in which they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnkit.context import Context
+from rnnkit.dataset import Batch
+from rnnkit.network import Network, States, copied
+from rnnkit.params import ParamStore
+
+
+def first_nonfinite(
+    network: Network,
+    store: ParamStore,
+    batch: Batch,
+    states: States,
+    ctx: Context,
+    blocks: Sequence[slice],
+) -> str:
+    """Return what overflowed in the window that left its gradient in `store`, in words.
+
+    Runs the window again, in `blocks` of steps as it was learned.
+    """
+    for block in blocks:
+        found, states = _in_block(network, store, batch, states, ctx, block)
+        if found:
+            return found
+        ctx.pool.recycle()
+    for name in reversed(network.names):
+        for parameter, gradient in store.grads[name].items():
+            if not np.isfinite(gradient).all():
+                return f"the gradient of {parameter} of layer {name}"
+    return "the loss" if np.isfinite(store.grad).all() else "the gradient norm"
+
+
+def finite(states: States) -> bool:
+    """Tell whether every state is finite."""
+    return all(np.isfinite(a).all() for state in states.values() for a in state)
+
+
+def _in_block(
+    network: Network,
+    store: ParamStore,
+    batch: Batch,
+    states: States,
+    ctx: Context,
+    block: slice,
+) -> tuple[str, States]:
+    ctx, ys, resets = ctx.later(block.start), batch.inputs[block], batch.resets[block]
+    after: States = {}
+    for name, layer in network.named:
+        for parameter, value in store.values[name].items():
+            if not np.isfinite(value).all():
+                return f"parameter {parameter} of layer {name}", {}
+        state = states.get(name, ())
+        ys, state, _ = layer.scan(store.values[name], ys, state, resets, ctx.at(name))
+        if not np.isfinite(ys).all():
+            return f"the output of layer {name}", {}
+        if not finite({name: state}):
+            return f"the state of layer {name}", {}
+        if name in states:
+            after[name] = state
+    return "", copied(after)
