@@ -23,7 +23,8 @@ def command(
     verbose: bool,
 ) -> None:
     """Report all errors of SPEC with file, line and column; exit 3 where there are any."""
-    from rnnkit.builder import build, default_budget, memory
+    from rnnkit.builder import build
+    from rnnkit.memory import default_budget, memory
     from rnnkit.registry import Registry
     from rnnkit.spec.read import read_spec
 
@@ -35,5 +36,6 @@ def command(
         for split in source.splits():
             if split != "train":
                 source.windows(split, resolved.evaluation_layout())
-        memory(resolved, network).check(default_budget())
+        budget = default_budget()
+        memory(resolved, network, source, budget).check(budget)
     emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")

@@ -27,10 +27,12 @@ def command(
 ) -> None:
     """Show the layers of SPEC with shapes and parameters, the memory, and how the data is laid out.
 
-    Reads the data, since the vocabulary decides the first and the last width.
+    Reads the data, since the vocabulary decides the first and the last width, and measures what a
+    window takes in memory on a few small ones.
     """
-    from rnnkit.builder import build, human, memory
+    from rnnkit.builder import build
     from rnnkit.cli.reporter import streams_in_words
+    from rnnkit.memory import default_budget, human, memory
     from rnnkit.params import count
     from rnnkit.registry import Registry
     from rnnkit.spec.read import read_spec
@@ -39,7 +41,7 @@ def command(
     source = document.spec.data.open(data_root or spec.parent)
     resolved, network = build(document.spec, source.inputs, source.targets)
     layers = layer_rows(network)
-    needs = memory(resolved, network)
+    needs = memory(resolved, network, source, default_budget())
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs
     result = {
         "layers": layers,
@@ -51,12 +53,12 @@ def command(
     rows = [
         (r["name"], r["reads"], r["gives"], r["shapes"], f"{r['parameters']:,}") for r in layers
     ]
-    sizes = ", ".join(f"{name} {human(size)}" for name, size in vars(needs).items())
     splits = ", ".join(f"{split} {source.size(split):,}" for split in source.splits())
+    how = "the window was not measured" if needs.window is None else "the window was measured"
     text = [
         table(rows, ("layer", "reads", "gives", "parameters", "count")),
         f"{result['parameters']:,} parameters",
-        f"memory {human(needs.total)}: {sizes} (the window is an estimate)",
+        f"memory {human(needs.total)}: {needs.in_words()} ({how})",
         f"{source.unit}s: {splits}",
         streams_in_words(resolved, source),
         f"{steps:,} steps in {resolved.train.epochs} epochs",

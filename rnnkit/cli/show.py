@@ -61,7 +61,7 @@ def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str
 
 def as_text(result: dict[str, Any]) -> str:
     """Return the same for people."""
-    from rnnkit.builder import human
+    from rnnkit.memory import human
 
     progress, data = result["progress"], result["data"]
     best = progress["best"]

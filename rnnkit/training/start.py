@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.builder import build, default_budget, memory
+from rnnkit.builder import build
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.dataset import Source
 from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError
 from rnnkit.lock import RunLock
+from rnnkit.memory import default_budget, memory
 from rnnkit.numerics import fingerprint
 from rnnkit.progress import Progress
 from rnnkit.registry import Registry
@@ -164,7 +165,8 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
     resolved, network = build(spec, source.inputs, source.targets)
-    memory(resolved, network).check(o.max_memory or default_budget())
+    budget = o.max_memory or default_budget()
+    memory(resolved, network, source, budget).check(budget)
     return Session(run, registry, source, resolved, network, fingerprint())
 
 

@@ -1,0 +1,133 @@
+"""What training takes in memory: counted where the shapes tell, measured for the window."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnkit.dataset import Source
+from rnnkit.errors import ResourceError
+from rnnkit.network import Network
+from rnnkit.params import count
+from rnnkit.recompute import blocks
+from rnnkit.rehearsal import window_bytes
+from rnnkit.signal import Signal
+from rnnkit.spec.model import Spec
+
+FLOAT = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training takes at its peak, by what for.
+
+    `batch` is one window of data, `window` all that learning from it takes. `window` is None where
+    it was not measured, because the rest is more than the budget or a layer raised.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    state: int
+    batch: int
+    window: int | None
+
+    @property
+    def total(self) -> int:
+        """All of it, as far as it is known."""
+        return sum(size or 0 for size in vars(self).values())
+
+    def in_words(self) -> str:
+        """Return the parts that take something, with their sizes."""
+        known = {**vars(self), "window": self.window or 0}
+        return ", ".join(f"{name} {human(size)}" for name, size in known.items() if size)
+
+    def check(self, budget: int) -> None:
+        """Raise ResourceError where it is more than the budget in bytes."""
+        if self.total > budget:
+            raise ResourceError.of(
+                "MEM_BUDGET",
+                f"training needs {human(self.total)} ({self.in_words()}), the budget is "
+                f"{human(budget)} (fewer units, streams or steps in a window, "
+                '"recompute" for a long one, or --max-memory)',
+            )
+
+
+def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
+    """Return what training takes: counted from the shapes, and measured for the window.
+
+    Nothing is allocated where what is counted alone is more than the budget in bytes.
+    """
+    train = spec.train
+    parameters = count(network.declared()) * FLOAT.itemsize
+    # Weights and resets take five bytes for each target.
+    row = _bytes(network.inputs) + _bytes(network.targets) + 5
+    state = _state_bytes(network, train.streams)
+    counted = Memory(
+        parameters=parameters,
+        gradients=parameters,
+        optimizer=parameters * len(train.optimizer.used_slots()),
+        state=state,
+        batch=row * train.streams * train.window,
+        window=None,
+    )
+    if counted.total > budget:
+        return counted
+    return Memory(**{**vars(counted), "window": _window(spec, network, source)})
+
+
+def _window(spec: Spec, network: Network, source: Source) -> int | None:
+    """Return the bytes that a window takes; None where a layer raises, as its trial will tell."""
+    train = spec.train
+    restarts = _restarts(spec, source)
+    cuts = blocks(train.window) if train.recompute else (slice(0, train.window),)
+    try:
+        found = window_bytes(network, cuts[0].stop, train.streams, restarts)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit):
+        return None
+    # Of each block the state that enters it is kept, of one also the gradient of its state.
+    return found + (len(cuts) * _state_bytes(network, train.streams) if len(cuts) > 1 else 0)
+
+
+def _restarts(spec: Spec, source: Source) -> bool:
+    """Tell whether streams start anew in the middle of a window, by the policy or by the data."""
+    layout = spec.train.layout()
+    if layout.reset == "document":
+        return True
+    if not source.windows("train", layout):
+        return False
+    return bool(next(iter(source.batches("train", layout, None))).resets[1:].any())
+
+
+def _bytes(signal: Signal) -> int:
+    """Return the bytes of one step of one stream."""
+    return FLOAT.itemsize * (1 if signal.ids else signal.known())
+
+
+def _state_bytes(network: Network, streams: int) -> int:
+    shapes = network.state_shapes(streams).values()
+    return FLOAT.itemsize * sum(rows * width for layer in shapes for rows, width in layer)
+
+
+def default_budget() -> int:
+    """Return 80 % of the memory that is free now, in bytes."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            facts = dict(line.split(":", 1) for line in file)
+        free = int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return free * 4 // 5
+
+
+def human(size: float) -> str:
+    """Return a number of bytes as people write it."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
