@@ -40,7 +40,7 @@ def cost() -> float | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     pinned, unpinned = (min(times) for times in zip(*rounds, strict=True))
-    return pinned / unpinned
+    return float(pinned / unpinned)
 
 
 def _seconds(environment: dict[str, str]) -> float:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnkit.cell import GatedCell
+from rnnkit.cell import Cell
+from rnnkit.cells import gru_reset_before
 from rnnkit.cells.gru import GRU
+from rnnkit.cells.gru_reset_before import GRUResetBefore
 from rnnkit.cells.lstm import LSTM
 from rnnkit.cells.rnn import RNN
 from rnnkit.context import Context, Pool
@@ -20,13 +22,19 @@ from rnnkit.layers.embedding import add_rows
 from rnnkit.signal import Signal
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
-CELLS = [LSTM(units=19), GRU(units=19), RNN(units=19), RNN(units=19, activation="relu")]
+CELLS = [
+    LSTM(units=19),
+    GRU(units=19),
+    GRUResetBefore(units=19),
+    RNN(units=19),
+    RNN(units=19, activation="relu"),
+]
 
 
 class Window:
     """Random inputs, parameters and gradients for a cell, in a type."""
 
-    def __init__(self, cell: GatedCell, dtype: str, resets: bool) -> None:
+    def __init__(self, cell: Cell, dtype: str, resets: bool) -> None:
         random = np.random.default_rng(3)
         inputs, steps, batch = Signal(7), 6, 5
         self.cell, self.dtype = cell, np.dtype(dtype)
@@ -56,11 +64,12 @@ class Window:
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
 def test_equal_to_mix(
-    cell: GatedCell, dtype: str, tolerance: float, resets: bool, monkeypatch: pytest.MonkeyPatch
+    cell: Cell, dtype: str, tolerance: float, resets: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = Window(cell, dtype, resets)
     fused = window.run()
-    monkeypatch.setattr(type(cell), "kernel", lambda self: None)
+    monkeypatch.setattr(type(cell), "kernel", lambda self: None, raising=False)
+    monkeypatch.setattr(gru_reset_before, "compiled", lambda name: None)
     plain = window.run()
     for name, value in plain.items():
         assert fused[name].dtype == value.dtype == np.dtype(dtype), name
@@ -71,7 +80,7 @@ def test_equal_to_mix(
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_seen(cell: GatedCell, value: float) -> None:
+def test_what_is_not_finite_is_seen(cell: Cell, value: float) -> None:
     window = Window(cell, "float32", resets=False)
     window.state[0][2, 3] = value
     with np.errstate(all="ignore"):

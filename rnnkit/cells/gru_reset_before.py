@@ -7,11 +7,13 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.cell import StepCell, sigmoid
+from rnnkit.cells import _compiled_reset_before
 from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
+from rnnkit.kernels.choice import compiled
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
-from rnnkit.types import Array, Grads, Params, State, StepBackward
+from rnnkit.types import Array, Backward, Grads, Params, State, StepBackward
 
 
 class GRUResetBefore(StepCell):
@@ -33,6 +35,15 @@ class GRUResetBefore(StepCell):
             "Wh": ParamSpec((self.units, width), Orthogonal(), gates=3),
             "b": ParamSpec((width,), Zeros(), decay=False, gates=3),
         }
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run all steps, by compiled loops where there are any."""
+        if kernels := compiled("gru_reset_before"):
+            (initial,) = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+            return _compiled_reset_before.scan(kernels, params, xs, state, initial, resets, ctx)
+        return super().scan(params, xs, state, resets, ctx)
 
     def step(
         self, params: Params, x: Array, state: State, ctx: Context

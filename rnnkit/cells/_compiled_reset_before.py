@@ -1,0 +1,68 @@
+"""The window of a GRU with the reset gate before the product, by compiled loops."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import ModuleType
+
+import numpy as np
+
+from rnnkit.context import Context
+from rnnkit.fused import flat
+from rnnkit.parallel import add_product, multiply, run, shares
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+def scan(
+    kernels: ModuleType,
+    params: Params,
+    xs: Array,
+    state: State,
+    initial: Array,
+    resets: Array | None,
+    ctx: Context,
+) -> tuple[Array, State, Backward]:
+    """Run all steps of `xs` (T, B, F) from `state`, (h,); the gates and the candidate lie apart."""
+    (steps, batch, _), units = xs.shape, state[0].shape[1]
+    gate, candidate = slice(0, 2 * units), slice(2 * units, None)
+    Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
+    resets = np.zeros((0, batch), bool) if resets is None or not resets.any() else resets
+    stride = 2 if resets[1:].any() else 1
+    parts = []
+    for block, width in ((gate, 2 * units), (candidate, units)):
+        zs = ctx.empty((steps, batch, width))
+        multiply(flat(xs), Wx[:, block], flat(zs))
+        zs += b[block]
+        parts.append(zs)
+    gates, candidates = parts
+    kept = ctx.empty((steps, batch, units))
+    hs = ctx.empty((steps * stride + (stride == 1), batch, units))
+    hs[0] = state[0]
+    streams = shares(batch, steps * batch * Wh.size)
+    products = ctx.empty((batch, 2 * units)), ctx.empty((batch, units))
+    packed = kernels.pack(Wh[:, gate]), kernels.pack(Wh[:, candidate])
+    loop = partial(
+        kernels.forward, gates, candidates, kept, hs, products, packed, initial, resets, stride
+    )
+    run([partial(loop, *share) for share in streams])
+
+    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+        dys, dh = np.ascontiguousarray(dys), dstate[0].copy()
+        dgates, dcandidates = ctx.empty(gates.shape), ctx.empty(candidates.shape)
+        products = ctx.empty((batch, units)), ctx.empty((batch, units))
+        packed = kernels.pack(Wh[:, gate].T), kernels.pack(Wh[:, candidate].T)
+        loop = partial(kernels.backward, gates, candidates, hs, dys, dh, dgates, dcandidates)
+        loop = partial(loop, products, packed, resets, stride)
+        run([partial(loop, *share) for share in streams])
+        entered = hs[: steps * stride : stride]
+        dxs, more = ctx.empty(xs.shape), ctx.empty(xs.shape)
+        for block, dzs, read in ((gate, dgates, entered), (candidate, dcandidates, kept)):
+            for name, inputs in (("Wx", xs), ("Wh", read)):
+                into = grads[name][:, block]
+                add_product(flat(inputs).T, flat(dzs), into, ctx.empty(into.shape))
+            grads["b"][block] += flat(dzs).sum(axis=0)
+        multiply(flat(dgates), Wx[:, gate].T, flat(dxs))
+        dxs += multiply(flat(dcandidates), Wx[:, candidate].T, flat(more)).reshape(xs.shape)
+        return dxs, (dh,)
+
+    return np.ascontiguousarray(hs[1::stride]), (hs[-1],), backward
