@@ -18,7 +18,9 @@ from rnnkit.cells.lstm import LSTM
 from rnnkit.cells.rnn import RNN
 from rnnkit.context import Context, Pool
 from rnnkit.kernels.jit import available
+from rnnkit.layers import layer_norm
 from rnnkit.layers.embedding import add_rows
+from rnnkit.layers.layer_norm import LayerNorm
 from rnnkit.signal import Signal
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
@@ -136,3 +138,31 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(np.tanh(2), abs=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])
+def test_layer_norm_equals_numpy(
+    dtype: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(2)
+    layer = LayerNorm()
+    xs, dys = (random.normal(3, 2, (4, 5, 37)).astype(dtype) for _ in range(2))
+    params = {name: random.standard_normal(37).astype(dtype) for name in ("gain", "bias")}
+
+    def run() -> list[np.ndarray]:
+        grads = {name: np.ones_like(value) for name, value in params.items()}
+        ys, _, backward = layer.forward(params, xs, (), Context(dtype=np.dtype(dtype)))
+        dxs, _ = backward(dys, (), grads)
+        assert dxs is not None
+        return [ys, dxs, *grads.values()]
+
+    xs[1, 2, 3] = np.nan
+    assert np.isnan(run()[0][1, 2]).all()
+    xs[1, 2, 3] = 0
+    compiled = run()
+    monkeypatch.setattr(layer_norm, "compiled", lambda name: None)
+    for found, wanted in zip(compiled, run(), strict=True):
+        assert found.dtype == wanted.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(
+            found, wanted, rtol=tolerance, atol=tolerance * np.abs(wanted).max()
+        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import Literal
 
 import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.initializers import Constant, Zeros
+from rnnkit.kernels.choice import compiled
 from rnnkit.layer import Layer
 from rnnkit.optimizer import Epsilon
 from rnnkit.params import Declaration, ParamSpec
@@ -40,6 +43,9 @@ class LayerNorm(Layer):
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Normalize each step of xs (T, B, F)."""
+        if kernels := compiled("layer_norm"):
+            ys, backward = _by_kernels(kernels, params, xs, self.epsilon, ctx)
+            return ys, state, lambda dys, dstate, grads: (backward(dys, grads), dstate)
         centred = xs - xs.mean(axis=2, keepdims=True)
         variance = np.square(centred).mean(axis=2, keepdims=True)
         scale = 1 / np.sqrt(variance + self.epsilon)
@@ -54,3 +60,22 @@ class LayerNorm(Layer):
             return scale * (dnormal - mean - normal * along), dstate
 
         return normal * params["gain"] + params["bias"], state, backward
+
+
+def _by_kernels(
+    kernels: ModuleType, params: Params, xs: Array, epsilon: float, ctx: Context
+) -> tuple[Array, Callable[[Array, Grads], Array]]:
+    shape = (xs.shape[0] * xs.shape[1], xs.shape[2])
+    rows = np.ascontiguousarray(xs).reshape(shape)
+    normal, scales = ctx.empty(shape), ctx.empty(shape[:1])
+    ys = ctx.empty(xs.shape)
+    gain = params["gain"]
+    kernels.forward(rows, gain, params["bias"], epsilon, normal, scales, ys.reshape(shape))
+
+    def backward(dys: Array, grads: Grads) -> Array:
+        dxs = ctx.empty(xs.shape)
+        into = grads["gain"], grads["bias"], dxs.reshape(shape)
+        kernels.backward(np.ascontiguousarray(dys).reshape(shape), gain, normal, scales, *into)
+        return dxs
+
+    return ys, backward
