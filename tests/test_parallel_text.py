@@ -93,16 +93,20 @@ class Odd(Word):
 
 
 def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "_cores", lambda: 16)
-    pools = [{"user_api": "blas", "num_threads": 16}]
-    monkeypatch.setattr(encoding, "threadpool_info", lambda: pools)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 20)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.4, 9, 9))
+    monkeypatch.setattr(encoding, "threads", lambda: 16)
     assert encoding.processes_for(10**12, Word()) == encoding.MOST
     assert encoding.processes_for(3 * encoding.SHARE, Char()) == 3
     assert encoding.processes_for(10**12, Byte()) == 1, "a copy takes longer than to encode"
     assert encoding.processes_for(10**12, Odd()) == 1, "what it inherits may not fit it"
-    pools[0]["num_threads"] = 2  # --threads 2
-    assert encoding.processes_for(10**12, Word()) == 2
-    monkeypatch.setattr(encoding, "_cores", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoding, "threads", lambda: 2)  # --threads 2
+        assert encoding.processes_for(10**12, Word()) == 2
+    monkeypatch.setattr(os, "getloadavg", lambda: (15.8, 9, 9))
+    assert encoding.processes_for(10**12, Word()) == 4, "cores that are busy"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert encoding.processes_for(10**12, Word()) == 1
 
 
