@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import TypeVar
 
@@ -25,11 +26,32 @@ R = TypeVar("R")
 WORTH = 1.5e7
 """Multiplications that take longer than waking a thread, some 0.1 ms."""
 
+MEMORY_BOUND = 8.0
+"""Multiplications that take as long as a pass over one value in memory."""
+
+_claimed: ContextVar[int] = ContextVar("claimed", default=0)
+
 
 def threads() -> int:
-    """Return how many threads may compute: as many as the BLAS uses now."""
+    """Return how many threads may compute: as many as the BLAS uses, or did before `ours`."""
     blas = _blas()
-    return blas.num_threads if blas else 1
+    return _claimed.get() or (blas.num_threads if blas else 1)
+
+
+@contextmanager
+def ours() -> Iterator[None]:
+    """Let the BLAS compute on the thread that asks; what is divided here is so as before."""
+    blas, count = _blas(), threads()
+    if not blas or count == 1 or _claimed.get():
+        yield
+        return
+    token = _claimed.set(count)
+    blas.set_num_threads(1)
+    try:
+        yield
+    finally:
+        blas.set_num_threads(count)
+        _claimed.reset(token)
 
 
 def shares(size: int, work: float, fewest: int = 4) -> list[tuple[int, int]]:
@@ -45,7 +67,7 @@ def run(tasks: Sequence[Callable[[], R]]) -> list[R]:
     """Run all, the first on this thread; return what they return once the last has ended."""
     if len(tasks) == 1:
         return [tasks[0]()]
-    with _undivided():
+    with ours():
         others = [_pool(len(tasks) - 1).submit(task) for task in tasks[1:]]
         return [tasks[0](), *(other.result() for other in others)]
 
@@ -79,23 +101,8 @@ def multiply(a: Array, b: Array, out: Array) -> Array:
 def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
     """Add a b to `out`; a (n, k), b (k, m), out and scratch (n, m)."""
     multiply(a, b, scratch)
-    rows = shares(len(out), 8 * out.size)  # bound by memory: a sum costs several multiplications
+    rows = shares(len(out), MEMORY_BOUND * out.size)
     run([partial(np.add, out[i:j], scratch[i:j], out=out[i:j]) for i, j in rows])
-
-
-@contextmanager
-def _undivided() -> Iterator[None]:
-    """Let the BLAS compute on the thread that asks."""
-    blas = _blas()
-    count = blas.num_threads if blas else 1
-    if not blas or count == 1:
-        yield
-        return
-    blas.set_num_threads(1)
-    try:
-        yield
-    finally:
-        blas.set_num_threads(count)
 
 
 @cache

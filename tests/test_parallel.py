@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnkit import parallel
 
@@ -19,6 +19,11 @@ def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     monkeypatch.setattr(parallel, "WORTH", 0.0)
     monkeypatch.setattr(parallel, "threads", lambda: request.param)
     return int(request.param)
+
+
+def blas_threads() -> int:
+    (pool,) = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
+    return int(pool["num_threads"])
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -60,8 +65,13 @@ def test_the_blas_is_on_one_thread_meanwhile() -> None:
     with threadpool_limits(2, user_api="blas"):
         if parallel.threads() != 2:
             pytest.skip("the BLAS here has one thread")
-        assert parallel.run([parallel.threads] * 2) == [1, 1]
-        assert parallel.threads() == 2
+        assert parallel.run([blas_threads] * 2) == [1, 1]
+        with parallel.ours():
+            assert parallel.threads() == 2
+            assert blas_threads() == 1
+            assert parallel.run([blas_threads] * 2) == [1, 1]
+            assert blas_threads() == 1
+        assert parallel.threads() == blas_threads() == 2
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

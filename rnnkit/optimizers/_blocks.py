@@ -6,8 +6,10 @@ A piece stays in the cache through all operations that NumPy needs for an update
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rnnkit.kernels.choice import compiled
+from rnnkit.parallel import MEMORY_BOUND, run, shares
 from rnnkit.types import Array
 
 BLOCK = 65536
@@ -37,9 +39,11 @@ def by_kernel(
     kernels = compiled("optimizers")
     if kernels is None:
         return False
-    run = getattr(kernels, name)
+    kernel = getattr(kernels, name)
     for part, rate in _parts(decay, decayed):
-        run(*(buffer[part] for buffer in buffers), rate, *rest)
+        views = [buffer[part] for buffer in buffers]
+        parts = shares(views[0].size, MEMORY_BOUND * views[0].size)
+        run([partial(kernel, *(view[i:j] for view in views), rate, *rest) for i, j in parts])
     return True
 
 

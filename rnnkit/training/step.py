@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
 from rnnkit.errors import DivergedError
 from rnnkit.network import Network, States, copied
+from rnnkit.parallel import MEMORY_BOUND, ours, run, shares
 from rnnkit.params import ParamStore
 from rnnkit.progress import Progress
 from rnnkit.recompute import blocks, learn_in_blocks
@@ -78,6 +80,10 @@ class Training:
 
     def step(self, batch: Batch) -> Update:
         """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
+        with ours():
+            return self._step(batch)
+
+    def _step(self, batch: Batch) -> Update:
         network, store, train = self.network, self.store, self.spec.train
         store.grad.fill(0)
         learn = learn_in_blocks if train.recompute else Network.learn
@@ -122,7 +128,9 @@ class Training:
 
 def global_norm(gradient: Array) -> float:
     """Return the Euclidean norm of a flat gradient."""
-    return math.sqrt(float(np.dot(gradient, gradient)))
+    parts = shares(gradient.size, MEMORY_BOUND * gradient.size)
+    views = [gradient[i:j] for i, j in parts]
+    return math.sqrt(sum(run([partial(np.dot, view, view) for view in views])))
 
 
 def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) -> None:
@@ -133,6 +141,8 @@ def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) 
     if limits and limits.norm is not None and norm > limits.norm:
         scale *= limits.norm / (norm + 1e-6)
     if scale != 1:
-        gradient *= scale
+        parts = shares(gradient.size, MEMORY_BOUND * gradient.size)
+        views = [gradient[i:j] for i, j in parts]
+        run([partial(np.multiply, view, scale, out=view) for view in views])
     if limits and limits.value is not None:
         np.clip(gradient, -limits.value, limits.value, out=gradient)
