@@ -20,6 +20,9 @@ class Loss(Block):
 
     group: ClassVar[str] = "rnnkit.losses"
 
+    estimates: ClassVar[bool] = False
+    """True where the outputs estimate the values of the targets, in their units."""
+
     reduction: Literal["mean", "sum_time"] = "mean"
 
     def check(self, outputs: Signal, targets: Signal) -> None:
@@ -57,6 +60,14 @@ class Loss(Block):
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
         """Return weighted sums of further metrics over the targets, such as the correct ones."""
         return {}
+
+    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
+        """Return (chosen, wanted), from which accuracy, exact match and F1 follow.
+
+        Label ids (T, B), of which -1 is no label, or answers yes or no (T, B, F) where several
+        labels may hold at once; None where the outputs decide nothing.
+        """
+        return None
 
     def metrics(self, mean: float, unit: str) -> dict[str, float]:
         """Return the metrics that follow from the mean loss; `unit` is what one target is."""

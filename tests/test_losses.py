@@ -12,6 +12,9 @@ import pytest
 from rnnkit.context import Context, Pool
 from rnnkit.errors import ShapeError
 from rnnkit.loss import Loss
+from rnnkit.losses.binary_cross_entropy import BinaryCrossEntropy
+from rnnkit.losses.huber import Huber
+from rnnkit.losses.mae import MAE
 from rnnkit.losses.mse import MSE
 from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.signal import Signal
@@ -29,11 +32,12 @@ def context(dtype: Any = np.float64, train: bool = True) -> Context:
 
 def random_case(kind: str, dtype: Any = np.float64) -> tuple[Array, Array, Array]:
     random = np.random.default_rng(7)
-    ys = (3 * random.standard_normal((5, 4, 6))).astype(dtype)
+    width, labels = (1, 2) if kind == "binary" else (6, 6)
+    ys = (3 * random.standard_normal((5, 4, width))).astype(dtype)
     weights = random.uniform(0.1, 2, (5, 4)).astype(dtype)
     weights[2, 1] = 0
-    if kind == "labels":
-        targets = random.integers(-1, 6, (5, 4)).astype(np.int32)
+    if kind != "values":
+        targets = random.integers(-1, labels, (5, 4)).astype(np.int32)
         assert (targets == -1).any()
         return ys, targets, weights
     targets = random.uniform(0, 1, (5, 4, 6)).astype(dtype)
@@ -47,7 +51,14 @@ CASES = [
     (SoftmaxCrossEntropy(label_smoothing=0.1), "values"),
     (MSE(), "labels"),
     (MSE(), "values"),
+    (MAE(), "labels"),
+    (MAE(), "values"),
+    (Huber(), "labels"),
+    (Huber(delta=2.5), "values"),
+    (BinaryCrossEntropy(), "binary"),
+    (BinaryCrossEntropy(), "values"),
 ]
+BOUNDED_SLOPE = (MAE, Huber, BinaryCrossEntropy)
 every_case = pytest.mark.parametrize(("loss", "kind"), CASES)
 
 # From PyTorch 2.13, cross_entropy(ignore_index=-1, reduction="sum").
@@ -165,10 +176,11 @@ def test_a_window_is_the_sum_of_its_halves(loss: Loss, kind: str) -> None:
 def test_a_number_that_is_not_finite_is_seen(loss: Loss, kind: str, bad: float) -> None:
     ys, targets, weights = random_case(kind)
     targets = np.maximum(targets, 0)
-    ys[0, 0, 1] = bad
+    ys[0, 0, -1] = bad if kind != "binary" else bad * (1 - 2 * targets[0, 0])
     total, _, backward = loss.forward(ys, targets, weights, context())
     assert not math.isfinite(total)
-    assert not np.isfinite(backward()[0, 0]).all()
+    if math.isnan(bad) or not isinstance(loss, BOUNDED_SLOPE):
+        assert not np.isfinite(backward()[0, 0]).all()
     assert np.isfinite(backward()[1:]).all()
 
 
@@ -185,14 +197,15 @@ def test_extreme_logits_are_exact(dtype: Any) -> None:
 def test_one_hot_rows_equal_their_labels() -> None:
     ys, labels, weights = random_case("labels")
     labels = np.abs(labels)
-    for loss in (SoftmaxCrossEntropy(label_smoothing=0.2), MSE()):
+    for loss in (SoftmaxCrossEntropy(label_smoothing=0.2), MSE(), MAE(), Huber()):
         by_label = loss.forward(ys, labels, weights, context())
         by_row = loss.forward(ys, np.eye(6)[labels], weights, context())
         assert by_label[0] == pytest.approx(by_row[0], rel=1e-14)
         np.testing.assert_allclose(by_label[2](), by_row[2](), atol=1e-15)
-        assert loss.counts(ys, labels, weights) == pytest.approx(
-            loss.counts(ys, np.eye(6)[labels], weights)
-        )
+        if not loss.estimates:
+            assert loss.counts(ys, labels, weights) == pytest.approx(
+                loss.counts(ys, np.eye(6)[labels], weights)
+            )
 
 
 def test_smoothing_is_for_training_alone() -> None:
@@ -207,8 +220,33 @@ def test_counts() -> None:
     weights = np.array([[1.0, 2.0], [4.0, 8.0]])
     right = np.array([[0, 1], [-1, 0]])
     assert SoftmaxCrossEntropy().counts(YS, right, weights) == {"accuracy": 3.0}
-    absolute = 1 * (0.5 + 1 + 0.5) + 2 * (0.75 + 2 + 2) + 4 * (0.5 + 0.5) + 8 * (0.5 + 0.5)
-    assert MSE().counts(YS, VALUES, weights) == {"mae": pytest.approx(absolute / 3)}
+    assert MSE().counts(YS, VALUES, weights) == {}
+    assert MSE().counts(YS, right, weights) == {"accuracy": 3.0}
+
+
+def test_counts_of_answers() -> None:
+    weights = np.array([[1.0, 2.0], [4.0, 8.0]])
+    wanted = np.array([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 1, 1]]], np.float32)
+    right = 1 * 2 / 3 + 2 * 2 / 3 + 4 * 1 / 3 + 8 * 2 / 3
+    assert BinaryCrossEntropy().counts(YS, wanted, weights) == {"accuracy": pytest.approx(right)}
+    binary = np.array([[1, 0], [-1, 1]])
+    assert BinaryCrossEntropy().counts(YS[..., :1], binary, weights) == {"accuracy": 1.0}
+
+
+def test_decisions() -> None:
+    labels = np.array([[0, 1], [-1, 0]])
+    for loss in (SoftmaxCrossEntropy(), MSE(), MAE(), Huber()):
+        chosen, wanted = loss.decisions(YS, labels)
+        np.testing.assert_array_equal(chosen, [[0, 1], [2, 1]])
+        np.testing.assert_array_equal(wanted, labels)
+    assert MSE().decisions(YS, VALUES) is None
+    np.testing.assert_array_equal(SoftmaxCrossEntropy().decisions(YS, VALUES)[1], [[0, 0], [2, 2]])
+    chosen, wanted = BinaryCrossEntropy().decisions(YS[..., :1], labels)
+    np.testing.assert_array_equal(chosen, [[1, 1], [1, 0]])
+    np.testing.assert_array_equal(wanted, labels)
+    chosen, wanted = BinaryCrossEntropy().decisions(YS, VALUES)
+    np.testing.assert_array_equal(chosen, YS >= 0)
+    np.testing.assert_array_equal(wanted, VALUES >= 0.5)
 
 
 def test_metrics() -> None:
@@ -218,7 +256,8 @@ def test_metrics() -> None:
     assert loss.metrics(2.0, "word") == words
     assert loss.metrics(2.0, "character") == {**words, "bits_per_character": bits}
     assert loss.metrics(2.0, "byte") == {**words, "bits_per_byte": bits}
-    assert MSE().metrics(0.25, "row") == {"loss": 0.25, "mse": 0.25}
+    for other in (MSE(), MAE(), Huber(), BinaryCrossEntropy()):
+        assert other.metrics(0.25, "row") == {"loss": 0.25}
 
 
 def test_a_huge_loss_has_a_finite_perplexity() -> None:
@@ -228,7 +267,46 @@ def test_a_huge_loss_has_a_finite_perplexity() -> None:
     assert math.isnan(SoftmaxCrossEntropy().metrics(math.nan, "word")["perplexity"])
 
 
-@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MSE()])
+def test_mae_and_huber_have_the_values_of_their_definition() -> None:
+    errors = np.array([0.5, 1, 0.5, 0.75, 2, 2, 0, 0.5, 0.5, 0.5, 0.5, 0])
+    total, weight, backward = MAE().forward(YS, VALUES, ONES, context())
+    assert (total, weight) == (pytest.approx(errors.sum() / 3, rel=1e-15), 4)
+    np.testing.assert_allclose(backward(), np.sign(YS - VALUES) / 3, rtol=1e-15)
+    total, _, backward = Huber(delta=0.75).forward(YS, VALUES, ONES, context())
+    large = np.array([1, 2, 2])
+    small = np.array([0.5, 0.5, 0.75, 0.5, 0.5, 0.5, 0.5])
+    expected = (small**2 / 2).sum() + (0.75 * (large - 0.375)).sum()
+    assert total == pytest.approx(expected / 3, rel=1e-15)
+    np.testing.assert_allclose(backward(), np.clip(YS - VALUES, -0.75, 0.75) / 3, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_answers_are_exact(dtype: Any) -> None:
+    big = float(np.finfo(dtype).max)
+    ys = np.array([big, -big, 1e4, 100.0, -1e4, 0.0], dtype).reshape(6, 1, 1)
+    targets = np.array([[1], [0], [0], [1], [1], [1]])
+    ones = np.ones((6, 1))
+    total, _, backward = BinaryCrossEntropy().forward(ys, targets, ones, context(dtype))
+    assert total == pytest.approx(2e4 + math.log(2), rel=1e-6)
+    np.testing.assert_allclose(backward().ravel(), [0, 0, 1, 0, -1, -0.5], atol=1e-7)
+
+
+def test_check_of_answers() -> None:
+    loss = BinaryCrossEntropy()
+    for targets, width in ((Signal(2, ids=True), 1), (Signal(None, ids=True), 1), (Signal(4), 4)):
+        loss.check(Signal(width), targets)
+    with pytest.raises(ShapeError, match="two labels, but .* ids below 5 .*softmax_cross_entropy"):
+        loss.check(Signal(1), Signal(5, ids=True))
+    with pytest.raises(ShapeError, match="labels 0 and 1, .* width 2 .*units.* to 1"):
+        loss.check(Signal(2), Signal(2, ids=True))
+    with pytest.raises(ShapeError, match="each answer, .* width 3 .*units.* to 4"):
+        loss.check(Signal(3), Signal(4))
+
+
+REGRESSIONS = [MSE(), MAE(), Huber()]
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), *REGRESSIONS], ids=lambda loss: loss.type)
 def test_check_says_the_widths_and_what_to_do(loss: Loss) -> None:
     for targets in (Signal(5, ids=True), Signal(5), Signal(None, ids=True)):
         loss.check(Signal(5), targets)
@@ -237,36 +315,3 @@ def test_check_says_the_widths_and_what_to_do(loss: Loss) -> None:
         loss.check(Signal(7), Signal(5, ids=True))
     with pytest.raises(ShapeError, match="embedding or one_hot"):
         loss.check(Signal(5, ids=True), Signal(5, ids=True))
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.25])
-@pytest.mark.parametrize("kind", ["labels", "values"])
-def test_cross_entropy_equals_pytorch(kind: str, smoothing: float) -> None:
-    torch = pytest.importorskip("torch")
-    ys, targets, weights = random_case(kind)
-    zs = torch.tensor(ys.reshape(-1, 6), requires_grad=True)
-    wanted = torch.tensor(targets.reshape(-1, *targets.shape[2:]))
-    losses = torch.nn.functional.cross_entropy(
-        zs,
-        wanted.long() if kind == "labels" else wanted,
-        ignore_index=-1,
-        reduction="none",
-        label_smoothing=smoothing,
-    )
-    expected = (losses * torch.tensor(weights.reshape(-1))).sum()
-    expected.backward()
-    loss = SoftmaxCrossEntropy(label_smoothing=smoothing)
-    total, _, backward = loss.forward(ys, targets, weights, context())
-    assert total == pytest.approx(expected.item(), rel=1e-13)
-    np.testing.assert_allclose(backward().reshape(-1, 6), zs.grad, rtol=0, atol=1e-13)
-
-
-def test_mse_equals_pytorch() -> None:
-    torch = pytest.importorskip("torch")
-    ys, targets, _ = random_case("values")
-    zs = torch.tensor(ys, requires_grad=True)
-    expected = torch.nn.functional.mse_loss(zs, torch.tensor(targets))
-    expected.backward()
-    total, weight, backward = MSE().forward(ys, targets, np.ones(ys.shape[:2]), context())
-    assert total / weight == pytest.approx(expected.item(), rel=1e-13)
-    np.testing.assert_allclose(backward() / weight, zs.grad, rtol=0, atol=1e-15)

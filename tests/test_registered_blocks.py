@@ -14,6 +14,9 @@ GROUPS = ("rnnkit.losses", "rnnkit.optimizers", "rnnkit.schedules", "rnnkit.toke
 
 # The options away from their defaults, so that nothing is lost unseen.
 BLOCKS: dict[str, dict[str, Any]] = {
+    "binary_cross_entropy": {"reduction": "sum_time"},
+    "huber": {"reduction": "sum_time", "delta": 0.5},
+    "mae": {"reduction": "sum_time"},
     "mse": {"reduction": "sum_time"},
     "softmax_cross_entropy": {"reduction": "sum_time", "label_smoothing": 0.1},
     "adagrad": {"lr": 1, "epsilon": 1e-8, "weight_decay": 0.5},

@@ -88,9 +88,13 @@ class SoftmaxCrossEntropy(Loss):
         kernels = compiled("softmax")
         if kernels and given_as_labels(ys, targets):
             return {"accuracy": correct_by_kernels(kernels, ys, targets, weights)}
-        labels = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
-        correct = ys.argmax(axis=-1) == labels
-        return {"accuracy": float(np.sum(weights, where=correct, dtype=np.float64))}
+        chosen, wanted = self.decisions(ys, targets)
+        return {"accuracy": float(np.sum(weights, where=chosen == wanted, dtype=np.float64))}
+
+    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
+        """Return (chosen, wanted) (T, B): the largest logit, the label or the likeliest class."""
+        wanted = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
+        return ys.argmax(axis=-1), wanted
 
     def metrics(self, mean: float, unit: str) -> dict[str, float]:
         """Return loss, perplexity, and the bits of a character or byte.
