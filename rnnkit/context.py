@@ -29,19 +29,26 @@ def keyed_generator(
 class Pool:
     """Scratch arrays that are handed out again once the window is closed.
 
-    Fresh memory for every window costs more than the arithmetic of a small cell. Tests set `fill`
-    to NaN, so that a layer that reads what it has not written is seen.
+    Fresh memory for every window costs more than the arithmetic of a small cell. Windows of many
+    lengths would leave arrays of many shapes behind: once they hold more than twice what a window
+    takes, those of other shapes than the last window's are given back. Tests set `fill` to NaN, so
+    that a layer that reads what it has not written is seen.
     """
 
     def __init__(self, fill: float | None = None) -> None:
         self._fill = fill
         self._free: dict[tuple[Shape, DType], list[Array]] = {}
         self._used: list[Array] = []
+        self._held = 0
 
     def take(self, shape: Shape, dtype: DType) -> Array:
         """Return an array with unspecified contents, valid until `recycle`."""
         free = self._free.get((shape, dtype))
-        array = free.pop() if free else np.empty(shape, dtype)
+        if free:
+            array = free.pop()
+        else:
+            array = np.empty(shape, dtype)
+            self._held += array.nbytes
         if self._fill is not None and dtype.kind == "f":
             array.fill(self._fill)
         self._used.append(array)
@@ -49,6 +56,9 @@ class Pool:
 
     def recycle(self) -> None:
         """Close the window: every array taken may be handed out again."""
+        used = sum(array.nbytes for array in self._used)
+        if self._held > 2 * used:
+            self._free, self._held = {}, used
         for array in self._used:
             self._free.setdefault((array.shape, array.dtype), []).append(array)
         self._used.clear()

@@ -1,0 +1,45 @@
+"""Scratch memory: handed out again, and bounded where windows differ in length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnkit.context import Pool
+
+FLOAT = np.dtype(np.float32)
+
+
+def held(pool: Pool) -> int:
+    return sum(array.nbytes for free in pool._free.values() for array in free)
+
+
+def test_equal_windows_get_the_same_memory() -> None:
+    pool = Pool()
+    first = [pool.take((3, 4), FLOAT), pool.take((3, 4), FLOAT)]
+    pool.recycle()
+    again = [pool.take((3, 4), FLOAT), pool.take((3, 4), FLOAT)]
+    assert {id(array) for array in first} == {id(array) for array in again}
+
+
+def test_an_array_in_use_is_not_handed_out_twice() -> None:
+    pool = Pool()
+    first, second = pool.take((5,), FLOAT), pool.take((5,), FLOAT)
+    assert not np.shares_memory(first, second)
+
+
+def test_windows_of_many_lengths_hold_no_more_than_two_of_the_longest() -> None:
+    pool = Pool()
+    for length in [*range(1, 200), *range(200, 0, -7)]:
+        for _ in range(3):
+            pool.take((length, 8), FLOAT)
+        pool.recycle()
+        assert held(pool) <= 2 * 3 * 200 * 8 * FLOAT.itemsize
+        assert held(pool) == pool._held
+
+
+def test_fill_marks_what_was_not_written() -> None:
+    pool = Pool(fill=np.nan)
+    pool.take((2,), FLOAT)[...] = 1
+    pool.recycle()
+    assert np.isnan(pool.take((2,), FLOAT)).all()
+    assert pool.take((2,), np.dtype(np.int32)).dtype == np.int32
