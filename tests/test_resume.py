@@ -180,6 +180,7 @@ def stopped_at(
 
     with monkeypatch.context() as patch:
         patch.setattr(Network, "scan", counted)
+        patch.setattr("rnnkit.memory.window_bytes", lambda *sizes: 0)  # it scans as training does
         read = read_spec(path, Registry())
         with pytest.raises(InterruptedRun) as caught:
             start(read.spec, read.source, folder / "run", folder, Registry(), options)
