@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.block import Record
+from rnnkit.carried import Carried
 from rnnkit.context import Context, keyed_generator
 from rnnkit.kernels.jit import available
 from rnnkit.kernels.sample_plan import Plan, Step, packed
@@ -24,6 +26,9 @@ LOGITS = 2**22
 
 BLOCK = 32
 """Tokens that one call of the compiled sampler makes."""
+
+SKIPPED = 2**16
+"""Random numbers that are passed over at once, where a sample goes on from an earlier one."""
 
 FEW = 4
 """Samples up to which compiled code, one after the other, is faster than a batch in NumPy."""
@@ -93,23 +98,28 @@ def generate(
     prompt: Array,
     count: int,
     sampling: Sampling,
+    begun: Carried | None = None,
 ) -> Iterator[Array]:
     """Yield the next ids (count,), one step at a time, for ever.
 
-    Every sample starts from the same prompt ids (T,) and draws from a generator of its own, so the
-    first of many samples equals the only one. A few of a stack that `compiled` knows are made in
-    blocks by compiled code: the same ids, but where the rounding of a logit decides.
+    Every sample reads the same prompt ids (T,) from where `begun` stands, one stream for all of
+    them or one for each (None: a cold start), and draws from a generator of its own, so the first
+    of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
+    by compiled code: the same ids, but where the rounding of a logit decides.
     """
-    draws = _draws(sampling.seed, count)
+    begun = begun or Carried.cold(network)
+    draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
     ctx = Context()
-    start = network.initial_states(1, ctx.dtype)
-    logits, states = _read(network, params, prompt.astype(np.int32)[:, None], start, ctx)
-    ids = choose(np.repeat(logits, count, axis=0), sampling, next(draws)[0])
+    logits, states = _read(network, params, begun.before(prompt), begun.states, ctx)
+    after = Carried(states, begun.streams, drawn=begun.drawn).spread(count)
+    logits = np.repeat(logits, count // begun.streams, axis=0)
+    ids = choose(logits, sampling, next(draws)[0])
     yield ids
-    plan = compiled(network, params, states) if count <= FEW else None
+    one = after.rows(np.zeros(1, np.intp)).states
+    plan = compiled(network, params, one) if count <= FEW else None
     if plan:
-        yield from _in_blocks(plan, ids, sampling, draws)
-    states = {name: tuple(a.repeat(count, axis=0) for a in s) for name, s in states.items()}
+        yield from _in_blocks(plan, after, ids, sampling, draws)
+    states = after.states
     for drawn in chain.from_iterable(draws):
         logits, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
         ids = choose(logits, sampling, drawn)
@@ -132,17 +142,38 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
     return packed(steps, tuple(chain.from_iterable(states.values())))
 
 
-def log_probabilities(network: Network, params: Mapping[str, Params], ids: Array) -> Array:
-    """Return log p (N - 1,) in nats of each id after the first, given those before it."""
-    ctx = Context()
-    states = network.initial_states(1, ctx.dtype)
-    xs, found = ids[:-1].astype(np.int32)[:, None], []
-    for start, ys, _ in _windows(network, params, xs, states, ctx):
+def log_probabilities(
+    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
+) -> tuple[Array, Carried]:
+    """Return log p (N,) in nats of each of the ids (N,) that one stream sees next, and its state.
+
+    Each is given those before it; the stream stands before its `last` token, which it needs.
+    """
+    ctx, states, found = Context(), begun.states, [np.zeros(0)]
+    for start, ys, after in _windows(network, params, begun.before(ids)[:-1], states, ctx):
         logits = ys[:, 0].astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        found.append(logits[np.arange(len(logits)), ids[start + 1 : start + 1 + len(logits)]])
-    return np.concatenate(found)
+        found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])
+        states = after
+    last = begun.before(ids)[-1].astype(np.int64)
+    return np.concatenate(found), replace(begun, states=states, last=last)
+
+
+def following(
+    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
+) -> tuple[Array, Carried]:
+    """Return the logits (B, V) of what follows ids (T,), and the streams with all of them read."""
+    logits, states = _read(network, params, begun.before(ids), begun.states, Context())
+    return logits, replace(begun, states=states, last=None)
+
+
+def seen(network: Network, params: Mapping[str, Params], ids: Array, begun: Carried) -> Carried:
+    """Return the streams once they have seen ids (T,), the last of which they do not yet read."""
+    ctx, states, xs = Context(), begun.states, begun.before(ids)
+    for _, _, after in _windows(network, params, xs[:-1], states, ctx):
+        states = after
+    return replace(begun, states=states, last=xs[-1].astype(np.int64)) if len(xs) else begun
 
 
 def _read(
@@ -169,23 +200,34 @@ def _windows(
         ctx.pool.recycle()
 
 
-def _draws(seed: int, count: int) -> Iterator[Array]:
-    """Yield blocks (n, count) of numbers, the first of one row; a sample has its own generator."""
-    random = [keyed_generator(seed, "sample", step=k) for k in range(count)]
+def _draws(seed: int, used: Sequence[int]) -> Iterator[Array]:
+    """Yield blocks (n, B) of numbers, the first of one row; a sample has its own generator.
+
+    `used` says how many numbers of each generator were drawn before.
+    """
+    random = [keyed_generator(seed, "sample", step=k) for k in range(len(used))]
+    for generator, count in zip(random, used, strict=True):
+        for start in range(0, count, SKIPPED):
+            generator.random(min(SKIPPED, count - start))
     for size in chain([1], repeat(BLOCK)):
         yield np.stack([r.random(size) for r in random], axis=1)
 
 
 def _in_blocks(
-    plan: Plan, ids: Array, sampling: Sampling, draws: Iterator[Array]
+    plan: Plan, after: Carried, ids: Array, sampling: Sampling, draws: Iterator[Array]
 ) -> Iterator[Array]:
-    """Yield the ids (count,) after `ids`, made by compiled code."""
+    """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams."""
     from rnnkit.kernels.sampler import sample
 
-    plans = [plan._replace(states=plan.states.copy()) for _ in ids]
+    plans = [plan.standing(tuple(_arrays_of(after, k))) for k in range(after.streams)]
     options = sampling.temperature, *sampling.limits(plan.outputs)
     for drawn in draws:
         streams = zip(plans, ids.tolist(), drawn.T.copy(), strict=True)
         found = np.stack([sample(*each, last, row, *options) for each, last, row in streams], 1)
         ids = found[-1]
         yield from found
+
+
+def _arrays_of(after: Carried, stream: int) -> Iterator[Array]:
+    for state in after.states.values():
+        yield from (array[stream] for array in state)

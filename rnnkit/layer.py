@@ -27,6 +27,8 @@ class Layer(Block):
 
     group: ClassVar[str] = "rnnkit.layers"
     causal: ClassVar[bool] = True
+    reads_memory: ClassVar[bool] = False
+    """True where the layer reads what an encoder gave: `params["memory"]` (S, B, F)."""
 
     name: Name | None = None
     init: dict[str, Init] = {}
@@ -74,6 +76,10 @@ class Layer(Block):
 
     def reading(self, inputs: Signal) -> Layer:
         """Return the layer with the width of its inputs, where its own was left to them."""
+        return self
+
+    def attending(self, memory: Signal) -> Layer:
+        """Return the layer with the width of what an encoder gives, where it reads that."""
         return self
 
     def sized(self, target: Signal) -> Layer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from rnnkit.builder import build
+from rnnkit.carried import Carried, joined
 from rnnkit.checkpoint.child import read_untrusted
 from rnnkit.checkpoint.meta import stored_spec
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match, snapshot_of
@@ -17,7 +18,8 @@ from rnnkit.context import Context
 from rnnkit.dataset import Layout, Source, Split
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.evaluate import evaluate
-from rnnkit.generate import Sampling, generate, log_probabilities
+from rnnkit.generate import Sampling, generate, log_probabilities, seen
+from rnnkit.layer import sees_future
 from rnnkit.network import Network, States
 from rnnkit.params import ParamStore
 from rnnkit.registry import Registry
@@ -54,6 +56,34 @@ class Model:
         ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
         return ys, after
 
+    def start(self, streams: int = 1) -> States:
+        """Return the state before the first step of so many streams, for `step`.
+
+        Raises ValueError where a layer reads later inputs: no output can then be given at once.
+        """
+        self._check_online()
+        return self.network.initial_states(streams, np.dtype(np.float32))
+
+    def step(self, x: Array | int, state: States) -> tuple[Array, States]:
+        """Run one step of a stream as it arrives; return (y, state), both to keep.
+
+        `x` is an id or values (F,), and `y` (V,) then; or a step of B streams: ids (B,) or values
+        (B, F), and y (B, V). Steps give what `forward` gives for the whole sequence.
+        """
+        self._check_online()
+        xs = np.asarray(x)
+        single = xs.ndim == (0 if self.network.inputs.ids else 1)
+        ys, after = self.forward(xs[None, None] if single else xs[None], state)
+        return ys[0, 0] if single else ys[0], after
+
+    def _check_online(self) -> None:
+        for name, layer in self.network.named:
+            if sees_future(layer):
+                raise ValueError(
+                    f"layer {name} reads later inputs, so a step has no output of its own: "
+                    "give the whole sequence to forward"
+                )
+
     def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
         """Return `length` more tokens as text; the options are those of `Sampling`.
 
@@ -87,20 +117,50 @@ class Model:
 
         return [added(ids) for ids in samples]
 
-    def stream(self, prompt: str, count: int, sampling: Sampling) -> Iterator[Array]:
-        """Yield the next ids (count,) of so many samples, for ever."""
-        return generate(self.network, self.store.values, self.prompt_ids(prompt), count, sampling)
+    def stream(
+        self, prompt: str, count: int, sampling: Sampling, begun: Carried | None = None
+    ) -> Iterator[Array]:
+        """Yield the next ids (count,) of so many samples, for ever.
+
+        They go on from where `begun` stands, with the prompt read after it (None: a cold start).
+        """
+        ids = self._prompt_of(prompt, begun)
+        return generate(self.network, self.store.values, ids, count, sampling, begun)
+
+    def after(
+        self, prompt: str, samples: Sequence[Sequence[int]], begun: Carried | None = None
+    ) -> Carried:
+        """Return where samples stand that `stream` gave, each cut where its ids end."""
+        before, first = self._prompt_of(prompt, begun), begun or Carried.cold(self.network)
+        first = first.spread(len(samples))
+        parts: list[Carried] = []
+        for k, sample in enumerate(samples):
+            ids = np.concatenate([before, np.array(sample, np.int64)])
+            part = seen(self.network, self.store.values, ids, first.rows(np.array([k])))
+            parts.append(replace(part, drawn=part.drawn + len(sample)))
+        return joined(parts)
+
+    def _prompt_of(self, prompt: str, begun: Carried | None) -> Array:
+        """Return the ids of a prompt; an empty one adds nothing to what `begun` has seen."""
+        ids = self.encode(prompt)
+        return self.prompt_ids(prompt) if begun is None or begun.last is None else ids
 
     def score(self, text: str) -> tuple[Array, Array]:
         """Return (ids, log p): each token of a text with its log-probability in nats.
 
         The text is read as if it began a line. Raises DataError for what the model does not know.
         """
+        return self.score_on(text, self.line_start())[:2]
+
+    def score_on(self, text: str, begun: Carried) -> tuple[Array, Array, Carried]:
+        """Return the same for a text that goes on from where one stream stands, and its end."""
         ids = self.encode(text)
-        if len(ids) == 0:
-            return ids, np.zeros(0)
-        primed = np.concatenate([[self._line_start()], ids]).astype(np.int64)
-        return ids, log_probabilities(self.network, self.store.values, primed)
+        logs, after = log_probabilities(self.network, self.store.values, ids, begun)
+        return ids, logs, after
+
+    def line_start(self) -> Carried:
+        """Return where a stream of text stands that has read nothing: at the start of a line."""
+        return Carried.cold(self.network, last=self._line_start())
 
     def evaluate(
         self,

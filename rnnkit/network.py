@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -35,6 +35,28 @@ class Learned(NamedTuple):
     dstates: States
 
 
+@dataclass
+class Visit:
+    """A layer in the course of a window, and all that it reads there."""
+
+    name: str
+    layer: Layer
+    params: Params
+    xs: Array
+    state: State
+    resets: Array | None
+    ctx: Context
+    found: tuple[Array, State] | None = None
+    """(ys, state), once the layer was run."""
+
+    def done(self) -> tuple[Array, State]:
+        """Return (ys, state), running the layer where nobody did."""
+        if self.found is None:
+            found = self.layer.scan(self.params, self.xs, self.state, self.resets, self.ctx)
+            self.found = found[:2]
+        return self.found
+
+
 @dataclass(frozen=True)
 class Network:
     """Layers whose every width is known; holds no array."""
@@ -43,6 +65,8 @@ class Network:
     loss: Loss
     inputs: Signal
     targets: Signal
+    prefix: str = ""
+    """Stands before the position in the name of a layer."""
 
     @classmethod
     def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
@@ -66,7 +90,7 @@ class Network:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The layers' names: their own, or position and type."""
-        return layer_names(self.layers)
+        return layer_names(self.layers, self.prefix)
 
     @cached_property
     def named(self) -> tuple[tuple[str, Layer], ...]:
@@ -81,6 +105,11 @@ class Network:
     def entering(self) -> dict[str, Signal]:
         """Return the signal that each layer reads, by name."""
         return dict(zip(self.names, signals(self.layers, self.inputs), strict=False))
+
+    def leaving(self) -> dict[str, Signal]:
+        """Return the signal that each layer gives, by name."""
+        entering = self.entering()
+        return {name: layer.output(entering[name]) for name, layer in self.named}
 
     @property
     def outputs(self) -> Signal:
@@ -144,6 +173,23 @@ class Network:
             return dxs, before
 
         return ys, after, backward_all
+
+    def run(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> tuple[Array, States]:
+        """Return what the last layer gives for a window of data, and the states after it."""
+        return self.scan(params, batch.inputs, states, batch.resets, ctx)[:2]
+
+    def visits(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> Iterator[Visit]:
+        """Yield each layer with what it reads in a window; it is run there, or else after it."""
+        xs = batch.inputs
+        for name, layer in self.named:
+            state = states.get(name, ())
+            visit = Visit(name, layer, params[name], xs, state, batch.resets, ctx.at(name))
+            yield visit
+            xs, _ = visit.done()
 
     def learn(
         self,

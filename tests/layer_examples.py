@@ -20,6 +20,11 @@ EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
         {"type": "affine", "units": 3, "tie": "table"},
         {"type": "affine", "units": 3, "init": {"W": {"type": "normal", "std": 0.1}}},
     ),
+    "attention": (
+        {"type": "attention"},
+        {"type": "attention", "score": "additive"},
+        {"type": "attention", "score": "additive", "units": 3},
+    ),
     "bidirectional": (
         {"type": "bidirectional", "layer": {"type": "gru", "units": 3}},
         {"type": "bidirectional", "layer": {"type": "lstm", "units": 3}},

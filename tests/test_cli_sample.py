@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from helpers import Ran, command, done, process
 
-from rnnkit.cli.sample import grow
 from rnnkit.generate import Sampling, choose
+from rnnkit.growing import grow
 from rnnkit.model import Model, load
 from rnnkit.tokenizer import Vocabulary
 from rnnkit.types import Array
@@ -177,7 +177,7 @@ def test_stop_ends_before_the_text(tiny_run: Path, start: int) -> None:
 
 def test_a_stop_that_never_comes_holds_nothing_back(tiny_run: Path) -> None:
     model = load(tiny_run)
-    pieces = [texts[0] for texts in grow(model, "a", 100, 1, Sampling(), "never")]
+    pieces = [grown.texts[0] for grown in grow(model, "a", 100, 1, Sampling(), "never")]
     assert len(pieces) > 2
     assert all(b.startswith(a) for a, b in zip(pieces, pieces[1:], strict=False))
     assert pieces[-1] == model.sample("a", 100)
@@ -242,7 +242,7 @@ class Scripted(Model):
 
     script: tuple[int, ...] = ()
 
-    def stream(self, prompt: str, count: int, sampling: Sampling):  # noqa: ANN201
+    def stream(self, prompt, count, sampling, begun=None):  # noqa: ANN001, ANN201
         return (np.array([token]) for token in self.script)
 
 
@@ -257,7 +257,7 @@ def scripted(run: Path, script: bytes) -> Model:
 def test_bytes_are_written_as_whole_characters(byte_run: Path, before: int) -> None:
     said = ("." * before + "é€😀x").encode() + b"\xff" + "ü".encode() + b"." * 40 + b"\xe2\x82"
     model = scripted(byte_run, said)
-    pieces = [texts[0] for texts in grow(model, "", len(said), 1, Sampling(), None)]
+    pieces = [grown.texts[0] for grown in grow(model, "", len(said), 1, Sampling(), None)]
     assert all(b.startswith(a) for a, b in zip(pieces, pieces[1:], strict=False))
     assert all("\ufffd" not in piece.rstrip(".") for piece in pieces[:1])
     assert pieces[-1] == said.decode(errors="replace")

@@ -19,7 +19,7 @@ def rungs() -> dict[str, int]:
     assert block, "docs/ARCHITECTURE.md has no ladder"
     found: dict[str, int] = {}
     for line in block[1].splitlines():
-        number, names = re.match(r"(\d+)\s+((?:[a-z_]+ ?)+)", line).groups()
+        number, names = re.match(r"(\d+)\s+((?:[a-z0-9_]+ ?)+)", line).groups()
         found |= {name: int(number) for name in names.split()}
     return found
 

@@ -56,6 +56,9 @@ def load_snapshot(path: Path) -> Snapshot:
 
 def snapshot_of(image: Image, where: object) -> Snapshot:
     """Give the parts of a verified image their meaning; raises CheckpointError."""
+    if "states" in image.blobs:
+        message = "a file of states, not a checkpoint; give it as --state-in"
+        raise CheckpointError.of("CKPT_META", message, where)
     unknown = set(image.blobs) - {"meta", "vocabulary"}
     if "meta" not in image.blobs or unknown:
         raise CheckpointError.of(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rnnkit.errors import RnnkitError
+from rnnkit.errors import DataError, RnnkitError
 from rnnkit.rundir import RunDir
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -78,6 +79,29 @@ def running(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def carrying(function: F) -> F:
+    """Add the options of a verb whose states go on from a file, and to one."""
+    options = (
+        click.option("--state-in", type=PATH, help="Go on from the states in this file."),
+        click.option("--state-out", type=PATH, help="Write the states at the end to this file."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def located(name: str, line: int) -> Iterator[None]:
+    """Give what is wrong with one line of a file its place, `name:line`."""
+    try:
+        yield
+    except DataError as error:
+        first = [
+            replace(p, message=p.message.replace(" at line 1,", " at")) for p in error.problems
+        ]
+        raise DataError(*(replace(p, where=f"{name}:{line}") for p in first)) from None
 
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.cli.common import PATH, carrying, emit, located, print_json, verb
 
 if TYPE_CHECKING:
+    from rnnkit.carried import Carried
     from rnnkit.generate import Sampling
+    from rnnkit.growing import Grown
     from rnnkit.model import Model
-
-PIECE = 32
-"""Tokens between two writes, or an eighth of what is there: text appears as it is made."""
 
 
 @verb("sample")
@@ -62,6 +61,10 @@ PIECE = 32
     type=click.IntRange(1, 65536),
     help="How many samples.",
 )
+@click.option(
+    "--stream", is_flag=True, help="Answer each line of stdin at once, the state carried on."
+)
+@carrying
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,
@@ -74,33 +77,88 @@ def command(
     stop: str | None,
     seed: int,
     count: int,
+    stream: bool,
+    state_in: Path | None,
+    state_out: Path | None,
     untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
     """Generate text with the model of CHECKPOINT, a file or a run directory.
 
-    Only the text goes to stdout, the prompt before it.
+    Only the text goes to stdout, the prompt before it. --state-in goes on where a stream stood
+    when --state-out wrote it, also its random numbers; the states of one stream serve -n samples.
     """
     from rnnkit.generate import Sampling
     from rnnkit.model import load
+    from rnnkit.states import check_continues, load_states, save_states
 
     if temperature != temperature or top_p != top_p:
         raise click.UsageError("--temperature and --top-p must be numbers, received nan")
+    if stream and (count > 1 or prompt == "-"):
+        raise click.UsageError(
+            "--stream reads stdin and answers each line once: leave out "
+            + ("-n" if count > 1 else "--prompt -")
+        )
     model = load(checkpoint, untrusted=untrusted)
+    begun = load_states(state_in, model, count) if state_in else None
+    sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
+    if state_out:
+        check_continues(model)
+    asked = Asked(model, sampling, length, stop or None)
     given = _stdin() if prompt == "-" else prompt
     model.encode(given)  # what the model does not know is told before anything is written
-    sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
-    texts = grow(model, given, length, count, sampling, stop or None)
+    if stream:
+        answer(asked, given, begun, state_out, as_json)
+    else:
+        after = one_go(asked, given, count, begun, as_json)
+        if state_out:
+            save_states(state_out, model, after())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is sampled, and how."""
+
+    model: Model
+    sampling: Sampling
+    length: int
+    stop: str | None
+
+    def grow(self, prompt: str, count: int, begun: Carried | None) -> Iterator[Grown]:
+        """Yield the samples as they grow."""
+        from rnnkit.growing import grow
+
+        return grow(self.model, prompt, self.length, count, self.sampling, self.stop, begun)
+
+    def ended(self, prompt: str, grown: Grown, begun: Carried | None) -> Carried:
+        """Return where the samples stand."""
+        from rnnkit.growing import ended
+
+        return ended(self.model, prompt, grown.ids, self.stop, begun)
+
+
+def one_go(
+    asked: Asked, given: str, count: int, begun: Carried | None, as_json: bool
+) -> Callable[[], Carried]:
+    """Write samples of one prompt; return what tells where they stand."""
+    pieces = asked.grow(given, count, begun)
     # Bytes that are no UTF-8, which a model of bytes may be given, cannot be shown as they are.
     shown = given.encode(errors="surrogateescape").decode(errors="replace")
     if as_json or count > 1:
-        (samples,) = deque(texts, maxlen=1)
-        result = {"prompt": shown, "seed": seed, "samples": samples}
-        emit(as_json, result, "\n\n".join(shown + sample for sample in samples))
-        return
+        (grown,) = deque(pieces, maxlen=1)
+        result = {"prompt": shown, "seed": asked.sampling.seed, "samples": grown.texts}
+        emit(as_json, result, "\n\n".join(shown + sample for sample in grown.texts))
+    else:
+        grown = write(shown, pieces)
+    return lambda: asked.ended(given, grown, begun)
+
+
+def write(shown: str, pieces: Iterator[Grown]) -> Grown:
+    """Write a sample as it grows, after what is shown before it; return it whole."""
     written = -1
-    for (text,) in texts:
+    for grown in pieces:
+        (text,) = grown.texts
         if written < 0:
             click.echo(shown, nl=False)
             written = 0
@@ -108,38 +166,41 @@ def command(
         sys.stdout.flush()
         written = len(text)
     click.echo()
+    sys.stdout.flush()
+    return grown
 
 
-def grow(
-    model: Model, prompt: str, length: int, count: int, sampling: Sampling, stop: str | None
-) -> Iterator[list[str]]:
-    """Yield the samples as they grow; each stays as it is once it has met `stop`.
+def answer(
+    asked: Asked, prompt: str, begun: Carried | None, state_out: Path | None, as_json: bool
+) -> None:
+    """Answer each line of stdin at once; the state goes from line to line, then to the file.
 
-    What may still change, because a token goes on or `stop` may be under way, is held back.
+    An answer ends where `--stop` begins, at the end of a line unless told otherwise. However the
+    conversation ends, what is saved stands after its last whole answer.
     """
-    steps = model.stream(prompt, count, sampling)
-    samples: list[list[int]] = [[] for _ in range(count)]
-    drawn, done = 0, False
-    while not done:
-        piece = list(islice(steps, min(max(PIECE, drawn // 8), length - drawn)))
-        rows = zip(*(ids.tolist() for ids in piece), strict=True)
-        for sample, added in zip(samples, rows, strict=False):
-            sample += added
-        drawn += len(piece)
-        texts = model.continuations(prompt, samples)
-        done = drawn == length or all(stop is not None and stop in text for text in texts)
-        yield [_settled(text, stop, done) for text in texts]
+    from rnnkit.states import save_states
+
+    asked = replace(asked, stop=asked.stop or "\n")
+    stands = begun or asked.model.line_start()
+    if prompt:
+        stands = asked.model.after(prompt, [[]], stands)
+    try:
+        for number, data in enumerate(sys.stdin.buffer, 1):
+            line = data.decode(errors="surrogateescape")
+            with located("stdin", number):
+                asked.model.encode(line)
+            pieces = asked.grow(line, 1, stands)
+            if as_json:
+                (grown,) = deque(pieces, maxlen=1)
+                print_json({"line": number, "answer": grown.texts[0]})
+                sys.stdout.flush()
+            else:
+                grown = write("", pieces)
+            stands = asked.ended(line, grown, stands)
+    finally:
+        if state_out:
+            save_states(state_out, asked.model, stands)
 
 
 def _stdin() -> str:
     return sys.stdin.buffer.read().decode(errors="surrogateescape")
-
-
-def _settled(text: str, stop: str | None, done: bool) -> str:
-    """Return the part of a growing text that stays."""
-    if stop and stop in text:
-        return text[: text.index(stop)]
-    if done:
-        return text
-    held = max(len(stop) - 1 if stop else 0, 1)
-    return text[: max(len(text) - held, 0)].rstrip("\ufffd")

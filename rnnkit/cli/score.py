@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, number, table, verb
+from rnnkit.cli.common import PATH, carrying, emit, number, table, verb
 from rnnkit.errors import DataError
 from rnnkit.storage import read_regular
 
 if TYPE_CHECKING:
     from rnnkit.model import Model
+    from rnnkit.types import Array
 
 LIMIT = 2**30
 
@@ -24,19 +26,42 @@ LIMIT = 2**30
 @click.argument("checkpoint", type=PATH)
 @click.argument("file", type=PATH, default=Path("-"))
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
-def command(checkpoint: Path, file: Path, per_token: bool, as_json: bool, verbose: bool) -> None:
+@carrying
+def command(
+    checkpoint: Path,
+    file: Path,
+    per_token: bool,
+    state_in: Path | None,
+    state_out: Path | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
-    Each line is read from a cold start, as if it began a line. Logarithms are natural. Prints the
-    log-probability, the perplexity of a token and the line, with tabs between them.
+    Each line is read from a cold start, as if it began a line. With --state-in or --state-out FILE
+    is one text instead, that goes on from line to line: the token that ends a line counts with it.
+    Logarithms are natural. Prints the log-probability, the perplexity of a token and the line, with
+    tabs between them.
     """
     from rnnkit.model import load
+    from rnnkit.states import check_continues, load_states, save_states
 
     model = load(checkpoint)
-    records = [scored(model, line, per_token) for line in lines_of(model, file)]
+    if state_in or state_out:
+        check_continues(model)
+        stands = load_states(state_in, model) if state_in else model.line_start()
+        lines, records = re.findall(r"[^\n]*\n|[^\n]+", text_of(model, file)), []
+        for line in lines:
+            ids, logs, stands = model.score_on(line, stands)
+            records.append(scored(model, line.removesuffix("\n"), ids, logs, per_token))
+    else:
+        lines = lines_of(model, file)
+        records = [scored(model, line, *model.score(line), per_token) for line in lines]
     text = "\n".join(map(as_text, records))
     if as_json or records:
         emit(as_json, {"checkpoint": str(model.path), "lines": records}, text)
+    if state_out:
+        save_states(state_out, model, stands)
 
 
 def lines_of(model: Model, file: Path) -> list[str]:
@@ -44,6 +69,12 @@ def lines_of(model: Model, file: Path) -> list[str]:
 
     Only a line feed ends a line, as in the text that the model learned from.
     """
+    text = text_of(model, file)
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def text_of(model: Model, file: Path) -> str:
+    """Return the text of a file or of stdin, all of it known to the model; raises DataError."""
     stdin = str(file) == "-"
     data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
     text = data.decode(errors="surrogateescape")
@@ -52,12 +83,11 @@ def lines_of(model: Model, file: Path) -> list[str]:
     except DataError as error:
         name = "stdin" if stdin else str(file)
         raise DataError(*(replace(p, where=name) for p in error.problems)) from None
-    return text.removesuffix("\n").split("\n") if text else []
+    return text
 
 
-def scored(model: Model, line: str, per_token: bool) -> dict[str, Any]:
+def scored(model: Model, line: str, ids: Array, logs: Array, per_token: bool) -> dict[str, Any]:
     """Return what is printed of one line; its perplexity is per token."""
-    ids, logs = model.score(line)
     total = float(logs.sum())
     mean = -total / len(logs) if len(logs) else 0.0
     record: dict[str, Any] = {

@@ -81,6 +81,13 @@ class Plan(NamedTuple):
             found += [self.states[None, start : start + units] for start in starts]
         return tuple(found)
 
+    def standing(self, state: State) -> Plan:
+        """Return a plan of the same matrices with a hidden state of its own."""
+        plan = self._replace(states=self.states.copy())
+        for mine, given in zip(plan.state, state, strict=True):
+            mine[...] = given
+        return plan
+
 
 def packed(steps: Sequence[Step], state: State) -> Plan | None:
     """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
@@ -97,10 +104,7 @@ def packed(steps: Sequence[Step], state: State) -> Plan | None:
         matrix[:rows, : step.W.shape[1]] = step.W
         matrix[rows, : step.bias.size] = step.bias
     states = np.zeros(room, np.float32)
-    plan = Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1])
-    for mine, given in zip(plan.state, state, strict=True):
-        mine[...] = given
-    return plan
+    return Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1]).standing(state)
 
 
 def _program(steps: Sequence[Step]) -> tuple[list[tuple[int, ...]], int, int]:

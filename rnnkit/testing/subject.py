@@ -16,6 +16,9 @@ from rnnkit.types import Array, DType, Shape
 
 STEPS, STREAMS, WIDTH = 6, 4, 5
 
+MEMORY = 3
+"""Steps of the source that a layer with a named input reads."""
+
 RESETS = ((0, 0), (4, 0), (3, 1), (4, 1), (5, 2))
 """(step, stream): the first and the last step, two in a row; the last stream has none."""
 
@@ -32,7 +35,7 @@ class Subject:
 
     def __init__(self, layer: Layer, inputs: Signal | None, seed: int) -> None:
         self.inputs = inputs or readable(layer)
-        layer = layer.reading(self.inputs)
+        layer = layer.attending(Signal(self.inputs.width)).reading(self.inputs)
         if layer.output(self.inputs).width is None:
             layer = layer.sized(Signal(WIDTH - 2))
         self.layer = layer
@@ -90,6 +93,9 @@ class Subject:
             params[f"params.{name}"] = 0.3 * _normal(random, spec.shape)
             if isinstance(spec, ParamSpec):
                 params[f"params.{name}"] += spec.draw(random)
+        if self.layer.reads_memory:
+            shape = (MEMORY, STREAMS, self.inputs.known())
+            params["params.memory"] = _normal(random, shape)
         return {name: array.astype(FLOAT32).astype(FLOAT64) for name, array in params.items()}
 
     def _inputs(self, random: np.random.Generator) -> Array:

@@ -21,6 +21,12 @@ Arrays: TypeAlias = dict[str, Array]
 _STREAM_AXIS = {"xs": 1, "resets": 1, "dys": 1, "ys": 1, "dxs": 1, "state": 0, "dstate": 0}
 
 
+def _stream_axis(name: str) -> int | None:
+    """Return the axis of streams; an encoder's outputs have one although they are named."""
+    kind, _, rest = name.partition(".")
+    return 1 if rest == "memory" else _STREAM_AXIS.get(kind)
+
+
 @dataclass(frozen=True)
 class Window:
     """What one call of `scan` and its backward read."""
@@ -60,7 +66,7 @@ class Window:
 
 def pick_streams(arrays: Mapping[str, Array], index: Sequence[int]) -> Arrays:
     """Return the arrays that have an axis of streams, cut to some of them."""
-    axes = {name: _STREAM_AXIS.get(name.partition(".")[0]) for name in arrays}
+    axes = {name: _stream_axis(name) for name in arrays}
     return {
         name: np.ascontiguousarray(np.take(arrays[name], index, axis))
         for name, axis in axes.items()
@@ -70,7 +76,7 @@ def pick_streams(arrays: Mapping[str, Array], index: Sequence[int]) -> Arrays:
 
 def join_streams(columns: Sequence[Mapping[str, Array]]) -> Arrays:
     """Return the results of single streams side by side, their parameter gradients summed."""
-    axes = {name: _STREAM_AXIS.get(name.partition(".")[0]) for name in columns[0]}
+    axes = {name: _stream_axis(name) for name in columns[0]}
     return {
         name: np.concatenate([column[name] for column in columns], axis)
         if axis is not None
