@@ -23,6 +23,7 @@ VERBS = {
     "check": "Report every error of a spec.",
     "explain": "Show layers, shapes, parameters, memory and streams.",
     "show": "Show what a checkpoint or a run holds.",
+    "plot": "Draw the curves of runs.",
     "plugins": "List every type and where it comes from.",
     "schema": "Write the JSON Schema of specs.",
     "doctor": "Report what decides results and speed here.",

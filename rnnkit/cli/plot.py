@@ -1,0 +1,80 @@
+"""rnnkit plot: what training did, step by step, for one run or several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.cli.picture import drawing, picture, unknown
+
+if TYPE_CHECKING:
+    from rnnkit.plots.panel import Curve, Panel
+
+
+@verb("plot")
+@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Draw this one, such as loss or valid_loss; may be repeated "
+    "(default: loss, perplexity, gradient_norm and lr).",
+)
+@click.option("--log", is_flag=True, help="A logarithmic scale.")
+@click.option(
+    "--smooth",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="WEIGHT",
+    help="Exponential mean of what training gives: a line counts WEIGHT times as much as the next.",
+)
+@drawing
+def command(
+    runs: tuple[Path, ...],
+    metrics: tuple[str, ...],
+    log: bool,
+    smooth: float,
+    out: Path | None,
+    terminal: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Draw loss, perplexity, gradient norm and learning rate of each RUN over its steps.
+
+    RUN is a run directory, also one that is still training. With --out the picture is one SVG,
+    which needs the extra rnnkit[plot]; without it the curves are drawn in the terminal.
+    """
+    from rnnkit.plots.metrics import DEFAULT, metric_names, panels, read_history
+
+    if math.isnan(smooth):
+        raise click.UsageError("--smooth: expected a weight from 0 to 1, received nan")
+    histories = [read_history(run) for run in dict.fromkeys(runs)]
+    known = metric_names(histories)
+    for name in metrics:
+        if name not in known:
+            raise unknown("metric", name, known)
+    wanted = list(dict.fromkeys(metrics)) or [name for name in DEFAULT if name in known]
+    drawn = panels(histories, wanted, log, smooth)
+    text = picture(drawn, out, terminal, as_json)
+    result = {"out": None if out is None else str(out), "panels": as_objects(drawn)}
+    if as_json or text:
+        emit(as_json, result, text)
+
+
+def as_objects(panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    """Return panels as --json prints them."""
+    return [
+        {"title": p.title, "x": p.x_label, "y": p.y_label, "curves": [*map(_curve, p.curves)]}
+        for p in panels
+    ]
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    ys = [y if math.isfinite(y) else None for y in curve.ys]
+    return {"name": curve.name, "x": list(curve.xs), "y": ys}

@@ -1,0 +1,1 @@
+"""Pictures: curves of training and of gradients, as SVG or in a terminal."""

@@ -1,0 +1,68 @@
+"""What is drawn: curves in panels, one above the other; how is for `svg` and `terminal`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of one curve; NaN in `ys` leaves a gap.
+
+    Curves of one `group`, such as those of one run, have one colour; `points` marks each point.
+    """
+
+    name: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    group: int = 0
+    style: Literal["line", "points"] = "line"
+
+    def drawn(self, log: bool) -> list[tuple[float, float]]:
+        """Return the points as they are drawn: NaN where one cannot be on the scale."""
+        return [(x, _on_scale(y, log)) for x, y in zip(self.xs, self.ys, strict=True)]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves over one pair of axes; the labels carry the units."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the greatest of what is drawn; `y` in powers of ten where the scale is log."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+def bounds(panel: Panel) -> Bounds | None:
+    """Return what the axes of a panel span; None where it has no point to draw."""
+    points = [p for curve in panel.curves for p in curve.drawn(panel.log) if math.isfinite(p[1])]
+    if not points:
+        return None
+    return Bounds(_span(x for x, _ in points), _span(y for _, y in points))
+
+
+def _span(values: Iterable[float]) -> tuple[float, float]:
+    found = sorted(values)
+    low, high = found[0], found[-1]
+    if high > low:
+        return low, high
+    margin = abs(low) / 10 or 1.0
+    return low - margin, high + margin
+
+
+def _on_scale(y: float, log: bool) -> float:
+    if not math.isfinite(y) or (log and y <= 0):
+        return math.nan
+    return math.log10(y) if log else y

@@ -1,0 +1,100 @@
+"""An SVG of panels: standalone, the same bytes each time, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from rnnkit.errors import PluginError
+from rnnkit.plots import svg as module
+from rnnkit.plots.panel import Curve, Panel
+
+PANELS = [
+    Panel("loss", "step (updates)", "loss (nats)", (Curve("run $a$", (1, 2), (3.0, 1.0)),)),
+    Panel(
+        "norm",
+        "step (updates)",
+        "norm (L2)",
+        (
+            Curve("one", (1, 2, 3), (1.0, float("nan"), 3.0)),
+            Curve("two", (1,), (2.0,), group=1, style="points"),
+        ),
+        log=True,
+    ),
+]
+needs_matplotlib = pytest.mark.skipif(
+    not module.available(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
+)
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture
+def drawn(strict_numerics: None) -> bytes:
+    return module.svg(PANELS)
+
+
+@needs_matplotlib
+def test_it_is_an_svg_with_the_labels_as_text(drawn: bytes) -> None:
+    root = ET.fromstring(drawn)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    words = {"".join(node.itertext()).strip() for node in root.iter(f"{root.tag[:-3]}text")}
+    assert {"step (updates)", "loss (nats)", "norm (L2)", "loss", "one", "two"} <= words
+
+
+@needs_matplotlib
+def test_it_names_no_address(drawn: bytes) -> None:
+    text = re.sub(r'xmlns(:\w+)?="[^"]*"', "", drawn.decode())
+    assert "http" not in text and "<!DOCTYPE" not in text and "@import" not in text
+    assert set(re.findall(r'href="(.)', text)) <= {"#"}
+
+
+@needs_matplotlib
+def test_equal_panels_give_equal_bytes(drawn: bytes) -> None:
+    import matplotlib
+
+    with matplotlib.rc_context({"lines.linewidth": 9, "svg.hashsalt": "mine"}):
+        assert module.svg(PANELS) == drawn
+        assert matplotlib.rcParams["lines.linewidth"] == 9
+    assert module.svg(PANELS[:1]) != drawn
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(PluginError) as caught:
+        module.svg(PANELS)
+    assert str(caught.value) == (
+        "[PLOT_NO_MATPLOTLIB] an SVG needs matplotlib, which is not installed "
+        "(pip install 'rnnkit[plot]', or leave out --out: then the curves are drawn in the "
+        "terminal)"
+    )
+
+
+@needs_matplotlib
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open it (apt: chromium)")
+def test_a_browser_renders_it_and_fetches_nothing(drawn: bytes, tmp_path: Path) -> None:
+    file, log = tmp_path / "plot.svg", tmp_path / "net.json"
+    file.write_bytes(drawn)
+    page = tmp_path / "page.html"  # tells in the DOM what the browser has laid out and loaded
+    page.write_text(
+        f"<body>{drawn.decode().split('?>', 1)[1]}<script>"
+        "const box = document.querySelector('#axes_1').getBoundingClientRect();"
+        "const loaded = performance.getEntriesByType('resource').length;"
+        "document.title = `${box.width > 300 && box.height > 100} ${loaded}`</script></body>"
+    )
+    options = [
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu",
+        f"--user-data-dir={tmp_path}/profile", "--no-first-run", "--disable-background-networking",
+    ]  # fmt: skip
+    tell = {"capture_output": True, "timeout": 120, "check": True}
+    dom = subprocess.run([*options, "--dump-dom", page.as_uri()], **tell)
+    assert b"<title>true 0</title>" in dom.stdout
+    picture = tmp_path / "plot.png"
+    shot = [f"--screenshot={picture}", f"--log-net-log={log}", file.as_uri()]
+    subprocess.run([*options, *shot], **tell)
+    assert picture.stat().st_size > 5000  # a blank page takes less
+    assert not re.search(r'"url":"https?://[^"]*(w3|matplotlib)[^"]*"', log.read_text())
