@@ -31,7 +31,7 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
     Raises DataError for what cannot be read, SpecError where two widths do not fit.
     """
     source = spec.data.open(Path(root))
-    resolved, network = build_network(spec, source.inputs, source.targets)
+    resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
     store.initialize(spec.train.seed)
     return Model(Path(spec.name), resolved, network, store, source.vocabulary)

@@ -121,6 +121,8 @@ class Dataset(Block):
     def text_tokenizer(self) -> Tokenizer | None:
         """Return what turns text into ids, None where the data is no text."""
         return None
+    whole: ClassVar[bool] = False
+    """True where a window is a batch of whole sequences, each from a state of its own."""
 
     def of_file(self, path: Path) -> Dataset:
         """Return the same kind of data from one file, all of it in the `test` split."""
@@ -129,3 +131,18 @@ class Dataset(Block):
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
         """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""
         raise NotImplementedError(f"{type(self).__name__}.open")
+    def fitted(self, source: Source) -> Dataset:
+        """Return the dataset with what it learned from the training part, such as its classes.
+
+        The resolved spec holds it, and so a checkpoint; `open` then takes it as given.
+        """
+        return self
+
+    def laid_out(self, source: Source, layout: Layout) -> Layout:
+        """Return the layout as it is read: of whole sequences the window is the longest one."""
+        return layout
+
+    def in_words(self, source: Source, layout: Layout) -> str:
+        """Return how training reads the data; "" for streams of tokens, which need no word."""
+        return ""
+

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from rnnkit.context import Context, Pool
-from rnnkit.dataset import Layout, Source, Split
+from rnnkit.dataset import Dataset, Layout, Source, Split
 from rnnkit.network import Network, copied
 from rnnkit.recompute import blocks
 from rnnkit.types import Params
@@ -43,7 +44,9 @@ def evaluate(
         for block in blocks(length) if in_blocks else (slice(0, length),):
             targets, weights = batch.targets[block], batch.weights[block]
             xs, resets = batch.inputs[block], batch.resets[block]
-            ys, after, _ = network.scan(params, xs, states, resets, ctx.later(block.start))
+            valid = None if batch.valid is None else batch.valid[block]
+            here = replace(ctx.later(block.start), valid=valid)
+            ys, after, _ = network.scan(params, xs, states, resets, here)
             part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
             total, weight = total + part, weight + part_weight
             sums.update(network.loss.counts(ys, targets, weights))
@@ -66,8 +69,10 @@ def metric_names(network: Network, unit: str) -> list[str]:
     return [*network.loss.metrics(0.0, unit), *counts]
 
 
-def protocol(layout: Layout, size: int) -> dict[str, object]:
+def protocol(data: Dataset, layout: Layout, size: int) -> dict[str, object]:
     """Return how a result was measured, which changes the number and is printed beside it."""
+    if data.whole:
+        return {"streams": layout.streams, "start": "cold", "read": size}
     return {
         "streams": layout.streams,
         "window": layout.window,

@@ -70,7 +70,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
         gradients=parameters,
         optimizer=parameters * len(train.optimizer.used_slots()),
         state=state,
-        batch=row * train.streams * train.window,
+        batch=row * train.streams * _steps(spec, source),
         window=None,
     )
     if counted.total > budget:
@@ -82,7 +82,8 @@ def _window(spec: Spec, network: Network, source: Source) -> int | None:
     """Return the bytes that a window takes; None where a layer raises, as its trial will tell."""
     train = spec.train
     restarts = _restarts(spec, source)
-    cuts = blocks(train.window) if train.recompute else (slice(0, train.window),)
+    steps = _steps(spec, source)
+    cuts = blocks(steps) if train.recompute else (slice(0, steps),)
     try:
         found = window_bytes(network, cuts[0].stop, train.streams, restarts)
     except MemoryError:
@@ -91,6 +92,11 @@ def _window(spec: Spec, network: Network, source: Source) -> int | None:
         return None
     # Of each block the state that enters it is kept, of one also the gradient of its state.
     return found + (len(cuts) * _state_bytes(network, train.streams) if len(cuts) > 1 else 0)
+
+
+def _steps(spec: Spec, source: Source) -> int:
+    """Return the steps of the longest window."""
+    return spec.data.laid_out(source, spec.train.layout()).window
 
 
 def _restarts(spec: Spec, source: Source) -> bool:

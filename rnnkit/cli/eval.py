@@ -86,7 +86,7 @@ def command(
     if chosen not in source.splits():
         message = f"has no {chosen} split (it has {', '.join(source.splits())}; give --split)"
         raise DataError.of("DATA_NO_SPLIT", message, checkpoint)
-    how = protocol(model.layout(streams, window), source.size(chosen))
+    how = protocol(model.spec.data, model.layout(streams, window), source.size(chosen))
     with limited_threads(threads):
         metrics = model.evaluate(chosen, source, streams=streams, window=window)
     result = {

@@ -39,7 +39,7 @@ def command(
 
     document = read_spec(spec, Registry(), overrides)
     source = document.spec.data.open(data_root or spec.parent)
-    resolved, network = build(document.spec, source.inputs, source.targets)
+    resolved, network = build(document.spec.fitted(source), source.inputs, source.targets)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget())
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs

@@ -102,6 +102,8 @@ def reporter() -> Iterator[Reporter]:
 def streams_in_words(spec: Spec, source: Source) -> str:
     """Return the layout of the training data: streams, windows, state, and what is left over."""
     train, layout = spec.train, spec.train.layout()
+    if words := spec.data.in_words(source, layout):
+        return words
     tokens = source.size("train")
     per_stream = (tokens - 1) // train.streams
     windows = source.windows("train", layout)

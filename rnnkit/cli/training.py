@@ -78,7 +78,8 @@ def _print_end(outcome: Outcome, model: Path, test: Mapping[str, object], as_jso
     if test:
         lines.append("test  " + "  ".join(f"{k} {number(v)}" for k, v in test.items()))
     lines.append(f"model  {model}")
-    follow = "sample" if outcome.reason == "finished" else "resume"
+    then = "sample" if outcome.spec.data.predicts_next else "eval"
+    follow = then if outcome.reason == "finished" else "resume"
     lines.append(f"next   rnnkit {follow} {shlex.quote(str(run.path))}")
     result = {
         "run": str(run.path),
@@ -97,5 +98,5 @@ def _tested(outcome: Outcome, path: Path, registry: Registry) -> Mapping[str, ob
     if "test" not in source.splits():
         return {}
     model = load(path, registry)
-    how = protocol(model.layout(), source.size("test"))
+    how = protocol(model.spec.data, model.layout(), source.size("test"))
     return {**model.evaluate("test", source), **how}

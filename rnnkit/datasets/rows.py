@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from rnnkit.errors import DataError, Problem, printable
@@ -71,7 +72,7 @@ def read_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
 def _json_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
     for line, text in enumerate(data.splitlines(), 1):
         if text.strip():
-            fields = bad.attempt(name, line, lambda text=text: _object(text))  # type: ignore[misc]
+            fields = bad.attempt(name, line, partial(_object, text))
             if fields is not None:
                 yield Row(line, fields)
 
@@ -122,7 +123,7 @@ def _csv_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
         if header is None:
             header = _header(cells, name)
         elif cells:
-            fields = bad.attempt(name, line, lambda: _fields(header, cells))
+            fields = bad.attempt(name, line, partial(_fields, header, cells))
             if fields is not None:
                 yield Row(line, fields)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -102,6 +102,8 @@ def batch_of(part: Part, turn: Turn) -> Batch:
 
 class WholeSequences(Dataset):
     """What datasets of whole sequences share."""
+
+    whole: ClassVar[bool] = True
 
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rnnkit.block import Name, Record, Size, nested
-from rnnkit.dataset import Dataset, Layout
+from rnnkit.dataset import Dataset, Layout, Source
 from rnnkit.layer import LayerBlock
 from rnnkit.loss import Loss
 from rnnkit.optimizer import Optimizer
@@ -146,3 +146,7 @@ def canonical_json(value: object) -> bytes:
     return (
         json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     ).encode()
+    def fitted(self, source: Source) -> Spec:
+        """Return the spec with what its dataset learned from the training part."""
+        return self.model_copy(update={"data": self.data.fitted(source)})
+

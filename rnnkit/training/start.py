@@ -51,6 +51,7 @@ class Outcome:
     reason: str
     progress: Progress
     source: Source
+    spec: Spec
 
 
 def start(
@@ -164,7 +165,7 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
-    resolved, network = build(spec, source.inputs, source.targets)
+    resolved, network = build(spec.fitted(source), source.inputs, source.targets)
     budget = o.max_memory or default_budget()
     memory(resolved, network, source, budget).check(budget)
     return Session(run, registry, source, resolved, network, fingerprint())
@@ -235,7 +236,7 @@ def _train(
     finally:
         journal.close()
     run.note(status="finished" if reason == "finished" else "stopped")
-    return Outcome(run, reason, training.progress, session.source)
+    return Outcome(run, reason, training.progress, session.source, session.spec)
 
 
 def _distributions(meta: Meta) -> dict[str, str]:

@@ -60,13 +60,14 @@ class Training:
             Progress(schedule=schedule.start() if schedule else None),
         )
 
-    def context(self) -> Context:
-        """Return the context of the next update."""
+    def context(self, batch: Batch) -> Context:
+        """Return the context of the next update, which learns from this batch."""
         return Context(
             train=True,
             dtype=self.store.flat.dtype,
             seed=self.spec.train.seed,
             step=self.progress.step + 1,
+            valid=batch.valid,
             pool=self.pool,
         )
 
@@ -88,7 +89,7 @@ class Training:
         store.grad.fill(0)
         learn = learn_in_blocks if train.recompute else Network.learn
         total, weight, states = learn(
-            network, store.values, store.grads, batch, self.states, self.context()
+            network, store.values, store.grads, batch, self.states, self.context(batch)
         )
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
@@ -118,7 +119,9 @@ class Training:
         code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
         step, length = self.progress.step + 1, len(batch.weights)
         cuts = blocks(length) if self.spec.train.recompute else (slice(0, length),)
-        what = first_nonfinite(self.network, self.store, batch, self.states, self.context(), cuts)
+        what = first_nonfinite(
+            self.network, self.store, batch, self.states, self.context(batch), cuts
+        )
         return DivergedError.of(
             f"NUM_NONFINITE_{code}",
             f"step {step}: {what} is not finite "

@@ -1,0 +1,273 @@
+"""Sequences from JSONL and CSV: what each kind gives, what is stored, how bad rows are named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnkit.dataset import Layout, Split
+from rnnkit.datasets.sequences import Sequences
+from rnnkit.datasets.whole import WholeSource
+from rnnkit.errors import DataError
+from rnnkit.registry import Registry
+
+CHARS = {"kind": "text", "key": "text", "tokenizer": {"type": "char"}}
+LABEL = {"kind": "class", "key": "label"}
+TAGGED = {"inputs": {"kind": "tokens", "key": "tokens"}, "targets": {**LABEL, "each": True}}
+
+
+def block(**fields: Any) -> Sequences:
+    given = {"type": "sequences", "path": "d.jsonl", "split": [1, 0, 0], "targets": LABEL, **fields}
+    return Sequences.model_validate_json(json.dumps(given), context={"catalog": Registry()})
+
+
+def write(folder: Path, rows: Sequence[Any], name: str = "d.jsonl") -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def opened(folder: Path, rows: Sequence[Any], name: str = "d.jsonl", **fields: Any) -> WholeSource:
+    return block(path=name, **fields).open(write(folder, rows, name))
+
+
+def one(source: WholeSource, split: Split = "train") -> Any:
+    (batch,) = source.batches(split, Layout(9, 1, tail=True), None)
+    return batch
+
+
+def refused(folder: Path, rows: Sequence[Any], name: str = "d.jsonl", **fields: Any) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        opened(folder, rows, name, **fields)
+    return str(caught.value).splitlines()
+
+
+def test_text_with_a_label_at_its_last_step(tmp_path: Path) -> None:
+    rows = [{"text": "abc", "label": "x"}, {"text": "b", "label": "y"}]
+    source = opened(tmp_path, rows, inputs=CHARS)
+    batch = one(source)
+    assert source.vocabulary.tokens == ("\n", "a", "b", "c")
+    assert batch.inputs[:, :2].T.tolist() == [[1, 2, 3], [0, 0, 2]]
+    assert batch.targets[-1, :2].tolist() == [0, 1]
+    assert batch.weights.sum() == 2 and batch.weights[-1, :2].all()
+    assert batch.valid[:, :3].T.tolist() == [[True] * 3, [False, False, True], [False] * 3]
+    assert source.size("train") == 2 and source.unit == "sequence"
+
+
+def test_tokens_with_a_label_at_each_step(tmp_path: Path) -> None:
+    rows = [
+        {"tokens": ["Ann", "ran"], "label": ["N", "V"]},
+        {"tokens": ["ran"], "label": ["V"]},
+    ]
+    source = opened(tmp_path, rows, **TAGGED)
+    batch = one(source)
+    assert source.vocabulary.tokens == ("Ann", "ran")
+    assert batch.targets[:, :2].T.tolist() == [[0, 1], [0, 1]]
+    assert batch.weights[:, :2].T.tolist() == [[1, 1], [0, 1]]
+    assert source.unit == "step" and source.size("train") == 3
+
+
+def test_rare_tokens_are_unknown(tmp_path: Path) -> None:
+    rows = [{"tokens": ["a", "a", "b"], "label": "x"}]
+    inputs = {"kind": "tokens", "key": "tokens", "unknown": "<unk>", "min_count": 2}
+    source = opened(tmp_path, rows, inputs=inputs)
+    assert source.vocabulary.tokens == ("a", "<unk>")
+    assert one(source).inputs[:, 0].tolist() == [0, 0, 1]
+
+
+def test_rows_of_numbers_with_numbers(tmp_path: Path) -> None:
+    rows = [{"x": [[1, 2], [3, 4]], "y": [5, 6, 7]}, {"x": [[8, 9]], "y": [1, 2, 3]}]
+    inputs, targets = {"kind": "numbers", "key": "x"}, {"kind": "numbers", "key": "y"}
+    source = opened(tmp_path, rows, inputs=inputs, targets=targets)
+    batch = one(source)
+    assert batch.inputs[:, :2].tolist() == [[[1, 2], [0, 0]], [[3, 4], [8, 9]]]
+    assert batch.targets[-1, :2].tolist() == [[5, 6, 7], [1, 2, 3]]
+    assert (source.block.inputs.size, source.block.targets.size) == (2, 3)
+
+
+def test_a_number_for_each_step(tmp_path: Path) -> None:
+    rows = [{"x": [1, 2], "y": [3, 4]}]
+    targets = {"kind": "numbers", "key": "y", "each": True}
+    source = opened(tmp_path, rows, inputs={"kind": "numbers", "key": "x"}, targets=targets)
+    assert one(source).targets[:, 0].tolist() == [[3], [4]]
+
+
+def test_columns_of_a_csv_are_one_step(tmp_path: Path) -> None:
+    rows = ["a,b,label", "1,2.5,x", '"3",-4,y']
+    source = opened(tmp_path, rows, "d.csv", inputs={"kind": "numbers", "keys": ["a", "b"]})
+    assert one(source).inputs[0, :2].tolist() == [[1, 2.5], [3, -4]]
+    words = source.block.in_words(source, Layout(2, 1))
+    assert words.endswith("so nothing is carried on: the recurrent layers work as an MLP")
+
+
+def test_lists_in_a_csv_stand_in_one_cell(tmp_path: Path) -> None:
+    rows = ["tokens,label", "Ann ran,N V"]
+    assert one(opened(tmp_path, rows, "d.csv", **TAGGED)).targets[:, 0].tolist() == [0, 1]
+
+
+def test_a_class_unrolls_to_its_text(tmp_path: Path) -> None:
+    rows = [{"id": 7, "word": "ab"}, {"id": 12, "word": "b"}]
+    inputs, targets = {"kind": "class", "key": "id"}, {"kind": "text", "key": "word"}
+    source = opened(tmp_path, rows, inputs=inputs, targets=targets)
+    batch = one(source)
+    assert source.block.inputs.labels == ("12", "7")
+    assert source.block.targets.labels == ("\n", "a", "b")
+    assert batch.inputs[:, 0].tolist() == [[0, 1], [0, 0], [0, 0]]
+    assert batch.targets[:, :2].T.tolist() == [[1, 2, 0], [0, 2, 0]]
+    assert batch.weights[:, :2].T.tolist() == [[1, 1, 1], [0, 1, 1]]
+
+
+def test_fractions_deal_out_every_row_once(tmp_path: Path) -> None:
+    rows = [{"text": "ab", "label": "x" if i < 50 else "y"} for i in range(100)]
+    source = opened(tmp_path, rows, inputs=CHARS, split=[0.6, 0.2, 0.2])
+    assert [source.size(split) for split in source.splits()] == [60, 20, 20]
+    labels = [source.part(split).targets.values for split in source.splits()]
+    assert sum(int(part.sum()) for part in labels) == 50
+    assert all(0 < part.mean() < 1 for part in labels)
+
+
+def test_classes_are_those_of_training_and_go_into_the_spec(tmp_path: Path) -> None:
+    write(tmp_path, [{"text": "a", "label": True}, {"text": "b", "label": 3}], "t.jsonl")
+    write(tmp_path, [{"text": "b", "label": "3"}], "v.jsonl")
+    data = block(path=None, train="t.jsonl", valid="v.jsonl", inputs=CHARS)
+    source = data.open(tmp_path)
+    fitted = data.fitted(source)
+    assert fitted.targets.labels == ("3", "true")
+    tested = fitted.of_file(tmp_path / "v.jsonl").open(Path("."), source.vocabulary)
+    assert tested.splits() == ("test",)
+    assert one(tested, "test").targets[-1, 0] == 0
+
+
+BAD = [
+    ('{"text": ', "DATA_JSON", "column 10: Expecting value (one JSON object a line)"),
+    ("[1]", "DATA_JSON", "expected a JSON object, received [1] (one object a line)"),
+    ({"text": "a"}, "DATA_FIELD", 'there is no "label" (there is "text")'),
+    ({"text": 3, "label": "x"}, "DATA_FIELD", "text: expected a text, received 3"),
+    (
+        {"text": "", "label": "x"},
+        "DATA_EMPTY",
+        "text: the sequence has length 0 (take the row out, or give it a step)",
+    ),
+    (
+        {"text": "a", "label": [1]},
+        "DATA_FIELD",
+        "label: expected the name of a class, received [1]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "code", "message"), BAD, ids=lambda v: str(v)[:20])
+def test_a_bad_row_is_named(tmp_path: Path, row: Any, code: str, message: str) -> None:
+    good = {"text": "a", "label": "x"}
+    assert refused(tmp_path, [good, row], inputs=CHARS) == [f"d.jsonl:2 [{code}] {message}"]
+    source = opened(tmp_path, [good, row], inputs=CHARS, skip_bad=True)
+    assert source.size("train") == 1
+    words = source.block.in_words(source, Layout(2, 1))
+    assert f"1 bad row skipped, the first: d.jsonl:2 [{code}] {message}" in words
+
+
+NUMBERS = {"inputs": {"kind": "numbers", "key": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("x", "problem"),
+    [
+        ("NaN", "[DATA_NAN] NaN is no finite number (take the row out, or fill in a number)"),
+        ("[1, 1e999]", "[DATA_NAN] x: inf is no finite number (take the row out, or fill in a "),
+        ('[1, "b"]', '[DATA_FIELD] x: expected a number, received "b"'),
+        ("[[1], [2, 3]]", "[DATA_FIELD] x: expected rows of one length, received [[1], [2, 3]]"),
+        ("[[1, 2]]", "[DATA_FIELD] x: expected 1 numbers as in the first sequence of training, "),
+        ("[]", "[DATA_EMPTY] x: the sequence has length 0"),
+    ],
+)
+def test_bad_numbers_are_named(tmp_path: Path, x: str, problem: str) -> None:
+    rows = ['{"x": [1], "label": 1}', "", f'{{"x": {x}, "label": 1}}']
+    (line,) = refused(tmp_path, rows, **NUMBERS)
+    assert line.startswith(f"d.jsonl:3 {problem}")
+
+
+def test_a_ragged_csv_is_named(tmp_path: Path) -> None:
+    rows = ["x,label", "1,a", "2", '"3\n4",b', "5,c,d"]
+    assert refused(tmp_path, rows, "d.csv", **NUMBERS) == [
+        "d.csv:3 [DATA_CSV] expected 2 columns as in the header, received 1 (quote a cell that "
+        "holds a comma)",
+        "d.csv:6 [DATA_CSV] expected 2 columns as in the header, received 3 (quote a cell that "
+        "holds a comma)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "than", "count"), [(["N", "V", "N"], "longer", 3), (["N"], "shorter", 1)]
+)
+def test_targets_of_another_length_are_named(
+    tmp_path: Path, tags: list[str], than: str, count: int
+) -> None:
+    (line,) = refused(tmp_path, [{"tokens": ["a", "b"], "label": tags}], **TAGGED)
+    assert line == (
+        f"d.jsonl:1 [DATA_LENGTH] label: the targets are {than} than the inputs: {count} for 2 "
+        "steps (give one for each step)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "row", "problem"),
+    [
+        (CHARS, {"text": "a", "label": "z"}, '[DATA_UNKNOWN_LABEL] label: the label "z" was never'),
+        (CHARS, {"text": "q", "label": "x"}, '[DATA_UNKNOWN_TOKEN] the character "q" at line 1'),
+        (
+            {"kind": "tokens", "key": "text"},
+            {"text": ["q"], "label": "x"},
+            '[DATA_UNKNOWN_TOKEN] text: the token "q" is not in the vocabulary (take it out, or',
+        ),
+    ],
+    ids=["label", "character", "token"],
+)
+def test_what_training_never_saw_is_named(
+    tmp_path: Path, inputs: Any, row: Any, problem: str
+) -> None:
+    write(tmp_path, [{"text": "a", "label": "x"}, {"text": "a", "label": "y"}], "t.jsonl")
+    write(tmp_path, [{"text": "a", "label": "x"}, row], "v.jsonl")
+    data = block(path=None, train="t.jsonl", valid="v.jsonl", inputs=inputs)
+    with pytest.raises(DataError) as caught:
+        data.open(tmp_path)
+    assert str(caught.value).startswith(f"v.jsonl:2 {problem}")
+
+
+@pytest.mark.parametrize("bad", [4, -1, 1.5])
+def test_an_id_outside_the_vocabulary_is_named(tmp_path: Path, bad: float) -> None:
+    rows = [{"x": [0, 3], "label": 1}, {"x": [1, bad], "label": 1}]
+    (line,) = refused(tmp_path, rows, inputs={"kind": "ids", "key": "x", "size": 4})
+    assert line == (
+        f"d.jsonl:2 [DATA_ID] x: expected ids from 0 to 3, received {bad} "
+        '(repair it, or give a larger "size")'
+    )
+
+
+def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
+    lines = refused(tmp_path, ["{"] * 13, inputs=CHARS)
+    assert len(lines) == 11
+    assert lines[-1].endswith('3 more rows are bad (repair them, or give "skip_bad": true)')
+
+
+def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, [""], inputs=CHARS)
+    assert line == "d.jsonl [DATA_TOO_SHORT] there is no sequence in it (give it rows)"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"inputs": {"kind": "text", "key": "a"}}, 'needs a "tokenizer"'),
+        ({"inputs": {"kind": "ids"}}, 'give "key", or for numbers "keys"'),
+        ({"inputs": {"kind": "class", "key": "a"}}, "needs a target at each step"),
+        ({"inputs": CHARS, "train": "x"}, 'give one of "path" and "train"'),
+        ({"inputs": CHARS, "split": [1, 1, 0]}, '"split" must sum to 1'),
+    ],
+)
+def test_blocks_that_cannot_be(fields: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        block(**fields)
