@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Dataset, Layout, Source, Split
+from rnnkit.metric import MetricName, Table
+from rnnkit.metrics.choice import choose, made_up
 from rnnkit.network import Network, copied
 from rnnkit.recompute import blocks
 from rnnkit.types import Params
+
+
+class Measured(NamedTuple):
+    """Metrics by name, without the split's prefix, and tables by title."""
+
+    metrics: dict[str, float]
+    tables: dict[str, Table]
 
 
 class Stopped(Exception):
@@ -27,18 +37,35 @@ def evaluate(
     layout: Layout,
     stop: Callable[[], bool] = lambda: False,
     in_blocks: bool = False,
+    asked: Sequence[MetricName] = (),
 ) -> dict[str, float]:
-    """Return the metrics of a split by name, without the split's prefix.
+    """Return the metrics of a split by name, without the split's prefix; see `measure`."""
+    return measure(network, params, source, split, layout, stop, in_blocks, asked).metrics
+
+
+def measure(
+    network: Network,
+    params: Mapping[str, Params],
+    source: Source,
+    split: Split,
+    layout: Layout,
+    stop: Callable[[], bool] = lambda: False,
+    in_blocks: bool = False,
+    asked: Sequence[MetricName] = (),
+) -> Measured:
+    """Return the metrics of a split, and the tables that go with them.
 
     Reads the split from a cold start, state carried over, as the layout says. `stop` is asked after
     each window; raises Stopped once it answers True, and DataError where the split is too short.
-    `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one block.
+    `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one block. `asked`
+    names metrics beyond those that suit loss and data; SpecError where the loss cannot give one.
     """
     pool = Pool()
     ctx = Context(dtype=np.dtype(np.float32), pool=pool)
     states = network.initial_states(layout.streams, ctx.dtype)
     total = weight = 0.0
     sums: Counter[str] = Counter()
+    metrics = choose(network.loss, network.outputs.known(), source, split, asked)
     for batch in source.batches(split, layout, None):
         length = len(batch.weights)
         for block in blocks(length) if in_blocks else (slice(0, length),):
@@ -50,23 +77,33 @@ def evaluate(
             part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
             total, weight = total + part, weight + part_weight
             sums.update(network.loss.counts(ys, targets, weights))
+            for metric in metrics:
+                metric.add(ys, targets, weights, resets)
             states = copied(after)
             pool.recycle()
         if stop():
             raise Stopped
     weight = weight or 1.0
-    return {
-        **network.loss.metrics(total / weight, source.unit),
-        **{name: value / weight for name, value in sums.items()},
-    }
+    found = network.loss.metrics(total / weight, source.unit)
+    found |= {name: value / weight for name, value in sums.items()}
+    tables: dict[str, Table] = {}
+    for metric in metrics:
+        found |= metric.report()
+        tables |= metric.tables()
+    return Measured(found, tables)
 
 
-def metric_names(network: Network, unit: str) -> list[str]:
-    """Return the names that `evaluate` gives, found on one made-up target."""
-    ys = np.zeros((1, 1, network.outputs.known()), np.float32)
-    targets = np.zeros((1, 1), np.int32) if network.targets.ids else ys
-    counts = network.loss.counts(ys, targets, np.ones((1, 1), np.float32))
-    return [*network.loss.metrics(0.0, unit), *counts]
+def metric_names(network: Network, source: Source, asked: Sequence[MetricName] = ()) -> list[str]:
+    """Return the names that `evaluate` gives, found on one made-up target.
+
+    Raises SpecError for a metric in `asked` that the loss cannot give.
+    """
+    width = network.outputs.known()
+    counts = network.loss.counts(*made_up(width, network.targets.ids))
+    found = [*network.loss.metrics(0.0, source.unit), *counts]
+    for metric in choose(network.loss, width, source, source.splits()[0], asked):
+        found += metric.report()
+    return found
 
 
 def protocol(data: Dataset, layout: Layout, size: int) -> dict[str, object]:

@@ -17,9 +17,10 @@ from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match, snapshot_
 from rnnkit.context import Context
 from rnnkit.dataset import Layout, Source, Split
 from rnnkit.errors import CheckpointError, DataError
-from rnnkit.evaluate import evaluate
+from rnnkit.evaluate import Measured, measure
 from rnnkit.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.layer import sees_future
+from rnnkit.metric import MetricName
 from rnnkit.network import Network, States
 from rnnkit.params import ParamStore
 from rnnkit.registry import Registry
@@ -172,13 +173,21 @@ class Model:
     ) -> dict[str, float]:
         """Return the metrics of a split, of the model's own data unless a source is given."""
         opened = source or self.open_data(root or Path("."))
-        return evaluate(
+        asked = self.spec.evaluate.metrics
+        return self.measure(split, opened, self.layout(streams, window), asked).metrics
+
+    def measure(
+        self, split: Split, source: Source, layout: Layout, asked: Sequence[MetricName] = ()
+    ) -> Measured:
+        """Return the metrics of a split, those in `asked` too, and the tables that go with them."""
+        return measure(
             self.network,
             self.store.values,
-            opened,
+            source,
             split,
-            self.layout(streams, window),
+            layout,
             in_blocks=self.spec.train.recompute,
+            asked=asked,
         )
 
     def layout(self, streams: int | None = None, window: int | None = None) -> Layout:

@@ -7,11 +7,15 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from helpers import command, done, newest
 
+from rnnkit.cli.eval import command as eval_verb
+from rnnkit.evaluate import Measured
+from rnnkit.metric import MetricName
 from rnnkit.model import Model, load
 from rnnkit.types import Array
 
@@ -80,6 +84,29 @@ def test_text(tiny_run: Path) -> None:
     names = [line.split()[0] for line in metrics]
     assert names == ["loss", "perplexity", "bits_per_character", "accuracy"]
     assert protocol == "test  streams 3  window 4  start cold  reset epoch  read 42  dropped 2"
+
+
+def test_labels_that_are_asked_for(tiny_run: Path) -> None:
+    plain, found = evaluated(tiny_run), evaluated(tiny_run, "--metric", "f1")
+    assert list(found["metrics"]) == [*plain["metrics"], "precision", "recall", "f1"]
+    assert "tables" not in plain
+    rows = found["tables"]["labels"]
+    tokens = load(tiny_run).vocabulary.tokens
+    assert [row["label"] for row in rows] == list(tokens)
+    assert sum(row["targets"] for row in rows) == found["protocol"]["read"]
+    there = [row["f1"] for row in rows if row["targets"]]
+    assert found["metrics"]["f1"] == pytest.approx(sum(there) / len(there), abs=0.2)
+    hits = sum(row["recall"] * row["targets"] for row in rows)
+    assert found["metrics"]["accuracy"] == pytest.approx(hits / found["protocol"]["read"])
+    text = done("eval", tiny_run, "--metric", "f1").out.splitlines()
+    head = next(i for i, line in enumerate(text) if line.startswith("label"))
+    assert text[head].split() == ["label", "precision", "recall", "f1", "targets"]
+    assert [line.split()[0] for line in text[head + 1 :]] == ["'\\n'", *tokens[1:]]
+
+
+def test_the_metrics_that_can_be_asked_for() -> None:
+    options = {option.name: option for option in eval_verb.params}
+    assert tuple(options["asked"].type.choices) == get_args(MetricName)
 
 
 def test_the_split_by_default(tiny_run: Path, word_run: Path) -> None:
@@ -153,7 +180,7 @@ def test_a_missed_threshold_is_in_the_one_object(tiny_run: Path) -> None:
 def test_nan_misses_every_threshold(
     tiny_run: Path, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Model, "evaluate", lambda *_, **__: {"loss": math.nan})
+    monkeypatch.setattr(Model, "measure", lambda *_, **__: Measured({"loss": math.nan}, {}))
     ran = command("eval", tiny_run, option, "loss=1", "--json")
     assert ran.code == 9
     assert json.loads(ran.out)["metrics"] == {"loss": None}

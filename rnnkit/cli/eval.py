@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import PATH, data_root, emit, finite, number, table, tell, verb
-from rnnkit.errors import DataError, Problem, ThresholdError
+from rnnkit.errors import DataError, Problem, ThresholdError, printable
 
 if TYPE_CHECKING:
     from rnnkit.dataset import Source, Split
+    from rnnkit.metric import MetricName, Table
     from rnnkit.model import Model
 
 
@@ -56,6 +57,13 @@ def threshold(value: str) -> tuple[str, float]:
     metavar="METRIC=VALUE",
     help="Exit 9 where the metric is below it.",
 )
+@click.option(
+    "--metric",
+    "asked",
+    type=click.Choice(["f1", "exact_match"]),
+    multiple=True,
+    help="Measure this too, where the data does not ask for it.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of matrix products.")
 def command(
     checkpoint: Path,
@@ -66,6 +74,7 @@ def command(
     window: int | None,
     fail_above: tuple[tuple[str, float], ...],
     fail_below: tuple[tuple[str, float], ...],
+    asked: tuple[MetricName, ...],
     threads: int | None,
     as_json: bool,
     verbose: bool,
@@ -73,7 +82,7 @@ def command(
     """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
 
     The state starts cold and is carried to the end; the protocol is printed with the numbers,
-    since it changes them.
+    since it changes them. Labels, columns of values and naive forecasts have a table each.
     """
     from rnnkit.evaluate import metric_names, protocol
     from rnnkit.model import load
@@ -81,23 +90,39 @@ def command(
 
     model = load(checkpoint)
     source = _opened(model, checkpoint, data, root)
-    _check_names([*fail_above, *fail_below], metric_names(model.network, source.unit))
+    asked = tuple(dict.fromkeys([*model.spec.evaluate.metrics, *asked]))
+    _check_names([*fail_above, *fail_below], metric_names(model.network, source, asked))
     chosen: Split = split or ("test" if "test" in source.splits() else "valid")
     if chosen not in source.splits():
         message = f"has no {chosen} split (it has {', '.join(source.splits())}; give --split)"
         raise DataError.of("DATA_NO_SPLIT", message, checkpoint)
-    how = protocol(model.spec.data, model.layout(streams, window), source.size(chosen))
+    layout = model.layout(streams, window)
+    how = protocol(model.spec.data, layout, source.size(chosen))
     with limited_threads(threads):
-        metrics = model.evaluate(chosen, source, streams=streams, window=window)
+        metrics, tables = model.measure(chosen, source, layout, asked)
     result = {
         "checkpoint": str(model.path),
         "split": chosen,
         "metrics": finite(metrics),
         "protocol": how,
     }
+    if tables:
+        result["tables"] = {k: [finite(row) for row in t.records()] for k, t in tables.items()}
     text = table([(name, number(value)) for name, value in metrics.items()])
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
+    text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())
     emit(as_json, result, text, missed(metrics, fail_above, fail_below, model.path))
+
+
+def _drawn(found: Table) -> str:
+    """Return a table in text, names from the data as they can be printed."""
+    rows = [[_named(v) if isinstance(v, str) else number(v) for v in row] for row in found.rows]
+    return table(rows, found.head)
+
+
+def _named(name: str) -> str:
+    """Return a name in one line, in quotes where its ends would not be seen."""
+    return printable(name if name and name == name.strip() else repr(name))
 
 
 def missed(

@@ -29,7 +29,8 @@ class Huber(Regression):
         """Return sum_f l(e_f) (N,)."""
         sizes = np.abs(errors)
         bounded = np.minimum(sizes, self.delta)
-        return np.einsum("nf,nf->n", bounded, sizes - bounded / 2, dtype=np.float64)
+        found: Array = np.einsum("nf,nf->n", bounded, sizes - bounded / 2, dtype=np.float64)
+        return found
 
     def differentiate(self, errors: Array) -> None:
         """Replace e by itself, bounded by delta."""

@@ -24,7 +24,8 @@ class MSE(Regression):
 
     def sums(self, errors: Array) -> Array:
         """Return sum_f e_f^2 (N,)."""
-        return np.einsum("nf,nf->n", errors, errors, dtype=np.float64)
+        found: Array = np.einsum("nf,nf->n", errors, errors, dtype=np.float64)
+        return found
 
     def differentiate(self, errors: Array) -> None:
         """Replace e by 2 e."""

@@ -11,6 +11,7 @@ from rnnkit.block import Name, Record, Size, nested
 from rnnkit.dataset import Dataset, Layout, Source
 from rnnkit.layer import LayerBlock
 from rnnkit.loss import Loss
+from rnnkit.metric import MetricName
 from rnnkit.optimizer import Optimizer
 from rnnkit.schedule import Schedule
 
@@ -109,10 +110,14 @@ class Train(Record):
 
 
 class Evaluate(Record):
-    """How a split is evaluated; what is left out is as in training."""
+    """How a split is evaluated; what is left out is as in training.
+
+    `metrics` names what would not come of itself with the loss and the data.
+    """
 
     streams: Size | None = None
     window: Size | None = None
+    metrics: tuple[MetricName, ...] = ()
 
 
 class Spec(Record):

@@ -198,6 +198,7 @@ class Loop:
                 training.spec.evaluation_layout(),
                 lambda: bool(self.stop.number),
                 training.spec.train.recompute,
+                training.spec.evaluate.metrics,
             )
         except Stopped:
             self._interrupted()

@@ -76,7 +76,8 @@ class Session:
         return training
 
     def _check_best(self) -> None:
-        names = [f"valid_{name}" for name in metric_names(self.network, self.source.unit)]
+        found = metric_names(self.network, self.source, self.spec.evaluate.metrics)
+        names = [f"valid_{name}" for name in found]
         metric = self.spec.train.best.metric
         if metric not in names:
             raise SpecError.of(
