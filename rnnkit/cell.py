@@ -13,6 +13,7 @@ from rnnkit.fused import flat, fused_scan
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer, initial_rows, stopped_rows
+from rnnkit.parallel import add_product, multiply
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
@@ -89,7 +90,7 @@ class GatedCell(Cell):
         steps, batch, _ = xs.shape
         gated = (steps, batch, Wh.shape[1])
         zxs, zhs = ctx.empty(gated), ctx.empty(gated)
-        np.matmul(flat(xs), Wx, out=flat(zxs))
+        multiply(flat(xs), Wx, flat(zxs))
         zxs += b
         hs = ctx.empty((steps, batch, self.units))  # the hidden state that enters each step
         ys = ctx.empty((steps, batch, self.units))
@@ -115,10 +116,13 @@ class GatedCell(Cell):
                 dstate = (dstate[0] + dzh @ WhT, *dstate[1:])
                 if resets is not None and resets[t].any():
                     dstate = stopped_rows(dstate, resets[t])
-            grads["Wx"] += flat(xs).T @ flat(dzxs)
+            dzhs = dzxs if dzhs is None else dzhs
+            add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
             grads["b"] += flat(dzxs).sum(axis=0)
-            grads["Wh"] += flat(hs).T @ flat(dzxs if dzhs is None else dzhs)
-            return (flat(dzxs) @ Wx.T).reshape(xs.shape), dstate
+            add_product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))
+            dxs = ctx.empty(xs.shape)
+            multiply(flat(dzxs), Wx.T, flat(dxs))
+            return dxs, dstate
 
         return ys, state, backward_scan
 

@@ -16,6 +16,7 @@ from rnnkit.context import Context, keyed_generator
 from rnnkit.kernels.jit import available
 from rnnkit.kernels.sample_plan import Plan, Step, packed
 from rnnkit.network import Network, States, copied
+from rnnkit.sampler import tokens
 from rnnkit.types import Array, Params
 
 WINDOW = 256
@@ -217,13 +218,10 @@ def _in_blocks(
     plan: Plan, after: Carried, ids: Array, sampling: Sampling, draws: Iterator[Array]
 ) -> Iterator[Array]:
     """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams."""
-    from rnnkit.kernels.sampler import sample
-
     plans = [plan.standing(tuple(_arrays_of(after, k))) for k in range(after.streams)]
     options = sampling.temperature, *sampling.limits(plan.outputs)
     for drawn in draws:
-        streams = zip(plans, ids.tolist(), drawn.T.copy(), strict=True)
-        found = np.stack([sample(*each, last, row, *options) for each, last, row in streams], 1)
+        found = tokens(plans, ids, drawn, options)
         ids = found[-1]
         yield from found
 

@@ -72,6 +72,16 @@ def run(tasks: Sequence[Callable[[], R]]) -> list[R]:
         return [tasks[0](), *(other.result() for other in others)]
 
 
+def assisted(task: Callable[[], R], helper: Callable[[], None], stop: Callable[[], None]) -> R:
+    """Return what `task` returns; `helper` runs on another thread until `stop` tells it to end."""
+    other = _pool(1).submit(helper)
+    try:
+        return task()
+    finally:
+        stop()
+        other.result()
+
+
 def multiply(a: Array, b: Array, out: Array) -> Array:
     """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m).
 

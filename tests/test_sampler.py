@@ -14,7 +14,7 @@ from layer_examples import build
 
 import rnnkit.generate as generation
 from rnnkit.cells.lstm import LSTM
-from rnnkit.cli.sample import grow
+from rnnkit.growing import grow
 from rnnkit.context import Context
 from rnnkit.generate import Sampling, choose, choose_in_numpy, compiled, generate
 from rnnkit.kernels import sample_plan
@@ -118,13 +118,14 @@ def test_the_state_of_the_general_path(
     stack: tuple[Network, dict[str, dict[str, Array]]],
 ) -> None:
     from rnnkit.kernels.sampler import sample
+    from rnnkit.kernels.team import team
 
     network, params = stack
     _, states, _ = network.scan(params, PROMPT[:, None], start(network), None, Context())
     before = {name: [a.copy() for a in state] for name, state in states.items()}
     plan = compiled(network, params, states)
     assert plan
-    found = sample(*plan, 2, np.random.default_rng(1).random(40), 1.0, 11, 1.0)
+    found = sample(*plan, 2, np.random.default_rng(1).random(40), 1.0, 11, 1.0, team(0, 0))
     read = np.array([2, *found[:-1]])[:, None]
     _, after, _ = network.scan(params, read, states, None, Context())
     wanted = [array for state in after.values() for array in state]
@@ -251,10 +252,10 @@ def test_stop_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert compiled(model.network, model.store.values, start(model.network))
     whole = model.sample("a", 100)
     stop = whole[45:48]
-    (*_, (fast,)) = grow(model, "a", 100, 1, Sampling(), stop)
+    (fast,) = list(grow(model, "a", 100, 1, Sampling(), stop))[-1].texts
     assert fast == whole[: whole.index(stop)]
     monkeypatch.setattr(generation, "available", lambda: False)
-    (*_, (slow,)) = grow(model, "a", 100, 1, Sampling(), stop)
+    (slow,) = list(grow(model, "a", 100, 1, Sampling(), stop))[-1].texts
     assert (slow, model.sample("a", 100)) == (fast, whole)
 
 

@@ -23,6 +23,10 @@ FOLDED = 2**20
 """Numbers that a table may have in which every id is already multiplied with the next matrix."""
 
 
+LARGE = 2**18
+"""Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
+
+
 class Step(NamedTuple):
     """What is done with one vector: a kind, the matrix, and what is added to the product."""
 
@@ -80,6 +84,13 @@ class Plan(NamedTuple):
             starts = (place + 2 * units * k for k in range(_arrays(kind)))
             found += [self.states[None, start : start + units] for start in starts]
         return tuple(found)
+
+    @property
+    def large(self) -> tuple[int, ...]:
+        """The most rows and columns of the matrices that two threads share; () without any."""
+        sizes = [(rows, width) for kind, rows, width, *_ in self.program.tolist() if kind != LOOKUP]
+        shared = [size for size in sizes if size[0] * size[1] >= LARGE]
+        return tuple(map(max, zip(*shared, strict=True)))
 
     def standing(self, state: State) -> Plan:
         """Return a plan of the same matrices with a hidden state of its own."""

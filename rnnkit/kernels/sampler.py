@@ -1,4 +1,4 @@
-"""Tokens one after the other from a plan: one call makes many, on one thread.
+"""Tokens one after the other from a plan: one call makes many.
 
 The time goes into reading the weights once for every token. The pointwise part is that of training:
 the cache on disk does not see a change in those files, so one there needs a new date here.
@@ -15,6 +15,7 @@ from rnnkit.kernels.jit import jit
 from rnnkit.kernels.kernel import Window
 from rnnkit.kernels.sample_choice import choose
 from rnnkit.kernels.sample_plan import AFFINE, GRU, LOOKUP, LSTM, RNN_TANH
+from rnnkit.kernels.team import multiply
 
 F = np.float32
 
@@ -30,6 +31,7 @@ def sample(
     temperature: float,
     top_k: int,
     top_p: float,
+    team: Any,
 ) -> Any:
     """Return the ids that follow `token`, one for each number drawn; the states go on."""
     found, widest = np.empty(len(drawn), np.int64), 0
@@ -38,14 +40,16 @@ def sample(
     x, y, z = np.empty(widest, F), np.empty(widest, F), np.empty(widest, F)
     chances, ids = np.empty(outputs), np.empty(outputs, np.int64)
     for t in range(len(drawn)):
-        logits = advance(program, weights, states, token, x, y, z)
+        logits = advance(program, weights, states, token, x, y, z, team)
         token = choose(logits, temperature, top_k, top_p, drawn[t], chances, ids)
         found[t] = token
     return found
 
 
 @jit
-def advance(program: Any, weights: Any, states: Any, token: int, x: Any, y: Any, z: Any) -> Any:
+def advance(
+    program: Any, weights: Any, states: Any, token: int, x: Any, y: Any, z: Any, team: Any
+) -> Any:
     """Run all steps for one id and return the last vector, which lies in x or y."""
     for step in range(len(program)):
         kind, rows, width = program[step, 0], program[step, 1], program[step, 2]
@@ -54,11 +58,11 @@ def advance(program: Any, weights: Any, states: Any, token: int, x: Any, y: Any,
             for k in range(width):
                 x[k] = weights[place + token * width + k]
         elif kind == AFFINE:
-            multiply(weights, place, rows, width, x, y)
+            multiply(weights, place, rows, width, x, y, team)
             x, y = y, x
         else:
             old = states[state : state + units]
-            multiply(weights, place, rows, width, old, z)
+            multiply(weights, place, rows, width, old, z, team)
             mix(kind, x, z, states[state:], units, weights[place + rows * width :])
             for k in range(units):
                 old[k] = x[k] = states[state + units + k]
@@ -90,24 +94,3 @@ def mix(kind: int, x: Any, z: Any, states: Any, units: int, zeros: Any) -> None:
 def cube(x: Any, steps: int, units: int) -> Any:
     """Return the start of x as the steps of one stream that the kernels take."""
     return x[: steps * units].reshape(steps, 1, units)
-
-
-@jit
-def multiply(weights: Any, place: int, rows: int, width: int, x: Any, y: Any) -> None:
-    """Write x W + bias to y. Four rows at a time: y is read and written once for four of W."""
-    for m in range(width):
-        y[m] = weights[place + rows * width + m]
-    whole = rows - rows % 4
-    for k in range(0, whole, 4):
-        start = place + k * width
-        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
-        A = weights[start : start + width]
-        B = weights[start + width : start + 2 * width]
-        C = weights[start + 2 * width : start + 3 * width]
-        D = weights[start + 3 * width : start + 4 * width]
-        for m in range(width):
-            y[m] += a * A[m] + b * B[m] + c * C[m] + d * D[m]
-    for k in range(whole, rows):
-        start = place + k * width
-        for m in range(width):
-            y[m] += x[k] * weights[start + m]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
 from pydantic import model_validator
 
 from rnnkit.block import Name, Width
@@ -13,6 +12,7 @@ from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Zeros
 from rnnkit.kernels.sample_plan import Steps, affine
 from rnnkit.layer import Layer
+from rnnkit.parallel import add_product, multiply
 from rnnkit.params import Declaration, ParamSpec, Shared
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -77,15 +77,17 @@ class Affine(Layer):
         W, b = self.linear(params)
         ys = ctx.empty((*xs.shape[:2], W.shape[1]))
         rows = xs.reshape(-1, xs.shape[2])
-        np.matmul(rows, W, out=ys.reshape(-1, W.shape[1]))
+        multiply(rows, W, ys.reshape(-1, W.shape[1]))
         if b is not None:
             ys += b
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
             drows = dys.reshape(-1, W.shape[1])
-            grads["W"] += drows.T @ rows if self.tie else rows.T @ drows
+            left, right = (drows, rows) if self.tie else (rows, drows)
+            add_product(left.T, right, grads["W"], ctx.empty(grads["W"].shape))
             if self.bias:
                 grads["b"] += drows.sum(axis=0)
-            return (drows @ W.T).reshape(xs.shape), dstate
+            dxs = ctx.empty(rows.shape)
+            return multiply(drows, W.T, dxs).reshape(xs.shape), dstate
 
         return ys, state, backward

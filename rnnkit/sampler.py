@@ -1,0 +1,45 @@
+"""Blocks of tokens from compiled plans: few streams on threads of their own, one on two threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from rnnkit.kernels.sample_plan import Plan
+from rnnkit.parallel import assisted, run, threads
+from rnnkit.types import Array
+
+
+def tokens(
+    plans: Sequence[Plan], ids: Array, drawn: Array, options: tuple[float, int, float]
+) -> Array:
+    """Return the ids (N, B) that follow `ids` (B,), one for each number drawn (N, B).
+
+    Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
+    """
+    from rnnkit.kernels.sampler import sample
+    from rnnkit.kernels.team import team
+
+    alone = team(0, 0)
+    tasks = [
+        partial(sample, *plan, int(last), column, *options)
+        for plan, last, column in zip(plans, ids, drawn.T.copy(), strict=True)
+    ]
+    if len(tasks) == 1 and threads() > 1 and plans[0].large:
+        return np.asarray(_on_two_threads(tasks[0], plans[0]))[:, None]
+    together = [partial(task, alone) for task in tasks]
+    found = run(together) if threads() > 1 else [task() for task in together]
+    return np.stack(found, 1)
+
+
+def _on_two_threads(task: partial[Array], plan: Plan) -> Array:
+    from rnnkit.kernels.team import STOP, assist, team
+
+    room = team(*plan.large)
+
+    def stop() -> None:
+        room.task[STOP] = 1
+
+    return assisted(partial(task, room), partial(assist, plan.weights, room), stop)
