@@ -229,7 +229,8 @@ def test_inputs_are_unharmed(name: str) -> None:
 class Told:
     """A source that is nothing but its targets and what they mean."""
 
-    def __init__(self, targets: Signal, meaning: Meaning | None = None) -> None:
+    def __init__(self, targets: Signal, meaning: Meaning | None = None, unit: str = "step") -> None:
+        self.unit = unit
         self.inputs = self.targets = targets
         self.vocabulary = None
         if meaning is not None:
@@ -251,6 +252,8 @@ def test_what_suits_loss_and_data_comes_of_itself() -> None:
     assert names(cross, Told(ids), "f1", "exact_match") == ["exact_match", *f1]
     assert names(cross, Told(ids, Meaning(("a", "b", "c")))) == f1
     assert names(cross, Told(ids, Meaning(("a", "b", "c"), whole=True))) == ["exact_match", *f1]
+    text = Told(ids, Meaning(("a", "b", "c"), whole=True), "character")
+    assert names(cross, text) == ["exact_match"]
     assert names(MSE(), Told(ids)) == []
     assert names(MSE(), Told(ids, Meaning(whole=True))) == ["exact_match"]
     assert names(Huber(), Told(numbers, Meaning(whole=True))) == errors

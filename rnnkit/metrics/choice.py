@@ -5,7 +5,7 @@
 | a loss that estimates values | mse, rmse, mae |
 | the same, with naive forecasts to compare with | mase, mase_persistence, ... |
 | a loss that decides, each answer a whole sequence | exact_match |
-| a loss that decides among labels with names | precision, recall, f1 |
+| a loss that decides among classes with names | precision, recall, f1 |
 
 What follows from weighted means alone (loss, perplexity, accuracy) the loss reports itself.
 """
@@ -27,6 +27,7 @@ from rnnkit.metrics.labels import Labels
 from rnnkit.types import Array
 
 WHERE = "evaluate.metrics"
+PIECES_OF_TEXT = ("character", "byte", "word")
 
 
 def choose(
@@ -46,7 +47,8 @@ def choose(
         found.append(Errors(width, meaning, split))
     if decides and (meaning.whole or "exact_match" in asked):
         found.append(ExactMatch(loss))
-    if decides and (meaning.names or "f1" in asked):
+    classes = meaning.names and source.unit not in PIECES_OF_TEXT
+    if decides and (classes or "f1" in asked):
         found.append(Labels(loss, targets.known(), meaning.names or _tokens(source)))
     return found
 

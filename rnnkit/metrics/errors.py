@@ -11,9 +11,6 @@ from rnnkit.meaning import Meaning
 from rnnkit.metric import Metric, Table
 from rnnkit.types import Array
 
-FORECASTS = ("persistence", "seasonal")
-"""The naive forecasts whose scaled errors stand beside those of the model."""
-
 
 class Errors(Metric):
     """Squared and absolute errors of every column, averaged over targets and columns.
