@@ -114,6 +114,11 @@ class Dataset(Block):
     predicts_next: ClassVar[bool] = False
     """True where the target is the next input, which no layer may see beforehand."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether a window is a batch of whole sequences, each from a state of its own."""
+        return False
+
     def signals(self) -> tuple[Signal, Signal]:
         """Return (inputs, targets) as far as they are known before the data is read."""
         raise NotImplementedError(f"{type(self).__name__}.signals")
@@ -121,8 +126,6 @@ class Dataset(Block):
     def text_tokenizer(self) -> Tokenizer | None:
         """Return what turns text into ids, None where the data is no text."""
         return None
-    whole: ClassVar[bool] = False
-    """True where a window is a batch of whole sequences, each from a state of its own."""
 
     def of_file(self, path: Path) -> Dataset:
         """Return the same kind of data from one file, all of it in the `test` split."""

@@ -19,6 +19,7 @@ from rnnkit.datasets.reads import Encoding, Reads
 from rnnkit.datasets.rows import BadRows, Row, read_rows
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
 from rnnkit.errors import DataError
+from rnnkit.meaning import Meaning
 from rnnkit.signal import Signal
 from rnnkit.storage import read_regular
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -116,6 +117,7 @@ class Sequences(WholeSequences):
             self.inputs.tokenizer,
             inputs.vocabulary,
             bad.in_words(),
+            Meaning(targets.record.labels, whole=self.targets.kind == "text"),
         )
 
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Parsed]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rnnkit.datasets.batches import (
     restarting,
 )
 from rnnkit.errors import DataError
+from rnnkit.meaning import Meaning
 from rnnkit.signal import Signal
 from rnnkit.tokenizer import Tokenizer, Vocabulary
 from rnnkit.types import JSON
@@ -51,6 +52,11 @@ class WholeSource:
     tokenizer: Tokenizer | None = None
     vocabulary: Vocabulary | None = None
     note: str = ""
+    knows: Meaning = Meaning()
+
+    def meaning(self) -> Meaning:
+        """Return the names of the labels, and whether a sequence is one answer."""
+        return self.knows
 
     def digest(self) -> str:
         """Return the SHA-256 of what was read."""
@@ -103,7 +109,10 @@ def batch_of(part: Part, turn: Turn) -> Batch:
 class WholeSequences(Dataset):
     """What datasets of whole sequences share."""
 
-    whole: ClassVar[bool] = True
+    @property
+    def whole(self) -> bool:
+        """Whether a window is a batch of whole sequences: it is."""
+        return True
 
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part."""

@@ -1,0 +1,37 @@
+"""Series that a generator makes up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnkit.types import Array
+
+
+def sine(random: np.random.Generator, count: int, period: float) -> Array:
+    """Return sin(2 pi t / period + phase) (N, 1) for a random phase."""
+    phase = random.uniform(0, 2 * np.pi)
+    found: Array = np.sin(2 * np.pi * np.arange(count) / period + phase)[:, None]
+    return found
+
+
+def mackey_glass(random: np.random.Generator, count: int, delay: float) -> Array:
+    """Return dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), a value a unit (N, 1).
+
+    Mackey and Glass 1977; chaotic for delays of 17 and more. Runge-Kutta of fourth order with steps
+    of 0.1, the delayed value held during a step; the first 500 units are left out.
+    """
+    per_unit, settle = 10, 500
+    lag = round(delay * per_unit)
+    total = (count + settle) * per_unit
+    x = np.empty(lag + total + 1)
+    x[: lag + 1] = 1.2 + 0.1 * random.uniform(-1, 1, lag + 1)
+    step = 1 / per_unit
+    for t in range(lag, lag + total):
+        past = x[t - lag]
+        gain, now = 0.2 * past / (1 + past**10), x[t]
+        k1 = gain - 0.1 * now
+        k2 = gain - 0.1 * (now + step / 2 * k1)
+        k3 = gain - 0.1 * (now + step / 2 * k2)
+        k4 = gain - 0.1 * (now + step * k3)
+        x[t + 1] = now + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return x[lag + 1 + settle * per_unit :: per_unit][:count, None].copy()

@@ -1,0 +1,134 @@
+"""Series: scaled by the training part alone, cut in time, the target some steps ahead."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnkit.dataset import Layout
+from rnnkit.datasets.scaler import Scaler
+from rnnkit.datasets.series import Series
+from rnnkit.errors import DataError
+
+ROWS = np.stack([np.arange(100.0), 7 - np.arange(100.0) ** 2], axis=1)
+
+
+def series(**fields: Any) -> Series:
+    given = {"type": "series", "path": "s.csv", "columns": ["a", "b"], **fields}
+    return Series.model_validate_json(json.dumps(given))
+
+
+def write(folder: Path, rows: Any = ROWS, name: str = "s.csv") -> Path:
+    lines = ["a,b", *(row if isinstance(row, str) else f"{row[0]},{row[1]}" for row in rows)]
+    (folder / name).write_text("\n".join(lines))
+    return folder
+
+
+def batches(source: Any, layout: Layout, split: Any = "train", cursor: Any = None) -> list[Any]:
+    return list(source.batches(split, layout, cursor))
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax", "none"])
+def test_a_scaler_is_that_of_the_training_part(tmp_path: Path, kind: str) -> None:
+    block = series(scale=kind)
+    source = block.open(write(tmp_path))
+    (batch,) = batches(source, Layout(1, 200, tail=True))
+    got = batch.inputs[:, 0]
+    raw = ROWS[:79]
+    if kind == "standard":
+        assert np.allclose(got, (raw - ROWS[:80].mean(0)) / ROWS[:80].std(0), atol=1e-5)
+    elif kind == "minmax":
+        assert got.min() == 0 and np.allclose(got, (raw - ROWS[:80].min(0)) / np.ptp(ROWS[:80], 0))
+    else:
+        assert np.allclose(got, raw)
+    fitted = block.fitted(source)
+    again = Series.model_validate_json(fitted.model_dump_json())
+    assert again == fitted and again.targets_scaler == source.scales[1]
+
+
+def test_a_stored_scaler_reads_another_file(tmp_path: Path) -> None:
+    block = series()
+    fitted = block.fitted(block.open(write(tmp_path)))
+    write(tmp_path, ROWS[:20] + 1000, "t.csv")
+    source = fitted.of_file(tmp_path / "t.csv").open(Path("."))
+    assert source.splits() == ("test",)
+    (batch,) = batches(source, Layout(1, 99, tail=True), "test")
+    assert np.allclose(batch.inputs[0, 0], (ROWS[0] + 1000 - ROWS[:80].mean(0)) / ROWS[:80].std(0))
+    assert np.allclose(source.meaning().unscaled(batch.targets[0, 0]), ROWS[1] + 1000)
+
+
+def test_the_target_lies_ahead_in_its_own_columns(tmp_path: Path) -> None:
+    source = series(targets=["b"], horizon=3, scale="none").open(write(tmp_path))
+    found = batches(source, Layout(2, 10))
+    assert len(found) == 3 and found[0].targets.shape == (10, 2, 1)
+    assert np.array_equal(found[0].inputs[:, 0], ROWS[:10])
+    assert np.array_equal(found[0].targets[:, 0], ROWS[3:13, 1:])
+    per_stream = (80 - 3) // 2
+    assert np.array_equal(found[1].inputs[:, 1], ROWS[per_stream + 10 : per_stream + 20])
+
+
+def test_windows_carry_on_and_every_cursor_goes_on(tmp_path: Path) -> None:
+    source = series().open(write(tmp_path))
+    layout = Layout(3, 5)
+    found = batches(source, layout)
+    assert [bool(batch.resets.any()) for batch in found] == [True, False, False, False, False]
+    assert found[-1].next_cursor is None
+    for index, batch in enumerate(found[:-1]):
+        (following, *_) = batches(source, layout, cursor=batch.next_cursor)
+        assert np.array_equal(following.inputs, found[index + 1].inputs)
+    assert len(batches(source, Layout(3, 5, tail=True))) == 6
+
+
+def test_naive_forecasts_are_measured_in_the_units_of_the_data(tmp_path: Path) -> None:
+    day = np.arange(100) % 4
+    source = series(season=4, horizon=2).open(write(tmp_path, np.stack([day, day * 2], 1)))
+    naive = source.meaning().naive("train", 76)
+    assert naive.scale.tolist() == [0, 0]
+    assert naive.errors["persistence"].tolist() == [2, 4]
+    # Only the first two targets have no season before them.
+    assert naive.errors["seasonal"] == pytest.approx([2 * 2 / 76, 2 * 4 / 76])
+
+
+def test_a_column_that_never_moves_keeps_its_unit() -> None:
+    scaler = Scaler.fitted(np.full((5, 1), 3.0), "standard")
+    assert scaler.factor == (1.0,) and scaler.scaled(np.array([[4.0]])).tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("1,nan", "[DATA_NAN] b: nan is no finite number (take the row out, or fill in a number)"),
+        ("1,", '[DATA_FIELD] b: expected a number, received ""'),
+        ("1,x", '[DATA_FIELD] b: expected a number, received "x"'),
+        ("1", "[DATA_CSV] expected 2 columns as in the header, received 1 (quote a cell that"),
+    ],
+)
+def test_a_bad_row_is_named_or_skipped(tmp_path: Path, row: str, problem: str) -> None:
+    write(tmp_path, [*ROWS[:3], row, *ROWS[3:]])
+    with pytest.raises(DataError) as caught:
+        series().open(tmp_path)
+    assert str(caught.value).startswith(f"s.csv:5 {problem}")
+    source = series(skip_bad=True).open(tmp_path)
+    assert sum(len(rows) for rows in source.read.values()) == 100
+    assert "1 bad row skipped, the first: s.csv:5" in source.in_words(Layout(1, 5))
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write(tmp_path, ROWS[:1])
+    with pytest.raises(DataError) as caught:
+        series(columns=["c"]).open(tmp_path)
+    assert str(caught.value) == ('s.csv:2 [DATA_FIELD] there is no "c" (there is "a", "b")')
+
+
+def test_a_short_split_tells_what_it_needs(tmp_path: Path) -> None:
+    source = series(horizon=4).open(write(tmp_path))
+    with pytest.raises(DataError) as caught:
+        source.windows("valid", Layout(3, 5))
+    assert str(caught.value) == (
+        "the valid split [DATA_TOO_SHORT] 10 rows, but 3 streams of windows of 5 with a horizon of "
+        "4 need at least 19 (give fewer streams, or a shorter window)"
+    )
