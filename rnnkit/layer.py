@@ -98,6 +98,18 @@ class Layer(Block):
         """
         return None
 
+    def state_names(self) -> tuple[str, ...]:
+        """Return what the arrays of the state are called, in their order; the first is h."""
+        return ("h",)
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the gates (N, n) by name, each from 0 to 1, at N steps that need not be in a row.
+
+        `xs` (N, F) are the inputs of the steps and `state`, arrays (N, n), is what entered them. A
+        layer that tells nothing has none; as with `compiled`, only its own class is asked.
+        """
+        return {}
+
     def inner(self) -> Mapping[str, Layer]:
         """Return the layers that a wrapper holds, by the prefix of their parameters."""
         return {}
@@ -126,6 +138,11 @@ LayerBlock = Annotated[Layer, nested("rnnkit.layers")]
 def sees_future(layer: Layer) -> bool:
     """Tell whether an output of the layer, or of one inside it, depends on later inputs."""
     return not layer.causal or any(map(sees_future, layer.inner().values()))
+
+
+def gates_of(layer: Layer, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+    """Return `Layer.gate_values`, empty where only a base class gives them."""
+    return layer.gate_values(params, xs, state) if "gate_values" in vars(type(layer)) else {}
 
 
 def prefixed(views: Mapping[str, Array], prefix: str) -> dict[str, Array]:

@@ -93,6 +93,14 @@ class Tokenizer(Block):
         """Return the text of the ids."""
         raise NotImplementedError(f"{type(self).__name__}.decode")
 
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+        """Return the part of the text that each of its ids stands for; together they are the text.
+
+        What no id stands for, such as spaces between words, belongs to the id after it. This
+        default decodes one id at a time, which shows the text as the model reads it.
+        """
+        return [self.decode([i], vocabulary).encode() for i in self.encode(text, vocabulary)]
+
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the part of the text that holds its first tokens."""
         text = b"".join(chunks)

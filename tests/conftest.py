@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import PROGRAM, Browser
 from helpers import plain_spec, small_spec, text, trained
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -51,6 +52,14 @@ def byte_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = plain_spec(epochs=1)
     spec["data"]["tokenizer"] = {"type": "byte"}
     return trained(tmp_path_factory.mktemp("bytes"), spec, content=text(200, alphabet="aé€\n"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """A browser without a window."""
+    if PROGRAM is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    return Browser(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -33,6 +34,11 @@ class GRU(GatedCell):
     def extra(self, inputs: Signal) -> Declaration:
         """Declare the recurrent bias of the candidate."""
         return {"bn": ParamSpec((self.units,), Zeros(), decay=False)}
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the reset and the update gate."""
+        z = xs @ params["Wx"] + params["b"] + state[0] @ params["Wh"]
+        return dict(zip("rz", np.split(sigmoid(z[:, : 2 * self.units]), 2, axis=1), strict=True))
 
     def kernel(self) -> Kernel | None:
         """Return the compiled step."""

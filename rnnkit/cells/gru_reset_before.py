@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -44,6 +45,13 @@ class GRUResetBefore(StepCell):
             (initial,) = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
             return _compiled_reset_before.scan(kernels, params, xs, state, initial, resets, ctx)
         return super().scan(params, xs, state, resets, ctx)
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the reset and the update gate."""
+        columns = slice(0, 2 * self.units)
+        z = xs @ params["Wx"][:, columns] + params["b"][columns]
+        gates = sigmoid(z + state[0] @ params["Wh"][:, columns])
+        return dict(zip("rz", np.split(gates, 2, axis=1), strict=True))
 
     def step(
         self, params: Params, x: Array, state: State, ctx: Context

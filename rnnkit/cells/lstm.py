@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -43,6 +44,15 @@ class LSTM(GatedCell):
     def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
         """Keep h and c."""
         return (self.units, self.units)
+
+    def state_names(self) -> tuple[str, ...]:
+        """Return h and c."""
+        return ("h", "c")
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the input, the forget and the output gate."""
+        z = xs @ params["Wx"] + params["b"] + state[0] @ params["Wh"]
+        return dict(zip("ifo", np.split(sigmoid(z[:, : 3 * self.units]), 3, axis=1), strict=True))
 
     def kernel(self) -> Kernel | None:
         """Return the compiled step."""

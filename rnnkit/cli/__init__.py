@@ -20,6 +20,7 @@ VERBS = {
     "eval": "Measure a model on a split or a file.",
     "sample": "Generate text.",
     "score": "Give the log-probability of text, line by line.",
+    "neurons": "Show what a hidden unit reads.",
     "check": "Report every error of a spec.",
     "explain": "Show layers, shapes, parameters, memory and streams.",
     "show": "Show what a checkpoint or a run holds.",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
-from rnnkit.layer import Layer, LayerBlock, prefixed
+from rnnkit.layer import Layer, LayerBlock, gates_of, prefixed
 from rnnkit.params import Declaration
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, DType, Grads, Params, State
@@ -40,6 +40,14 @@ class Residual(Layer):
     def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
         """Keep the state of the inner layer."""
         return self.layer.state_sizes(inputs)
+
+    def state_names(self) -> tuple[str, ...]:
+        """Call the state as the inner layer does."""
+        return self.layer.state_names()
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the gates of the inner layer."""
+        return gates_of(self.layer, prefixed(params, "layer"), xs, state)
 
     def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
         """Start as the inner layer."""

@@ -37,6 +37,10 @@ class Byte(Tokenizer):
         """Return the bytes read as UTF-8."""
         return np.fromiter(ids, np.uint8).tobytes().decode("utf-8", errors="replace")
 
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+        """Return the bytes."""
+        return [text[k : k + 1] for k in range(len(text))]
+
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the first bytes."""
         for chunk in chunks:

@@ -76,6 +76,10 @@ class Char(Tokenizer):
         """Return the characters, one after the other."""
         return "".join([vocabulary.tokens[i] for i in ids])
 
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+        """Return the characters; raises DataError for bytes that are not UTF-8."""
+        return [character.encode() for character in decode_utf8(text, Place())]
+
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the first characters."""
         for piece, place in pieces(chunks, whole_characters):

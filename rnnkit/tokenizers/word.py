@@ -112,6 +112,14 @@ class Word(Tokenizer):
         text = " ".join(["\n" if token == EOS else token for token in tokens])
         return text.replace(" \n", "\n").replace("\n ", "\n")
 
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+        """Return the words and line ends, each with the whitespace before it."""
+        string = decode_utf8(text, Place())
+        ends = [match.end() for match in TOKEN.finditer(string)]
+        ends[-1:] = [len(string)] if ends else []
+        starts = [0, *ends[:-1]]
+        return [string[a:b].encode() for a, b in zip(starts, ends, strict=False)]
+
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the text up to the end of the last of the first tokens."""
         for piece, place in pieces(chunks, _whole_words):

@@ -1,0 +1,220 @@
+"""rnnkit neurons: what a hidden unit reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnkit.cli.common import PATH, emit, table, tell, verb
+from rnnkit.errors import CheckpointError, DataError, printable
+from rnnkit.storage import read_regular, write_atomic
+
+if TYPE_CHECKING:
+    from rnnkit.model import Model
+    from rnnkit.neurons.follow import Follower, Search
+    from rnnkit.neurons.properties import Property
+    from rnnkit.neurons.record import Part
+    from rnnkit.neurons.saturation import Saturation
+    from rnnkit.neurons.text import TokenText
+    from rnnkit.types import Array
+
+LIMIT = 2**30
+
+ALWAYS = 0.9
+"""The fraction of time from which on a gate counts as always saturated."""
+
+
+@verb("neurons")
+@click.argument("checkpoint", type=PATH)
+@click.argument("text", type=PATH)
+@click.option(
+    "--property",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="quotes, brackets, line, word or regex:PATTERN (default: the first four).",
+)
+@click.option("--unit", metavar="LAYER/PART/UNIT", help="The unit that colours the text.")
+@click.option("--out", type=PATH, help="Write a page for the browser, with every unit.")
+@click.option(
+    "--length",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Tokens of the text that are read.",
+)
+@click.option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Units for each property.",
+)
+@click.option("--color/--no-color", default=None, help="Default: on a terminal.")
+@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
+def command(
+    checkpoint: Path,
+    text: Path,
+    names: tuple[str, ...],
+    unit: str | None,
+    out: Path | None,
+    length: int,
+    top: int,
+    color: bool | None,
+    untrusted: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Find the hidden units of CHECKPOINT that follow a property of TEXT, a file or -.
+
+    The text is read from a cold start. The states h and c and the gates of every layer are compared
+    with each property; the text is coloured by one unit, red above zero and blue below.
+    """
+    from rnnkit.model import load
+    from rnnkit.neurons.ansi import coloured
+    from rnnkit.neurons.follow import search
+    from rnnkit.neurons.record import record
+    from rnnkit.neurons.report import gates_object, search_object
+    from rnnkit.neurons.saturation import saturations
+
+    _check(names)
+    model = load(checkpoint, untrusted=untrusted)
+    ids, tokens = read(model, text, length)
+    parts = record(model.network, model.store.values, ids)
+    if not parts:
+        message = "no layer of the model is recurrent, so it has no hidden unit"
+        raise CheckpointError.of("CKPT_NO_STATE", message, model.path)
+    searches = search(parts, varying(names, tokens, str(text)), top)
+    part, index = chosen(parts, searches, unit)
+    gates = saturations(parts)
+    if out is not None:
+        from rnnkit.neurons.page import page
+
+        title = f"{model.spec.name}: {'stdin' if str(text) == '-' else text.name}"
+        html = page(title, tokens.tokens, parts, searches, gates, f"{part.label}/{index}")
+        write_atomic(out, html.encode())
+        tell(f"wrote {out}")
+    result = {
+        "checkpoint": str(model.path),
+        "tokens": len(ids),
+        "properties": [search_object(each) for each in searches],
+        "gates": gates_object(gates),
+        "unit": f"{part.label}/{index}",
+        "values": part.values[:, index].tolist(),
+    }
+    said = as_text(searches, gates)
+    if wants_colour(color):
+        click.get_current_context().color = True  # else click takes them out for a pipe
+        painted = coloured(tokens.tokens, part.shown(index))
+        said = f"{part.label}/{index}: {part.formula()}\n\n{painted}\n\n{said}"
+    emit(as_json, result, said)
+
+
+def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
+    """Return the first ids of a text, and what each of them stands for; raises DataError."""
+    from rnnkit.neurons.text import TokenText
+
+    stdin = str(file) == "-"
+    data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
+    tokenizer, vocabulary = model.text()
+    try:
+        ids = tokenizer.encode(data, vocabulary)
+        if not len(ids):
+            raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")
+        spelling = tokenizer.spelling(data, vocabulary)
+    except DataError as error:
+        name = "stdin" if stdin else str(file)
+        raise DataError(*(replace(p, where=name) for p in error.problems)) from None
+    if len(ids) > length:
+        tell(f"reads the first {length:,} of {len(ids):,} tokens (--length reads more)")
+    return ids[:length], TokenText.of(spelling[:length])
+
+
+def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Property]:
+    """Return the properties; DataError for one that was asked for and never changes."""
+    from rnnkit.neurons.properties import PROPERTIES, property_of
+
+    found = [property_of(name, tokens) for name in names or PROPERTIES]
+    for each in found:
+        if not each.varies and names:
+            message = (
+                f"the property {printable(each.name)!r} never changes in this text, so no unit can "
+                "follow it (give another text, or a greater --length)"
+            )
+            raise DataError.of("DATA_NO_PROPERTY", message, where)
+        if not each.varies:
+            tell(f"no unit can follow {each.name!r}: it never changes in this text")
+    return [each for each in found if each.varies]
+
+
+def chosen(parts: Sequence[Part], searches: Sequence[Search], unit: str | None) -> tuple[Part, int]:
+    """Return the unit that was asked for, else the best follower, else the first one."""
+    from rnnkit.neurons.address import unit_of
+
+    if unit is None:
+        best = searches[0].units[0] if searches else None
+        return (best.part, best.unit) if best else (parts[0], 0)
+    try:
+        return unit_of(parts, unit)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--unit") from None
+
+
+def as_text(searches: Sequence[Search], gates: Sequence[Saturation]) -> str:
+    """Return the tables for people."""
+    head = ("property", "unit", "r", "chance", "auc", "accuracy", "guess")
+    rows = [_row(each, follower) for each in searches for follower in each.units]
+    open_head = ("gate", "left", "right", "always left", "always right")
+    states = [
+        (
+            each.part.label,
+            f"{each.left.mean():.3f}",
+            f"{each.right.mean():.3f}",
+            int((each.left > ALWAYS).sum()),
+            int((each.right > ALWAYS).sum()),
+        )
+        for each in gates
+    ]
+    blocks = [table(rows, head)] if rows else []
+    return "\n\n".join([*blocks, *([table(states, open_head)] if states else [])])
+
+
+def _row(search: Search, follower: Follower) -> tuple[str, ...]:
+    name = printable(search.property.name, 24)
+    row = (name, follower.label, f"{follower.r:.3f}", f"{search.chance:.3f}")
+    if follower.auc is None:
+        return (*row, "", "", "")
+    guess = max(search.mean, 1 - search.mean)
+    return (*row, f"{follower.auc:.3f}", f"{follower.accuracy:.3f}", f"{guess:.3f}")
+
+
+def wants_colour(asked: bool | None) -> bool:
+    """Tell whether to write colours: as asked, else on a terminal unless NO_COLOR forbids it."""
+    if asked is not None:
+        return asked
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _check(names: Sequence[str]) -> None:
+    """Refuse what is no property before a model is read."""
+    from rnnkit.neurons.properties import PATTERN, PROPERTIES
+
+    for name in names:
+        if name in PROPERTIES:
+            continue
+        if not name.startswith(PATTERN):
+            known = ", ".join(PROPERTIES)
+            message = f"expected one of {known}, or {PATTERN}PATTERN, received {name!r}"
+            raise click.BadParameter(message, param_hint="--property")
+        try:
+            re.compile(name.removeprefix(PATTERN))
+        except re.error as error:
+            message = f"{name!r} is no regular expression: {error}"
+            raise click.BadParameter(message, param_hint="--property") from None
