@@ -163,6 +163,26 @@ def test_plugins_in_the_first_step(tmp_path: Path, site: Path, module: str, said
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("drawn", ["np.random.random()", "np.random.seed(3)"])
+def test_a_plugin_of_the_global_generator(tmp_path: Path, site: Path, drawn: str) -> None:
+    install(site, cell(forward=drawn))
+    value = plain_spec()
+    value["model"]["layers"][1] = {"type": "stub", "units": 5}
+    spec, run = write(tmp_path, value), tmp_path / "run"
+
+    def ran(*line: object) -> Ran:
+        np.random.seed(1)  # as in a new process: not where the plugin left it
+        return command(*line)
+
+    refused = ran("run", spec, "--out", run, "--exact", "--max-steps", 1)
+    told(refused, 8, "[EXACT_RANDOM] --exact: a layer of a plugin draws from the global random ")
+    assert not run.exists()
+    began = ran("run", spec, "--out", run, "--max-steps", 1)
+    warning = "tell its author: ctx.random() gives the same ones after a resume"
+    assert (began.code, warning in began.err) == (0, True)
+    assert warning in ran("resume", run, "--max-steps", 2).err
+
+
 # Checkpoints.
 
 

@@ -21,6 +21,7 @@ from rnnkit.rundir import Journal, RunDir, make_private
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, changes, check_changes
+from rnnkit.training.globalrandom import watched
 from rnnkit.training.loop import Limits, Loop, Reporter, Silent
 from rnnkit.training.recover import Found, recover
 from rnnkit.training.session import Session
@@ -65,8 +66,9 @@ def start(
     """
     run = RunDir(folder)
     check_free(run)
-    session = _session(spec, spec.data.open(root), run, registry, o)
-    training = session.started()
+    with watched(o.tell, o.exact, folder):
+        session = _session(spec, spec.data.open(root), run, registry, o)
+        training = session.started()
     make_private(folder)
     with RunLock(folder) as lock:
         check_free(run)
@@ -122,7 +124,8 @@ def resume(
         # What a spec leaves to the data (null) is compared once the data is open.
         given = [change for change in changes(stored, wanted) if change.new is not None]
         check_changes(given, folder)
-        session = _session(wanted, _same_data(wanted, run, found, o), run, registry, o)
+        with watched(o.tell, o.exact, folder):
+            session = _session(wanted, _same_data(wanted, run, found, o), run, registry, o)
         changed = changes(stored, session.spec)
         check_changes(changed, folder)
         for change in changed:
@@ -150,7 +153,8 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
     run, snapshot = session.run, found.snapshot
     if snapshot:
         _check_numerics(session, snapshot.meta, o)
-    training = session.restored(snapshot, found.path) if snapshot else session.started()
+    with watched(o.tell, o.exact, run.path):
+        training = session.restored(snapshot, found.path) if snapshot else session.started()
     progress = training.progress
     if changed:
         finished = training.ended() and not progress.pending
