@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from rnnkit.block import Block
+from rnnkit.question import Questions
 from rnnkit.signal import Signal
 from rnnkit.tokenizer import Tokenizer, Vocabulary
 from rnnkit.types import JSON, Array
@@ -53,6 +54,14 @@ class Batch(NamedTuple):
     next_cursor: JSON
     valid: Array | None = None
     encoder: EncoderInputs | None = None
+
+    def steps(self, piece: slice) -> Batch:
+        """Return some steps of the window; what an encoder reads stays whole."""
+        valid = None if self.valid is None else self.valid[piece]
+        inputs, targets, weights, resets = (array[piece] for array in self[:4])
+        return self._replace(
+            inputs=inputs, targets=targets, weights=weights, resets=resets, valid=valid
+        )
 
 
 class Source(Protocol):
@@ -131,9 +140,6 @@ class Dataset(Block):
         """Return the same kind of data from one file, all of it in the `test` split."""
         raise NotImplementedError(f"{type(self).__name__}.of_file")
 
-    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
-        """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""
-        raise NotImplementedError(f"{type(self).__name__}.open")
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part, such as its classes.
 
@@ -149,3 +155,15 @@ class Dataset(Block):
         """Return how training reads the data; "" for streams of tokens, which need no word."""
         return ""
 
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return what a file of this kind asks of a model; targets in it are not read.
+
+        Raises DataError with `name` and line for what cannot be used, unless it is skipped.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.questions")
+
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
+        """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""
+        raise NotImplementedError(f"{type(self).__name__}.open")

@@ -151,7 +151,7 @@ def log_probabilities(
     Each is given those before it; the stream stands before its `last` token, which it needs.
     """
     ctx, states, found = Context(), begun.states, [np.zeros(0)]
-    for start, ys, after in _windows(network, params, begun.before(ids)[:-1], states, ctx):
+    for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
         logits = ys[:, 0].astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -172,7 +172,7 @@ def following(
 def seen(network: Network, params: Mapping[str, Params], ids: Array, begun: Carried) -> Carried:
     """Return the streams once they have seen ids (T,), the last of which they do not yet read."""
     ctx, states, xs = Context(), begun.states, begun.before(ids)
-    for _, _, after in _windows(network, params, xs[:-1], states, ctx):
+    for _, _, after in windows(network, params, xs[:-1], states, ctx):
         states = after
     return replace(begun, states=states, last=xs[-1].astype(np.int64)) if len(xs) else begun
 
@@ -181,12 +181,12 @@ def _read(
     network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
 ) -> tuple[Array, States]:
     """Return the logits (B, V) after the last of the ids (T, B), and the states there."""
-    for _, ys, after in _windows(network, params, xs, states, ctx):
+    for _, ys, after in windows(network, params, xs, states, ctx):
         logits, states = ys[-1].copy(), after
     return logits, states
 
 
-def _windows(
+def windows(
     network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
 ) -> Iterator[tuple[int, Array, States]]:
     """Yield (start, logits, states after it) of each window of ids (T, B).

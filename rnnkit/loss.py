@@ -23,6 +23,9 @@ class Loss(Block):
     estimates: ClassVar[bool] = False
     """True where the outputs estimate the values of the targets, in their units."""
 
+    chooses: ClassVar[bool] = False
+    """True where the outputs are logits, one for each of the ids that a target may be."""
+
     reduction: Literal["mean", "sum_time"] = "mean"
 
     def check(self, outputs: Signal, targets: Signal) -> None:
@@ -66,6 +69,13 @@ class Loss(Block):
 
         Label ids (T, B), of which -1 is no label, or answers yes or no (T, B, F) where several
         labels may hold at once; None where the outputs decide nothing.
+        """
+        return None
+
+    def probabilities(self, ys: Array) -> Array | None:
+        """Return what outputs (..., F) say of each label, or of each answer yes or no, as p.
+
+        None where they say none, such as those that estimate values.
         """
         return None
 

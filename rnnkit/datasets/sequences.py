@@ -14,12 +14,13 @@ from pydantic import Field, model_validator
 from rnnkit.context import keyed_generator
 from rnnkit.dataset import Split
 from rnnkit.datasets.batches import Order, Ragged
-from rnnkit.datasets.predicts import Predicts
+from rnnkit.datasets.predicts import END, Predicts
 from rnnkit.datasets.reads import Encoding, Reads
 from rnnkit.datasets.rows import BadRows, Row, read_rows
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
 from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
+from rnnkit.question import Question, Questions
 from rnnkit.signal import Signal
 from rnnkit.storage import read_regular
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -119,6 +120,28 @@ class Sequences(WholeSequences):
             bad.in_words(),
             Meaning(targets.record.labels, whole=self.targets.kind == "text"),
         )
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return the inputs of each row, which need no targets beside them."""
+        bad, inputs = BadRows(skip_bad), self.inputs.learned([], vocabulary)
+        unrolls = self.inputs.unrolls
+        labels = self.targets.labels or ()
+        ends = labels.index(END) if unrolls and END in labels else None
+
+        def asked(row: Row) -> Question:
+            xs: Array = inputs.encode(self.inputs.parse(row.fields))
+            xs = xs.astype(_dtype(inputs.signal))
+            return Question(row.line, xs, self.targets.per_step, ends)
+
+        rows = read_rows(data, name, bad)
+        found = [bad.attempt(name, row.line, partial(asked, row)) for row in rows]
+        bad.check()
+        meaning = Meaning(names=self.targets.labels or self.targets.keys)
+        good = [question for question in found if question]
+        text = self.targets.kind == "text"
+        return Questions(good, meaning, text, False, len(bad.problems), bad.in_words())
 
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Parsed]:
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))

@@ -84,6 +84,10 @@ class BinaryCrossEntropy(Loss):
             return (ys[..., 0] >= 0).astype(targets.dtype), targets
         return ys >= 0, targets >= 0.5
 
+    def probabilities(self, ys: Array) -> Array:
+        """Return the sigmoid."""
+        return sigmoid(ys)
+
 
 def _answers(ys: Array, targets: Array) -> Array:
     """Return the targets as values (T, B, F) of the type of the logits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from rnnkit.types import Array
 LARGEST_EXPONENT = 709.0
 """exp of a little more is no finite number in float64, and infinity is no JSON."""
 
+NO_TOKEN = ("sequence", "step")
+"""Units of targets that are classes: a perplexity says nothing of them."""
+
 
 class SoftmaxCrossEntropy(Loss):
     """The negative log-probability of the target under a softmax, in nats.
@@ -36,6 +39,7 @@ class SoftmaxCrossEntropy(Loss):
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
 
+    chooses: ClassVar[bool] = True
     label_smoothing: Rate = 0.0
 
     def check(self, outputs: Signal, targets: Signal) -> None:
@@ -96,12 +100,20 @@ class SoftmaxCrossEntropy(Loss):
         wanted = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
         return ys.argmax(axis=-1), wanted
 
+    def probabilities(self, ys: Array) -> Array:
+        """Return the softmax."""
+        found: Array = np.exp(ys - ys.max(axis=-1, keepdims=True))
+        found /= found.sum(axis=-1, keepdims=True)
+        return found
+
     def metrics(self, mean: float, unit: str) -> dict[str, float]:
-        """Return loss, perplexity, and the bits of a character or byte.
+        """Return loss, of tokens the perplexity too, and the bits of a character or byte.
 
         The perplexity exp(loss) stays at exp(709), about 8e307, for every loss above 709.
         """
-        found = {"loss": mean, "perplexity": math.exp(min(mean, LARGEST_EXPONENT))}
+        found = {"loss": mean}
+        if unit not in NO_TOKEN:
+            found["perplexity"] = math.exp(min(mean, LARGEST_EXPONENT))
         if unit in ("character", "byte"):
             found[f"bits_per_{unit}"] = mean / math.log(2)
         return found

@@ -1,0 +1,158 @@
+"""rnnkit predict: what a model says of a file of its own kind of data."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.common import PATH, carrying, print_json, tell, verb
+from rnnkit.errors import DataError
+
+if TYPE_CHECKING:
+    from rnnkit.carried import Carried
+    from rnnkit.model import Model
+    from rnnkit.predict import Predicted
+
+LIMIT = 2**31
+
+
+@verb("predict")
+@click.argument("checkpoint", type=PATH)
+@click.argument("data", type=PATH)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl"]),
+    help="Default: as the name of --out ends, else jsonl.",
+)
+@click.option("--out", type=PATH, help="Write to this file instead of stdout.")
+@click.option(
+    "--top",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Give the k likeliest labels.",
+)
+@click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
+@carrying
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of matrix products.")
+@click.option("--untrusted", is_flag=True, help="Read the checkpoint in a limited child process.")
+def command(
+    checkpoint: Path,
+    data: Path,
+    form: str | None,
+    out: Path | None,
+    top: int,
+    skip_bad: bool,
+    state_in: Path | None,
+    state_out: Path | None,
+    threads: int | None,
+    untrusted: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Tell what the model of CHECKPOINT says of DATA, a file of its own kind, or - for stdin.
+
+    DATA needs no targets. Each line or row gives a record with its line number: a label and its
+    probability, a label for each step, numbers in the units of the data, or after a line of text
+    the likeliest next token. CSV has a row for each step. Every sequence starts cold; with
+    --state-in or --state-out DATA is one stream, which goes on from record to record.
+    """
+    from rnnkit.model import load
+    from rnnkit.numerics import limited_threads
+    from rnnkit.predict import predict
+    from rnnkit.states import save_states
+
+    model = load(checkpoint, untrusted=untrusted)
+    begun = _begun(model, state_in, state_out)
+    content, name = _content(data)
+    with limited_threads(threads), _advising():
+        found = predict(model, content, name, top, skip_bad, begun)
+    if found.note:
+        tell(found.note)
+    _write(found, form or _form_of(out), out, as_json)
+    if state_out and found.after:
+        save_states(state_out, model, found.after)
+
+
+def lines(found: Predicted, form: str) -> Iterator[str]:
+    """Yield the records as lines of text, with their line ends."""
+    if form == "jsonl":
+        for record in found.records:
+            yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+        return
+    names = list(found.records[0]) if found.records else ["line"]
+    rows = [["line", "step", *names[1:]] if found.each else names]
+    for record in found.records:
+        rows += _rows(record, found.each)
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    yield buffer.getvalue()
+
+
+def _rows(record: Any, each: bool) -> list[list[Any]]:
+    line, *values = record.values()
+    if not each:
+        return [[line, *values]]
+    return [[line, step, *row] for step, row in enumerate(zip(*values, strict=True), 1)]
+
+
+def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> Carried | None:
+    from rnnkit.carried import Carried
+    from rnnkit.states import check_continues, load_states
+
+    if state_in:
+        return load_states(state_in, model)
+    if not state_out:
+        return None
+    check_continues(model)
+    text = model.spec.data.predicts_next and model.spec.data.text_tokenizer()
+    return model.line_start() if text else Carried.cold(model.network)
+
+
+def _content(data: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file and its name in errors; what starts no object is then CSV."""
+    from rnnkit.storage import read_regular
+
+    if str(data) != "-":
+        return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
+    content = sys.stdin.buffer.read()
+    return content, "stdin" if content.lstrip()[:1] in (b"{", b"") else "stdin.csv"
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """Name the option of this command, not the key of a spec, where many lines are bad."""
+    try:
+        yield
+    except DataError as error:
+        given, option = 'give "skip_bad": true', "give --skip-bad"
+        told = (replace(p, message=p.message.replace(given, option)) for p in error.problems)
+        raise DataError(*told) from None
+
+
+def _form_of(out: Path | None) -> str:
+    return "csv" if out and out.suffix.lower() == ".csv" else "jsonl"
+
+
+def _write(found: Predicted, form: str, out: Path | None, as_json: bool) -> None:
+    from rnnkit.storage import write_atomic
+
+    if out:
+        text = "".join(lines(found, form))
+        write_atomic(out, text.encode(errors="backslashreplace"))
+    if as_json:
+        value: dict[str, Any] = {"records": [] if out else found.records}
+        print_json({**value, "count": len(found.records), "skipped": found.skipped})
+    elif not out:
+        for line in lines(found, form):
+            click.echo(line.encode(errors="backslashreplace").decode(), nl=False)

@@ -1,0 +1,37 @@
+"""What a model is asked about a file: sequences without targets, and what answers to them mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rnnkit.meaning import Meaning
+from rnnkit.types import Array
+
+
+class Question(NamedTuple):
+    """One sequence of a file: the line where it starts, and its inputs, ids (T,) or values (T, F).
+
+    `each`: every step has an answer; else the last one alone. `ends` is the label that ends the
+    answer of an input that unrolls, whose own steps are few: zeros follow until it is given.
+    """
+
+    line: int
+    inputs: Array
+    each: bool = False
+    ends: int | None = None
+
+
+class Questions(NamedTuple):
+    """The good sequences of a file in its order, what answers mean, and what was skipped.
+
+    `whole`: the answers of a sequence are one text, character by character. `streams`: the file is
+    one stream, which goes on after its end; a sequence otherwise starts from a cold state.
+    """
+
+    records: Sequence[Question]
+    meaning: Meaning = Meaning()
+    whole: bool = False
+    streams: bool = False
+    skipped: int = 0
+    note: str = ""
