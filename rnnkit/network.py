@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -69,6 +69,9 @@ class Network:
     """Stands before the position in the name of a layer."""
 
     @classmethod
+    reads_source: ClassVar[bool] = False
+    """True where a window needs what an encoder reads beside it."""
+
     def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
         """Give each layer the widths that its spec left to the data.
 

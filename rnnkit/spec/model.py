@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rnnkit.block import Name, Record, Size, nested
 from rnnkit.dataset import Dataset, Layout, Source
@@ -29,6 +29,40 @@ class ModelSpec(Record):
 
 
 class Clip(Record):
+class Part(Record):
+    """The layers of an encoder or a decoder, the first reading ids."""
+
+    layers: Annotated[tuple[LayerBlock, ...], Field(min_length=1, max_length=MAX_LAYERS)]
+
+
+class PairSpec(Record):
+    """An encoder that reads a source, and a decoder that starts from its states.
+
+    `bridge` says what passes from each recurrent layer to the decoder's of equal rank: `all` of its
+    state, or only its `output`. With `peek` the encoder's last output joins the inputs of the
+    decoder's first recurrent layer and of its last layer, at every step.
+    """
+
+    encoder: Part
+    decoder: Part
+    bridge: Literal["all", "output"] = "all"
+    peek: bool = False
+    loss: Annotated[Loss, nested("rnnkit.losses")]
+
+
+def _kind_of_model(value: object) -> str:
+    """Return the tag of a model, before it is known to be valid."""
+    if isinstance(value, dict):
+        return "pair" if {"encoder", "decoder"} & set(value) else "stack"
+    return "pair" if isinstance(value, PairSpec) else "stack"
+
+
+AnyModel = Annotated[
+    Annotated[ModelSpec, Tag("stack")] | Annotated[PairSpec, Tag("pair")],
+    Discriminator(_kind_of_model),
+]
+
+
     """Bounds the gradient before the update: its global norm, or each of its values."""
 
     norm: Positive | None = None
@@ -126,7 +160,7 @@ class Spec(Record):
     spec_version: Literal[1] = 1
     name: Name = "model"
     data: Annotated[Dataset, nested("rnnkit.datasets")]
-    model: ModelSpec
+    model: AnyModel
     train: Train
     evaluate: Evaluate = Evaluate()
 

@@ -1,0 +1,272 @@
+"""rnnkit gradients: how far back in time the gradient of a loss reaches."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.common import PATH, data_root, emit, tell, verb
+from rnnkit.cli.picture import drawing, picture, unknown
+from rnnkit.errors import DataError, PluginError, SpecError
+
+if TYPE_CHECKING:
+    from rnnkit.cell import Cell
+    from rnnkit.dataset import Batch, Dataset, Source, Split
+    from rnnkit.network import Network
+    from rnnkit.plots.gradients import Flow
+    from rnnkit.plots.variants import Variant
+    from rnnkit.registry import Registry
+    from rnnkit.spec.model import Spec
+    from rnnkit.tokenizer import Vocabulary
+    from rnnkit.types import Array
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a network, its trained parameters if it has any, and its data if there."""
+
+    spec: Spec
+    network: Network
+    trained: Array | None
+    source: Source | None
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Return positive numbers between commas."""
+    try:
+        found = tuple(map(float, text.split(",")))
+    except ValueError:
+        found = (math.nan,)
+    if not all(0 < value < 1e6 for value in found):
+        raise click.BadParameter(f"expected numbers above 0 such as 0.5,1,1.5, received {text!r}")
+    return found
+
+
+@verb("gradients")
+@click.argument("model", type=PATH, metavar="SPEC|CHECKPOINT")
+@click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+@click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="train",
+    show_default=True,
+    help="Measure on the first window of this split.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 65535),
+    help="Look so many steps back (default: as far as train.window reaches).",
+)
+@click.option("--random", "made_up", is_flag=True, help="Random inputs in place of the data.")
+@click.option("--cells", metavar="NAMES", help="Compare cells, each untrained: rnn,lstm,gru.")
+@click.option(
+    "--scale",
+    "scales",
+    type=numbers,
+    default=None,
+    metavar="NUMBERS",
+    help="Give recurrent weights this largest singular value, such as 0.5,1,1.5.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of untrained weights and random inputs (default: train.seed).",
+)
+@drawing
+def command(
+    model: Path,
+    overrides: tuple[str, ...],
+    root: Path | None,
+    split: Split,
+    steps: int | None,
+    made_up: bool,
+    cells: str | None,
+    scales: tuple[float, ...] | None,
+    seed: int | None,
+    out: Path | None,
+    terminal: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Draw the norm of dL/dh of each recurrent layer by distance in time, and say how far it goes.
+
+    L is the loss at the last step of a window alone, h the output of the layer at an earlier step.
+    A spec is measured as it starts, a checkpoint as it was trained. Without its data a spec is
+    measured on random inputs, and stderr says so.
+    """
+    from rnnkit.plots.gradients import panel
+    from rnnkit.registry import Registry
+
+    registry = Registry()
+    subject = opened(model, overrides, root, registry)
+    seed = subject.spec.train.seed if seed is None else seed
+    check(subject.network, scales, model)
+    batch = example(subject, None if made_up else subject.source, split, steps, seed)
+    chosen = forms(subject, cell_classes(cells, registry), scales or (), seed)
+    found = [flow for form in chosen for flow in measured(form, batch, steps)]
+    sentences = [flow.sentence() for flow in found]
+    result = {
+        "model": str(model),
+        "inputs": "random" if made_up or subject.source is None else split,
+        "seed": seed,
+        "out": None if out is None else str(out),
+        "layers": [as_object(flow) for flow in found],
+    }
+    text = picture([panel(found)], out, terminal, as_json)
+    emit(as_json, result, "\n".join([*([text, ""] if text else []), *sentences]))
+
+
+def opened(
+    path: Path, overrides: tuple[str, ...], root: Path | None, registry: Registry
+) -> Subject:
+    """Open a spec or a checkpoint, and its data where it is there."""
+    from rnnkit.builder import build
+    from rnnkit.model import load
+    from rnnkit.plots.example import guessed_signals
+    from rnnkit.spec.read import read_spec
+
+    if holds_weights(path):
+        if overrides:
+            raise click.UsageError("-s changes a spec, but a checkpoint was given")
+        model = load(path, registry)
+        source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
+        return Subject(model.spec, model.network, model.store.flat, source)
+    spec = read_spec(path, registry, overrides).spec
+    source = data_of(spec.data, root or path.parent, None)
+    inputs, targets = (
+        guessed_signals(spec.data) if source is None else (source.inputs, source.targets)
+    )
+    resolved, network = build(spec, inputs, targets)
+    return Subject(resolved, network, None, source)
+
+
+def holds_weights(path: Path) -> bool:
+    """Tell a run directory or a checkpoint from a spec."""
+    if path.is_dir() or path.suffix == ".h5":
+        return True
+    try:
+        with open(path, "rb") as file:
+            return path.is_file() and file.read(len(HDF5)) == HDF5
+    except OSError:
+        return False  # reading it as a spec says what is wrong
+
+
+def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source | None:
+    """Open the data; None, told, where its file does not exist. Other errors are raised."""
+    try:
+        return data.open(root, vocabulary)
+    except DataError as error:
+        if any(problem.code != "DATA_NOT_FOUND" for problem in error.problems):
+            raise
+        tell(f"{error.problems[0]}: random inputs take the place of the data")
+        return None
+
+
+def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> None:
+    """Raise where there is nothing to measure, or nothing to scale."""
+    from rnnkit.plots.probe import cells
+    from rnnkit.plots.variants import RECURRENT, has_recurrent_weights
+
+    if not cells(network):
+        message = "has no recurrent cell, so no gradient flows through time (add one, such as lstm)"
+        raise SpecError.of("SPEC_NO_CELL", message, where)
+    if scales and not has_recurrent_weights(network):
+        raise click.UsageError(f"--scale: no cell of the model has weights {RECURRENT}")
+
+
+def example(
+    subject: Subject, source: Source | None, split: Split, steps: int | None, seed: int
+) -> Batch:
+    """Return the window to measure on."""
+    from rnnkit.plots.example import first_batch, random_batch
+
+    layout = subject.spec.train.layout()
+    if steps is not None:
+        layout = replace(layout, window=steps + 1)
+    if source is None:
+        return random_batch(subject.network, layout.window, layout.streams, seed)
+    if split not in source.splits():
+        message = f"has no {split} split (it has {', '.join(source.splits())}; give --split)"
+        raise DataError.of("DATA_NO_SPLIT", message)
+    return first_batch(source, split, layout)
+
+
+def cell_classes(names: str | None, registry: Registry) -> list[type[Cell]]:
+    """Return the classes of the cells to compare."""
+    from rnnkit.cell import Cell
+
+    found: list[type[Cell]] = []
+    for name in dict.fromkeys(names.split(",") if names is not None else ()):
+        known = name in registry.names(Cell.group)
+        cls = registry.find(Cell.group, name) if known else None
+        if cls is None or not issubclass(cls, Cell):
+            raise unknown("cell", name, cell_names(registry))
+        found.append(cls)
+    return found
+
+
+def cell_names(registry: Registry) -> list[str]:
+    """Return the types that are cells; one that cannot be loaded is left out."""
+    from rnnkit.cell import Cell
+
+    found = []
+    for name in registry.names(Cell.group):
+        with suppress(PluginError):
+            if issubclass(registry.find(Cell.group, name), Cell):
+                found.append(name)
+    return found
+
+
+def forms(
+    subject: Subject, cells: list[type[Cell]], scales: tuple[float, ...], seed: int
+) -> list[Variant]:
+    """Return the forms of the model to compare; other cells start untrained, and that is told."""
+    from pydantic import ValidationError
+
+    from rnnkit.plots.variants import rescaled, variants
+
+    if subject.trained is not None and not cells:
+        return rescaled(subject.network, subject.trained, scales)
+    if subject.trained is not None:
+        tell("--cells compares untrained cells: the weights of the checkpoint are not used")
+    try:
+        return variants(subject.network, seed, cells, scales)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise click.UsageError(
+            f"--cells: {error.title} cannot be made of units alone "
+            f"({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        ) from error
+
+
+def measured(form: Variant, batch: Batch, steps: int | None) -> list[Flow]:
+    """Return the flows of one form, named so that no two of a comparison are alike."""
+    from rnnkit.plots.gradients import flows
+
+    found = flows(form.network, form.store.values, batch, steps)
+    return [replace(flow, name=named(flow.name, form.label)) for flow in found]
+
+
+def named(path: str, label: str) -> str:
+    """Add to the path of a layer what its name does not say already."""
+    words = [word for word in label.split(", ") if word and word not in path.split(".")]
+    return ", ".join([path, *words])
+
+
+def as_object(flow: Flow) -> dict[str, Any]:
+    """Return a flow as --json prints it: None for what no float64 holds."""
+    norms = [norm if math.isfinite(norm) else None for norm in flow.norms]
+    return {
+        "name": flow.name,
+        "norms": norms,
+        "horizon": flow.horizon,
+        "sentence": flow.sentence(),
+    }
