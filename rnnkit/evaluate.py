@@ -69,11 +69,10 @@ def measure(
     for batch in source.batches(split, layout, None):
         length = len(batch.weights)
         for block in blocks(length) if in_blocks else (slice(0, length),):
-            targets, weights = batch.targets[block], batch.weights[block]
-            xs, resets = batch.inputs[block], batch.resets[block]
-            valid = None if batch.valid is None else batch.valid[block]
-            here = replace(ctx.later(block.start), valid=valid)
-            ys, after, _ = network.scan(params, xs, states, resets, here)
+            piece = batch.steps(block)
+            _, targets, weights, resets = piece[:4]
+            here = replace(ctx.later(block.start), valid=piece.valid)
+            ys, after = network.run(params, piece, states, here)
             part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
             total, weight = total + part, weight + part_weight
             sums.update(network.loss.counts(ys, targets, weights))

@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
+from rnnkit.dataset import Batch, EncoderInputs
 from rnnkit.network import Network, States, copied
 from rnnkit.params import count, named
 from rnnkit.signal import Signal
@@ -118,13 +118,17 @@ class _Rehearsal:
         resets = np.zeros(shape, bool)
         if self.restarts and steps > 1:
             resets[steps // 2, 0] = True
-        return Batch(
-            _zeros(network.inputs, shape, self.dtype),
+        xs = _zeros(network.inputs, shape, self.dtype)
+        batch = Batch(
+            xs,
             _zeros(network.targets, shape, self.dtype),
             np.ones(shape, self.dtype),
             resets,
             None,
         )
+        # A source as long as the window.
+        source = EncoderInputs(xs, resets, np.ones(shape, bool))
+        return batch._replace(encoder=source) if network.reads_source else batch
 
 
 def _zeros(signal: Signal, shape: tuple[int, int], dtype: DType) -> Array:

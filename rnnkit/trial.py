@@ -17,7 +17,7 @@ from rnnkit.dataset import Batch
 from rnnkit.errors import PluginError, printable
 from rnnkit.installed import Plugin
 from rnnkit.layer import Layer
-from rnnkit.network import Network
+from rnnkit.network import Network, Visit
 from rnnkit.registry import Registry
 from rnnkit.types import Array, Params, Shape, State
 
@@ -29,21 +29,21 @@ def try_plugins(
 
     `params` are finite. Names the plugin, what was expected, and what it gave.
     """
-    last = [name for name, layer in _named(network) if stranger(layer, registry)][-1:]
-    ctx, xs = Context(train=True, step=1), batch.inputs
-    states = network.initial_states(batch.inputs.shape[1], ctx.dtype) if last else {}
+    last = [name for name, layer in network.named if stranger(layer, registry)][-1:]
+    if not last:
+        return
+    ctx = Context(train=True, step=1, valid=batch.valid)
+    states = network.initial_states(batch.inputs.shape[1], ctx.dtype)
     entering = network.entering()
-    for name, layer in _named(network) if last else []:
-        run = _Trial(layer, params[name], states.get(name, ()), batch.resets, ctx.at(name))
-        plugin = stranger(layer, registry)
-        with np.errstate(all="ignore"):
-            if plugin is None:
-                xs = run.forward(xs)
-            else:
-                with _blamed(plugin, name):
-                    xs = run.whole(xs, layer.output(entering[name]).known())
-        if [name] == last:
-            return
+    with np.errstate(all="ignore"):
+        for visit in network.visits(params, batch, states, ctx):
+            layer, plugin = visit.layer, stranger(visit.layer, registry)
+            if plugin:
+                with _blamed(plugin, visit.name):
+                    width = layer.output(entering[visit.name]).known()
+                    visit.found = _Trial(visit).whole(width)
+            if [visit.name] == last:
+                return
 
 
 def stranger(layer: Layer, registry: Registry) -> Plugin | None:
@@ -78,18 +78,13 @@ def _blamed(plugin: Plugin, name: str) -> Iterator[None]:
 class _Trial:
     """One layer with what it is given."""
 
-    def __init__(
-        self, layer: Layer, params: Params, state: State, resets: Array, ctx: Context
-    ) -> None:
-        self.layer, self.params, self.state = layer, params, state
-        self.resets, self.ctx = resets, ctx
+    def __init__(self, visit: Visit) -> None:
+        self.layer, self.params, self.xs = visit.layer, visit.params, visit.xs
+        self.state, self.resets, self.ctx = visit.state, visit.resets, visit.ctx
 
-    def forward(self, xs: Array) -> Array:
-        """Return the outputs."""
-        return self.layer.scan(self.params, xs, self.state, self.resets, self.ctx)[0]
-
-    def whole(self, xs: Array, width: int) -> Array:
-        """Return the outputs after a look at them, the state, the gradients and the inputs."""
+    def whole(self, width: int) -> tuple[Array, State]:
+        """Return outputs and state after a look at them, the gradients and the inputs."""
+        xs = self.xs
         given, dtype = xs.copy(), self.ctx.dtype
         ys, after, backward = self.layer.scan(self.params, xs, self.state, self.resets, self.ctx)
         _expect("the output", ys, (*xs.shape[:2], width), dtype)
@@ -106,7 +101,7 @@ class _Trial:
         if xs.ndim == 3:
             _expect("the gradient of the inputs", dxs, xs.shape, dtype, finite=False)
         self._expect_state("the gradient of the state", before, finite=False)
-        return ys
+        return ys, after
 
     def _expect_state(self, what: str, state: State, finite: bool = True) -> None:
         if len(state) != len(self.state):
@@ -126,7 +121,3 @@ def _expect(
         )
     if finite and not np.isfinite(array).all():
         raise _Broken(f"{what} holds NaN or infinity, from inputs and parameters that do not")
-
-
-def _named(network: Network) -> list[tuple[str, Layer]]:
-    return list(zip(network.names, network.layers, strict=True))

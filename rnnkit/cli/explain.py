@@ -71,9 +71,9 @@ def layer_rows(network: Network) -> list[dict[str, Any]]:
     from rnnkit.params import ParamSpec
 
     rows: list[dict[str, Any]] = []
-    entering, declared = network.entering(), network.declared()
-    leaving = [*list(entering.values())[1:], network.outputs]
-    for (name, reads), gives in zip(entering.items(), leaving, strict=True):
+    declared, leaving = network.declared(), network.leaving()
+    for name, reads in network.entering().items():
+        gives = leaving[name]
         stored = {n: s.shape for n, s in declared[name].items() if isinstance(s, ParamSpec)}
         shapes = [f"{n} {'x'.join(map(str, shape))}" for n, shape in stored.items()]
         shapes += [

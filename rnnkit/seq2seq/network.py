@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Seq2Seq(Network):
     its first, the `output`. With `peek` the encoder's last output joins the inputs of the decoder's
     first recurrent layer and of its last layer, at every step.
     """
+
+    reads_source: ClassVar[bool] = True
 
     encoding: int = 1
     bridge: Bridge = "all"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,14 +50,15 @@ def _in_block(
     ctx: Context,
     block: slice,
 ) -> tuple[str, States]:
-    ctx, ys, resets = ctx.later(block.start), batch.inputs[block], batch.resets[block]
+    part = batch.steps(block)
+    ctx = replace(ctx.later(block.start), valid=part.valid)
     after: States = {}
-    for name, layer in network.named:
+    for visit in network.visits(store.values, part, states, ctx):
+        name = visit.name
         for parameter, value in store.values[name].items():
             if not np.isfinite(value).all():
                 return f"parameter {parameter} of layer {name}", {}
-        state = states.get(name, ())
-        ys, state, _ = layer.scan(store.values[name], ys, state, resets, ctx.at(name))
+        ys, state = visit.done()
         if not np.isfinite(ys).all():
             return f"the output of layer {name}", {}
         if not finite({name: state}):
