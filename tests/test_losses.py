@@ -252,6 +252,7 @@ def test_decisions() -> None:
 def test_metrics() -> None:
     loss = SoftmaxCrossEntropy()
     words = {"loss": 2.0, "perplexity": pytest.approx(math.e**2)}
+    assert loss.metrics(2.0, "sequence") == loss.metrics(2.0, "step") == {"loss": 2.0}
     bits = pytest.approx(2 / math.log(2))
     assert loss.metrics(2.0, "word") == words
     assert loss.metrics(2.0, "character") == {**words, "bits_per_character": bits}

@@ -178,11 +178,23 @@ def test_errors_beside_naive_forecasts() -> None:
     assert found["mase"] == pytest.approx((1 / 0.5 + 3 / 2) / 2)
     assert found["mase_persistence"] == pytest.approx(2.0)
     assert found["mase_seasonal"] == pytest.approx((2 / 0.5 + 2 / 2) / 2)
+    assert metric.tables()["columns"].records()[1] == pytest.approx(
+        {"column": "1", "mse": 9.0, "rmse": 3.0, "mae": 3.0, "mase": 1.5}
+    )
     assert metric.tables()["forecasts"].records() == [
         {"forecast": "model", "mae": 2.0, "mase": 1.75},
         {"forecast": "persistence", "mae": 2.5, "mase": 2.0},
         {"forecast": "seasonal", "mae": 2.0, "mase": 2.5},
     ]
+
+
+def test_a_naive_forecast_is_never_asked_for_no_targets() -> None:
+    def naive(split: str, targets: int) -> Naive:
+        assert targets > 0
+        return Naive(np.ones(1), {"persistence": np.ones(1)})
+
+    metric = Errors(1, Meaning(naive=naive), "valid")
+    assert list(metric.report()) == ["mse", "rmse", "mae", "mase", "mase_persistence"]
 
 
 def test_a_column_that_never_moved_has_no_scaled_error() -> None:

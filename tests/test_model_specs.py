@@ -44,6 +44,23 @@ def test_hello_is_learned_by_heart(tmp_path: Path) -> None:
     assert lines[-1]["valid_accuracy"] == 1.0
 
 
+def test_squared_errors_learn_it_too_but_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learned = {}
+    for loss in ("mse", "softmax_cross_entropy"):
+        options = ["-s", f"model.loss.type={loss}", "-s", "train.epochs=200"]
+        options += ["-s", "train.every.evaluate=1"]
+        lines = trained(FOLDER / "char_rnn_mse.json", tmp_path / loss, *options)
+        accuracy = {line["step"]: line["valid_accuracy"] for line in lines if "valid_loss" in line}
+        learned[loss] = min(step for step, share in accuracy.items() if share > 0.5)
+        capsys.readouterr()
+        sample = ["sample", str(tmp_path / loss), "--prompt", "^", "--greedy", "--stop", "$"]
+        assert run_command(sample) == 0
+        assert capsys.readouterr().out.strip() == "^" + (FOLDER / "hello.txt").read_text().strip()
+    assert learned["softmax_cross_entropy"] < learned["mse"]
+
+
 def test_simple_rnnlm_reaches_its_perplexity(ptb: Path, tmp_path: Path) -> None:
     spec = FOLDER / "ptb_simple_rnnlm.json"
     lines = trained(spec, tmp_path / "run", "--data-root", str(ptb))

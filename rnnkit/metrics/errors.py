@@ -53,7 +53,7 @@ class Errors(Metric):
     def _forecasts(self) -> dict[str, tuple[Array, Array]]:
         """Return (mae, mase) (F,) of the model and of each naive forecast."""
         assert self._meaning.naive
-        naive = self._meaning.naive(self._split, self._targets)
+        naive = self._meaning.naive(self._split, max(self._targets, 1))
         maes = {"model": self._sizes / (self._weight or math.nan), **naive.errors}
         # A column that never moves in training has scale 0: its error has no measure.
         scale = np.where(naive.scale > 0, naive.scale, math.nan)
@@ -65,10 +65,12 @@ class Errors(Metric):
         width, weight = len(self._sizes), self._weight or math.nan
         if width > 1:
             names: Sequence[str] = self._meaning.names or [str(i) for i in range(width)]
-            maes, mses = self._sizes / weight, self._squares / weight
-            columns = (mses.tolist(), np.sqrt(mses).tolist(), maes.tolist())
-            rows = tuple(zip(names, *columns, strict=True))
-            found["columns"] = Table(("column", "mse", "rmse", "mae"), rows)
+            mses = self._squares / weight
+            columns = {"mse": mses, "rmse": np.sqrt(mses), "mae": self._sizes / weight}
+            if self._meaning.naive:
+                columns["mase"] = self._forecasts()["model"][1]
+            rows = zip(names, *(column.tolist() for column in columns.values()), strict=True)
+            found["columns"] = Table(("column", *columns), tuple(rows))
         if self._meaning.naive:
             forecasts = tuple(
                 (name, float(mae.mean()), float(scaled.mean()))
