@@ -233,4 +233,12 @@ MORE = (
         ACTIVATION + "            a = a.astype('f2').astype('f4') if a.dtype == 'f4' else a\n",
         "precision",
     ),
+    Bug(
+        "the time since the start of the window matters",
+        "        return xs * xs, state, lambda dys, dstate, grads: (2 * xs * dys, dstate)",
+        "        w = (1 + ctx.time + np.arange(len(xs), dtype=xs.dtype))[:, None, None]\n"
+        "        return w * xs * xs, state, lambda dys, dstate, grads: (2 * w * xs * dys, dstate)",
+        "ragged",
+        "Square",
+    ),
 )

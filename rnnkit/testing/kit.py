@@ -10,7 +10,15 @@ import numpy as np
 
 from rnnkit.layer import Layer
 from rnnkit.signal import Signal
-from rnnkit.testing import declarations, gradients, numerics, purity, randomness, sequences
+from rnnkit.testing import (
+    declarations,
+    gradients,
+    numerics,
+    purity,
+    ragged,
+    randomness,
+    sequences,
+)
 from rnnkit.testing.compare import Comparison
 from rnnkit.testing.report import ConformanceError, Report, Skipped
 from rnnkit.testing.subject import Subject
@@ -107,6 +115,11 @@ CHECKS = (
         "reset_gradient",
         sequences.reset_gradient,
         "the gradient of the state is not set to zero where the stream was reset",
+    ),
+    Check(
+        "ragged",
+        ragged.ragged,
+        "the place in the window matters, or what stands before a sequence; see ctx.valid",
     ),
     Check(
         "precision", numerics.precision, "a difference of large numbers, or another float32 path"
