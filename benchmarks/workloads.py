@@ -103,3 +103,11 @@ SQUARE = Workload("square", "rnn", 2, 1, 1000, 1, 1, "one_hot")
 """Its recurrent matrix times itself is the product whose speed is the machine's peak."""
 BY_UNITS = tuple(replace(ROWS["char128"], units=units) for units in (32, 64, 128, 256, 512))
 BY_STEPS = tuple(replace(ROWS["char128"], steps=steps) for steps in (10, 25, 50, 100, 200, 400))
+TARGETS = {
+    "char128": {"rnn": 0.40, "gru": 0.40, "lstm": 0.70},
+    "char512": {"rnn": 0.50, "gru": 0.50, "lstm": 0.85},
+    "book": {"rnn": 0.40, "gru": 0.40, "lstm": 0.45},
+    "zaremba_m": {"rnn": 0.45, "gru": 0.50, "lstm": 0.70},
+    "tiny": {"rnn": 0.10, "gru": 0.06, "lstm": 0.25},
+}
+"""The ratios to the best peer that were aimed at, by row and cell; lower is better."""

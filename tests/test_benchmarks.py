@@ -136,7 +136,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     training_row(page, ROWS["tiny"], measured, peak=ROWS["tiny"].operations() / 1e-3)
     assert page.lines[-1] == (
         "| tiny (one-hot, V 27, 1 x 20, B 1, T 40) | lstm | 2.00 (1.00–3.00) | 4.00 (2.00–8.00) "
-        "| 0.500 (0.250–0.750) | 1.00 | 2.00 | 100 | 300 |"
+        "| 0.500 (0.250–0.750) | 0.25 | 1.00 | 2.00 | 100 | 300 |"
     )
     sampling_row(page, SAMPLED[0], measured, tokens=100)
     assert page.lines[-1] == (
