@@ -74,8 +74,10 @@ def predict(
         found, after = list(_cold(model, asked.records)), None
     else:
         found, after = _as_stream(model, asked.records, begun)
-    records = [_record(q, ys, answers, asked) for q, ys in zip(asked.records, found, strict=True)]
-    each = any(question.each for question in asked.records) and not asked.whole
+    records: list[Record] = []
+    for question, ys in zip(asked.records, found, strict=True):
+        records += _records(question, ys, answers, asked)
+    each = any(q.each and not q.lines for q in asked.records) and not asked.whole
     return Predicted(records, each, asked.skipped, asked.note, after)
 
 
@@ -88,13 +90,17 @@ def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Question
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
 
 
-def _record(question: Question, ys: Array, answers: Answers, asked: Questions) -> Record:
+def _records(question: Question, ys: Array, answers: Answers, asked: Questions) -> Iterator[Record]:
+    """Yield the record of a question, or one for each of its lines."""
     if asked.whole:
-        return {"line": question.line, "text": answers.text(ys, question.ends)}
+        yield {"line": question.line, "text": answers.text(ys, question.ends)}
+        return
     columns: Columns = answers.columns(ys)
-    if question.each:
-        return {"line": question.line, **columns}
-    return {"line": question.line} | {name: values[-1] for name, values in columns.items()}
+    if question.each and not question.lines:
+        yield {"line": question.line, **columns}
+        return
+    for k, line in enumerate(question.lines or [question.line]):
+        yield {"line": line} | {name: values[k] for name, values in columns.items()}
 
 
 def _as_stream(

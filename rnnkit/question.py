@@ -14,12 +14,15 @@ class Question(NamedTuple):
 
     `each`: every step has an answer; else the last one alone. `ends` is the label that ends the
     answer of an input that unrolls, whose own steps are few: zeros follow until it is given.
+
+    `lines` are those of the steps, where each step is a row of its own, and so is its answer.
     """
 
     line: int
     inputs: Array
     each: bool = False
     ends: int | None = None
+    lines: Sequence[int] = ()
 
 
 class Questions(NamedTuple):

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from rnnkit.context import keyed_generator
 from rnnkit.dataset import Split
+from rnnkit.datasets.asked import rows_asked
 from rnnkit.datasets.batches import Order, Ragged
 from rnnkit.datasets.predicts import END, Predicts
 from rnnkit.datasets.reads import Encoding, Reads
@@ -125,23 +126,16 @@ class Sequences(WholeSequences):
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return the inputs of each row, which need no targets beside them."""
-        bad, inputs = BadRows(skip_bad), self.inputs.learned([], vocabulary)
-        unrolls = self.inputs.unrolls
-        labels = self.targets.labels or ()
-        ends = labels.index(END) if unrolls and END in labels else None
+        inputs, labels = self.inputs.learned([], vocabulary), self.targets.labels or ()
+        ends = labels.index(END) if self.inputs.unrolls and END in labels else None
 
         def asked(row: Row) -> Question:
             xs: Array = inputs.encode(self.inputs.parse(row.fields))
             xs = xs.astype(_dtype(inputs.signal))
             return Question(row.line, xs, self.targets.per_step, ends)
 
-        rows = read_rows(data, name, bad)
-        found = [bad.attempt(name, row.line, partial(asked, row)) for row in rows]
-        bad.check()
         meaning = Meaning(names=self.targets.labels or self.targets.keys)
-        good = [question for question in found if question]
-        text = self.targets.kind == "text"
-        return Questions(good, meaning, text, False, len(bad.problems), bad.in_words())
+        return rows_asked(data, name, skip_bad, asked, meaning, self.targets.kind == "text")
 
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Parsed]:
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.dataset import Dataset, Layout, Source, Split
+from rnnkit.datasets.asked import timeline_asked
 from rnnkit.datasets.reads import Key
 from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
 from rnnkit.datasets.scaler import Scaler, Scaling
@@ -19,6 +20,8 @@ from rnnkit.datasets.timeline import TimelineSource
 from rnnkit.datasets.values import numbers
 from rnnkit.datasets.whole import SPLITS
 from rnnkit.errors import DataError
+from rnnkit.meaning import Meaning
+from rnnkit.question import Questions
 from rnnkit.signal import Signal
 from rnnkit.storage import read_regular
 from rnnkit.tokenizer import Vocabulary
@@ -124,6 +127,17 @@ class Series(Dataset):
             digest.hexdigest(),
             bad.in_words(),
         )
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return the rows as one stream; each is asked for the row `horizon` later."""
+        scales = self.inputs_scaler, self.targets_scaler
+        if not scales[0] or not scales[1]:
+            message = "the series has no scalers (take the resolved spec of a run)"
+            raise DataError.of("DATA_SCALER", message, name)
+        meaning = Meaning(names=self.wanted, unscaled=scales[1].unscaled)
+        return timeline_asked(data, name, skip_bad, self.columns, scales[0], meaning)
 
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> Array:
         """Return the rows of a file (N, F + K): the columns to read, then those to forecast."""

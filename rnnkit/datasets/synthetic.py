@@ -12,13 +12,18 @@ from pydantic import Field, model_validator
 from rnnkit.block import Size
 from rnnkit.context import keyed_generator
 from rnnkit.dataset import Dataset, Layout, Source
+from rnnkit.datasets.asked import rows_asked, timeline_asked
 from rnnkit.datasets.batches import Order
+from rnnkit.datasets.reads import Reads
+from rnnkit.datasets.rows import Row, field_of
 from rnnkit.datasets.scaler import Scaler
 from rnnkit.datasets.series import Horizon
 from rnnkit.datasets.tasks import ADDITION, TASKS, Options
 from rnnkit.datasets.timeline import TimelineSource
 from rnnkit.datasets.waves import mackey_glass, sine
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
+from rnnkit.meaning import Meaning
+from rnnkit.question import Question, Questions
 from rnnkit.signal import Signal
 from rnnkit.tokenizer import Vocabulary
 
@@ -94,6 +99,30 @@ class Synthetic(WholeSequences):
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
         """Make up the data; the seed decides it."""
         return self._sequences() if self.whole else self._series()
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return the `inputs` of each row; of a series its rows as one stream, as in a CSV."""
+        if not self.whole:
+            scaler = self._series().scales[0]
+            meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
+            return timeline_asked(data, name, skip_bad, (self.task,), scaler, meaning)
+        each, signal = TASKS[self.task].unit == "step", self.signals()[0]
+        if self.task == "addition":
+            reads = Reads(kind="tokens", key="inputs")
+        else:
+            reads = Reads(kind="ids" if signal.ids else "numbers", key="inputs", size=signal.width)
+        encode = reads.learned([], Vocabulary(tokens=tuple(ADDITION))).encode
+        dtype = np.int32 if signal.ids else np.float32
+
+        def asked(row: Row) -> Question:
+            fields = row.fields
+            if self.task == "addition":
+                fields = {"inputs": list(str(field_of(fields, "inputs")))}
+            return Question(row.line, encode(reads.parse(fields)).astype(dtype), each)
+
+        return rows_asked(data, name, skip_bad, asked, Meaning())
 
     def _digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Files without targets: what their rows ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
+from rnnkit.datasets.scaler import Scaler
+from rnnkit.datasets.values import numbers
+from rnnkit.meaning import Meaning
+from rnnkit.question import Question, Questions
+from rnnkit.types import Array
+
+
+def rows_asked(
+    data: bytes,
+    name: str,
+    skip_bad: bool,
+    encode: Callable[[Row], Question],
+    meaning: Meaning,
+    whole: bool = False,
+) -> Questions:
+    """Return a question for each row; raises DataError, with file and line, for bad ones."""
+    bad = BadRows(skip_bad)
+    found = [bad.attempt(name, r.line, partial(encode, r)) for r in read_rows(data, name, bad)]
+    bad.check()
+    good = [question for question in found if question]
+    return Questions(good, meaning, whole, False, len(bad.problems), bad.in_words())
+
+
+def timeline_asked(
+    data: bytes,
+    name: str,
+    skip_bad: bool,
+    columns: Sequence[str],
+    scaler: Scaler,
+    meaning: Meaning,
+) -> Questions:
+    """Return one question whose steps are the rows, each of which has an answer."""
+    bad = BadRows(skip_bad)
+
+    def values(row: Row) -> tuple[int, list[float]]:
+        fields = (numbers(field_of(row.fields, key), key) for key in columns)
+        return row.line, [float(field[0, 0]) for field in fields]
+
+    found = [bad.attempt(name, r.line, partial(values, r)) for r in read_rows(data, name, bad)]
+    bad.check()
+    good = [each for each in found if each]
+    lines = [line for line, _ in good]
+    rows: Array = np.array([row for _, row in good])
+    asked = [Question(lines[0], scaler.scaled(rows), True, None, lines)] if good else []
+    return Questions(asked, meaning, False, True, len(bad.problems), bad.in_words())

@@ -1,0 +1,158 @@
+"""Forecasts: one for each row, in the units of the data, and on from where yesterday ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import command, done
+
+from rnnkit import predict as module
+from rnnkit.model import load
+
+ROWS = 400
+
+
+def series() -> np.ndarray:
+    t = np.arange(ROWS)
+    noise = np.random.default_rng(1).normal(0, 1, (ROWS, 2))
+    return np.stack([1000 + 50 * np.sin(t / 5), 3 + 0.1 * np.cos(t / 9)], 1) + noise * [5, 0.01]
+
+
+def write_csv(path: Path, rows: np.ndarray, head: str = "load,price") -> Path:
+    path.write_text("\n".join([head, *(",".join(map(repr, row)) for row in rows.tolist())]) + "\n")
+    return path
+
+
+def run_of(folder: Path, name: str, data: dict[str, Any]) -> Path:
+    spec = {
+        "spec_version": 1,
+        "data": data,
+        "model": {
+            "layers": [{"type": "gru", "units": 6}, {"type": "affine"}],
+            "loss": {"type": "mse"},
+        },
+        "train": {
+            "epochs": 3,
+            "streams": 4,
+            "window": 10,
+            "optimizer": {"type": "adam", "lr": 0.02},
+        },
+    }
+    (folder / f"{name}.json").write_text(json.dumps(spec))
+    done("run", folder / f"{name}.json", "--out", folder / name)
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("series")
+    write_csv(folder / "d.csv", series())
+    columns = {"columns": ["load", "price"], "targets": ["load"], "horizon": 2}
+    return run_of(folder, "run", {"type": "series", "path": "d.csv", **columns})
+
+
+def forecasts(run: Path, file: Path, *options: object) -> list[float]:
+    lines = done("predict", run, file, *options).out.splitlines()
+    return [json.loads(line)["load"] for line in lines]
+
+
+def test_a_forecast_for_each_row_in_the_units_of_the_data(run: Path, tmp_path: Path) -> None:
+    rows, model = series()[:300], load(run)
+    file = write_csv(tmp_path / "d.csv", rows)
+    data = model.spec.data
+    xs = data.inputs_scaler.scaled(rows)[:, None]
+    wanted = data.targets_scaler.unscaled(model.forward(xs)[0][:, 0].astype(np.float64))[:, 0]
+    assert forecasts(run, file) == pytest.approx(wanted, rel=1e-6)
+    assert 900 < np.mean(wanted) < 1100
+    shown = done("predict", run, file, "--format", "csv").out.splitlines()
+    assert shown[0] == "line,load" and [s.split(",")[0] for s in shown[1:3]] == ["2", "3"]
+    assert len(shown) == 301
+
+
+def test_a_column_of_targets_alone_is_not_needed(run: Path, tmp_path: Path) -> None:
+    more = np.hstack([series()[:9], np.ones((9, 1))])
+    file = write_csv(tmp_path / "d.csv", more, "load,price,weather")
+    assert forecasts(run, file) == forecasts(run, write_csv(tmp_path / "e.csv", series()[:9]))
+
+
+def test_windows_decide_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_csv(tmp_path / "d.csv", series())
+    whole = forecasts(run, file)
+    monkeypatch.setattr("rnnkit.generate.WINDOW", 7)
+    assert forecasts(run, file) == pytest.approx(whole, rel=1e-6)
+    assert module.WINDOW == 256
+
+
+@pytest.mark.parametrize("cut", [1, 128, 399])
+def test_tomorrow_goes_on_from_today(cut: int, run: Path, tmp_path: Path) -> None:
+    rows, state = series(), tmp_path / "state"
+    today = write_csv(tmp_path / "1.csv", rows[:cut])
+    tomorrow = write_csv(tmp_path / "2.csv", rows[cut:])
+    whole = forecasts(run, write_csv(tmp_path / "d.csv", rows))
+    found = forecasts(run, today, "--state-out", state)
+    found += forecasts(run, tomorrow, "--state-in", state)
+    assert found == pytest.approx(whole, rel=1e-6)
+    assert forecasts(run, tomorrow)[0] != pytest.approx(whole[cut], rel=1e-6)
+
+
+def test_halves_of_whole_windows_are_the_whole_bit_by_bit(run: Path, tmp_path: Path) -> None:
+    rows, state = series(), tmp_path / "state"
+    first = done("predict", run, write_csv(tmp_path / "1.csv", rows[:256]), "--state-out", state)
+    more = ("--state-in", state, "--state-out", state)
+    second = done("predict", run, write_csv(tmp_path / "2.csv", rows[256:]), *more)
+    end = tmp_path / "end"
+    whole = done("predict", run, write_csv(tmp_path / "d.csv", rows), "--state-out", end)
+    values = [json.loads(s)["load"] for s in (first.out + second.out).splitlines()]
+    assert values == [json.loads(s)["load"] for s in whole.out.splitlines()]
+    assert state.read_bytes() == end.read_bytes()
+
+
+def test_bad_rows(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("load,price\n1000,3\n1001,nan\n1002\n1003,3\n")
+    ran = command("predict", run, file)
+    assert (ran.code, ran.out) == (5, "")
+    assert f"{file}:3 [DATA_NAN] price: nan is no finite number" in ran.err
+    assert f"{file}:4 [DATA_CSV] expected 2 columns as in the header, received 1" in ran.err
+    ran = done("predict", run, file, "--skip-bad")
+    assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [2, 5]
+    assert "2 bad rows skipped" in ran.err
+    file.write_text("load,price\n")
+    assert done("predict", run, file).out == ""
+
+
+def test_a_wave_is_a_series(tmp_path: Path) -> None:
+    data = {"type": "synthetic", "task": "sine", "train": 300, "valid": 80, "test": 80}
+    run = run_of(tmp_path, "sine", data)
+    file = write_csv(tmp_path / "d.csv", np.sin(np.arange(40) / 3)[:, None], "sine")
+    lines = [json.loads(s) for s in done("predict", run, file).out.splitlines()]
+    assert [line["line"] for line in lines] == list(range(2, 42))
+    assert all(-3 < line["sine"] < 3 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "steps"),
+    [("echo", {"inputs": [1, 2, 3, 0, 1]}, 5), ("addition", {"inputs": "57+5"}, 0)],
+)
+def test_tasks_that_are_made_up(task: str, row: dict[str, Any], steps: int, tmp_path: Path) -> None:
+    spec = {
+        "spec_version": 1,
+        "data": {"type": "synthetic", "task": task, "train": 40, "valid": 8, "test": 8},
+        "model": {
+            "layers": [{"type": "one_hot"}, {"type": "gru", "units": 6}, {"type": "affine"}],
+            "loss": {"type": "softmax_cross_entropy"},
+        },
+        "train": {"epochs": 1, "streams": 8, "optimizer": {"type": "adam", "lr": 0.02}},
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    done("run", tmp_path / "spec.json", "--out", tmp_path / "run")
+    (tmp_path / "d.jsonl").write_text(json.dumps(row) + "\n")
+    found = json.loads(done("predict", tmp_path / "run", tmp_path / "d.jsonl").out)
+    assert len(found["label"]) == steps if steps else 0 <= int(found["label"]) < 199
+    (tmp_path / "d.jsonl").write_text('{"inputs": [99]}\n{"inputs": []}\n')
+    ran = command("predict", tmp_path / "run", tmp_path / "d.jsonl")
+    assert ran.code == 5 and "d.jsonl:1 [DATA_" in ran.err and "d.jsonl:2 [DATA_" in ran.err
