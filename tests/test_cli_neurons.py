@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -161,3 +162,19 @@ def test_a_model_without_a_hidden_state(tmp_path: Path, reads: Path) -> None:
     ran = command("neurons", trained(tmp_path, spec, content=text(85)), reads)
     assert ran.code == 6
     assert "[CKPT_NO_STATE] no layer of the model is recurrent, so it has no hidden unit" in ran.err
+
+
+def test_the_guide_runs(tiny_run: Path, reads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[1] / "docs" / "guide" / "neurons.md"
+    (block,) = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    first, *lines = block.splitlines()
+    assert first.startswith("rnnkit run model_specs/char_lstm.json")
+    (reads.parent / "mapping.txt").write_text(reads.read_text())
+    monkeypatch.chdir(reads.parent)
+    for line in lines:
+        given = line.replace("runs/char", str(tiny_run)).replace("c/121", "c/5")
+        given = given.replace("[0-9]", "[ab]")  # the small text has no digits
+        program, *arguments = shlex.split(given)
+        assert program == "rnnkit"
+        done(*arguments)
+    assert (reads.parent / "page.html").stat().st_size > 10_000

@@ -86,6 +86,9 @@ def command(
 
     _check(names)
     model = load(checkpoint, untrusted=untrusted)
+    if model.network.reads_source:
+        message = "the model has an encoder, not one text that it reads (see rnnkit attention)"
+        raise CheckpointError.of("CKPT_ENCODER", message, model.path)
     ids, tokens = read(model, text, length)
     parts = record(model.network, model.store.values, ids)
     if not parts:
