@@ -122,6 +122,8 @@ class Dataset(Block):
     group: ClassVar[str] = "rnnkit.datasets"
     predicts_next: ClassVar[bool] = False
     """True where the target is the next input, which no layer may see beforehand."""
+    has_source: ClassVar[bool] = False
+    """True where each batch has a source, which an encoder reads."""
 
     @property
     def whole(self) -> bool:

@@ -50,7 +50,11 @@ def bridge_problem(
             return (
                 f"recurrent layer {number} of the encoder has a state of {_sizes(gives, whole)}, "
                 f"that of the decoder one of {_sizes(takes, whole)} (make them equal"
-                + (', or pass only the output: "bridge": "output")' if whole else ")")
+                + (
+                    ', or pass only the output: "bridge": "output")'
+                    if gives[0] == takes[0]
+                    else ")"
+                )
             )
     return ""
 

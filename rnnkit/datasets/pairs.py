@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -55,6 +55,7 @@ class Pairs(WholeSequences):
     """
 
     type: Literal["pairs"] = "pairs"
+    has_source: ClassVar[bool] = True
 
     source: Literal["addition", "dates"] | None = None
     count: Annotated[int, Field(ge=1, le=MOST)] = 50_000

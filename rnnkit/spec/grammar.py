@@ -97,7 +97,7 @@ class Grammar:
 
     def resolve(self, node: Node, value: JSON) -> Node:
         """Return the member of a union, or the class of a block, that a value is meant for."""
-        for choice in node.choices():
+        for choice in sorted(node.choices(), key=lambda choice: -_shared(choice, value)):
             found = self._class_of(choice, value)
             kind = found.schema.get("type")
             if isinstance(value, list) and kind == "array":
@@ -117,6 +117,12 @@ class Grammar:
         except (PluginError, PydanticUserError):  # broken, or a class without a JSON Schema
             return node
         return Node(schema, schema)
+
+
+def _shared(node: Node, value: JSON) -> int:
+    """Return how many keys of an encoder and a decoder a member of a union has with a value."""
+    pair = {"encoder", "decoder"}
+    return len(pair & set(node.keys()) & set(value)) if isinstance(value, dict) else 0
 
 
 def _child(node: Node, part: str | int) -> Node | None:
