@@ -29,6 +29,9 @@ WORTH = 1.5e7
 MEMORY_BOUND = 8.0
 """Multiplications that take as long as a pass over one value in memory."""
 
+MOST_SUMS = 4
+"""Threads up to which each may form a sum of its own."""
+
 _claimed: ContextVar[int] = ContextVar("claimed", default=0)
 
 
@@ -86,10 +89,11 @@ def multiply(a: Array, b: Array, out: Array) -> Array:
     """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m).
 
     The longest of n, k and m is divided: every thread then reads (for k: writes) the smallest of
-    the three matrices whole, and its own part of the others.
+    the three matrices whole, and its own part of the others. Many threads do not divide k, which
+    takes room for a matrix each.
     """
     (n, k), m = a.shape, b.shape[1]
-    longest = max(n, k, m)
+    longest = max(n, k, m) if threads() <= MOST_SUMS else max(n, m)
     parts = shares(longest, a.size * m, fewest=16)
     if longest == k and len(parts) > 1:
         sums = [out, *(np.empty_like(out) for _ in parts[1:])]

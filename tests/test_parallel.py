@@ -14,7 +14,7 @@ from rnnkit import parallel
 SHAPES = [(400, 30, 50), (30, 400, 50), (30, 50, 400), (64, 64, 64)]
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 5])
 def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(parallel, "WORTH", 0.0)
     monkeypatch.setattr(parallel, "threads", lambda: request.param)
