@@ -61,6 +61,9 @@ class Visit:
 class Network:
     """Layers whose every width is known; holds no array."""
 
+    reads_source: ClassVar[bool] = False
+    """True where a window needs what an encoder reads beside it."""
+
     layers: tuple[Layer, ...]
     loss: Loss
     inputs: Signal
@@ -69,9 +72,6 @@ class Network:
     """Stands before the position in the name of a layer."""
 
     @classmethod
-    reads_source: ClassVar[bool] = False
-    """True where a window needs what an encoder reads beside it."""
-
     def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
         """Give each layer the widths that its spec left to the data.
 

@@ -47,6 +47,7 @@ def random_case(kind: str, dtype: Any = np.float64) -> tuple[Array, Array, Array
 CASES = [
     (SoftmaxCrossEntropy(), "labels"),
     (SoftmaxCrossEntropy(label_smoothing=0.1), "labels"),
+    (SoftmaxCrossEntropy(class_weights=(1, 0.5, 2, 3, 1, 0.1)), "labels"),
     (SoftmaxCrossEntropy(), "values"),
     (SoftmaxCrossEntropy(label_smoothing=0.1), "values"),
     (MSE(), "labels"),
@@ -152,7 +153,8 @@ def test_what_weighs_nothing_changes_nothing(loss: Loss, kind: str) -> None:
     with np.errstate(invalid="ignore"):
         same, same_weight, same_backward = loss.forward(broken, targets, weights, context())
     assert (same, same_weight) == (total, weight)
-    assert weight == pytest.approx(weights[~silent].sum())
+    if not getattr(loss, "class_weights", None):
+        assert weight == pytest.approx(weights[~silent].sum())
     np.testing.assert_array_equal(same_backward(), backward())
     assert not backward()[silent].any()
 
@@ -206,6 +208,28 @@ def test_one_hot_rows_equal_their_labels() -> None:
             assert loss.counts(ys, labels, weights) == pytest.approx(
                 loss.counts(ys, np.eye(6)[labels], weights)
             )
+
+
+def test_classes_weigh_as_they_are_told_in_training_alone() -> None:
+    plain, weighed = SoftmaxCrossEntropy(), SoftmaxCrossEntropy(class_weights=(0.5, 2.0, 4.0))
+    total, weight, backward = weighed.forward(YS, LABELS, ONES, context())
+    by_hand = np.array([[4.0, 2.0], [1.0, 0.5]])
+    expected = plain.forward(YS, LABELS, by_hand, context())
+    assert (total, weight) == (expected[0], 6.5)
+    np.testing.assert_array_equal(backward(), expected[2]())
+    evaluation = context(train=False)
+    found = weighed.forward(YS, LABELS, ONES, evaluation)[:2]
+    assert found == plain.forward(YS, LABELS, ONES, evaluation)[:2]
+
+
+def test_check_of_class_weights() -> None:
+    loss = SoftmaxCrossEntropy(class_weights=(1.0, 2.0))
+    loss.check(Signal(2), Signal(2, ids=True))
+    loss.check(Signal(None), Signal(None, ids=True))
+    with pytest.raises(ShapeError, match="has 2 class_weights for 3 classes .*one for each"):
+        loss.check(Signal(3), Signal(3, ids=True))
+    with pytest.raises(ShapeError, match="targets are no ids .*leave them out"):
+        loss.check(Signal(2), Signal(2))
 
 
 def test_smoothing_is_for_training_alone() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from rnnkit.block import Rate
 from rnnkit.context import Context
@@ -22,6 +23,8 @@ from rnnkit.types import Array
 LARGEST_EXPONENT = 709.0
 """exp of a little more is no finite number in float64, and infinity is no JSON."""
 
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+
 NO_TOKEN = ("sequence", "step")
 """Units of targets that are classes: a perplexity says nothing of them."""
 
@@ -34,13 +37,18 @@ class SoftmaxCrossEntropy(Loss):
     Targets are ids (T, B), where -1 weighs nothing whatever `weights` says, or distributions q
     (T, B, V), one-hot or soft. `label_smoothing` e (Szegedy et al. 2016) replaces q by
     (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of the
-    true targets, from which the perplexity follows.
+    true targets, from which the perplexity follows. `class_weights`, one for each id, multiply the
+    weights of its targets, so that rare classes may count as much as frequent ones (PyTorch's
+    `weight`), also in training alone.
     """
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
 
     chooses: ClassVar[bool] = True
     label_smoothing: Rate = 0.0
+    class_weights: Annotated[tuple[Weight, ...], Field(min_length=1, max_length=65536)] | None = (
+        None
+    )
 
     def check(self, outputs: Signal, targets: Signal) -> None:
         """Raise ShapeError unless there is one logit for each target id or class."""
@@ -51,6 +59,13 @@ class SoftmaxCrossEntropy(Loss):
                 f'{outputs} (set "units" of the last layer to {targets.width}, or leave "units" '
                 "out of a last affine layer)"
             )
+        count = len(self.class_weights or ())
+        if count and not targets.ids:
+            raise ShapeError('has "class_weights", but the targets are no ids (leave them out)')
+        if count and targets.width not in (None, count):
+            raise ShapeError(
+                f"has {count} class_weights for {targets.width} classes (give one for each)"
+            )
 
     def forward(
         self, ys: Array, targets: Array, weights: Array, ctx: Context
@@ -60,7 +75,7 @@ class SoftmaxCrossEntropy(Loss):
         `backward` returns the same array at every call. A logit that is not finite gives a total
         that is not finite, unless its target weighs nothing.
         """
-        smoothing = self._smoothing(ctx)
+        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
         kernels = compiled("softmax")
         if kernels and given_as_labels(ys, targets):
             return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
@@ -84,7 +99,7 @@ class SoftmaxCrossEntropy(Loss):
         kernels = compiled("softmax")
         if not kernels or not given_as_labels(xs, targets):
             return None
-        smoothing = self._smoothing(ctx)
+        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
         return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
 
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
@@ -120,3 +135,10 @@ class SoftmaxCrossEntropy(Loss):
 
     def _smoothing(self, ctx: Context) -> float:
         return self.label_smoothing if ctx.train else 0.0
+
+    def _weighed(self, targets: Array, weights: Array, ctx: Context) -> Array:
+        """Return the weights times those of the classes; an id of -1 weighs nothing anyway."""
+        if self.class_weights is None or not ctx.train:
+            return weights
+        found: Array = weights * np.array(self.class_weights, weights.dtype)[targets]
+        return found

@@ -28,7 +28,6 @@ class ModelSpec(Record):
     loss: Annotated[Loss, nested("rnnkit.losses")]
 
 
-class Clip(Record):
 class Part(Record):
     """The layers of an encoder or a decoder, the first reading ids."""
 
@@ -63,6 +62,7 @@ AnyModel = Annotated[
 ]
 
 
+class Clip(Record):
     """Bounds the gradient before the update: its global norm, or each of its values."""
 
     norm: Positive | None = None
@@ -175,6 +175,10 @@ class Spec(Record):
             tail=True,
         )
 
+    def fitted(self, source: Source) -> Spec:
+        """Return the spec with what its dataset learned from the training part."""
+        return self.model_copy(update={"data": self.data.fitted(source)})
+
     def canonical(self) -> bytes:
         """Return the resolved spec as bytes: equal specs give equal bytes."""
         return canonical_json(self.model_dump(mode="json"))
@@ -185,7 +189,3 @@ def canonical_json(value: object) -> bytes:
     return (
         json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     ).encode()
-    def fitted(self, source: Source) -> Spec:
-        """Return the spec with what its dataset learned from the training part."""
-        return self.model_copy(update={"data": self.data.fitted(source)})
-
