@@ -82,6 +82,13 @@ class Layer(Block):
         """Return the layer with the width of what an encoder gives, where it reads that."""
         return self
 
+    def looks(self, params: Params, xs: Array, ctx: Context) -> Array | None:
+        """Return how much each step looks at each of an encoder's (B, T, S), rows summing to 1.
+
+        None where the layer does not look back.
+        """
+        return None
+
     def sized(self, target: Signal) -> Layer:
         """Return the layer with the width of the target, where its own was left to it."""
         return self

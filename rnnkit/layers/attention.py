@@ -100,8 +100,8 @@ class Attention(Layer):
 
         return ys, state, backward
 
-    def weights(self, params: Params, xs: Array, ctx: Context) -> Array:
-        """Return a (B, T, S) for `xs` (T, B, F): how much step t looks at step s; rows sum to 1."""
+    def looks(self, params: Params, xs: Array, ctx: Context) -> Array:
+        """Return a (B, T, S) for `xs` (T, B, F)."""
         memory, asked = params["memory"].transpose(1, 0, 2), xs.transpose(1, 0, 2)
         score = _dot if self.score == "dot" else _additive
         return _softmax(score(params, asked, memory)[0], ctx.valid)
