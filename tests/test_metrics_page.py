@@ -97,16 +97,28 @@ def test_a_metric_that_the_run_cannot_give(runs: Path) -> None:
     ran = command("eval", runs / "load-1", "--metric", "f1")
     assert ran.code == 3
     assert "f1 needs a loss that decides among labels, received huber over values" in ran.err
-    changed = json.loads((runs / "load.json").read_text())
-    changed["evaluate"]["metrics"] = ["exact_match"]
-    (runs / "bad.json").write_text(json.dumps(changed))
-    ran = command("run", runs / "bad.json", "--out", runs / "bad")
-    assert ran.code == 3 and "exact_match needs a loss that decides" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            "exact_match",
+            '"exact_match" needs a loss that decides among labels, but huber estimates',
+        ),
+        ("f2", '"f1" or "exact_match"'),
+    ],
+)
+def test_a_spec_that_asks_for_what_there_is_not(runs: Path, asked: str, message: str) -> None:
+    text = SPECS["load"].replace('"streams": 1}', f'"streams": 1, "metrics": ["{asked}"]}}')
+    (runs / "bad.json").write_text(text)
+    line = 1 + text[: text.index(asked)].count("\n")
+    for verb in (["check"], ["run", "--out", runs / "bad"]):
+        ran = command(*verb[:1], runs / "bad.json", *verb[1:])
+        assert ran.code == 3
+        assert f"bad.json:{line}:" in ran.err
+        assert "evaluate.metrics[0]" in ran.err and message in ran.err
     assert not (runs / "bad").exists()
-    changed["evaluate"]["metrics"] = ["f2"]
-    (runs / "bad.json").write_text(json.dumps(changed))
-    ran = command("check", runs / "bad.json")
-    assert ran.code == 3 and "evaluate.metrics[0]" in ran.err and '"f1"' in ran.err
 
 
 def test_a_best_metric_that_there_is_not(runs: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rnnkit.errors import PluginError, Problem, RnnkitError, SpecError, printable
 from rnnkit.registry import Registry
 from rnnkit.spec.grammar import Grammar
+from rnnkit.spec.metric_check import check_metrics
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import apply_override
 from rnnkit.spec.places import Draft, Path
@@ -59,6 +60,7 @@ def parse_spec(
     _strip_notes(draft.value)
     spec = _validated(draft, registry)
     check_shapes(draft, registry)
+    check_metrics(draft, registry)
     if spec is None and not draft.findings:
         draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")
     if spec is None or draft.findings:
