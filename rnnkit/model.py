@@ -78,6 +78,8 @@ class Model:
         return ys[0, 0] if single else ys[0], after
 
     def _check_online(self) -> None:
+        if self.network.reads_source:
+            raise ValueError("the encoder reads its whole source before the first step")
         for name, layer in self.network.named:
             if sees_future(layer):
                 raise ValueError(
@@ -143,6 +145,7 @@ class Model:
 
     def _prompt_of(self, prompt: str, begun: Carried | None) -> Array:
         """Return the ids of a prompt; an empty one adds nothing to what `begun` has seen."""
+        self._check_next()
         ids = self.encode(prompt)
         return self.prompt_ids(prompt) if begun is None or begun.last is None else ids
 
@@ -161,6 +164,7 @@ class Model:
 
     def line_start(self) -> Carried:
         """Return where a stream of text stands that has read nothing: at the start of a line."""
+        self._check_next()
         return Carried.cold(self.network, last=self._line_start())
 
     def evaluate(
@@ -209,6 +213,13 @@ class Model:
                 "CKPT_NO_TEXT", "the model reads no text, so it has no vocabulary", self.path
             )
         return tokenizer, self.vocabulary
+
+    def _check_next(self) -> None:
+        """Raise CheckpointError where what the model gives is not the next token of a text."""
+        self.text()
+        if not self.spec.data.predicts_next:
+            message = "the model does not predict the next token of a text; use rnnkit predict"
+            raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
 
     def prompt_ids(self, prompt: str) -> Array:
         """Return the ids of a prompt; an empty one is the start of a line."""

@@ -68,7 +68,7 @@ def predict(
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
-    if begun is None and asked.streams:
+    if begun is None and asked.streams and not _sees_future(model):
         begun = Carried.cold(model.network)
     if begun is None:
         found, after = list(_cold(model, asked.records)), None
@@ -211,7 +211,7 @@ class _NextTokens:
             try:
                 ids = self.model.encode(line)
             except DataError as error:
-                problems.append(_placed(error, f"{self.name}:{number}"))
+                problems.append(placed(error, f"{self.name}:{number}"))
                 if self.skip_bad:
                     continue
                 raise problems[-1] from None
@@ -245,7 +245,7 @@ class _NextTokens:
         return {name: values[0] for name, values in renamed.items()}
 
 
-def _placed(error: DataError, where: str) -> DataError:
+def placed(error: DataError, where: str) -> DataError:
     """Return the error of one line with its place in the file."""
     return DataError(
         *(

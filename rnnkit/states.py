@@ -70,7 +70,14 @@ def load_states(path: str | Path, model: Model, streams: int = 1) -> Carried:
 
 
 def check_continues(model: Model) -> None:
-    """Raise CheckpointError where a layer reads later inputs: no stream can then be continued."""
+    """Raise CheckpointError where a layer reads later inputs: no stream can then be continued.
+
+    An encoder does so too, for the decoder that follows it.
+    """
+    if model.network.reads_source:
+        message = "an encoder reads its whole source, so nothing is carried from one to the next"
+        advice = "leave out --state-in and --state-out"
+        raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
     for name, layer in model.network.named:
         if sees_future(layer):
             message = f"layer {name} reads later inputs, so a sequence cannot be continued"
@@ -102,7 +109,7 @@ def _check_model(found: StateMeta, wanted: StateMeta, path: Path) -> None:
 
 def _check_arrays(file: StateFile, model: Model, path: Path) -> None:
     received = {name: (array.shape, array.dtype.str) for name, array in file.arrays.items()}
-    expected = _expected(model, file.meta.streams, "stream/last" in received)
+    expected = _expected(model, file.meta.streams)
     last = file.arrays.get("stream/last", np.zeros(1, np.int64))
     inside = last.min() >= 0 and last.max() < model.network.inputs.known()
     if received != expected or not inside or file.arrays["stream/drawn"].min() < 0:
@@ -111,11 +118,12 @@ def _check_arrays(file: StateFile, model: Model, path: Path) -> None:
         raise CheckpointError.of("STATE_ARRAYS", f"{message}; this rnnkit did not write it", path)
 
 
-def _expected(model: Model, streams: int, tokens: bool) -> Shapes:
+def _expected(model: Model, streams: int) -> Shapes:
     expected: dict[str, tuple[tuple[int, ...], str]] = {
         f"state/{layer}/{index}": (shape, "<f4")
         for layer, shapes in model.network.state_shapes(streams).items()
         for index, shape in enumerate(shapes)
     }
-    names = ("stream/drawn", "stream/last") if tokens else ("stream/drawn",)
+    text = model.spec.data.predicts_next and model.vocabulary is not None
+    names = ("stream/drawn", "stream/last") if text else ("stream/drawn",)
     return expected | {name: ((streams,), "<i8") for name in names}

@@ -21,6 +21,7 @@ from rnnkit.losses.mse import MSE
 from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.meaning import Meaning
 from rnnkit.model import Model, load
+from rnnkit.question import Question, Questions
 from rnnkit.signal import Signal
 from rnnkit.types import Array
 
@@ -390,6 +391,29 @@ def test_a_line_of_text_that_is_not_known(tiny_run: Path, tmp_path: Path) -> Non
     ran = done("predict", tiny_run, file, "--skip-bad")
     assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [1, 3]
     assert ran.err.startswith(f"1 bad line skipped, the first: {file}:2 [DATA_UNKNOWN_TOKEN]")
+
+
+@pytest.mark.parametrize("verb", [["sample"], ["score", "/dev/null"], ["sample", "--stream"]])
+@pytest.mark.parametrize("kind", ["label", "values"])
+def test_what_predicts_no_next_token_writes_no_text(
+    kind: str, verb: list[str], runs: dict[str, Path]
+) -> None:
+    ran = command(verb[0], runs[kind], *verb[1:], *(["--state-out", "x"] if len(verb) > 1 else []))
+    assert (ran.code, ran.out) == (6, "")
+    assert "[CKPT_NO_TEXT] the model " in ran.err
+
+
+def test_a_series_read_in_both_directions_is_read_whole(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(runs["tags"])
+    xs = np.array([0, 1, 2, 3] * 100, np.int32)
+    asked = Questions([Question(1, xs, True, None, range(1, 401))], streams=True)
+    monkeypatch.setattr(module, "_questions", lambda *_: asked)
+    found = module.predict(model, b"", "x")
+    ps = softmax(model.forward(xs[:, None])[0][:, 0]).max(axis=1)
+    assert [r["probability"] for r in found.records] == pytest.approx(ps, abs=1e-6)
+    assert found.after is None
 
 
 def test_answers_yes_or_no() -> None:

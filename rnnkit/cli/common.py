@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,10 +97,9 @@ def located(name: str, line: int) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        first = [
-            replace(p, message=p.message.replace(" at line 1,", " at")) for p in error.problems
-        ]
-        raise DataError(*(replace(p, where=f"{name}:{line}") for p in first)) from None
+        from rnnkit.predict import placed
+
+        raise placed(error, f"{name}:{line}") from None
 
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:
