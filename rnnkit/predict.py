@@ -11,14 +11,16 @@ import numpy as np
 from rnnkit.answers import Answers, Columns
 from rnnkit.carried import Carried
 from rnnkit.context import Context
-from rnnkit.dataset import Batch
+from rnnkit.dataset import Batch, EncoderInputs
+from rnnkit.decode import Limits, decode
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.generate import following, seen, windows
 from rnnkit.layer import sees_future
 from rnnkit.meaning import Meaning
 from rnnkit.model import Model
 from rnnkit.network import States, copied
-from rnnkit.question import Question, Questions
+from rnnkit.question import Question, Questions, Written
+from rnnkit.seq2seq import Seq2Seq
 from rnnkit.types import Array
 
 STREAMS = 32
@@ -61,12 +63,12 @@ def predict(
     errors, and tells CSV from JSONL. Raises DataError with file and line; `skip_bad` skips and
     counts those lines. Raises CheckpointError for a model that cannot predict so.
     """
-    if model.network.reads_source:
-        message = "an encoder with a decoder writes texts; use rnnkit decode"
-        raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path)
     if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
+    if asked.written:
+        written = list(_written(model, asked.records, asked.written))
+        return Predicted(written, False, asked.skipped, asked.note)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
     if begun is None and asked.streams and not _sees_future(model):
         begun = Carried.cold(model.network)
@@ -136,6 +138,20 @@ def _side_by_side(model: Model, group: Sequence[Question]) -> Iterator[Array]:
     ys = np.concatenate(list(_run(model, batch, window, group[0].each)))
     for stream, question in enumerate(group):
         yield ys[-lengths[stream] if question.each else -1 :, stream]
+
+
+def _written(model: Model, records: Sequence[Question], how: Written) -> Iterator[Record]:
+    """Yield the text that a decoder writes for each source, always the likeliest token."""
+    network, params = model.network, model.store.values
+    assert isinstance(network, Seq2Seq)
+    limits = Limits(how.start, how.end, how.steps)
+    for start in range(0, len(records), STREAMS):
+        group = records[start : start + STREAMS]
+        batch = _right_aligned(group, np.array([len(question.inputs) for question in group]))
+        valid = np.ones(batch.resets.shape, bool) if batch.valid is None else batch.valid
+        source = EncoderInputs(batch.inputs, batch.resets, valid)
+        for question, ids in zip(group, decode(network, params, source, limits), strict=True):
+            yield {"line": question.line, "text": how.text(ids)}
 
 
 def _right_aligned(group: Sequence[Question], lengths: Array) -> Batch:

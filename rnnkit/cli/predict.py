@@ -74,7 +74,7 @@ def command(
 
     model = load(checkpoint, untrusted=untrusted)
     begun = _begun(model, state_in, state_out)
-    content, name = _content(data)
+    content, name = _content(data, model.network.reads_source)
     with limited_threads(threads), _advising():
         found = predict(model, content, name, top, skip_bad, begun)
     if found.note:
@@ -119,14 +119,17 @@ def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> Carri
     return model.line_start() if text else Carried.cold(model.network)
 
 
-def _content(data: Path) -> tuple[bytes, str]:
-    """Return the bytes of a file and its name in errors; what starts no object is then CSV."""
+def _content(data: Path, plain: bool) -> tuple[bytes, str]:
+    """Return the bytes of a file and its name in errors.
+
+    Of stdin the name says that it is CSV, unless it starts with an object or may be `plain` text.
+    """
     from rnnkit.storage import read_regular
 
     if str(data) != "-":
         return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
     content = sys.stdin.buffer.read()
-    return content, "stdin" if content.lstrip()[:1] in (b"{", b"") else "stdin.csv"
+    return content, "stdin" if plain or content.lstrip()[:1] in (b"{", b"") else "stdin.csv"
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
+from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows, shown
 from rnnkit.datasets.scaler import Scaler
 from rnnkit.datasets.values import numbers
+from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
 from rnnkit.question import Question, Questions
 from rnnkit.types import Array
@@ -29,6 +30,32 @@ def rows_asked(
     bad.check()
     good = [question for question in found if question]
     return Questions(good, meaning, whole, False, len(bad.problems), bad.in_words())
+
+
+def texts_asked(
+    data: bytes, name: str, skip_bad: bool, key: str, encode: Callable[[str], Array]
+) -> Questions:
+    """Return a question for each text: the field `key` of a JSONL or CSV file, else a line.
+
+    A line goes up to its first tab, so that a file of pairs is one of sources.
+    """
+
+    def asked(row: Row) -> Question:
+        text = field_of(row.fields, key)
+        if not isinstance(text, str):
+            message = f"{key}: expected a text, received {shown(text)}"
+            raise DataError.of("DATA_FIELD", message)
+        return Question(row.line, encode(text).astype(np.int32))
+
+    if name.lower().endswith((".csv", ".jsonl")) or data.lstrip()[:1] == b"{":
+        return rows_asked(data, name, skip_bad, asked, Meaning())
+    bad, found = BadRows(skip_bad), []
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], 1):
+        cell = line.removesuffix(b"\r").split(b"\t")[0].decode(errors="surrogateescape")
+        found.append(bad.attempt(name, number, partial(asked, Row(number, {key: cell}))))
+    bad.check()
+    good = [question for question in found if question]
+    return Questions(good, skipped=len(bad.problems), note=bad.in_words())
 
 
 def timeline_asked(

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from rnnkit.block import nested
 from rnnkit.context import keyed_generator
 from rnnkit.dataset import EncoderInputs, Layout, Source, Split
+from rnnkit.datasets.asked import texts_asked
 from rnnkit.datasets.batches import Order, Ragged
 from rnnkit.datasets.generated_pairs import generated
 from rnnkit.datasets.pair_coding import Line, PairCoder, mark, read_tabs
@@ -22,6 +23,7 @@ from rnnkit.datasets.pair_source import PairSource, sources_of
 from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows, shown
 from rnnkit.datasets.whole import SPLITS, WholeSequences
 from rnnkit.errors import DataError
+from rnnkit.question import Questions, Written
 from rnnkit.signal import Signal
 from rnnkit.storage import read_regular
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -29,8 +31,11 @@ from rnnkit.tokenizer import Tokenizer, Vocabulary
 LIMIT = 2**31
 """The largest file that is read, in bytes."""
 
-MOST = 400_000
-"""Generated pairs: there are half a million different sums of two numbers below 1000."""
+LONGEST = 1024
+"""Tokens after which a target that does not end is cut."""
+
+MOST = 200_000
+"""Generated pairs: there are some 214,000 different dates, and half a million sums."""
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Key = Annotated[str, Field(min_length=1, max_length=256)]
@@ -143,6 +148,16 @@ class Pairs(WholeSequences):
         coder = self.coder(vocabulary)
         sources = Ragged.of([coder.source(text) for text in texts], np.int32)
         return sources_of(sources, np.arange(len(texts)), np.ones(len(texts), bool))
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return the sources, which a decoder answers: a field of each row, or plain lines."""
+        assert vocabulary
+        coder = self.coder(vocabulary)
+        found = texts_asked(data, name, skip_bad, self.keys[0], coder.source)
+        most = self.pad[1] + (coder.end is not None) if self.pad[1] else LONGEST
+        return found._replace(written=Written(coder.start, coder.end, most, coder.text))
 
     def laid_out(self, source: Source, layout: Layout) -> Layout:
         """Return the layout whose window is the longest source, or target."""
