@@ -22,6 +22,7 @@ VERBS = {
     "score": "Give the log-probability of text, line by line.",
     "predict": "Label, tag or forecast the sequences of a file.",
     "neurons": "Show what a hidden unit reads.",
+    "attention": "Show where a decoder looks in its source.",
     "check": "Report every error of a spec.",
     "explain": "Show layers, shapes, parameters, memory and streams.",
     "show": "Show what a checkpoint or a run holds.",

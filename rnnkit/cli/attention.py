@@ -1,0 +1,92 @@
+"""rnnkit attention: where a decoder looks in its source."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.common import PATH, emit, tell, verb
+from rnnkit.errors import CheckpointError
+from rnnkit.storage import write_atomic
+
+if TYPE_CHECKING:
+    from rnnkit.alignment.grid import Grid
+    from rnnkit.model import Model
+
+
+def picture_name(context: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
+    """Refuse a name that says of no picture what it is."""
+    if out is not None and out.suffix.lower() not in (".svg", ".html"):
+        message = f"expected a name that ends in .svg or .html, received {str(out)!r}"
+        raise click.BadParameter(message)
+    return out
+
+
+@verb("attention")
+@click.argument("checkpoint", type=PATH)
+@click.argument("text", nargs=-1, required=True)
+@click.option("--target", help="Look while reading this target, not what the model writes.")
+@click.option("--out", type=PATH, callback=picture_name, help="Write the maps to .svg or .html.")
+@click.option("--color/--no-color", default=None, help="Default: on a terminal.")
+@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
+def command(
+    checkpoint: Path,
+    text: tuple[str, ...],
+    target: str | None,
+    out: Path | None,
+    color: bool | None,
+    untrusted: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Show where the decoder of CHECKPOINT looks in each TEXT while it writes.
+
+    A row for each token that it writes, a column for each of the text: the weights of the layer
+    attention, which sum to 1 in a row.
+    """
+    from rnnkit.alignment.svg import page, svg
+    from rnnkit.alignment.terminal import draw
+    from rnnkit.model import load
+
+    model = load(checkpoint, untrusted=untrusted)
+    grids = [grid for each in text for grid in maps(model, each, target)]
+    if out is not None:
+        html = out.suffix.lower() == ".html"
+        picture = page(f"{model.spec.name}: attention", grids) if html else svg(grids)
+        write_atomic(out, picture.encode())
+        tell(f"wrote {out}")
+    painted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") if color is None else color
+    if painted:
+        click.get_current_context().color = True  # else click takes the colours out for a pipe
+    said = "\n\n".join(draw(grid, painted) for grid in grids)
+    emit(as_json, {"checkpoint": str(model.path), "maps": list(map(as_object, grids))}, said)
+
+
+def maps(model: Model, text: str, target: str | None) -> list[Grid]:
+    """Return the maps of a text; raises CheckpointError for a model that attends to nothing."""
+    from rnnkit.alignment.texts import TextPairs, grids_of
+    from rnnkit.seq2seq import Seq2Seq
+
+    data, network = model.spec.data, model.network
+    if not (isinstance(network, Seq2Seq) and isinstance(data, TextPairs)):
+        message = "the model has no encoder that reads a text (rnnkit neurons shows what one reads)"
+        raise CheckpointError.of("CKPT_NO_ENCODER", message, model.path)
+    found = grids_of(model, network, data, text, target)
+    if not found:
+        message = 'the decoder has no layer that looks at its source (such as "attention")'
+        raise CheckpointError.of("CKPT_NO_ATTENTION", message, model.path)
+    return found
+
+
+def as_object(grid: Grid) -> dict[str, Any]:
+    """Return a map as JSON can hold it."""
+    return {
+        "layer": grid.layer,
+        "written": list(grid.written),
+        "read": list(grid.read),
+        "weights": grid.weights.astype(float).tolist(),
+    }
