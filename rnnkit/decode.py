@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.dataset import Batch, EncoderInputs
+from rnnkit.dataset import EncoderInputs
 from rnnkit.network import copied
 from rnnkit.seq2seq import Encoded, Seq2Seq
 from rnnkit.types import Array, Params
@@ -91,32 +91,6 @@ def beam(
         live = [(target, log_p) for _, target, log_p in grown]
         ids = np.array([target[-1] for target, _ in live], np.int32)
     return done
-
-
-def attended(network: Seq2Seq, params: Mapping[str, Params], batch: Batch) -> dict[str, Array]:
-    """Return for each attention layer, by name, how much each step looks at each of the source.
-
-    The decoder reads `batch.inputs` (T, B): its start, then a target. A map is (B, T, S); its rows
-    sum to 1 over the steps of the source that carry data.
-    """
-    found: dict[str, Array] = {}
-    for visit in network.visits(params, batch, {}, Context()):
-        weights = visit.layer.looks(visit.params, visit.xs, visit.ctx)
-        if weights is not None:
-            found[visit.name] = weights
-    return found
-
-
-def reading(source: EncoderInputs, start: int, targets: Sequence[Sequence[int]]) -> Batch:
-    """Return the batch in which a decoder reads `start` and then targets (B), for `attended`.
-
-    Step t of stream b gives token t of its target; shorter targets are followed by `start`.
-    """
-    steps = max(1, *(len(target) for target in targets))
-    rows = [[start, *target, *[start] * steps][:steps] for target in targets]
-    inputs = np.ascontiguousarray(np.array(rows, np.int32).T)
-    weights = np.ones(inputs.shape, np.float32)
-    return Batch(inputs, inputs, weights, np.zeros(inputs.shape, bool), None, None, source)
 
 
 class _Writer:

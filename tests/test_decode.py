@@ -9,8 +9,8 @@ import pytest
 from test_seq2seq import MODELS, batch_of, network_of
 
 from rnnkit.context import Context
-from rnnkit.dataset import EncoderInputs
-from rnnkit.decode import Limits, attended, beam, decode, reading
+from rnnkit.dataset import Batch, EncoderInputs
+from rnnkit.decode import Limits, beam, decode
 from rnnkit.metrics.exact_match import ExactMatch
 from rnnkit.params import ParamStore
 from rnnkit.seq2seq import Seq2Seq
@@ -24,6 +24,20 @@ def stored(network: Seq2Seq, seed: int = 1) -> ParamStore:
     return store
 
 
+def reading(source: EncoderInputs, targets: list[list[int]]) -> Batch:
+    """The batch in which a decoder reads its start and then targets of one length."""
+    rows = [[START, *target[:-1]] for target in targets]
+    inputs = np.ascontiguousarray(np.array(rows, np.int32).T)
+    weights = np.ones(inputs.shape, np.float32)
+    return Batch(inputs, inputs, weights, np.zeros(inputs.shape, bool), None, None, source)
+
+
+def attended(network: Seq2Seq, store: ParamStore, batch: Batch) -> dict[str, np.ndarray]:
+    visits = network.visits(store.values, batch, {}, Context())
+    found = {v.name: v.layer.looks(v.params, v.xs, v.ctx) for v in visits}
+    return {name: weights for name, weights in found.items() if weights is not None}
+
+
 def source_of_one(stream: int = 0) -> EncoderInputs:
     source = batch_of().encoder
     assert source is not None
@@ -33,7 +47,7 @@ def source_of_one(stream: int = 0) -> EncoderInputs:
 def log_probability(
     network: Seq2Seq, store: ParamStore, source: EncoderInputs, ids: list[int]
 ) -> float:
-    batch = reading(source, START, [ids])
+    batch = reading(source, [ids])
     ys = network.run(store.values, batch, {}, Context())[0][:, 0].astype(np.float64)
     logs = ys - np.log(np.exp(ys).sum(axis=1, keepdims=True))
     return float(sum(logs[t, token] for t, token in enumerate(ids)))
@@ -90,7 +104,7 @@ def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
     assert source is not None
     targets = decode(network, store.values, source, Limits(START, None, 4))
     targets[1][2] = (targets[1][2] + 1) % TOKENS
-    batch = reading(source, START, targets)
+    batch = reading(source, targets)
     wanted = np.array(targets, np.int32).T
     ys = network.run(store.values, batch, {}, Context())[0]
     metric = ExactMatch(network.loss)
@@ -105,8 +119,8 @@ def test_attention_looks_at_steps_with_data_alone(name: str) -> None:
     network = network_of(name)
     store, source = stored(network), batch_of(sources=(4, 2, 6)).encoder
     assert source is not None
-    batch = reading(source, START, [[1, 2], [4, 5], [6, 1]])
-    ((layer, weights),) = attended(network, store.values, batch).items()
+    batch = reading(source, [[1, 2], [4, 5], [6, 1]])
+    ((layer, weights),) = attended(network, store, batch).items()
     assert layer == "decoder.2.attention" and weights.shape == (3, 2, 6)
     np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-6)
     assert (weights[0, :, :2] == 0).all() and (weights[0, :, 2:] > 0).all()
@@ -116,7 +130,7 @@ def test_attention_looks_at_steps_with_data_alone(name: str) -> None:
 def test_dot_attention_is_the_softmax_of_products() -> None:
     network = network_of("dot")
     store, source = stored(network), source_of_one(0)
-    batch = reading(source, START, [[1, 2, 3]])
+    batch = reading(source, [[1, 2, 3]])
     seen = {}
     for visit in network.visits(store.values, batch, {}, Context()):
         seen[visit.name] = visit.done()[0][:, 0].astype(np.float64)
@@ -124,7 +138,7 @@ def test_dot_attention_is_the_softmax_of_products() -> None:
     scores = asked @ memory.T
     weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(
-        attended(network, store.values, batch)["decoder.2.attention"][0, :, 2:], weights, rtol=1e-4
+        attended(network, store, batch)["decoder.2.attention"][0, :, 2:], weights, rtol=1e-4
     )
     expected = np.concatenate([weights @ memory, asked], axis=1)
     np.testing.assert_allclose(seen["decoder.2.attention"], expected, rtol=1e-4, atol=1e-5)

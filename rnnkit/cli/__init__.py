@@ -20,6 +20,7 @@ VERBS = {
     "eval": "Measure a model on a split or a file.",
     "sample": "Generate text.",
     "score": "Give the log-probability of text, line by line.",
+    "decode": "Write what a decoder gives for sources.",
     "predict": "Label, tag or forecast the sequences of a file.",
     "neurons": "Show what a hidden unit reads.",
     "attention": "Show where a decoder looks in its source.",

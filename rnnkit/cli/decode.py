@@ -1,0 +1,93 @@
+"""rnnkit decode: what a decoder writes for sources."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rnnkit.cli.common import PATH, emit, verb
+
+
+@verb("decode")
+@click.argument("checkpoint", type=PATH)
+@click.argument("source", nargs=-1)
+@click.option(
+    "--beam",
+    "width",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Search so many beams; 1 takes the likeliest token each time.",
+)
+@click.option(
+    "--alpha",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="Beams are ranked by log p / length^alpha.",
+)
+@click.option(
+    "-n",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many of the beams to show, with their log p.",
+)
+@click.option(
+    "--length",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1, max=65536),
+    help="Tokens of a target at most.",
+)
+@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
+def command(
+    checkpoint: Path,
+    source: tuple[str, ...],
+    width: int,
+    alpha: float,
+    count: int,
+    length: int,
+    untrusted: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Write what the model of CHECKPOINT, with an encoder and a decoder, gives for each SOURCE.
+
+    Without a SOURCE each line of stdin is one. A line of output belongs to each; with -n above 1 a
+    block of lines, the best first: log p in nats, a tab, the target.
+    """
+    from rnnkit.model import load
+    from rnnkit.translation import translate
+
+    if count > width:
+        raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
+    if alpha != alpha:
+        raise click.UsageError("--alpha must be a number, received nan")
+    model = load(checkpoint, untrusted=untrusted)
+    texts = list(source) or _lines()
+    found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
+    result = {
+        "checkpoint": str(model.path),
+        "targets": [
+            {"source": text, "targets": [written._asdict() for written in targets]}
+            for text, targets in zip(texts, found, strict=True)
+        ],
+    }
+    if count == 1:
+        said = "\n".join(targets[0].text for targets in found)
+    else:
+        said = "\n\n".join(
+            "\n".join(f"{written.log_probability:.4f}\t{written.text}" for written in targets)
+            for targets in found
+        )
+    if as_json or found:
+        emit(as_json, result, said)
+
+
+def _lines() -> list[str]:
+    data = sys.stdin.buffer.read().decode(errors="surrogateescape")
+    return [line.removesuffix("\r") for line in data.removesuffix("\n").split("\n")] if data else []
