@@ -6,12 +6,12 @@ import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from rnnkit import initializers
-from rnnkit.block import Record
+from rnnkit.block import Block, Record
 from rnnkit.installed import KINDS, installed
 from rnnkit.registry import Registry
 from rnnkit.spec import model
@@ -53,7 +53,9 @@ def page() -> str:
     parts += [section(f"## {title}", cls) for title, cls in SECTIONS]
     for group, kind in KINDS.items():
         parts.append(f"## {kind.capitalize()} types\n")
-        parts += [section(f"### {name}", cls) for name, cls in types(group)]
+        for name, cls in types(group):
+            parts.append(section(f"### {name}", cls))
+            parts += [section(f"#### {name}.{key}", part) for key, part in records(cls)]
     parts.append("## Initializers\n\nThe values of `init`, by the name of a parameter.\n")
     parts += [section(f"### {cls.model_fields['type'].default}", cls) for cls in starts()]
     return "\n".join(parts)
@@ -65,6 +67,14 @@ def types(group: str) -> Iterator[tuple[str, type[BaseModel]]]:
     for plugin in installed():
         if plugin.group == group and plugin.distribution == "rnnkit":
             yield plugin.name, registry.find(group, plugin.name)
+
+
+def records(cls: type[BaseModel]) -> Iterator[tuple[str, type[Record]]]:
+    """Yield the fields of a type that are objects of its own, with their classes."""
+    for key, field in cls.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if inspect.isclass(part) and issubclass(part, Record) and not issubclass(part, Block):
+                yield key, part
 
 
 def starts() -> list[type[Record]]:

@@ -132,10 +132,11 @@ class WholeSequences(Dataset):
             return ""
         lengths = source.part("train").inputs.lengths
         shortest, longest = int(lengths.min()), int(lengths.max())
+        batches = source.windows("train", layout)
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         text = (
             f"{len(lengths):,} whole sequences of {steps} step{'s' * (longest > 1)}, "
-            f"{source.windows('train', layout):,} batches of {layout.streams} an epoch; "
+            f"{batches:,} batch{'es' * (batches != 1)} of {layout.streams} an epoch; "
             "each starts with a state of its own"
         )
         if longest == 1:
