@@ -64,7 +64,13 @@ def test_imports_go_down(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("h5py", "checkpoint"), ("click", "cli"), ("rich", "cli"), ("numba", "kernels")],
+    [
+        ("h5py", "checkpoint"),
+        ("click", "cli"),
+        ("rich", "cli"),
+        ("numba", "kernels"),
+        ("matplotlib", "plots"),
+    ],
 )
 def test_packages_stay_where_they_belong(package: str, home: str) -> None:
     users = {

@@ -47,6 +47,17 @@ def test_it_is_an_svg_with_the_labels_as_text(drawn: bytes) -> None:
 
 
 @needs_matplotlib
+@pytest.mark.parametrize("ys", [(1e-9, 1e3), (1.2, 1.4), (0.5, 90.0)])
+def test_numbers_on_a_log_scale_are_plain_text(ys: tuple[float, float]) -> None:
+    panel = Panel("norm", "x", "y", (Curve("one", (1, 2), ys),), log=True)
+    drawn = ET.fromstring(module.svg([panel]))
+    axis = next(node for node in drawn.iter() if node.get("id") == "matplotlib.axis_2")
+    words = ["".join(node.itertext()).strip() for node in axis.iter() if node.tag[-4:] == "text"]
+    values = [float(word.replace("−", "-")) for word in words if word not in ("", "y")]
+    assert len(values) >= 2 and all(ys[0] / 100 < value < ys[1] * 100 for value in values)
+
+
+@needs_matplotlib
 def test_it_names_no_address(drawn: bytes) -> None:
     text = re.sub(r'xmlns(:\w+)?="[^"]*"', "", drawn.decode())
     assert "http" not in text and "<!DOCTYPE" not in text and "@import" not in text

@@ -65,12 +65,21 @@ def _draw(axes: Any, panel: Panel) -> None:
     for index, curve in enumerate(panel.curves):
         axes.plot(curve.xs, curve.ys, label=curve.name, **_style(panel, curve, index))
     if panel.log:
-        axes.set_yscale("log", nonpositive="mask")
+        _log_scale(axes)
     axes.set_title(panel.title, fontsize="medium", loc="left")
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label, fontsize="small")
     if len(panel.curves) > 1:
         axes.legend()
+
+
+def _log_scale(axes: Any) -> None:
+    """Scale by powers of ten, labelled in plain text, as all of the file."""
+    from matplotlib.ticker import LogFormatter
+
+    axes.set_yscale("log", nonpositive="mask")
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter())
 
 
 def _style(panel: Panel, curve: Curve, index: int) -> dict[str, Any]:
