@@ -29,7 +29,6 @@ VERBS = {
     "show": "Show what a checkpoint or a run holds.",
     "plot": "Draw the curves of runs.",
     "gradients": "Draw how far back in time gradients reach.",
-    "gradients": "Draw how far back in time gradients reach.",
     "plugins": "List every type and where it comes from.",
     "schema": "Write the JSON Schema of specs.",
     "doctor": "Report what decides results and speed here.",
