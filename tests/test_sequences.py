@@ -153,6 +153,11 @@ BAD = [
         "text: the sequence has length 0 (take the row out, or give it a step)",
     ),
     (
+        '{"text": "\\ud800", "label": "x"}',
+        "DATA_ENCODING",
+        "holds half a surrogate pair, \\ud800 to \\udfff (take it out)",
+    ),
+    (
         {"text": "a", "label": [1]},
         "DATA_FIELD",
         "label: expected the name of a class, received [1]",
@@ -180,7 +185,10 @@ NUMBERS = {"inputs": {"kind": "numbers", "key": "x"}}
         ("[1, 1e999]", "[DATA_NAN] x: inf is no finite number (take the row out, or fill in a "),
         ('[1, "b"]', '[DATA_FIELD] x: expected a number, received "b"'),
         ("[[1], [2, 3]]", "[DATA_FIELD] x: expected rows of one length, received [[1], [2, 3]]"),
-        ("[[1, 2]]", "[DATA_FIELD] x: expected 1 numbers as in the first sequence of training, "),
+        (
+            "[[1, 2]]",
+            "[DATA_FIELD] x: expected 1 number a step, as in training, received 2 (repair it",
+        ),
         ("[]", "[DATA_EMPTY] x: the sequence has length 0"),
     ],
 )
@@ -245,6 +253,26 @@ def test_an_id_outside_the_vocabulary_is_named(tmp_path: Path, bad: float) -> No
         f"d.jsonl:2 [DATA_ID] x: expected ids from 0 to 3, received {bad} "
         '(repair it, or give a larger "size")'
     )
+
+
+def test_ids_are_one_a_step(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, [{"x": [[1, 2]], "label": 1}], inputs={"kind": "ids", "key": "x"})
+    assert line == (
+        "d.jsonl:1 [DATA_FIELD] x: expected 1 number a step, as in training, received 2 (repair it)"
+    )
+
+
+def test_a_file_of_bad_rows_alone_tells_the_first(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, ["{", "{"], inputs=CHARS, skip_bad=True)
+    assert line.startswith(
+        "d.jsonl [DATA_TOO_SHORT] there is no sequence in it (2 bad rows skipped, the first: "
+        "d.jsonl:1 [DATA_JSON]"
+    )
+
+
+def test_a_header_that_is_no_csv_is_named(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, ['"x,label'], "d.csv", **NUMBERS)
+    assert line == "d.csv:1 [DATA_CSV] is no CSV: unexpected end of data"
 
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:

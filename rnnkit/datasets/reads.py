@@ -167,7 +167,7 @@ class Reads(Record):
         size = self.size or 1 + max(int(value.max()) for value in values)
 
         def encode(value: Array) -> Array:
-            flat = value[:, 0] if value.shape[1] == 1 else value.reshape(-1)
+            flat = wide(value, 1, self.key)[:, 0]
             wrong = flat[(flat < 0) | (flat >= size) | (flat != np.floor(flat))]
             if len(wrong):
                 message = f"{self.key}: expected ids from 0 to {size - 1}, received {wrong[0]:g}"

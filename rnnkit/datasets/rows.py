@@ -89,10 +89,21 @@ def _object(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         message = f"is no JSON that can be read: {printable(str(error))}"
         raise DataError.of("DATA_JSON", message) from None
+    if b"\\u" in text and not _encodable(found):
+        message = "holds half a surrogate pair, \\ud800 to \\udfff (take it out)"
+        raise DataError.of("DATA_ENCODING", message)
     if not isinstance(found, dict):
         message = f"expected a JSON object, received {shown(found)} (one object a line)"
         raise DataError.of("DATA_JSON", message)
     return found
+
+
+def _encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_number(text: str) -> float:
@@ -115,6 +126,8 @@ def _csv_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
             cells = next(reader, None)
         except csv.Error as error:
             message = f"is no CSV: {error}"
+            if header is None:
+                raise DataError.of("DATA_CSV", message, f"{name}:{start}") from None
             bad.problems.append(Problem(f"{name}:{start}", "DATA_CSV", message))
             cells = []
         line, start = start, reader.line_num + 1

@@ -102,7 +102,7 @@ class Sequences(WholeSequences):
         bad.check()
         fitted_on = parts.get("train") or [row for rows in parts.values() for row in rows]
         if not fitted_on:
-            message = "there is no sequence in it (give it rows)"
+            message = f"there is no sequence in it ({bad.in_words() or 'give it rows'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
         inputs = self.inputs.learned([row.inputs for row in fitted_on], vocabulary)
         targets = self.targets.learned([row.targets for row in fitted_on])

@@ -105,7 +105,7 @@ class Series(Dataset):
             parts = {s: self._rows(root, name, bad, digest) for s, name in names.items()}
         bad.check()
         if not any(map(len, parts.values())):
-            message = "there is no row in it (give it some)"
+            message = f"there is no row in it ({bad.in_words() or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
         width = len(self.columns)
         read = {split: rows[:, :width] for split, rows in parts.items()}

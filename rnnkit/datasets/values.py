@@ -58,8 +58,9 @@ def _number(value: object, key: str) -> float:
 def wide(rows: Array, width: int, key: str | None) -> Array:
     """Return rows (T, F), or raise DataError where they are not `width` numbers each."""
     if rows.shape[1] != width:
-        message = f"{key}: expected {width} numbers as in the first sequence of training, received "
-        raise DataError.of("DATA_FIELD", f"{message}{rows.shape[1]}")
+        expected = f"{width} number{'s' * (width > 1)} a step, as in training"
+        message = f"{key}: expected {expected}, received {rows.shape[1]}"
+        raise DataError.of("DATA_FIELD", f"{message} (repair it)")
     return rows
 
 
