@@ -382,12 +382,16 @@ def test_a_text_goes_on_tomorrow(cut: str, tiny_run: Path, tmp_path: Path) -> No
     assert sampled[0] == sampled[1]
 
 
-def test_a_line_of_text_that_is_not_known(tiny_run: Path, tmp_path: Path) -> None:
+def test_a_line_of_text_that_is_not_known(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "t"
     file.write_text("ab\ncé\nab\n")
     ran = command("predict", tiny_run, file)
     assert (ran.code, ran.out) == (5, "")
     assert f'{file}:2 [DATA_UNKNOWN_TOKEN] the character "é" at column 2 is not in' in ran.err
+    said = piped(tiny_run, file.read_bytes(), monkeypatch).err
+    assert said.startswith("stdin:2 [DATA_UNKNOWN_TOKEN]")
     ran = done("predict", tiny_run, file, "--skip-bad")
     assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [1, 3]
     assert ran.err.startswith(f"1 bad line skipped, the first: {file}:2 [DATA_UNKNOWN_TOKEN]")

@@ -74,7 +74,7 @@ def command(
 
     model = load(checkpoint, untrusted=untrusted)
     begun = _begun(model, state_in, state_out)
-    content, name = _content(data, model.network.reads_source)
+    content, name = _content(data, model.network.reads_source or _reads_lines(model))
     with limited_threads(threads), _advising():
         found = predict(model, content, name, top, skip_bad, begun)
     if found.note:
@@ -115,8 +115,13 @@ def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> Carri
     if not state_out:
         return None
     check_continues(model)
-    text = model.spec.data.predicts_next and model.spec.data.text_tokenizer()
-    return model.line_start() if text else Carried.cold(model.network)
+    return model.line_start() if _reads_lines(model) else Carried.cold(model.network)
+
+
+def _reads_lines(model: Model) -> bool:
+    """Tell whether the model predicts the next token of a text."""
+    data = model.spec.data
+    return data.predicts_next and data.text_tokenizer() is not None
 
 
 def _content(data: Path, plain: bool) -> tuple[bytes, str]:
