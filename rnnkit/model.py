@@ -28,6 +28,7 @@ from rnnkit.rundir import RunDir
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
 from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.truncation import History
 from rnnkit.types import Array
 
 
@@ -218,7 +219,8 @@ class Model:
         """Raise CheckpointError where what the model gives is not the next token of a text."""
         self.text()
         if not self.spec.data.predicts_next:
-            message = "the model does not predict the next token of a text; use rnnkit predict"
+            verb = "decode" if self.network.reads_source else "predict"
+            message = f"the model does not predict the next token of a text; use rnnkit {verb}"
             raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
 
     def prompt_ids(self, prompt: str) -> Array:
@@ -305,7 +307,9 @@ def _expected(spec: Spec, network: Network, store: ParamStore) -> Mapping[str, t
         expected |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}
     for layer, state in network.state_shapes(spec.train.streams).items():
         expected |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
-    return expected
+    train = spec.train
+    history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()
+    return expected | {name: array.shape for name, array in history.items()}
 
 
 def _checked(xs: Array, inputs: Signal) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
@@ -26,13 +26,21 @@ NetworkBackward = Callable[[Array, States, Mapping[str, Grads]], tuple[Array | N
 """`backward(dys, dstates, grads)` gives (dxs, dstates0) and adds to grads, by layer and name."""
 
 
+Reader = Callable[[Array, States, Array, Context], tuple[Array, States]]
+"""`read(xs, states, resets, ctx)` runs some steps of a window and gives (ys, states)."""
+
+
 class Learned(NamedTuple):
-    """Summed loss and weight, the state after a piece of a window, the gradient of that before."""
+    """Summed loss and weight, the state after a piece of a window, the gradients of what it reads.
+
+    `dstates` is that of the state before the piece, `dxs` that of its inputs, None for ids.
+    """
 
     total: float
     weight: float
     states: States
     dstates: States
+    dxs: Array | None
 
 
 @dataclass
@@ -70,6 +78,8 @@ class Network:
     targets: Signal
     prefix: str = ""
     """Stands before the position in the name of a layer."""
+    first: int = field(default=0, kw_only=True)
+    """The position of the first layer, in the name of a layer of a part of a network."""
 
     @classmethod
     def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
@@ -93,7 +103,7 @@ class Network:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The layers' names: their own, or position and type."""
-        return layer_names(self.layers, self.prefix)
+        return layer_names(self.layers, self.prefix, self.first)
 
     @cached_property
     def named(self) -> tuple[tuple[str, Layer], ...]:
@@ -104,6 +114,11 @@ class Network:
     def body(self) -> Network:
         """All layers but the last."""
         return replace(self, layers=self.layers[:-1])
+
+    def above(self, below: int) -> Network:
+        """Return the network without the first so many layers."""
+        reads = signals(self.layers, self.inputs)[below]
+        return replace(self, layers=self.layers[below:], inputs=reads, first=self.first + below)
 
     def entering(self) -> dict[str, Signal]:
         """Return the signal that each layer reads, by name."""
@@ -183,6 +198,19 @@ class Network:
         """Return what the last layer gives for a window of data, and the states after it."""
         return self.scan(params, batch.inputs, states, batch.resets, ctx)[:2]
 
+    def reader(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> tuple[States, Reader]:
+        """Return the state before a window of data, and what runs it a few steps at a time.
+
+        A network that decodes reads the source of the batch for it.
+        """
+
+        def read(xs: Array, states: States, resets: Array, ctx: Context) -> tuple[Array, States]:
+            return self.scan(params, xs, states, resets, ctx)[:2]
+
+        return states, read
+
     def visits(
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
     ) -> Iterator[Visit]:
@@ -236,10 +264,12 @@ class Network:
         else:
             total, weight, dxs = found
         if dxs is not None:
-            before |= backward(dxs, zero_states(after) if dstates is None else dstates, grads)[1]
+            ends = zero_states(after) if dstates is None else dstates
+            dxs, below = backward(dxs, ends, grads)
+            before |= below
         # No gradient reaches what lies below a layer of ids.
         dbefore = {n: before[n] if n in before else zero_state(states[n]) for n in states}
-        return Learned(total, weight, after, dbefore)
+        return Learned(total, weight, after, dbefore, dxs)
 
     def _fused(
         self,

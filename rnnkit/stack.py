@@ -8,12 +8,14 @@ from rnnkit.layer import Layer
 from rnnkit.signal import Signal
 
 
-def layer_names(layers: Sequence[Layer], prefix: str = "") -> tuple[str, ...]:
+def layer_names(layers: Sequence[Layer], prefix: str = "", first: int = 0) -> tuple[str, ...]:
     """Return the name of each layer: its own, or its position and type, such as `1.lstm`.
 
-    `prefix` stands before a position: `decoder.1.lstm`.
+    `prefix` stands before a position: `decoder.1.lstm`; `first` is the position of the first.
     """
-    return tuple(layer.name or f"{prefix}{i}.{layer.type}" for i, layer in enumerate(layers))
+    return tuple(
+        layer.name or f"{prefix}{i}.{layer.type}" for i, layer in enumerate(layers, start=first)
+    )
 
 
 def signals(layers: Sequence[Layer], inputs: Signal) -> tuple[Signal, ...]:

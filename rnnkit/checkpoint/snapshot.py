@@ -23,7 +23,8 @@ Expected = Mapping[str, tuple[int, ...]]
 class Snapshot:
     """Everything a run is.
 
-    The arrays are `params/<layer>/<name>`, `optimizer/<slot>/<layer>/<name>`, `state/<layer>/<i>`.
+    The arrays are `params/<layer>/<name>`, `optimizer/<slot>/<layer>/<name>`, `state/<layer>/<i>`,
+    and with true truncation `history/inputs` and `history/resets`.
     """
 
     meta: Meta

@@ -21,7 +21,7 @@ from rnnkit.context import Context
 from rnnkit.dataset import Batch, EncoderInputs
 from rnnkit.errors import ShapeError
 from rnnkit.layer import Layer
-from rnnkit.network import Network, States, Visit, zero_states
+from rnnkit.network import Network, Reader, States, Visit, zero_states
 from rnnkit.seq2seq.encoded import (
     DecoderBackward,
     Encoded,
@@ -215,6 +215,17 @@ class Seq2Seq(Network):
         """Return what the decoder gives when it reads the true targets one step late."""
         encoded, _ = self.encode(params, source_of(batch), ctx)
         return self.decode(params, batch.inputs, encoded.states, encoded, ctx)[0], {}
+
+    def reader(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> tuple[States, Reader]:
+        """Read the source; return the decoder's first state, and what runs the decoder on."""
+        encoded, _ = self.encode(params, source_of(batch), ctx)
+
+        def read(xs: Array, states: States, resets: Array, ctx: Context) -> tuple[Array, States]:
+            return self.decode(params, xs, states, encoded, ctx)[:2]
+
+        return encoded.states, read
 
     def visits(
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context

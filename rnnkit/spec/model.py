@@ -14,6 +14,7 @@ from rnnkit.loss import Loss
 from rnnkit.metric import MetricName
 from rnnkit.optimizer import Optimizer
 from rnnkit.schedule import Schedule
+from rnnkit.spec.regime import Feed, Truncation
 
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 MAX_LAYERS = 64
@@ -124,6 +125,8 @@ class Train(Record):
     optimizer: Annotated[Optimizer, nested("rnnkit.optimizers")]
     schedule: Annotated[Schedule, nested("rnnkit.schedules")] | None = None
     clip: Clip | None = None
+    bptt: Truncation = Truncation()
+    feed: Feed = Feed()
     recompute: bool = False
     state: StateReset = StateReset()
     every: Every = Every()

@@ -16,6 +16,7 @@ from rnnkit.spec.metric_check import check_metrics
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import apply_override
 from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.regime_check import check_regime
 from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.spec.shapes import check_shapes
 from rnnkit.spec.translate import Translator
@@ -61,6 +62,7 @@ def parse_spec(
     spec = _validated(draft, registry)
     check_shapes(draft, registry)
     check_metrics(draft, registry)
+    check_regime(draft, registry)
     if spec is None and not draft.findings:
         draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")
     if spec is None or draft.findings:

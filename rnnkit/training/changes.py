@@ -16,6 +16,7 @@ ALLOWED = {
     "train.schedule": "later updates use the new options, from the stored state",
     "train.clip": "later gradients are bounded otherwise",
     "train.every": "later lines, evaluations and checkpoints come at other steps",
+    "train.feed": "later windows read other inputs",
     "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
@@ -31,6 +32,7 @@ REFUSED = {
     "train.streams": "the hidden state has one row for each stream",
     "train.window": "the position in the data is counted in windows",
     "train.state": "the hidden state was carried under the old policy",
+    "train.bptt": "the hidden state was saved so many steps before the window",
     "train.seed": "every random number follows from the seed",
     "train.best": "the best so far was chosen by the old metric",
 }

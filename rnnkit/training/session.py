@@ -105,4 +105,4 @@ def arrays(training: Training) -> dict[str, Array]:
         found |= {f"optimizer/{slot}/{name}": a for name, a in store.stored(flat).items()}
     for layer, state in training.states.items():
         found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}
-    return found
+    return found | (training.history.arrays() if training.history else {})

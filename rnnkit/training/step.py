@@ -17,7 +17,9 @@ from rnnkit.params import ParamStore
 from rnnkit.progress import Progress
 from rnnkit.recompute import blocks, learn_in_blocks
 from rnnkit.spec.model import Clip, Spec
+from rnnkit.training.feeding import fed
 from rnnkit.training.nonfinite import finite, first_nonfinite
+from rnnkit.truncation import History, learn_truncated
 from rnnkit.types import Array
 
 
@@ -33,7 +35,10 @@ class Update:
 
 @dataclass
 class Training:
-    """All that changes while a model is trained; a checkpoint is this and nothing else."""
+    """All that changes while a model is trained; a checkpoint is this and nothing else.
+
+    `states` enter the next window; with true truncation the steps of `history` before it.
+    """
 
     spec: Spec
     network: Network
@@ -43,6 +48,14 @@ class Training:
     states: States
     progress: Progress
     pool: Pool = field(default_factory=Pool)
+    history: History | None = None
+
+    def __post_init__(self) -> None:
+        """Take an empty history where the truncation needs one."""
+        train = self.spec.train
+        if train.bptt.style == "true" and self.history is None:
+            inputs, before = self.network.inputs, train.bptt.before
+            self.history = History.empty(inputs, before, train.streams)
 
     @classmethod
     def started(cls, spec: Spec, network: Network, windows: int) -> Training:
@@ -87,25 +100,41 @@ class Training:
     def _step(self, batch: Batch) -> Update:
         network, store, train = self.network, self.store, self.spec.train
         store.grad.fill(0)
-        learn = learn_in_blocks if train.recompute else Network.learn
-        total, weight, states = learn(
-            network, store.values, store.grads, batch, self.states, self.context(batch)
-        )
+        window = self.window(batch)
+        total, weight, states = self._learn(window)
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
         norm = scale * global_norm(store.grad)
         if not (math.isfinite(total) and math.isfinite(norm) and finite(states)):
-            raise self._diverged(batch, total, norm)
+            raise self._diverged(window, total, norm)
         clip(store.grad, norm, train.clip, scale)
         lr = self.learning_rate()
         step = self.progress.step + 1
         train.optimizer.update(step, lr, store.flat, store.grad, self.slots, store.decayed)
         self.states = copied(states)
+        self.history = self.history and self.history.after(window)
         self.pool.recycle()
         self.progress = self.progress.stepped(
             self.windows, batch.next_cursor, total, weight, lr, norm
         )
         return Update(total, weight, norm, lr)
+
+    def window(self, batch: Batch) -> Batch:
+        """Return what the next update reads: the steps before the window, and guesses in it."""
+        given = 0
+        if self.history is not None:
+            batch = self.history.joined(batch, first=self.progress.step == 0)
+            given = self.spec.train.bptt.before
+        network, values = self.network, self.store.values
+        ctx = self.context(batch)
+        return fed(self.spec.train.feed, network, values, batch, self.states, ctx, given)
+
+    def _learn(self, window: Batch) -> tuple[float, float, States]:
+        train, store, ctx = self.spec.train, self.store, self.context(window)
+        given = self.network, store.values, store.grads, window, self.states, ctx
+        if train.bptt.steps:
+            return learn_truncated(*given, train.bptt.steps)
+        return learn_in_blocks(*given) if train.recompute else self.network.learn(*given[1:])
 
     def ended(self) -> bool:
         """Tell whether no step is left: the epochs are done, or the patience is at its end."""
