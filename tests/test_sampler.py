@@ -14,9 +14,9 @@ from layer_examples import build
 
 import rnnkit.generate as generation
 from rnnkit.cells.lstm import LSTM
-from rnnkit.growing import grow
 from rnnkit.context import Context
 from rnnkit.generate import Sampling, choose, choose_in_numpy, compiled, generate
+from rnnkit.growing import grow
 from rnnkit.kernels import sample_plan
 from rnnkit.kernels.jit import available
 from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy

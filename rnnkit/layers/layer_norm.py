@@ -44,8 +44,8 @@ class LayerNorm(Layer):
     ) -> tuple[Array, State, Backward]:
         """Normalize each step of xs (T, B, F)."""
         if kernels := compiled("layer_norm"):
-            ys, backward = _by_kernels(kernels, params, xs, self.epsilon, ctx)
-            return ys, state, lambda dys, dstate, grads: (backward(dys, grads), dstate)
+            ys, slope = _by_kernels(kernels, params, xs, self.epsilon, ctx)
+            return ys, state, lambda dys, dstate, grads: (slope(dys, grads), dstate)
         centred = xs - xs.mean(axis=2, keepdims=True)
         variance = np.square(centred).mean(axis=2, keepdims=True)
         scale = 1 / np.sqrt(variance + self.epsilon)
