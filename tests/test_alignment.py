@@ -77,3 +77,9 @@ def test_a_browser_shows_the_page_and_asks_for_nothing(browser: Browser, tmp_pat
     assert "<h1>dates: &lt;b&gt;</h1>" in dom
     assert len(re.findall("<rect ", dom)) == 6
     assert browser.requests(path) == set()
+
+
+def test_only_long_names_are_turned() -> None:
+    assert "rotate" not in svg([grid()])
+    words = Grid("d", ("chat", "a"), ("cat", "b"), np.eye(2))
+    assert svg([words]).count("rotate(-90)") == 2

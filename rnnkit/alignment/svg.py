@@ -54,9 +54,10 @@ def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:
     left = 2 * GAP + LETTER * _longest(grid.written)
     first = top + 2 * GAP + CELL + LETTER * _longest(grid.read)
     parts = [f'<text x="{GAP}" y="{top + 14}">{html.escape(grid.layer)}</text>']
+    turn = " rotate(-90)" if _longest(grid.read) > 1 else ""
     for column, token in enumerate(grid.read):
-        x, y = left + CELL * column + CELL // 2 + 5, first - 6
-        place = f'transform="translate({x} {y}) rotate(-90)"'
+        x = left + CELL * column + CELL // 2 + (5 if turn else -4)
+        place = f'transform="translate({x} {first - 6}){turn}"'
         parts.append(f"<text {place}>{html.escape(label(token))}</text>")
     for row, token in enumerate(grid.written):
         y = first + CELL * row + 16
