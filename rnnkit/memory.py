@@ -15,6 +15,7 @@ from rnnkit.recompute import blocks
 from rnnkit.rehearsal import window_bytes
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
+from rnnkit.truncation import sequences_at_once
 
 FLOAT = np.dtype(np.float32)
 
@@ -83,15 +84,22 @@ def _window(spec: Spec, network: Network, source: Source) -> int | None:
     train = spec.train
     restarts = _restarts(spec, source)
     steps = _steps(spec, source)
-    cuts = blocks(steps) if train.recompute else (slice(0, steps),)
+    learned, streams, kept = steps, train.streams, 0
+    if train.recompute:
+        # Of each block the state that enters it is kept, of one also the gradient of its state.
+        cuts = blocks(steps)
+        learned, kept = cuts[0].stop, len(cuts) if len(cuts) > 1 else 0
+    elif train.bptt.steps:
+        # The state that enters each step is kept, and no outputs but those of the last step.
+        learned, kept = train.bptt.steps, steps + 1
+        streams = sequences_at_once(steps, train.streams, learned)
     try:
-        found = window_bytes(network, cuts[0].stop, train.streams, restarts)
+        found = window_bytes(network, learned, streams, restarts)
     except MemoryError:
         raise
     except (Exception, SystemExit):
         return None
-    # Of each block the state that enters it is kept, of one also the gradient of its state.
-    return found + (len(cuts) * _state_bytes(network, train.streams) if len(cuts) > 1 else 0)
+    return found + kept * _state_bytes(network, train.streams)
 
 
 def _steps(spec: Spec, source: Source) -> int:

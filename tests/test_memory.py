@@ -35,6 +35,8 @@ def specs() -> dict[str, dict[str, Any]]:
         "sgd": {"optimizer": sgd},
         "momentum": {"optimizer": {**sgd, "momentum": 0.9}},
         "documents": {"state": by_document},
+        "true truncation": {"bptt": {"style": "true", "steps": 8}, "window": 40},
+        "true truncation, far back": {"bptt": {"style": "true", "steps": 60}, "window": 40},
         "recompute": {"recompute": True, "window": 300, "streams": 4},
         "recompute of documents": {"recompute": True, "window": 300, "state": by_document},
     }
