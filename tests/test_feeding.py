@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import done, lines, plain_spec, results, small_spec, trained
 from test_recompute import DROPOUT, STACKS, STREAMS, Case
+from test_regime import pair_spec
 from test_seq2seq import batch_of, context, network_of, stored
 from test_train import fresh, opened
 
@@ -179,6 +180,15 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path, feed: Any, bptt: Any)
         run = trained(tmp_path / str(step), small_spec(feed=feed, bptt=bptt), "--max-steps", step)
         done("resume", run)
         assert results(run) == results(whole)
+
+
+def test_a_decoder_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    spec = pair_spec(feed={"type": "sample", "probability": 0.5}, epochs=2, streams=10)
+    spec["data"]["count"] = 60
+    whole = trained(tmp_path / "whole", spec)
+    run = trained(tmp_path / "part", spec, "--max-steps", 4)
+    done("resume", run)
+    assert results(run) == results(whole)
 
 
 def test_the_step_is_that_of_the_fed_window(tmp_path: Path) -> None:
