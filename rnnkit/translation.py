@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from rnnkit.dataset import EncoderInputs
 from rnnkit.decode import Limits, beam, decode
 from rnnkit.errors import CheckpointError, DataError, Problem
 from rnnkit.model import Model
 from rnnkit.seq2seq import Seq2Seq
+from rnnkit.textpairs import TextPairs
 from rnnkit.tokenizer import Vocabulary
 
 STREAMS = 256
@@ -22,31 +23,6 @@ class Written(NamedTuple):
     text: str
     log_probability: float | None = None
     score: float | None = None
-
-
-class Coder(Protocol):
-    """What a decoder reads first and gives last (None: nothing), and the text of its ids."""
-
-    start: int
-    end: int | None
-    pad: tuple[int, int]
-
-    def text(self, ids: Sequence[int]) -> str:
-        """Return the text that a decoder gave."""
-        ...
-
-
-@runtime_checkable
-class TextPairs(Protocol):
-    """What data of source and target texts offers."""
-
-    def coder(self, vocabulary: Vocabulary) -> Coder:
-        """Return what turns ids into texts."""
-        ...
-
-    def reading(self, texts: Sequence[str], vocabulary: Vocabulary) -> EncoderInputs:
-        """Return what an encoder reads of texts (B,)."""
-        ...
 
 
 def translate(

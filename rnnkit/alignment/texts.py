@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
-
 from rnnkit.alignment.attend import looks
 from rnnkit.alignment.grid import Grid
-from rnnkit.dataset import EncoderInputs
 from rnnkit.decode import Limits, decode
 from rnnkit.model import Model
 from rnnkit.seq2seq import Seq2Seq
-from rnnkit.tokenizer import Vocabulary
-from rnnkit.types import Array
+from rnnkit.textpairs import TextPairs
 
 SPARE = 20
 """Tokens beyond twice the source's that are written at most where nothing ends a text."""
-
-
-class Coder(Protocol):
-    """Turns texts into ids: what a decoder reads first and gives last (None: nothing)."""
-
-    start: int
-    end: int | None
-    pad: tuple[int, int]
-    reverse: bool
-
-    def source(self, text: str) -> Array:
-        """Return the ids (S,) that an encoder reads, in that order."""
-        ...
-
-    def target(self, text: str) -> Array:
-        """Return the start, the ids of the text, and the end where there is one."""
-        ...
-
-
-@runtime_checkable
-class TextPairs(Protocol):
-    """What data of source and target texts offers."""
-
-    def coder(self, vocabulary: Vocabulary) -> Coder:
-        """Return what turns texts into ids."""
-        ...
-
-    def reading(self, texts: Sequence[str], vocabulary: Vocabulary) -> EncoderInputs:
-        """Return what an encoder reads of texts (B,)."""
-        ...
 
 
 def grids_of(

@@ -68,8 +68,9 @@ def command(
 
 def maps(model: Model, text: str, target: str | None) -> list[Grid]:
     """Return the maps of a text; raises CheckpointError for a model that attends to nothing."""
-    from rnnkit.alignment.texts import TextPairs, grids_of
+    from rnnkit.alignment.texts import grids_of
     from rnnkit.seq2seq import Seq2Seq
+    from rnnkit.textpairs import TextPairs
 
     data, network = model.spec.data, model.network
     if not (isinstance(network, Seq2Seq) and isinstance(data, TextPairs)):
