@@ -48,12 +48,12 @@ def ours() -> Iterator[None]:
     if not blas or count == 1 or _claimed.get():
         yield
         return
-    token = _claimed.set(count)
+    token, before = _claimed.set(count), blas.num_threads
     blas.set_num_threads(1)
     try:
         yield
     finally:
-        blas.set_num_threads(count)
+        blas.set_num_threads(before)
         _claimed.reset(token)
 
 
