@@ -75,6 +75,13 @@ def run(tasks: Sequence[Callable[[], R]]) -> list[R]:
         return [tasks[0](), *(other.result() for other in others)]
 
 
+def divided(size: int, work: float, task: Callable[[int, int], R], fewest: int = 4) -> list[R]:
+    """Return what task(first, last) returns for each share of `size` rows, in order."""
+    if work < WORTH:
+        return [task(0, size)]
+    return run([partial(task, *share) for share in shares(size, work, fewest)])
+
+
 def assisted(task: Callable[[], R], helper: Callable[[], None], stop: Callable[[], None]) -> R:
     """Return what `task` returns; `helper` runs on another thread until `stop` tells it to end."""
     other = _pool(1).submit(helper)
@@ -93,6 +100,9 @@ def multiply(a: Array, b: Array, out: Array) -> Array:
     takes room for a matrix each.
     """
     (n, k), m = a.shape, b.shape[1]
+    if a.size * m < WORTH:
+        np.matmul(a, b, out=out)
+        return out
     longest = max(n, k, m) if threads() <= MOST_SUMS else max(n, m)
     parts = shares(longest, a.size * m, fewest=16)
     if longest == k and len(parts) > 1:
@@ -115,8 +125,11 @@ def multiply(a: Array, b: Array, out: Array) -> Array:
 def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
     """Add a b to `out`; a (n, k), b (k, m), out and scratch (n, m)."""
     multiply(a, b, scratch)
-    rows = shares(len(out), MEMORY_BOUND * out.size)
-    run([partial(np.add, out[i:j], scratch[i:j], out=out[i:j]) for i, j in rows])
+
+    def add(first: int, last: int) -> None:
+        out[first:last] += scratch[first:last]
+
+    divided(len(out), MEMORY_BOUND * out.size, add)
 
 
 @cache

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.parallel import add_product, multiply, run, shares
+from rnnkit.parallel import add_product, divided, multiply
 from rnnkit.types import Array
 
 COST = 30.0
@@ -66,8 +66,8 @@ def with_linear(
         own = np.zeros_like(bias)
         return (*kernels.gradient(logits[i:j], bias, *wanted, own), own)
 
-    parts = shares(len(rows), COST * logits.size)
-    totals, weighed, dbias = zip(*run([partial(gradient, *part) for part in parts]), strict=True)
+    found = divided(len(rows), COST * logits.size, gradient)
+    totals, weighed, dbias = zip(*found, strict=True)
     if db is not None:
         db += sum(dbias[1:], dbias[0])
     multiply(logits, W.T, _rows(dxs))

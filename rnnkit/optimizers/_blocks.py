@@ -5,11 +5,11 @@ A piece stays in the cache through all operations that NumPy needs for an update
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from rnnkit.kernels.choice import compiled
-from rnnkit.parallel import MEMORY_BOUND, run, shares
+from rnnkit.parallel import MEMORY_BOUND, divided
 from rnnkit.types import Array
 
 BLOCK = 65536
@@ -41,10 +41,21 @@ def by_kernel(
         return False
     kernel = getattr(kernels, name)
     for part, rate in _parts(decay, decayed):
-        views = [buffer[part] for buffer in buffers]
-        parts = shares(views[0].size, MEMORY_BOUND * views[0].size)
-        run([partial(kernel, *(view[i:j] for view in views), rate, *rest) for i, j in parts])
+        size = buffers[0][part].size
+        divided(size, MEMORY_BOUND * size, partial(_share, kernel, buffers, part, rate, rest))
     return True
+
+
+def _share(
+    kernel: Callable[..., None],
+    buffers: Sequence[Array],
+    part: slice,
+    rate: float,
+    rest: Sequence[float],
+    first: int,
+    last: int,
+) -> None:
+    kernel(*(buffer[part][first:last] for buffer in buffers), rate, *rest)
 
 
 def _parts(decay: float, decayed: slice) -> list[tuple[slice, float]]:

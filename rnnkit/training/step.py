@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
 from rnnkit.errors import DivergedError
 from rnnkit.network import Network, States, copied
-from rnnkit.parallel import MEMORY_BOUND, ours, run, shares
+from rnnkit.parallel import MEMORY_BOUND, divided, ours
 from rnnkit.params import ParamStore
 from rnnkit.progress import Progress
 from rnnkit.recompute import blocks, learn_in_blocks
@@ -160,9 +159,11 @@ class Training:
 
 def global_norm(gradient: Array) -> float:
     """Return the Euclidean norm of a flat gradient."""
-    parts = shares(gradient.size, MEMORY_BOUND * gradient.size)
-    views = [gradient[i:j] for i, j in parts]
-    return math.sqrt(sum(run([partial(np.dot, view, view) for view in views])))
+
+    def squares(first: int, last: int) -> float:
+        return float(np.dot(gradient[first:last], gradient[first:last]))
+
+    return math.sqrt(sum(divided(gradient.size, MEMORY_BOUND * gradient.size, squares)))
 
 
 def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) -> None:
@@ -173,8 +174,10 @@ def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) 
     if limits and limits.norm is not None and norm > limits.norm:
         scale *= limits.norm / (norm + 1e-6)
     if scale != 1:
-        parts = shares(gradient.size, MEMORY_BOUND * gradient.size)
-        views = [gradient[i:j] for i, j in parts]
-        run([partial(np.multiply, view, scale, out=view) for view in views])
+
+        def multiply(first: int, last: int) -> None:
+            gradient[first:last] *= scale
+
+        divided(gradient.size, MEMORY_BOUND * gradient.size, multiply)
     if limits and limits.value is not None:
         np.clip(gradient, -limits.value, limits.value, out=gradient)
