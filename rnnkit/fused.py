@@ -33,8 +33,7 @@ def fused_scan(
     steps, batch, _ = xs.shape
     Wx, Wh = params["Wx"], params["Wh"]
     gated = (steps, batch, Wh.shape[1])
-    resets = np.zeros((0, batch), bool) if resets is None or not resets.any() else resets
-    stride = 2 if resets[1:].any() else 1
+    resets, stride = restarts(resets, batch)
     loops, pack = _compiled(kernel)
     zxs = ctx.empty(gated)
     multiply(flat(xs), Wx, flat(zxs))
@@ -84,6 +83,16 @@ def fused_scan(
 
     after = tuple(all_steps[-1] for all_steps in states)
     return np.ascontiguousarray(states[0][1::stride]), after, backward
+
+
+def restarts(resets: Array | None, batch: int) -> tuple[Array, int]:
+    """Return `resets` (T, B), (0, B) where none is true, and the places of a step's states.
+
+    A step has two where streams restart in the middle: what enters it, and what it gives.
+    """
+    if resets is None or not resets.any():
+        return np.zeros((0, batch), bool), 1
+    return resets, 2 if resets[1:].any() else 1
 
 
 def flat(sequence: Array) -> Array:

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.fused import flat
+from rnnkit.fused import flat, restarts
 from rnnkit.parallel import add_product, multiply, run, shares
 from rnnkit.types import Array, Backward, Grads, Params, State
 
@@ -26,8 +26,7 @@ def scan(
     (steps, batch, _), units = xs.shape, state[0].shape[1]
     gate, candidate = slice(0, 2 * units), slice(2 * units, None)
     Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
-    resets = np.zeros((0, batch), bool) if resets is None or not resets.any() else resets
-    stride = 2 if resets[1:].any() else 1
+    resets, stride = restarts(resets, batch)
     parts = []
     for block, width in ((gate, 2 * units), (candidate, units)):
         zs = ctx.empty((steps, batch, width))

@@ -18,6 +18,7 @@ from rnnkit.dataset import EncoderInputs, Layout, Source, Split
 from rnnkit.datasets.asked import texts_asked
 from rnnkit.datasets.batches import Order, Ragged
 from rnnkit.datasets.generated_pairs import generated
+from rnnkit.datasets.origin import check_source
 from rnnkit.datasets.pair_coding import Line, PairCoder, mark, read_tabs
 from rnnkit.datasets.pair_source import PairSource, sources_of
 from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows, shown
@@ -81,16 +82,7 @@ class Pairs(WholeSequences):
 
     @model_validator(mode="after")
     def _consistent(self) -> Pairs:
-        given = [key for key in ("source", "path", "train") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                'give one of "source", "path" or "train", '
-                + (f"not {' and '.join(given)}" if given else "received none")
-            )
-        if (self.valid or self.test) and not self.train:
-            raise ValueError('"valid" and "test" go with "train"')
-        if abs(sum(self.split) - 1) > 1e-9:
-            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        check_source(self)
         if not self.end and not self.pad[1]:
             raise ValueError(
                 'without an "end" every target needs the same length: give "pad": '

@@ -15,6 +15,7 @@ from rnnkit.context import keyed_generator
 from rnnkit.dataset import Split
 from rnnkit.datasets.asked import rows_asked
 from rnnkit.datasets.batches import Order, Ragged
+from rnnkit.datasets.origin import check_files
 from rnnkit.datasets.predicts import END, Predicts
 from rnnkit.datasets.reads import Encoding, Reads
 from rnnkit.datasets.rows import BadRows, Row, read_rows
@@ -68,12 +69,7 @@ class Sequences(WholeSequences):
 
     @model_validator(mode="after")
     def _consistent(self) -> Sequences:
-        if (self.path is None) == (self.train is None):
-            raise ValueError('give one of "path" and "train"')
-        if (self.valid or self.test) and not self.train:
-            raise ValueError('"valid" and "test" go with "train"')
-        if abs(sum(self.split) - 1) > 1e-9:
-            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        check_files(self)
         if self.inputs.unrolls and not self.targets.per_step:
             raise ValueError('an input that unrolls needs a target at each step, such as a "text"')
         return self

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from rnnkit.dataset import Dataset, Layout, Source, Split
 from rnnkit.datasets.asked import timeline_asked
+from rnnkit.datasets.origin import check_files
 from rnnkit.datasets.reads import Key
 from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
 from rnnkit.datasets.scaler import Scaler, Scaling
@@ -59,12 +60,7 @@ class Series(Dataset):
 
     @model_validator(mode="after")
     def _consistent(self) -> Series:
-        if (self.path is None) == (self.train is None):
-            raise ValueError('give one of "path" and "train"')
-        if (self.valid or self.test) and not self.train:
-            raise ValueError('"valid" and "test" go with "train"')
-        if abs(sum(self.split) - 1) > 1e-9:
-            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        check_files(self)
         for scaler, columns in (
             (self.inputs_scaler, self.columns),
             (self.targets_scaler, self.wanted),

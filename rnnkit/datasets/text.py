@@ -17,6 +17,7 @@ from rnnkit.block import nested
 from rnnkit.dataset import Batch, Dataset, Layout, Split
 from rnnkit.datasets.bigtext import BigText
 from rnnkit.datasets.corpus import SmallText, open_text, python_docs
+from rnnkit.datasets.origin import check_source
 from rnnkit.datasets.streams import count_windows, windows
 from rnnkit.datasets.tokenfile import Tokens, forgetting
 from rnnkit.errors import DataError
@@ -51,16 +52,7 @@ class Text(Dataset):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Text:
-        given = [key for key in ("source", "path", "train") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                'give one of "source", "path" or "train", '
-                + (f"not {' and '.join(given)}" if given else "received none")
-            )
-        if (self.valid or self.test) and not self.train:
-            raise ValueError('"valid" and "test" go with "train"')
-        if abs(sum(self.split) - 1) > 1e-9:
-            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        check_source(self)
         return self
 
     def signals(self) -> tuple[Signal, Signal]:

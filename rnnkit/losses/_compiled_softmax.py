@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from rnnkit.context import Context
+from rnnkit.fused import flat
 from rnnkit.parallel import add_product, divided, multiply
 from rnnkit.types import Array
 
@@ -27,14 +28,14 @@ def by_kernels(
     """Return (total, weight, backward) for logits (T, B, V); only backward needs room for more."""
     ys = np.ascontiguousarray(ys)
     wanted = (targets.reshape(-1), weights.reshape(-1), smoothing)
-    total, weight = kernels.loss(_rows(ys), *wanted)
+    total, weight = kernels.loss(flat(ys), *wanted)
 
     @cache
     def backward() -> Array:
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
         none = np.zeros(ys.shape[-1], ys.dtype)
-        kernels.gradient(_rows(dys), none, *wanted, none.copy())
+        kernels.gradient(flat(dys), none, *wanted, none.copy())
         return dys
 
     return total, weight, backward
@@ -57,7 +58,7 @@ def with_linear(
     The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
     over dW each.
     """
-    rows, dxs = _rows(xs), ctx.empty(xs.shape)
+    rows, dxs = flat(xs), ctx.empty(xs.shape)
     logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
 
@@ -70,7 +71,7 @@ def with_linear(
     totals, weighed, dbias = zip(*found, strict=True)
     if db is not None:
         db += sum(dbias[1:], dbias[0])
-    multiply(logits, W.T, _rows(dxs))
+    multiply(logits, W.T, flat(dxs))
     # A tied table is given transposed; its product is formed in the layout of the sum.
     left, right, sums = (logits, rows, dW.T) if dW.flags.f_contiguous else (rows, logits, dW)
     add_product(left.T, right, sums, ctx.empty(sums.shape))
@@ -79,10 +80,6 @@ def with_linear(
 
 def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: Array) -> float:
     """Return the summed weight of the targets that have the largest logit."""
-    logits = _rows(np.ascontiguousarray(ys))
+    logits = flat(np.ascontiguousarray(ys))
     found: float = kernels.correct(logits, targets.reshape(-1), weights.reshape(-1))
     return found
-
-
-def _rows(sequence: Array) -> Array:
-    return sequence.reshape(-1, sequence.shape[-1])
