@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
-from rnnkit.parallel import add_product, multiply, run, shares
+from rnnkit.parallel import MEMORY_BOUND, add_product, divided, multiply, run, shares
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -35,8 +35,9 @@ def fused_scan(
     gated = (steps, batch, Wh.shape[1])
     resets, stride = restarts(resets, batch)
     loops, pack = _compiled(kernel)
-    zxs = ctx.empty(gated)
-    multiply(flat(xs), Wx, flat(zxs))
+    zxs, ids = ctx.empty(gated), _indicated(xs)
+    if not len(ids):
+        multiply(flat(xs), Wx, flat(zxs))
     length = steps * stride + (stride == 1)
     states = tuple(ctx.empty((length, *array.shape)) for array in state)
     for all_steps, array in zip(states, state, strict=True):
@@ -44,7 +45,9 @@ def fused_scan(
     zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
     window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
     streams = shares(batch, zxs.size * Wh.shape[0])
-    forward = partial(loops.forward, window, pack(Wh), params["b"], initial, resets, stride)
+    forward = partial(
+        loops.forward, window, Wx, ids, pack(Wh), params["b"], initial, resets, stride
+    )
     run([partial(forward, *share) for share in streams])
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
@@ -55,27 +58,32 @@ def fused_scan(
         carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
         WhT = pack(Wh.T)
         # Threads may not add to one array: each has its own, added up in order.
-        dparams = [tuple(np.zeros_like(params[name]) for name in pointwise) for _ in streams]
+        summed = ("b", *pointwise)
+        dparams = [tuple(np.zeros_like(params[name]) for name in summed) for _ in streams]
         run(
             [
                 partial(
                     loops.backward,
                     window,
-                    Adjoint(dys, product, carry, dzxs, dzhs, own),
+                    Adjoint(dys, product, carry, dzxs, dzhs, tuple(own)),
+                    db,
                     WhT,
                     resets,
                     stride,
                     *share,
                 )
-                for own, share in zip(dparams, streams, strict=True)
+                for (db, *own), share in zip(dparams, streams, strict=True)
             ]
         )
         for own in dparams:
-            for name, gradient in zip(pointwise, own, strict=True):
+            for name, gradient in zip(summed, own, strict=True):
                 grads[name] += gradient
         hs = states[0][: steps * stride : stride]
-        add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
-        grads["b"] += flat(dzxs).sum(axis=0)
+        if len(ids):
+            rows = partial(_rows().add_rows, grads["Wx"], ids, flat(dzxs))
+            divided(Wx.shape[1], MEMORY_BOUND * dzxs.size, rows)
+        else:
+            add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
         add_product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))
         dxs = ctx.empty(xs.shape)
         multiply(flat(dzxs), Wx.T, flat(dxs))
@@ -98,6 +106,19 @@ def restarts(resets: Array | None, batch: int) -> tuple[Array, int]:
 def flat(sequence: Array) -> Array:
     """Return a (T, B, F) sequence as the (T B, F) matrix that one product takes."""
     return sequence.reshape(-1, sequence.shape[-1])
+
+
+def _indicated(xs: Array) -> Array:
+    """Return where the 1 of each row stands; () where not every row is 0 but for one 1.
+
+    A product with such a row is a row of the matrix.
+    """
+    ids = np.empty(xs.shape[0] * xs.shape[1], np.int32)
+    return ids if _rows().indicated(flat(xs), ids) else ids[:0]
+
+
+def _rows() -> Any:
+    return compiled("rows")
 
 
 def _compiled(kernel: Kernel) -> tuple[Any, Any]:

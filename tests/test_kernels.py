@@ -36,7 +36,7 @@ CELLS = [
 class Window:
     """Random inputs, parameters and gradients for a cell, in a type."""
 
-    def __init__(self, cell: Cell, dtype: str, resets: bool) -> None:
+    def __init__(self, cell: Cell, dtype: str, resets: bool, indicators: bool = False) -> None:
         random = np.random.default_rng(3)
         inputs, steps, batch = Signal(7), 6, 5
         self.cell, self.dtype = cell, np.dtype(dtype)
@@ -45,6 +45,8 @@ class Window:
             for name, spec in cell.params(inputs).items()
         }
         self.xs = random.standard_normal((steps, batch, 7)).astype(dtype)
+        if indicators:
+            self.xs = np.eye(7, dtype=dtype)[random.integers(0, 7, (steps, batch))]
         self.state = tuple(
             random.standard_normal((batch, n)).astype(dtype) for n in cell.state_sizes(inputs)
         )
@@ -62,13 +64,19 @@ class Window:
         return found | {f"dstate{k}": array for k, array in enumerate(dstate)}
 
 
+@pytest.mark.parametrize("indicators", [False, True])
 @pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
 def test_equal_to_mix(
-    cell: Cell, dtype: str, tolerance: float, resets: bool, monkeypatch: pytest.MonkeyPatch
+    cell: Cell,
+    dtype: str,
+    tolerance: float,
+    resets: bool,
+    indicators: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    window = Window(cell, dtype, resets)
+    window = Window(cell, dtype, resets, indicators)
     fused = window.run()
     monkeypatch.setattr(type(cell), "kernel", lambda self: None, raising=False)
     monkeypatch.setattr(gru_reset_before, "compiled", lambda name: None)
@@ -112,6 +120,20 @@ def test_rows_are_added_as_by_numpy(dtype: str) -> None:
     for outside in (-1, 6):
         with pytest.raises(IndexError, match="no row"):
             add_rows(table, np.array([outside], np.int32), rows[:1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_only_rows_of_one_1_are_indicators(dtype: str) -> None:
+    from rnnkit.kernels.rows import indicated
+
+    wanted = np.array([3, 0, 6, 6], np.int32)
+    rows, ids = np.eye(7, dtype=dtype)[wanted], np.empty(4, np.int32)
+    assert indicated(rows, ids)
+    np.testing.assert_array_equal(ids, wanted)
+    for column, value in [(3, 0.5), (3, 0), (3, -1), (3, np.nan), (2, 1), (4, 1e-30), (0, np.inf)]:
+        other = rows.copy()
+        other[0, column] = value
+        assert not indicated(other, ids), (column, value)
 
 
 @pytest.mark.parametrize("kernels", ["numpy", ""])

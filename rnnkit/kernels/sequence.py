@@ -24,9 +24,19 @@ def loops(kernel: Kernel) -> Loops:
     forward_step, backward_step, split = kernel
 
     def forward(
-        window: Any, Wh: Any, b: Any, initial: Any, resets: Any, stride: int, first: int, last: int
+        window: Any,
+        Wx: Any,
+        ids: Any,
+        Wh: Any,
+        b: Any,
+        initial: Any,
+        resets: Any,
+        stride: int,
+        first: int,
+        last: int,
     ) -> None:
         zxs, zhs, _, states = window
+        batch = zxs.shape[1]
         for t in range(len(zxs)):
             old = t * stride
             if t > 0 and stride == 2:
@@ -39,17 +49,32 @@ def loops(kernel: Kernel) -> Loops:
                             array[old, row] = start[row]
             multiply(states[0][old], Wh, zhs[t if split else 0], first, last)
             for row in range(first, last):
-                for k in range(len(b)):
-                    zxs[t, row, k] += b[k]
+                if len(ids) > 0:
+                    weights = Wx[ids[t * batch + row]]
+                    for k in range(len(b)):
+                        zxs[t, row, k] = weights[k] + b[k]
+                else:
+                    for k in range(len(b)):
+                        zxs[t, row, k] += b[k]
             forward_step(window, t, old, old + 1, first, last)
 
     def backward(
-        window: Any, adjoint: Any, WhT: Any, resets: Any, stride: int, first: int, last: int
+        window: Any,
+        adjoint: Any,
+        db: Any,
+        WhT: Any,
+        resets: Any,
+        stride: int,
+        first: int,
+        last: int,
     ) -> None:
-        _, product, carry, _, dzhs, _ = adjoint
+        _, product, carry, dzxs, dzhs, _ = adjoint
         for t in range(len(dzhs) - 1, -1, -1):
             old = t * stride
             backward_step(window, adjoint, t, old, old + 1, first, last)
+            for row in range(first, last):
+                for k in range(len(db)):
+                    db[k] += dzxs[t, row, k]
             multiply(dzhs[t], WhT, product, first, last)
             if len(resets) > 0:
                 for row in range(first, last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from rnnkit.initializers import Uniform
 from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.sample_plan import Steps, lookup
 from rnnkit.layer import Layer
+from rnnkit.parallel import MEMORY_BOUND, divided
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -54,7 +56,8 @@ class Embedding(Layer):
 def add_rows(table: Array, ids: Array, rows: Array) -> None:
     """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
     if kernels := compiled("rows"):
-        kernels.add_rows(table, ids, rows)
+        add = partial(kernels.add_rows, table, ids, rows)
+        divided(rows.shape[1], MEMORY_BOUND * rows.size, add)
         return
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
