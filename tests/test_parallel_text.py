@@ -20,11 +20,10 @@ from rnnkit.datasets.crew import Crew, WorkerError, parts
 from rnnkit.errors import DataError
 from rnnkit.tokenizer import Tokenizer, Vocabulary
 from rnnkit.tokenizers.byte import Byte
-from rnnkit.tokenizers.char import Char
 from rnnkit.tokenizers.word import Word
 from rnnkit.types import Array
 
-TOKENIZERS = [Char(), Char(unknown="<unk>"), Word(), Word(unknown=None), Word(min_count=2)]
+TOKENIZERS = [Word(), Word(unknown=None), Word(min_count=2)]
 ALPHABET = [*"ab\n\t \x00\x1c\x85é€😀\u2003\u2028\u3000—日", "abcdefghijklmnop", "<eos>", " c "]
 
 
@@ -98,7 +97,7 @@ def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (0.4, 9, 9))
     monkeypatch.setattr(encoding, "threads", lambda: 16)
     assert encoding.processes_for(10**12, Word()) == encoding.MOST
-    assert encoding.processes_for(3 * encoding.SHARE, Char()) == 3
+    assert encoding.processes_for(3 * encoding.SHARE, Word()) == 3
     assert encoding.processes_for(10**12, Byte()) == 1, "a copy takes longer than to encode"
     assert encoding.processes_for(10**12, Odd()) == 1, "what it inherits may not fit it"
     with monkeypatch.context() as patch:
@@ -153,11 +152,11 @@ def test_a_vocabulary_that_not_every_process_should_hold(
     assert encoded(tmp_path, Word(), b"a b", 2) == wanted
 
 
-@pytest.mark.parametrize("tokenizer", [Char(), Word(unknown=None)], ids=str)
 def test_errors_have_their_places_in_the_whole_text(
-    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew, "PART", 50)
+    tokenizer = Word(unknown=None)
     vocabulary = tokenizer.fit([b"a b\n"])
     for text, said in {
         b"a b\n" * 90 + b"a \xff": "byte 0xff at offset 362 is not UTF-8",
@@ -194,18 +193,18 @@ def test_a_process_that_dies_costs_only_time(
 
 
 def test_where_no_process_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = encoded(tmp_path, Char(), b"abc", 1)
+    wanted = encoded(tmp_path, Word(), b"abc", 1)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
-    assert encoded(tmp_path, Char(), b"abc", 2) == wanted
+    assert encoded(tmp_path, Word(), b"abc", 2) == wanted
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    assert encoded(tmp_path, Char(), b"abc", 2) == wanted
+    assert encoded(tmp_path, Word(), b"abc", 2) == wanted
 
 
 def test_a_process_that_is_stopped_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
-    text = b"abc" * 10**6
-    vocabulary = Char().fit([text])
-    with Crew(Char(), 1) as workers:
+    text = b"abc " * 10**6
+    vocabulary = Word().fit([text])
+    with Crew(Word(), 1) as workers:
         workers._begin(vocabulary)
         (worker,) = workers._workers
         worker.tell(text)
@@ -213,7 +212,7 @@ def test_a_process_that_is_stopped_loses_nothing(monkeypatch: pytest.MonkeyPatch
         for number in (signal.SIGSTOP, signal.SIGCONT):
             worker._process.send_signal(number)
             time.sleep(0.05)
-        assert len(crew.receive(worker._answers)) == len(text)
+        assert len(crew.receive(worker._answers)) == 10**6
 
 
 def alive(pid: int) -> bool:
@@ -230,8 +229,8 @@ def gone(pids: Iterable[int]) -> bool:
 
 def test_processes_end_when_the_reader_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "PART", 10)
-    with Crew(Char(), 2) as workers:
-        stream = workers.stream([b"abc" * 10] * 100, Char().fit([b"abc"]))
+    with Crew(Word(), 2) as workers:
+        stream = workers.stream([b"abc " * 10] * 100, Word().fit([b"abc"]))
         next(stream)
         pids = [worker._process.pid for worker in workers._workers]
         stream.close()
@@ -241,14 +240,14 @@ def test_processes_end_when_the_reader_stops(monkeypatch: pytest.MonkeyPatch) ->
 PARENT = """
 import sys, time
 from rnnkit.datasets.crew import Crew
-from rnnkit.tokenizers.char import Char
+from rnnkit.tokenizers.word import Word
 
 def chunks():
     while True:
-        yield b"abc" * 2**20
+        yield b"abc " * 2**20
         print(*(worker._process.pid for worker in crew._workers), flush=True)
 
-with Crew(Char(), 2) as crew:
+with Crew(Word(), 2) as crew:
     for counts in crew.counts(chunks()):
         pass
 """

@@ -46,10 +46,6 @@ class Char(Tokenizer):
             tokens.append(self.unknown)
         return Vocabulary(tokens=tuple(tokens), unknown=tokens.index(self.unknown))
 
-    def cut(self, text: bytes) -> int:
-        """Return the end of the last whole character."""
-        return whole_characters(text)
-
     def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
         """Yield the id of each character; see the contract for what it raises."""
         return self.encoder(vocabulary)(chunks)
