@@ -13,7 +13,7 @@ from rnnkit.fused import flat, fused_scan
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer, initial_rows, stopped_rows
-from rnnkit.parallel import add_product, multiply
+from rnnkit.parallel import Product, multiply, multiply_all
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
@@ -117,11 +117,13 @@ class GatedCell(Cell):
                 if resets is not None and resets[t].any():
                     dstate = stopped_rows(dstate, resets[t])
             dzhs = dzxs if dzhs is None else dzhs
-            add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
-            grads["b"] += flat(dzxs).sum(axis=0)
-            add_product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))
             dxs = ctx.empty(xs.shape)
-            multiply(flat(dzxs), Wx.T, flat(dxs))
+            multiply_all(
+                Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)),
+                Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
+                Product(flat(dzxs), Wx.T, flat(dxs)),
+            )
+            grads["b"] += flat(dzxs).sum(axis=0)
             return dxs, dstate
 
         return ys, state, backward_scan

@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
-from rnnkit.parallel import MEMORY_BOUND, add_product, divided, multiply, run, shares
+from rnnkit.parallel import MEMORY_BOUND, Product, divided, multiply, multiply_all, run, shares
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -79,14 +79,17 @@ def fused_scan(
             for name, gradient in zip(summed, own, strict=True):
                 grads[name] += gradient
         hs = states[0][: steps * stride : stride]
+        dxs = ctx.empty(xs.shape)
+        products = [
+            Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
+            Product(flat(dzxs), Wx.T, flat(dxs)),
+        ]
         if len(ids):
             rows = partial(_rows().add_rows, grads["Wx"], ids, flat(dzxs))
             divided(Wx.shape[1], MEMORY_BOUND * dzxs.size, rows)
         else:
-            add_product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape))
-        add_product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))
-        dxs = ctx.empty(xs.shape)
-        multiply(flat(dzxs), Wx.T, flat(dxs))
+            products.append(Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)))
+        multiply_all(*products)
         return dxs, (product + carry[0], *carry[1:])
 
     after = tuple(all_steps[-1] for all_steps in states)

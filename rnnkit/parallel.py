@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
@@ -92,44 +92,82 @@ def assisted(task: Callable[[], R], helper: Callable[[], None], stop: Callable[[
         other.result()
 
 
-def multiply(a: Array, b: Array, out: Array) -> Array:
-    """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m).
+class Product(NamedTuple):
+    """out = a b, or out += a b where there is scratch; a (n, k), b (k, m), the others (n, m)."""
 
-    The longest of n, k and m is divided: every thread then reads (for k: writes) the smallest of
-    the three matrices whole, and its own part of the others. Many threads do not divide k, which
-    takes room for a matrix each.
-    """
-    (n, k), m = a.shape, b.shape[1]
-    if a.size * m < WORTH:
-        np.matmul(a, b, out=out)
-        return out
-    longest = max(n, k, m) if threads() <= MOST_SUMS else max(n, m)
-    parts = shares(longest, a.size * m, fewest=16)
-    if longest == k and len(parts) > 1:
-        sums = [out, *(np.empty_like(out) for _ in parts[1:])]
-        run(
-            [
-                partial(np.matmul, a[:, i:j], b[i:j], out=total)
-                for (i, j), total in zip(parts, sums, strict=True)
-            ]
-        )
-        for total in sums[1:]:
-            out += total
-    elif longest == n:
-        run([partial(np.matmul, a[i:j], b, out=out[i:j]) for i, j in parts])
-    else:
-        run([partial(np.matmul, a, b[:, i:j], out=out[:, i:j]) for i, j in parts])
+    a: Array
+    b: Array
+    out: Array
+    scratch: Array | None = None
+
+
+def multiply(a: Array, b: Array, out: Array) -> Array:
+    """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m)."""
+    multiply_all(Product(a, b, out))
     return out
 
 
 def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
     """Add a b to `out`; a (n, k), b (k, m), out and scratch (n, m)."""
-    multiply(a, b, scratch)
+    multiply_all(Product(a, b, out, scratch))
 
-    def add(first: int, last: int) -> None:
-        out[first:last] += scratch[first:last]
 
-    divided(len(out), MEMORY_BOUND * out.size, add)
+def multiply_all(*products: Product) -> None:
+    """Form products of which none reads what another writes.
+
+    Every thread takes its part of all of them in turn: threads that meet once wait once.
+    """
+    tasks: list[list[Callable[[], object]]] = []
+    last: list[Callable[[], object]] = []
+    for product in products:
+        parts, sums = _divided(product)
+        tasks += [[] for _ in parts[len(tasks) :]]
+        for own, part in zip(tasks, parts, strict=False):
+            own.append(partial(_form, part))
+        last += [partial(np.add, product.out, own, out=product.out) for own in sums]
+    run([partial(_in_turn, own) for own in tasks])
+    _in_turn(last)
+
+
+def _divided(product: Product) -> tuple[list[Product], list[Array]]:
+    """Return a part for each thread, and sums of their own that are to be added to `out`.
+
+    The longest of n, k and m is divided: every thread then reads (for k: writes) the smallest of
+    the three matrices whole, and its own part of the others. Many threads do not divide k, which
+    takes room for a matrix each.
+    """
+    a, b, out, scratch = product
+    (n, k), m = a.shape, b.shape[1]
+    longest = max(n, k, m) if threads() <= MOST_SUMS else max(n, m)
+    ranges = shares(longest, a.size * m, fewest=16)
+    if len(ranges) == 1:
+        return [product], []
+    if longest == k:
+        (i, j), *others = ranges
+        sums = [np.empty_like(out) for _ in others]
+        own = [
+            Product(a[:, i:j], b[i:j], total) for (i, j), total in zip(others, sums, strict=True)
+        ]
+        return [Product(a[:, i:j], b[i:j], out, scratch), *own], sums
+    if longest == n:
+        rows = [slice(i, j) for i, j in ranges]
+        return [Product(a[i], b, out[i], None if scratch is None else scratch[i]) for i in rows], []
+    columns = [np.s_[:, i:j] for i, j in ranges]
+    return [Product(a, b[i], out[i], None if scratch is None else scratch[i]) for i in columns], []
+
+
+def _form(product: Product) -> None:
+    a, b, out, scratch = product
+    if scratch is None:
+        np.matmul(a, b, out=out)
+    else:
+        np.matmul(a, b, out=scratch)
+        np.add(out, scratch, out=out)
+
+
+def _in_turn(tasks: Sequence[Callable[[], object]]) -> None:
+    for task in tasks:
+        task()
 
 
 @cache

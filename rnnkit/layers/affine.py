@@ -12,7 +12,7 @@ from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Zeros
 from rnnkit.kernels.sample_plan import Steps, affine
 from rnnkit.layer import Layer
-from rnnkit.parallel import add_product, multiply
+from rnnkit.parallel import Product, multiply, multiply_all
 from rnnkit.params import Declaration, ParamSpec, Shared
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -84,10 +84,13 @@ class Affine(Layer):
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
             drows = dys.reshape(-1, W.shape[1])
             left, right = (drows, rows) if self.tie else (rows, drows)
-            add_product(left.T, right, grads["W"], ctx.empty(grads["W"].shape))
+            dxs = ctx.empty(xs.shape)
+            multiply_all(
+                Product(left.T, right, grads["W"], ctx.empty(grads["W"].shape)),
+                Product(drows, W.T, dxs.reshape(rows.shape)),
+            )
             if self.bias:
                 grads["b"] += drows.sum(axis=0)
-            dxs = ctx.empty(rows.shape)
-            return multiply(drows, W.T, dxs).reshape(xs.shape), dstate
+            return dxs, dstate
 
         return ys, state, backward

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.fused import flat
-from rnnkit.parallel import add_product, divided, multiply
+from rnnkit.parallel import Product, divided, multiply, multiply_all
 from rnnkit.types import Array
 
 COST = 30.0
@@ -71,10 +71,11 @@ def with_linear(
     totals, weighed, dbias = zip(*found, strict=True)
     if db is not None:
         db += sum(dbias[1:], dbias[0])
-    multiply(logits, W.T, flat(dxs))
     # A tied table is given transposed; its product is formed in the layout of the sum.
     left, right, sums = (logits, rows, dW.T) if dW.flags.f_contiguous else (rows, logits, dW)
-    add_product(left.T, right, sums, ctx.empty(sums.shape))
+    multiply_all(
+        Product(logits, W.T, flat(dxs)), Product(left.T, right, sums, ctx.empty(sums.shape))
+    )
     return sum(totals), sum(weighed), dxs
 
 
