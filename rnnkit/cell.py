@@ -13,8 +13,8 @@ from rnnkit.fused import flat, fused_scan
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer, initial_rows, stopped_rows
-from rnnkit.parallel import Product, multiply, multiply_all
 from rnnkit.params import Declaration, ParamSpec
+from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
 

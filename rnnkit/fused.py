@@ -11,7 +11,8 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
-from rnnkit.parallel import MEMORY_BOUND, Product, divided, multiply, multiply_all, run, shares
+from rnnkit.parallel import MEMORY_BOUND, divided, run, shares
+from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
-import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnkit import parallel
-
-SHAPES = [(400, 30, 50), (30, 400, 50), (30, 50, 400), (64, 64, 64)]
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -24,19 +22,6 @@ def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 def blas_threads() -> int:
     (pool,) = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
     return int(pool["num_threads"])
-
-
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_products(shape: tuple[int, int, int], transposed: bool, count: int) -> None:
-    n, k, m = shape
-    random = np.random.default_rng(0)
-    a = random.standard_normal((k, n)).T if transposed else random.standard_normal((n, k))
-    b = random.standard_normal((m, k)).T if transposed else random.standard_normal((k, m))
-    out = parallel.multiply(a, b, np.full((n, m), np.nan))
-    np.testing.assert_allclose(out, a @ b, atol=1e-12)
-    parallel.add_product(a, b, out, np.full((n, m), np.nan))
-    np.testing.assert_allclose(out, 2 * (a @ b), atol=1e-12)
 
 
 def test_shares_cover_every_row_once(count: int) -> None:
@@ -59,6 +44,23 @@ def test_results_come_in_order_and_an_error_comes_out() -> None:
 
     with pytest.raises(FloatingPointError, match="overflow"):
         parallel.run([lambda: None, fails])
+
+
+def test_an_error_waits_for_what_was_begun() -> None:
+    together, ended = threading.Barrier(2, timeout=60), []
+
+    def fails() -> None:
+        together.wait()
+        raise FloatingPointError("overflow")
+
+    def lasts() -> None:
+        together.wait()
+        time.sleep(0.05)
+        ended.append(True)
+
+    with pytest.raises(FloatingPointError, match="overflow"):
+        parallel.run([fails, lasts])
+    assert ended == [True]
 
 
 def test_the_blas_is_on_one_thread_meanwhile() -> None:

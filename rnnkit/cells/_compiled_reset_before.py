@@ -9,7 +9,8 @@ import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.fused import flat, restarts
-from rnnkit.parallel import add_product, multiply, run, shares
+from rnnkit.parallel import run, shares
+from rnnkit.products import add_product, multiply
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 

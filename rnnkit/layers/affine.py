@@ -12,8 +12,8 @@ from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Zeros
 from rnnkit.kernels.sample_plan import Steps, affine
 from rnnkit.layer import Layer
-from rnnkit.parallel import Product, multiply, multiply_all
 from rnnkit.params import Declaration, ParamSpec, Shared
+from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.fused import flat
-from rnnkit.parallel import Product, divided, multiply, multiply_all
+from rnnkit.parallel import divided
+from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.types import Array
 
 COST = 30.0

@@ -1,0 +1,94 @@
+"""Products of matrices, shared among threads: those of all steps of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.parallel import run, shares, threads
+from rnnkit.types import Array
+
+MOST_SUMS = 4
+"""Threads up to which each may form a sum of its own."""
+
+
+class Product(NamedTuple):
+    """out = a b, or out += a b where there is scratch; a (n, k), b (k, m), the others (n, m)."""
+
+    a: Array
+    b: Array
+    out: Array
+    scratch: Array | None = None
+
+
+def multiply(a: Array, b: Array, out: Array) -> Array:
+    """Write a b into `out` and return it; a (n, k), b (k, m), out (n, m)."""
+    multiply_all(Product(a, b, out))
+    return out
+
+
+def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
+    """Add a b to `out`; a (n, k), b (k, m), out and scratch (n, m)."""
+    multiply_all(Product(a, b, out, scratch))
+
+
+def multiply_all(*products: Product) -> None:
+    """Form products of which none reads what another writes.
+
+    Every thread takes its part of all of them in turn: threads that meet once wait once.
+    """
+    tasks: list[list[Callable[[], object]]] = []
+    last: list[Callable[[], object]] = []
+    for product in products:
+        parts, sums = _divided(product)
+        tasks += [[] for _ in parts[len(tasks) :]]
+        for own, part in zip(tasks, parts, strict=False):
+            own.append(partial(_form, part))
+        last += [partial(np.add, product.out, own, out=product.out) for own in sums]
+    run([partial(_in_turn, own) for own in tasks])
+    _in_turn(last)
+
+
+def _divided(product: Product) -> tuple[list[Product], list[Array]]:
+    """Return a part for each thread, and sums of their own that are to be added to `out`.
+
+    The longest of n, k and m is divided: every thread then reads (for k: writes) the smallest of
+    the three matrices whole, and its own part of the others. Many threads do not divide k, which
+    takes room for a matrix each.
+    """
+    a, b, out, scratch = product
+    (n, k), m = a.shape, b.shape[1]
+    longest = max(n, k, m) if threads() <= MOST_SUMS else max(n, m)
+    ranges = shares(longest, a.size * m, fewest=16)
+    if len(ranges) == 1:
+        return [product], []
+    if longest == k:
+        (i, j), *others = ranges
+        sums = [np.empty_like(out) for _ in others]
+        own = [
+            Product(a[:, i:j], b[i:j], total) for (i, j), total in zip(others, sums, strict=True)
+        ]
+        return [Product(a[:, i:j], b[i:j], out, scratch), *own], sums
+    parts = []
+    for i, j in ranges:
+        place = np.s_[i:j, :] if longest == n else np.s_[:, i:j]
+        left, right = (a[i:j], b) if longest == n else (a, b[:, i:j])
+        parts.append(Product(left, right, out[place], None if scratch is None else scratch[place]))
+    return parts, []
+
+
+def _form(product: Product) -> None:
+    a, b, out, scratch = product
+    if scratch is None:
+        np.matmul(a, b, out=out)
+    else:
+        np.matmul(a, b, out=scratch)
+        np.add(out, scratch, out=out)
+
+
+def _in_turn(tasks: Sequence[Callable[[], object]]) -> None:
+    for task in tasks:
+        task()
