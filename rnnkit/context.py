@@ -73,7 +73,8 @@ class Context:
     """Passed to every layer and loss.
 
     `train` switches dropout on; `dtype` is float32, or float64 for checks; `valid` (T, B) marks the
-    steps of a ragged batch that carry data (None: all).
+    steps of a ragged batch that carry data (None: all). `learns_below` is false where nothing below
+    the layer learns: backward may then give None for the gradient of its inputs.
     """
 
     train: bool = False
@@ -83,6 +84,7 @@ class Context:
     step: int = 0
     time: int = 0
     valid: Array | None = None
+    learns_below: bool = True
     pool: Pool = field(default_factory=Pool)
 
     def empty(self, shape: Shape, dtype: DType | None = None) -> Array:
@@ -95,9 +97,14 @@ class Context:
             self.seed, "dropout", self.path, self.step, 0 if locked else self.time
         )
 
-    def at(self, name: str) -> Context:
-        """Return the context of an inner layer, which then draws its own numbers."""
-        return replace(self, path=f"{self.path}.{name}" if self.path else name)
+    def at(self, name: str, learns_below: bool | None = None) -> Context:
+        """Return the context of an inner layer, which then draws its own numbers.
+
+        `learns_below` stays as it is where None is given.
+        """
+        learns = self.learns_below if learns_below is None else learns_below
+        path = f"{self.path}.{name}" if self.path else name
+        return replace(self, path=path, learns_below=learns)
 
     def later(self, steps: int) -> Context:
         """Return the context of a piece of the window that starts `steps` later."""

@@ -51,7 +51,7 @@ def fused_scan(
     )
     run([partial(forward, *share) for share in streams])
 
-    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
         dys = np.ascontiguousarray(dys)
         dzxs = ctx.empty(gated)
         dzhs = ctx.empty(gated) if kernel.split else dzxs
@@ -80,11 +80,10 @@ def fused_scan(
             for name, gradient in zip(summed, own, strict=True):
                 grads[name] += gradient
         hs = states[0][: steps * stride : stride]
-        dxs = ctx.empty(xs.shape)
-        products = [
-            Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
-            Product(flat(dzxs), Wx.T, flat(dxs)),
-        ]
+        products = [Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))]
+        dxs = ctx.empty(xs.shape) if ctx.learns_below else None
+        if dxs is not None:
+            products.append(Product(flat(dzxs), Wx.T, flat(dxs)))
         if len(ids):
             rows = partial(_rows().add_rows, grads["Wx"], ids, flat(dzxs))
             divided(Wx.shape[1], MEMORY_BOUND * dzxs.size, rows)

@@ -168,11 +168,11 @@ class Network:
         """Run a window through every layer; return (ys, states, backward)."""
         after: States = {}
         backwards = []
-        ys = xs
+        ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
-            ys, state, backward = layer.scan(
-                params[name], ys, states.get(name, ()), resets, ctx.at(name)
-            )
+            inner = ctx.at(name, learns)
+            ys, state, backward = layer.scan(params[name], ys, states.get(name, ()), resets, inner)
+            learns = learns or bool(params[name]) or name in states
             backwards.append((name, backward))
             if name in states:
                 after[name] = state
@@ -234,6 +234,7 @@ class Network:
 
         The last layer and the loss are one where the layer is linear and the loss offers it.
         """
+        ctx = replace(ctx, learns_below=False)
         return self.learn_piece(params, grads, batch, states, None, ctx)[:3]
 
     def learn_piece(
@@ -254,8 +255,8 @@ class Network:
         before: States = {}
         found = self._fused(params, grads, xs, batch, ctx)
         if found is None:
-            own = states.get(name, ())
-            ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, ctx.at(name))
+            own, above = states.get(name, ()), ctx.at(name, learns_below=True)
+            ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
             total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
             dstate = zero_state(state) if dstates is None else dstates.get(name, ())
             dxs, dstate = last_backward(slope(), dstate, grads[name])

@@ -34,7 +34,8 @@ class Backward(Protocol):
 
     `dys` has the shape of the outputs, `dstate` that of the returned state. Adds parameter
     gradients to `grads` in place, changes none of its inputs, and may be called again with an equal
-    result. Returns the gradients of the inputs (None for ids) and of the initial state.
+    result. Returns the gradients of the inputs (None for ids; it may be None where nothing below
+    learns, see Context) and of the initial state.
     """
 
     def __call__(self, dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:

@@ -54,12 +54,12 @@ class Window:
         self.dstate = tuple(random.standard_normal(a.shape).astype(dtype) for a in self.state)
         self.resets = random.random((steps, batch)) < 0.2 if resets else None
 
-    def run(self) -> dict[str, np.ndarray]:
-        ctx = Context(dtype=self.dtype, pool=Pool(np.nan))
+    def run(self, learns_below: bool = True) -> dict[str, np.ndarray]:
+        ctx = Context(dtype=self.dtype, pool=Pool(np.nan), learns_below=learns_below)
         ys, state, backward = self.cell.scan(self.params, self.xs, self.state, self.resets, ctx)
         grads = {name: np.zeros_like(value) for name, value in self.params.items()}
         dxs, dstate = backward(self.dys, self.dstate, grads)
-        found = {"ys": ys, "dxs": dxs, **grads}
+        found = {"ys": ys, **({} if dxs is None else {"dxs": dxs}), **grads}
         found |= {f"state{k}": array for k, array in enumerate(state)}
         return found | {f"dstate{k}": array for k, array in enumerate(dstate)}
 
@@ -86,6 +86,15 @@ def test_equal_to_mix(
         np.testing.assert_allclose(
             fused[name], value, rtol=tolerance, atol=tolerance * np.abs(value).max(), err_msg=name
         )
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")
+def test_where_nothing_below_learns_the_rest_is_the_same(cell: Cell) -> None:
+    window = Window(cell, "float64", resets=True)
+    whole, part = window.run(), window.run(learns_below=False)
+    assert set(whole) - set(part) <= {"dxs"}
+    for name, value in part.items():
+        np.testing.assert_array_equal(value, whole[name], err_msg=name)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda c: f"{c.type}-{getattr(c, 'activation', '')}")

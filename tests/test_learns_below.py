@@ -1,0 +1,71 @@
+"""A layer is told whether anything below it learns, and the gradients do not depend on it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from rnnkit.cells.lstm import LSTM
+from rnnkit.context import Context
+from rnnkit.dataset import Batch
+from rnnkit.layer import Layer
+from rnnkit.layers.affine import Affine
+from rnnkit.layers.dropout import Dropout
+from rnnkit.layers.embedding import Embedding
+from rnnkit.layers.one_hot import OneHot
+from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.network import Network
+from rnnkit.signal import Signal
+from rnnkit.types import Array, Backward, Params, State
+
+
+class Told(LSTM):
+    """An LSTM that notes what it is told."""
+
+    notes: ClassVar[list[bool]] = []
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        self.notes.append(ctx.learns_below)
+        return super().scan(params, xs, state, resets, ctx)
+
+
+STACKS: list[tuple[list[Layer], list[bool]]] = [
+    ([OneHot(), Told(units=5), Told(units=4)], [False, True]),
+    ([OneHot(), Dropout(rate=0.1), Told(units=5)], [False]),
+    ([Embedding(units=3), Told(units=5)], [True]),
+]
+
+
+def gradient(layers: list[Layer], whole: bool) -> Array:
+    network = Network.sized(
+        [*layers, Affine()], SoftmaxCrossEntropy(), Signal(7, ids=True), Signal(7, ids=True)
+    )
+    random = np.random.default_rng(2)
+    store, grads = network.store(np.dtype(float)), network.store(np.dtype(float))
+    store.flat[...] = random.normal(0, 0.5, store.flat.size)
+    ids = random.integers(0, 7, (2, 6, 3)).astype(np.int32)
+    batch = Batch(ids[0], ids[1], np.ones((6, 3)), np.zeros((6, 3), bool), 0)
+    states = network.initial_states(3, np.dtype(float))
+    ctx = Context(train=True, dtype=np.dtype(float))
+    if whole:
+        network.learn_piece(store.values, grads.values, batch, states, None, ctx)
+    else:
+        network.learn(store.values, grads.values, batch, states, ctx)
+    return grads.flat
+
+
+@pytest.mark.parametrize(("layers", "told"), STACKS, ids=["one_hot", "dropout", "embedding"])
+def test_told_in_training_alone(
+    layers: list[Layer], told: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Told, "notes", [])
+    part = gradient(layers, whole=False)
+    assert Told.notes == told
+    whole = gradient(layers, whole=True)
+    assert Told.notes == told + [True] * len(told)
+    assert np.abs(whole).max() > 0.1
+    np.testing.assert_array_equal(part, whole)
