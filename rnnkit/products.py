@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.parallel import run, shares, threads
+from rnnkit.parallel import WORTH, run, shares, threads
 from rnnkit.types import Array
 
 MOST_SUMS = 4
@@ -38,18 +38,23 @@ def add_product(a: Array, b: Array, out: Array, scratch: Array) -> None:
 def multiply_all(*products: Product) -> None:
     """Form products of which none reads what another writes.
 
-    Every thread takes its part of all of them in turn: threads that meet once wait once.
+    Every thread takes its part of all of them in turn: threads that meet once wait once. What is
+    small goes straight to its product.
     """
     tasks: list[list[Callable[[], object]]] = []
     last: list[Callable[[], object]] = []
     for product in products:
+        if product.a.size * product.out.shape[1] < WORTH:
+            _form(product)
+            continue
         parts, sums = _divided(product)
         tasks += [[] for _ in parts[len(tasks) :]]
         for own, part in zip(tasks, parts, strict=False):
             own.append(partial(_form, part))
         last += [partial(np.add, product.out, own, out=product.out) for own in sums]
-    run([partial(_in_turn, own) for own in tasks])
-    _in_turn(last)
+    if tasks:
+        run([partial(_in_turn, own) for own in tasks])
+        _in_turn(last)
 
 
 def _divided(product: Product) -> tuple[list[Product], list[Array]]:

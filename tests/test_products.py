@@ -14,8 +14,8 @@ SHAPES = [(400, 30, 50), (30, 400, 50), (30, 50, 400), (64, 64, 64)]
 
 @pytest.fixture(params=[1, 2, 3, 5])
 def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(parallel, "WORTH", 0.0)
     for module in (parallel, products):
+        monkeypatch.setattr(module, "WORTH", 0.0)
         monkeypatch.setattr(module, "threads", lambda: request.param)
     return int(request.param)
 
@@ -52,8 +52,8 @@ def test_several_at_once(count: int) -> None:
 
 
 def test_small_ones_stay_on_this_thread_beside_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "WORTH", 1e5)
     for module in (parallel, products):
+        monkeypatch.setattr(module, "WORTH", 1e5)
         monkeypatch.setattr(module, "threads", lambda: 2)
     a, b = matrices((64, 64, 64), False)
     small, large = np.zeros((4, 4)), np.zeros((64, 64))
