@@ -11,8 +11,8 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
-from rnnkit.parallel import MEMORY_BOUND, divided, run, shares
-from rnnkit.products import Product, multiply, multiply_all
+from rnnkit.parallel import run, shares
+from rnnkit.products import Product, add_rows, multiply, multiply_all
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -85,8 +85,7 @@ def fused_scan(
         if dxs is not None:
             products.append(Product(flat(dzxs), Wx.T, flat(dxs)))
         if len(ids):
-            rows = partial(_rows().add_rows, grads["Wx"], ids, flat(dzxs))
-            divided(Wx.shape[1], MEMORY_BOUND * dzxs.size, rows)
+            add_rows(grads["Wx"], ids, flat(dzxs))
         else:
             products.append(Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)))
         multiply_all(*products)
@@ -117,11 +116,8 @@ def _indicated(xs: Array) -> Array:
     A product with such a row is a row of the matrix.
     """
     ids = np.empty(xs.shape[0] * xs.shape[1], np.int32)
-    return ids if _rows().indicated(flat(xs), ids) else ids[:0]
-
-
-def _rows() -> Any:
-    return compiled("rows")
+    rows: Any = compiled("rows")
+    return ids if rows.indicated(flat(xs), ids) else ids[:0]
 
 
 def _compiled(kernel: Kernel) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Products of matrices, shared among threads: those of all steps of a window."""
+"""Products of matrices, shared among threads; with indicators of ids they are sums of rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.parallel import WORTH, run, shares, threads
+from rnnkit.kernels.choice import compiled
+from rnnkit.parallel import MEMORY_BOUND, WORTH, divided, run, shares, threads
 from rnnkit.types import Array
 
 MOST_SUMS = 4
@@ -55,6 +56,18 @@ def multiply_all(*products: Product) -> None:
     if tasks:
         run([partial(_in_turn, own) for own in tasks])
         _in_turn(last)
+
+
+def add_rows(table: Array, ids: Array, rows: Array) -> None:
+    """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
+    if kernels := compiled("rows"):
+        add = partial(kernels.add_rows, table, ids, rows)
+        divided(rows.shape[1], MEMORY_BOUND * rows.size, add)
+        return
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
+    table[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)
 
 
 def _divided(product: Product) -> tuple[list[Product], list[Array]]:

@@ -19,8 +19,8 @@ from rnnkit.cells.rnn import RNN
 from rnnkit.context import Context, Pool
 from rnnkit.kernels.jit import available
 from rnnkit.layers import layer_norm
-from rnnkit.layers.embedding import add_rows
 from rnnkit.layers.layer_norm import LayerNorm
+from rnnkit.products import add_rows
 from rnnkit.signal import Signal
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,11 +9,10 @@ import numpy as np
 from rnnkit.block import Size
 from rnnkit.context import Context
 from rnnkit.initializers import Uniform
-from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.sample_plan import Steps, lookup
 from rnnkit.layer import Layer
-from rnnkit.parallel import MEMORY_BOUND, divided
 from rnnkit.params import Declaration, ParamSpec
+from rnnkit.products import add_rows
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
 
@@ -51,15 +49,3 @@ class Embedding(Layer):
             return None, dstate
 
         return ys, state, backward
-
-
-def add_rows(table: Array, ids: Array, rows: Array) -> None:
-    """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
-    if kernels := compiled("rows"):
-        add = partial(kernels.add_rows, table, ids, rows)
-        divided(rows.shape[1], MEMORY_BOUND * rows.size, add)
-        return
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
-    table[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)
