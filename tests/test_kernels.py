@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rnnkit
 from rnnkit.cell import Cell
 from rnnkit.cells import gru_reset_before
 from rnnkit.cells.gru import GRU
@@ -169,6 +171,40 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(np.tanh(2), abs=1e-6)
+
+
+def test_a_kernel_is_compiled_anew_when_one_that_it_calls_changes(tmp_path: Path) -> None:
+    package = tmp_path / "rnnkit"
+    shutil.copytree(
+        Path(rnnkit.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (tmp_path / "caller.py").write_text(
+        "from rnnkit.kernels.functions import sigmoid\n"
+        "from rnnkit.kernels.jit import jit, kernel_set\n"
+        "@jit\n"
+        "def called(x): return sigmoid(x, 0.5)\n"
+        "print(called(0.0), sum(called.stats.cache_hits.values()), kernel_set(), sep=';')\n"
+    )
+
+    def called() -> list[str]:
+        environment = {name: v for name, v in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+        command = [sys.executable, "caller.py"]
+        environment["PYTHONPATH"] = str(tmp_path)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip().split(";")
+
+    first, again = called(), called()
+    assert first[:2] == ["0.5", "0"]
+    assert again == ["0.5", "1", first[2]]
+    functions = package / "kernels" / "functions.py"
+    text = functions.read_text()
+    changed = text.replace("return half * tanh", "return 7 + half * tanh")
+    assert changed != text
+    functions.write_text(changed)
+    anew = called()
+    assert anew[:2] == ["7.5", "0"] and anew[2] != first[2]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])

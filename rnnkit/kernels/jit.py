@@ -1,4 +1,4 @@
-"""How kernels are compiled: cached on disk, vectorized, NaN kept.
+"""How kernels are compiled: cached on disk until any of them changes, vectorized, NaN kept.
 
 `error_model="numpy"` drops the check of divisions that stops vectorization. The fast-math flags
 allow what a sum in another order does, but not what assumes that there is no NaN: a clamp would
@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +33,16 @@ def available() -> bool:
 
 def kernel_set() -> str:
     """Return which kernels compute here, for the fingerprint of the arithmetic."""
-    return f"numba {importlib.metadata.version('numba')}" if available() else "numpy"
+    if not available():
+        return "numpy"
+    return f"numba {importlib.metadata.version('numba')}, sources {sources()[:8]}"
+
+
+@cache
+def sources() -> str:
+    """Return a digest of all kernels: any of them may be compiled into any other."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def jit(function: F) -> F:
@@ -48,6 +58,9 @@ def jit(function: F) -> F:
         compiled = numba.njit(function, cache=True, **OPTIONS)
     except RuntimeError:
         compiled = numba.njit(function, **OPTIONS)
+    if file := getattr(compiled._cache, "_cache_file", None):
+        # numba looks for changes in the function's own file alone, and not in those it calls.
+        file._source_stamp = file._source_stamp, sources()
     if function.__closure__ is None:
         # What is compiled around a step is cached under its name. That of numba is new in every
         # process; one made of the source is the same until the source changes.

@@ -1,7 +1,6 @@
 """Tokens one after the other from a plan: one call makes many.
 
-The time goes into reading the weights once for every token. The pointwise part is that of training:
-the cache on disk does not see a change in those files, so one there needs a new date here.
+The time goes into reading the weights once for every token. The pointwise part is that of training.
 """
 
 from __future__ import annotations
