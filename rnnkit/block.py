@@ -55,6 +55,16 @@ class Block(Record):
         return block
 
 
+def stands_for(block: Block, short: str, *methods: str) -> bool:
+    """Tell whether the method `short` still does what `methods` do: no subclass changed those."""
+    own = [vars(each) for each in type(block).__mro__]
+
+    def defined(name: str) -> int:
+        return next(place for place, names in enumerate(own) if name in names)
+
+    return all(defined(short) <= defined(method) for method in methods)
+
+
 class Catalog(Protocol):
     """Finds the class of a type name; the registry is one."""
 

@@ -97,14 +97,13 @@ class Context:
             self.seed, "dropout", self.path, self.step, 0 if locked else self.time
         )
 
-    def at(self, name: str, learns_below: bool | None = None) -> Context:
+    def at(self, name: str, *, learns_below: bool = True) -> Context:
         """Return the context of an inner layer, which then draws its own numbers.
 
-        `learns_below` stays as it is where None is given.
+        A wrapper that gives it nothing but its own inputs passes its own `learns_below` on.
         """
-        learns = self.learns_below if learns_below is None else learns_below
         path = f"{self.path}.{name}" if self.path else name
-        return replace(self, path=path, learns_below=learns)
+        return replace(self, path=path, learns_below=learns_below)
 
     def later(self, steps: int) -> Context:
         """Return the context of a piece of the window that starts `steps` later."""

@@ -33,6 +33,7 @@ def fused_scan(
     """
     steps, batch, _ = xs.shape
     Wx, Wh = params["Wx"], params["Wh"]
+    check_type(Wh, ctx)
     gated = (steps, batch, Wh.shape[1])
     resets, stride = restarts(resets, batch)
     loops, pack = _compiled(kernel)
@@ -93,6 +94,15 @@ def fused_scan(
 
     after = tuple(all_steps[-1] for all_steps in states)
     return np.ascontiguousarray(states[0][1::stride]), after, backward
+
+
+def check_type(parameter: Array, ctx: Context) -> None:
+    """Raise TypeError unless parameters have the type of the context, which compiled code reads."""
+    if parameter.dtype != ctx.dtype:
+        raise TypeError(
+            f"the parameters are {parameter.dtype}, but the context computes in {ctx.dtype} "
+            f"(Context(dtype=np.dtype(np.{parameter.dtype})), or parameters of its type)"
+        )
 
 
 def restarts(resets: Array | None, batch: int) -> tuple[Array, int]:

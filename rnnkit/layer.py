@@ -70,7 +70,8 @@ class Layer(Block):
     def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None] | None:
         """Return (W, b) where the layer is ys = xs W + b, b None without one; else None.
 
-        `arrays` holds the parameters by name, or their gradients: the answer is views of them.
+        `arrays` holds the parameters by name, or their gradients: the answer is views of them. It
+        is not asked where a subclass has a `forward` of its own.
         """
         return None
 
@@ -170,12 +171,16 @@ def stopped_rows(dstate: State, reset: Array) -> State:
     return tuple(np.where(keep, d, np.zeros((), d.dtype)) for d in dstate)
 
 
+def signal_of(xs: Array) -> Signal:
+    """Return the signal of a window (T, B, F), or of ids (T, B)."""
+    return Signal(None, ids=True) if xs.ndim == 2 else Signal(xs.shape[2])
+
+
 def _scan_in_pieces(
     layer: Layer, params: Params, xs: Array, state: State, resets: Array, ctx: Context
 ) -> tuple[Array, State, Backward]:
     steps, batch = xs.shape[:2]
-    inputs = Signal(None, ids=True) if xs.ndim == 2 else Signal(xs.shape[2])
-    initial = layer.initial_state(inputs, batch, state[0].dtype)
+    initial = layer.initial_state(signal_of(xs), batch, state[0].dtype)
     cuts = [0, *(t for t in range(1, steps) if resets[t].any()), steps]
     outputs: list[Array] = []
     pieces: list[tuple[slice, Backward]] = []

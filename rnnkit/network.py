@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnkit.block import stands_for
 from rnnkit.context import Context
 from rnnkit.dataset import Batch
 from rnnkit.errors import ShapeError
@@ -170,7 +171,7 @@ class Network:
         backwards = []
         ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
-            inner = ctx.at(name, learns)
+            inner = ctx.at(name, learns_below=learns)
             ys, state, backward = layer.scan(params[name], ys, states.get(name, ()), resets, inner)
             learns = learns or bool(params[name]) or name in states
             backwards.append((name, backward))
@@ -255,7 +256,7 @@ class Network:
         before: States = {}
         found = self._fused(params, grads, xs, batch, ctx)
         if found is None:
-            own, above = states.get(name, ()), ctx.at(name, learns_below=True)
+            own, above = states.get(name, ()), ctx.at(name)
             ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
             total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
             dstate = zero_state(state) if dstates is None else dstates.get(name, ())
@@ -281,6 +282,9 @@ class Network:
         ctx: Context,
     ) -> tuple[float, float, Array] | None:
         name, last = self.named[-1]
+        own = stands_for(last, "linear", "forward", "scan")
+        if not own or not stands_for(self.loss, "fused", "forward"):
+            return None
         linear, slopes = last.linear(params[name]), last.linear(grads[name])
         if linear is None or slopes is None:
             return None

@@ -42,7 +42,7 @@ def learn_in_blocks(
     at once draws them for a block: the same at both runs, but not those of the whole window. Every
     layer must be causal. What is returned is no scratch memory.
     """
-    window = _Window(network, params, grads, batch, ctx)
+    window = _Window(network, params, grads, batch, replace(ctx, learns_below=False))
     cuts = blocks(len(batch.weights))
     entering = [states]
     for block in cuts[:-1]:
@@ -83,19 +83,9 @@ class _Window:
     def learn(self, block: slice, states: States, dstates: States | None) -> Learned:
         """Run a block again and then its gradient."""
         found = self.network.learn_piece(
-            self.params, self.grads, self._part(block), states, dstates, self._context(block)
+            self.params, self.grads, self.batch.steps(block), states, dstates, self._context(block)
         )
         return found._replace(states=copied(found.states), dstates=copied(found.dstates))
-
-    def _part(self, block: slice) -> Batch:
-        batch = self.batch
-        return Batch(
-            batch.inputs[block],
-            batch.targets[block],
-            batch.weights[block],
-            batch.resets[block],
-            batch.next_cursor,
-        )
 
     def _context(self, block: slice) -> Context:
         """Return the context of a block, in the memory of the block before, or of its own length.

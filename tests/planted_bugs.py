@@ -215,6 +215,18 @@ MORE = (
         "forward",
     ),
     Bug(
+        "linear tells something else than forward",
+        SIZES,
+        '    def linear(self, arrays):\n        return arrays["Wx"], arrays["b"]\n\n' + SIZES,
+        "shortcuts",
+    ),
+    Bug(
+        "a gradient is left out where nothing below learns",
+        'grads["b"] +=',
+        'grads["b"] += ctx.learns_below *',
+        "below",
+    ),
+    Bug(
         "the position in the window matters",
         PRODUCT,
         "z = xs @ Wx + b + np.linspace(0, 1, T, dtype=xs.dtype)[:, None, None]\n",

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.fused import flat, restarts
+from rnnkit.fused import check_type, flat, restarts
 from rnnkit.parallel import run, shares
 from rnnkit.products import add_product, multiply
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -27,6 +27,7 @@ def scan(
     (steps, batch, _), units = xs.shape, state[0].shape[1]
     gate, candidate = slice(0, 2 * units), slice(2 * units, None)
     Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
+    check_type(Wh, ctx)
     resets, stride = restarts(resets, batch)
     parts = []
     for block, width in ((gate, 2 * units), (candidate, units)):
@@ -46,7 +47,7 @@ def scan(
     )
     run([partial(loop, *share) for share in streams])
 
-    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
         dys, dh = np.ascontiguousarray(dys), dstate[0].copy()
         dgates, dcandidates = ctx.empty(gates.shape), ctx.empty(candidates.shape)
         products = ctx.empty((batch, units)), ctx.empty((batch, units))
@@ -55,12 +56,14 @@ def scan(
         loop = partial(loop, products, packed, resets, stride)
         run([partial(loop, *share) for share in streams])
         entered = hs[: steps * stride : stride]
-        dxs, more = ctx.empty(xs.shape), ctx.empty(xs.shape)
         for block, dzs, read in ((gate, dgates, entered), (candidate, dcandidates, kept)):
             for name, inputs in (("Wx", xs), ("Wh", read)):
                 into = grads[name][:, block]
                 add_product(flat(inputs).T, flat(dzs), into, ctx.empty(into.shape))
             grads["b"][block] += flat(dzs).sum(axis=0)
+        if not ctx.learns_below:
+            return None, (dh,)
+        dxs, more = ctx.empty(xs.shape), ctx.empty(xs.shape)
         multiply(flat(dgates), Wx[:, gate].T, flat(dxs))
         dxs += multiply(flat(dcandidates), Wx[:, candidate].T, flat(more)).reshape(xs.shape)
         return dxs, (dh,)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from rnnkit.block import stands_for
 from rnnkit.cell import StepCell, sigmoid
 from rnnkit.cells import _compiled_reset_before
 from rnnkit.context import Context
@@ -41,7 +42,8 @@ class GRUResetBefore(StepCell):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run all steps, by compiled loops where there are any."""
-        if kernels := compiled("gru_reset_before"):
+        kernels = compiled("gru_reset_before") if stands_for(self, "scan", "step") else None
+        if kernels:
             (initial,) = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
             return _compiled_reset_before.scan(kernels, params, xs, state, initial, resets, ctx)
         return super().scan(params, xs, state, resets, ctx)

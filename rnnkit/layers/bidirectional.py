@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.layer import Layer, LayerBlock, prefixed
+from rnnkit.layer import Layer, LayerBlock, prefixed, signal_of
 from rnnkit.params import Declaration
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, DType, Grads, Params, State
@@ -60,17 +60,14 @@ class Bidirectional(Layer):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run both directions; the backward one restarts at the same boundaries."""
-        signal = Signal(None, ids=True) if xs.ndim == 2 else Signal(xs.shape[2])
-        start = self.layer.initial_state(signal, xs.shape[1], ctx.dtype)
+        start = self.layer.initial_state(signal_of(xs), xs.shape[1], ctx.dtype)
+        own = ctx.at("forward", learns_below=ctx.learns_below)
         ahead, state, ahead_backward = self.layer.scan(
-            prefixed(params, "forward"), xs, state, resets, ctx.at("forward")
+            prefixed(params, "forward"), xs, state, resets, own
         )
+        own = ctx.at("backward", learns_below=ctx.learns_below)
         back, end, back_backward = self.layer.scan(
-            prefixed(params, "backward"),
-            _reversed(xs),
-            start,
-            _mirrored(resets),
-            ctx.at("backward"),
+            prefixed(params, "backward"), _reversed(xs), start, _mirrored(resets), own
         )
         width = ahead.shape[2]
 

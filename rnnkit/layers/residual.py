@@ -63,12 +63,11 @@ class Residual(Layer):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run the inner layer over all steps and add the inputs."""
-        ys, state, inner = self.layer.scan(
-            prefixed(params, "layer"), xs, state, resets, ctx.at("layer")
-        )
+        own = ctx.at("layer", learns_below=ctx.learns_below)
+        ys, state, inner = self.layer.scan(prefixed(params, "layer"), xs, state, resets, own)
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
             dxs, dstate = inner(dys, dstate, prefixed(grads, "layer"))
-            return dys if dxs is None else dxs + dys, dstate
+            return None if dxs is None else dxs + dys, dstate
 
         return ys + xs, state, backward

@@ -121,7 +121,7 @@ class Seq2Seq(Network):
         self, params: Mapping[str, Params], source: EncoderInputs, ctx: Context
     ) -> tuple[Encoded, EncoderBackward]:
         """Read a source; what is returned lies in scratch memory."""
-        ctx = replace(ctx, valid=source.valid)
+        ctx = replace(ctx, valid=source.valid, learns_below=False)
         batch = source.resets.shape[1]
         first = self.encoder.initial_states(batch, ctx.dtype)
         memory, after, backward = self.encoder.scan(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from rnnkit.layer import Layer
-from rnnkit.testing.compare import Comparison, Slope
+from rnnkit.testing.compare import Comparison, Slope, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
 from rnnkit.testing.window import Arrays, Window, ahead, run
@@ -37,6 +38,16 @@ def state_gradient(subject: Subject) -> Iterator[Comparison]:
     if not subject.layer.state_sizes(subject.inputs):
         raise Skipped("it has no state")
     yield from _both_modes(subject, "state.")
+
+
+def nothing_below(subject: Subject) -> Iterator[Comparison]:
+    """Where nothing below the layer learns, the gradient of its inputs alone may be left out."""
+    window = subject.window(train=True, resets=True)
+    wanted = run(subject.layer, window)
+    found = run(subject.layer, replace(window, ctx=replace(window.ctx, learns_below=False)))
+    if "dxs" not in found:
+        wanted.pop("dxs", None)
+    yield from close(found, wanted, note=" with learns_below=False")
 
 
 def slopes(subject: Subject, window: Window, prefix: str, note: str) -> Iterator[Comparison]:

@@ -18,6 +18,7 @@ from rnnkit.testing import (
     ragged,
     randomness,
     sequences,
+    shortcuts,
 )
 from rnnkit.testing.compare import Comparison
 from rnnkit.testing.report import ConformanceError, Report, Skipped
@@ -102,6 +103,16 @@ CHECKS = (
         "the gradient of the state is not carried back to the first step",
     ),
     Check("forward", sequences.forward, "forward and scan are two implementations that differ"),
+    Check(
+        "shortcuts",
+        shortcuts.shortcuts,
+        "kernel() computes another step than mix(), scan() than step(), or linear() than forward()",
+    ),
+    Check(
+        "below",
+        gradients.nothing_below,
+        "an inner layer that was told ctx.learns_below, although its inputs need a gradient",
+    ),
     Check(
         "halves",
         sequences.halves,

@@ -1,0 +1,59 @@
+"""Checks of what takes the place of a layer's own methods: a compiled step, a plain product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from rnnkit.block import stands_for
+from rnnkit.cell import GatedCell, StepCell, step_kernel
+from rnnkit.context import Context
+from rnnkit.fused import flat
+from rnnkit.layer import Layer
+from rnnkit.testing.compare import Close, Comparison, close
+from rnnkit.testing.report import Skipped
+from rnnkit.testing.subject import Subject
+from rnnkit.testing.window import Window, behind, numbered, run
+from rnnkit.types import Array, Backward, Params, State
+
+Scan: TypeAlias = Callable[
+    [Params, Array, State, Array | None, Context], tuple[Array, State, Backward]
+]
+
+
+def shortcuts(subject: Subject) -> Iterator[Comparison]:
+    """A compiled window gives what `mix` or `step` gives, and `linear` what `forward` gives."""
+    layer, window = subject.layer, subject.window(train=True, resets=True)
+    if isinstance(layer, GatedCell) and step_kernel(layer):
+        yield from _scans(layer, window, layer.scan_by_mix, "kernel()")
+    elif isinstance(layer, StepCell) and type(layer).scan is not StepCell.scan:
+        yield from _scans(layer, window, partial(StepCell.scan, layer), "scan()")
+    elif stands_for(layer, "linear", "forward", "scan") and (of := layer.linear(window.params())):
+        yield from _linear(layer, window, *of)
+    else:
+        raise Skipped("it has no kernel() in use, no scan() beside its step(), and no linear()")
+
+
+def _scans(layer: Layer, window: Window, by_steps: Scan, name: str) -> Iterator[Comparison]:
+    ys, state, backward = by_steps(
+        window.params(), window["xs"], window.parts("state"), window["resets"], window.ctx
+    )
+    wanted = {"ys": ys, **numbered("state", state), **behind(backward, window)}
+    yield from close(run(layer, window), wanted, note=f" by {name}")
+
+
+def _linear(layer: Layer, window: Window, W: Array, b: Array | None) -> Iterator[Comparison]:
+    found, slopes = run(layer, window), window.zero_grads()
+    xs, dys = flat(window["xs"]), flat(window["dys"])
+    ys = xs @ W if b is None else xs @ W + b
+    yield Close("xs W + b by linear()", ys, flat(found["ys"]))
+    yield Close("dys W.T by linear()", dys @ W.T, flat(found["dxs"]))
+    dW, db = layer.linear(slopes) or (np.zeros(0), None)
+    dW += xs.T @ dys
+    if db is not None:
+        db += dys.sum(axis=0)
+    for name, gradient in slopes.items():
+        yield Close(f"gradient of {name} by linear()", gradient, found[f"grads.{name}"])

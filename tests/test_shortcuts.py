@@ -1,0 +1,152 @@
+"""A compiled step or a plain product is used only where it does what the layer's methods do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from rnnkit.cells.gru_reset_before import GRUResetBefore
+from rnnkit.cells.lstm import LSTM
+from rnnkit.cells.rnn import RNN
+from rnnkit.context import Context
+from rnnkit.dataset import Batch
+from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.jit import available
+from rnnkit.kernels.kernel import Kernel
+from rnnkit.layer import Layer
+from rnnkit.layers.affine import Affine
+from rnnkit.loss import Loss
+from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.network import Network
+from rnnkit.signal import Signal
+from rnnkit.testing import ConformanceError, check_layer
+from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
+
+FLOAT64 = np.dtype(np.float64)
+compiled = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+
+
+class Halved(LSTM):
+    """An LSTM whose new states are halved."""
+
+    type: Literal["halved"] = "halved"  # type: ignore[assignment]
+
+    def mix(
+        self, params: Params, zx: Array, zh: Array, state: State, ctx: Context
+    ) -> tuple[State, MixBackward]:
+        (h, c), backward = super().mix(params, zx, zh, state, ctx)
+
+        def halved(dstate: State, grads: Grads) -> tuple[Array, Array, State]:
+            return backward(tuple(d / 2 for d in dstate), grads)
+
+        return (h / 2, c / 2), halved
+
+
+class HalvedStep(GRUResetBefore):
+    """The same for a cell that is written as one step."""
+
+    type: Literal["halved_step"] = "halved_step"  # type: ignore[assignment]
+
+    def step(
+        self, params: Params, x: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, StepBackward]:
+        y, _, backward = super().step(params, x, state, ctx)
+
+        def halved(dy: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            return backward(dy / 2, (dstate[0] / 2,), grads)
+
+        return y / 2, (y / 2,), halved
+
+
+class Tenth(Affine):
+    """An affine layer whose outputs are divided by ten."""
+
+    type: Literal["tenth"] = "tenth"  # type: ignore[assignment]
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        ys, state, backward = super().forward(params, xs, state, ctx)
+        return ys / 10, state, lambda dys, dstate, grads: backward(dys / 10, dstate, grads)
+
+
+class Tenfold(SoftmaxCrossEntropy):
+    """A loss that counts ten times."""
+
+    type: Literal["tenfold"] = "tenfold"  # type: ignore[assignment]
+
+    def forward(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        total, weight, backward = super().forward(ys, targets, weights, ctx)
+        return 10 * total, weight, lambda: 10 * backward()
+
+
+class Mistaken(RNN):
+    """Compiled, another cell than its `mix`; each is right in itself."""
+
+    type: Literal["mistaken"] = "mistaken"  # type: ignore[assignment]
+
+    def mix(
+        self, params: Params, zx: Array, zh: Array, state: State, ctx: Context
+    ) -> tuple[State, MixBackward]:
+        return super().mix(params, zx, zh, state, ctx)
+
+    def kernel(self) -> Kernel | None:
+        return cell_kernel("rnn_relu")
+
+
+@pytest.mark.parametrize("layer", [Halved(units=4), HalvedStep(units=4), Tenth(units=3)])
+def test_a_subclass_keeps_the_contract(layer: Layer) -> None:
+    check_layer(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "base"),
+    [(Halved(units=4), LSTM(units=4)), (HalvedStep(units=4), GRUResetBefore(units=4))],
+)
+def test_the_methods_of_a_subclass_are_what_runs(layer: Layer, base: Layer) -> None:
+    random = np.random.default_rng(0)
+    params = {
+        name: random.standard_normal(spec.shape) for name, spec in layer.params(Signal(3)).items()
+    }
+    xs, ctx = random.standard_normal((1, 2, 3)), Context(dtype=FLOAT64)
+    state = layer.initial_state(Signal(3), 2, FLOAT64)
+    ys, *_ = layer.scan(params, xs, state, None, ctx)
+    of_base, *_ = base.scan(params, xs, state, None, ctx)
+    np.testing.assert_allclose(ys, of_base / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("last", "loss"), [(Tenth(), SoftmaxCrossEntropy()), (Affine(), Tenfold())]
+)
+def test_what_is_learned_is_what_layer_and_loss_give(last: Layer, loss: Loss) -> None:
+    network = Network.sized([RNN(units=4), last], loss, Signal(3), Signal(5, ids=True))
+    store, grads = network.store(FLOAT64), network.store(FLOAT64)
+    random = np.random.default_rng(1)
+    store.flat[...] = random.standard_normal(store.flat.size)
+    xs, targets = random.standard_normal((6, 2, 3)), random.integers(0, 5, (6, 2))
+    batch = Batch(xs, targets.astype(np.int32), np.ones((6, 2)), np.zeros((6, 2), bool), 0)
+    states, ctx = network.initial_states(2, FLOAT64), Context(dtype=FLOAT64)
+    ys, _, _ = network.scan(store.values, xs, states, None, ctx)
+    wanted, _, _ = network.loss.forward(ys, batch.targets, batch.weights, ctx)
+    total, _, _ = network.learn(store.values, grads.values, batch, states, ctx)
+    assert total == pytest.approx(wanted, rel=1e-12)
+
+
+@compiled
+def test_the_kit_tells_a_kernel_from_another_cell() -> None:
+    with pytest.raises(ConformanceError, match="'shortcuts': ys by kernel"):
+        check_layer(Mistaken(units=4))
+
+
+@compiled
+@pytest.mark.parametrize("cell", [LSTM(units=4), GRUResetBefore(units=4)])
+def test_parameters_of_another_type_are_refused(cell: LSTM | GRUResetBefore) -> None:
+    params = {name: np.zeros(spec.shape) for name, spec in cell.params(Signal(3)).items()}
+    state = cell.initial_state(Signal(3), 2, FLOAT64)
+    with pytest.raises(TypeError, match="parameters are float64, but the context computes in fl"):
+        cell.forward(params, np.zeros((1, 2, 3)), state, Context())
