@@ -40,20 +40,22 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
 def train(
     spec: Spec,
     out: str | Path,
-    root: str | Path = ".",
+    root: str | Path | None = None,
     *,
     max_steps: int | None = None,
     reporter: Reporter | None = None,
 ) -> Model:
     """Train a spec in the run directory `out`, or continue the run that it holds.
 
-    Returns the best model so far, the newest where nothing was evaluated. Raises the errors of
-    `rnnkit run`.
+    Relative data paths start at `root`: of a new run the working directory unless it is given, of
+    one that continues where they did. Returns the best model so far, the newest where nothing was
+    evaluated. Raises the errors of `rnnkit run`.
     """
     run, registry = RunDir(Path(out)), Registry()
-    options = Options(data_root=Path(root), limits=Limits(max_steps), reporter=reporter or Silent())
+    given = None if root is None else Path(root)
+    options = Options(data_root=given, limits=Limits(max_steps), reporter=reporter or Silent())
     if run.holds_run():
         resume(run.path, registry, options, asked=spec)
     else:
-        start(spec, spec.canonical(), run.path, Path(root), registry, options)
+        start(spec, spec.canonical(), run.path, given or Path("."), registry, options)
     return load(run.path, registry)

@@ -41,9 +41,14 @@ class Carried:
         return Carried(_rows(self.states, index), len(index), last, self.drawn[index])
 
     def spread(self, streams: int) -> Carried:
-        """Return one stream as many; as many stay as they are."""
-        same = streams == self.streams
-        return self if same else self.rows(np.zeros(streams, np.intp))
+        """Return one stream as many; as many stay as they are. ValueError for other numbers."""
+        if streams == self.streams:
+            return self
+        if self.streams != 1:
+            raise ValueError(
+                f"{self.streams} streams cannot go on as {streams} (as many, or one as many)"
+            )
+        return self.rows(np.zeros(streams, np.intp))
 
     def before(self, ids: Array) -> Array:
         """Return what is to be read for ids (T,) that every stream sees next: (T or T + 1, B)."""

@@ -73,7 +73,8 @@ class Context:
     """Passed to every layer and loss.
 
     `train` switches dropout on; `dtype` is float32, or float64 for checks; `valid` (T, B) marks the
-    steps of a ragged batch that carry data (None: all). `learns_below` is false where nothing below
+    steps of a ragged batch that carry data (None: all), for a layer that reads an encoder's outputs
+    those (S, B) of the source. `learns_below` is false where nothing below
     the layer learns: backward may then give None for the gradient of its inputs.
     """
 

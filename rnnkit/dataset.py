@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from rnnkit.block import Block
+from rnnkit.errors import DataError
 from rnnkit.question import Questions
 from rnnkit.signal import Signal
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -54,6 +55,22 @@ class Batch(NamedTuple):
     next_cursor: JSON
     valid: Array | None = None
     encoder: EncoderInputs | None = None
+
+    def check(self, streams: int) -> None:
+        """Raise DataError unless all arrays are of one window of so many streams."""
+        window = len(self.weights), streams
+        found = {"inputs": self.inputs, "targets": self.targets, "weights": self.weights}
+        found |= {"resets": self.resets}
+        found |= {} if self.valid is None else {"valid": self.valid}
+        shapes = {name: array.shape for name, array in found.items()}
+        if window[0] and all(shape[:2] == window for shape in shapes.values()):
+            return
+        received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise DataError.of(
+            "DATA_BATCH",
+            f"a window of the dataset has {received}: expected (T, {streams}) of each, and one T "
+            "(tell its author)",
+        )
 
     def steps(self, piece: slice) -> Batch:
         """Return some steps of the window; what an encoder reads stays whole."""

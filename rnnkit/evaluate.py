@@ -67,6 +67,7 @@ def measure(
     sums: Counter[str] = Counter()
     metrics = choose(network.loss, network.outputs.known(), source, split, asked)
     for batch in source.batches(split, layout, None):
+        batch.check(layout.streams)
         length = len(batch.weights)
         for block in blocks(length) if in_blocks else (slice(0, length),):
             piece = batch.steps(block)

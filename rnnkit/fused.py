@@ -13,7 +13,7 @@ from rnnkit.kernels.choice import compiled
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
 from rnnkit.parallel import run, shares
 from rnnkit.products import Product, add_rows, multiply, multiply_all
-from rnnkit.types import Array, Backward, Grads, Params, State
+from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
 
 def fused_scan(
@@ -33,7 +33,7 @@ def fused_scan(
     """
     steps, batch, _ = xs.shape
     Wx, Wh = params["Wx"], params["Wh"]
-    check_type(Wh, ctx)
+    check_window(params, xs, state, resets, ctx)
     gated = (steps, batch, Wh.shape[1])
     resets, stride = restarts(resets, batch)
     loops, pack = _compiled(kernel)
@@ -53,6 +53,7 @@ def fused_scan(
     run([partial(forward, *share) for share in streams])
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        check_gradients(dys, dstate, xs, state)
         dys = np.ascontiguousarray(dys)
         dzxs = ctx.empty(gated)
         dzhs = ctx.empty(gated) if kernel.split else dzxs
@@ -96,13 +97,34 @@ def fused_scan(
     return np.ascontiguousarray(states[0][1::stride]), after, backward
 
 
-def check_type(parameter: Array, ctx: Context) -> None:
-    """Raise TypeError unless parameters have the type of the context, which compiled code reads."""
-    if parameter.dtype != ctx.dtype:
+def check_window(
+    params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+) -> None:
+    """Raise TypeError or ValueError for what compiled code would read past its end."""
+    Wx, Wh = params["Wx"], params["Wh"]
+    if Wh.dtype != ctx.dtype:
         raise TypeError(
-            f"the parameters are {parameter.dtype}, but the context computes in {ctx.dtype} "
-            f"(Context(dtype=np.dtype(np.{parameter.dtype})), or parameters of its type)"
+            f"the parameters are {Wh.dtype}, but the context computes in {ctx.dtype} "
+            f"(Context(dtype=np.dtype(np.{Wh.dtype})), or parameters of its type)"
         )
+    _expect("xs", xs, (*xs.shape[:2], len(Wx)))
+    _expect("h", state[0], (xs.shape[1], len(Wh)))
+    for array in state:
+        _expect("the state", array, (xs.shape[1], *array.shape[1:]))
+    if resets is not None:
+        _expect("resets", resets, xs.shape[:2])
+
+
+def check_gradients(dys: Array, dstate: State, xs: Array, state: State) -> None:
+    """Raise ValueError for gradients of other shapes than the outputs and the state."""
+    _expect("dys", dys, (*xs.shape[:2], state[0].shape[1]))
+    for given, array in zip(dstate, state, strict=True):
+        _expect("dstate", given, array.shape)
+
+
+def _expect(name: str, array: Array, shape: Shape) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected the shape {shape}, received {array.shape}")
 
 
 def restarts(resets: Array | None, batch: int) -> tuple[Array, int]:

@@ -43,7 +43,7 @@ class Sampling(Record):
     largest.
     """
 
-    temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     greedy: bool = False
     top_k: Annotated[int, Field(ge=1)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None

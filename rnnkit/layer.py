@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.block import Block, Name, nested
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
-from rnnkit.initializers import Init
+from rnnkit.initializers import Identity, Init, Orthogonal
 from rnnkit.kernels.sample_plan import Steps
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
@@ -134,6 +134,11 @@ class Layer(Block):
                 raise ShapeError(
                     f"init names {name!r}, which is no parameter of this layer "
                     f"({'it has ' + ', '.join(own) if own else 'it has none of its own'})"
+                )
+            if len(spec.shape) != 2 and isinstance(init, Orthogonal | Identity):
+                raise ShapeError(
+                    f"init gives {name} the start {init.type!r}, which is one of matrices, but "
+                    f"{name} is a vector (leave it out, or take another)"
                 )
             declaration[name] = ParamSpec(spec.shape, init, spec.decay, spec.gates)
         return declaration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from rnnkit.rehearsal import window_bytes
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
 from rnnkit.truncation import sequences_at_once
+
+LOOKED = 32
+"""Windows that are looked at for restarts."""
 
 FLOAT = np.dtype(np.float32)
 
@@ -114,7 +118,9 @@ def _restarts(spec: Spec, source: Source) -> bool:
         return True
     if not source.windows("train", layout):
         return False
-    return bool(next(iter(source.batches("train", layout, None))).resets[1:].any())
+    # Sequences of one length may share the first batch, and not the next.
+    first = islice(source.batches("train", layout, None), LOOKED)
+    return any(batch.resets[1:].any() for batch in first)
 
 
 def _bytes(signal: Signal) -> int:

@@ -24,7 +24,7 @@ from rnnkit.metric import MetricName
 from rnnkit.network import Network, States
 from rnnkit.params import ParamStore
 from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir
+from rnnkit.rundir import RunDir, data_root
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -48,7 +48,10 @@ class Model:
         """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
 
         Returns what the last layer gives (T, B, V), such as logits, and the state to go on from.
+        Raises ValueError for other shapes, ids outside the vocabulary, and an encoder with decoder.
         """
+        if self.network.reads_source:
+            raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
         xs = _checked(np.asarray(ids), self.network.inputs)
         ctx = Context()
         if state is None:
@@ -172,12 +175,16 @@ class Model:
         self,
         split: Split = "valid",
         source: Source | None = None,
-        root: Path | None = None,
+        root: str | Path | None = None,
         streams: int | None = None,
         window: int | None = None,
     ) -> dict[str, float]:
-        """Return the metrics of a split, of the model's own data unless a source is given."""
-        opened = source or self.open_data(root or Path("."))
+        """Return the metrics of a split, of the model's own data unless a source is given.
+
+        Relative paths start at `root`, or else where those of the run did.
+        """
+        given = None if root is None else Path(root)
+        opened = source or self.open_data(data_root(self.path, given))
         asked = self.spec.evaluate.metrics
         return self.measure(split, opened, self.layout(streams, window), asked).metrics
 
@@ -198,8 +205,11 @@ class Model:
     def layout(self, streams: int | None = None, window: int | None = None) -> Layout:
         """Return how a split is evaluated, with other streams or windows where they are given."""
         spec = self.spec.evaluation_layout()
-        return Layout(
-            streams or spec.streams, window or spec.window, spec.reset, spec.separator, tail=True
+        for name, value in (("streams", streams), ("window", window)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1, received {value}")
+        return replace(
+            spec, streams=streams or spec.streams, window=window or spec.window, tail=True
         )
 
     def open_data(self, root: Path) -> Source:

@@ -12,7 +12,8 @@ from rnnkit.types import Array
 
 LearningRate = Annotated[float, Field(gt=0, le=1e4)]
 Decay = Annotated[float, Field(ge=0, le=1)]
-Epsilon = Annotated[float, Field(gt=0, le=1)]
+Epsilon = Annotated[float, Field(ge=1e-30, le=1)]
+"""Keeps a quotient finite; much less would be 0 in float32."""
 
 
 class Optimizer(Block):

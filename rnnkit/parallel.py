@@ -12,8 +12,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cache, partial
+from threading import Lock, local
 from typing import TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
@@ -26,29 +27,57 @@ WORTH = 1.5e7
 MEMORY_BOUND = 8.0
 """Multiplications that take as long as a pass over one value in memory."""
 
-_claimed: ContextVar[int] = ContextVar("claimed", default=0)
+
+@dataclass
+class _Claim:
+    """The threads that the BLAS had before `ours`, and how many are in it; one for the process.
+
+    So is the number that the BLAS has. Whoever comes first sets it, and gives it back: OpenBLAS does
+    not heed another thread than the one that loaded it.
+    """
+
+    count: int = 0
+    depth: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+
+_claim = _Claim()
+_thread = local()
 
 
 def threads() -> int:
-    """Return how many threads may compute: as many as the BLAS uses, or did before `ours`."""
+    """Return how many threads may compute: as many as the BLAS uses, or did before `ours`.
+
+    One on a thread of ours: it would wait for itself.
+    """
+    if getattr(_thread, "ours", False):
+        return 1
+    with _claim.lock:
+        return _available()
+
+
+def _available() -> int:
     blas = _blas()
-    return _claimed.get() or (blas.num_threads if blas else 1)
+    return _claim.count if _claim.depth else (blas.num_threads if blas else 1)
 
 
 @contextmanager
 def ours() -> Iterator[None]:
     """Let the BLAS compute on the thread that asks; what is divided here is so as before."""
-    blas, count = _blas(), threads()
-    if not blas or count == 1 or _claimed.get():
-        yield
-        return
-    token, before = _claimed.set(count), blas.num_threads
-    blas.set_num_threads(1)
+    blas = _blas()
+    with _claim.lock:
+        first, count = not _claim.depth, _available()
+        _claim.count = count
+        _claim.depth += 1
+        if blas and first and count > 1:
+            blas.set_num_threads(1)
     try:
         yield
     finally:
-        blas.set_num_threads(before)
-        _claimed.reset(token)
+        with _claim.lock:
+            _claim.depth -= 1
+            if blas and first and count > 1:
+                blas.set_num_threads(count)
 
 
 def shares(size: int, work: float, fewest: int = 4) -> list[tuple[int, int]]:
@@ -98,9 +127,14 @@ def _blas() -> LibController | None:
 
 @cache
 def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="rnnkit")
+    return ThreadPoolExecutor(count, "rnnkit", partial(setattr, _thread, "ours", True))
+
+
+def _forked() -> None:
+    """A forked child has the pool but not its threads, and the lock as it was just then."""
+    _pool.cache_clear()
+    _claim.lock = Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked child has the pool, but not its threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forked)

@@ -83,7 +83,7 @@ def _divided(product: Product) -> tuple[list[Product], list[Array]]:
     ranges = shares(longest, a.size * m, fewest=16)
     if len(ranges) == 1:
         return [product], []
-    if longest == k:
+    if longest not in (n, m):
         (i, j), *others = ranges
         sums = [np.empty_like(out) for _ in others]
         own = [

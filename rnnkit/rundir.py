@@ -200,3 +200,15 @@ def _io_error(path: Path, error: OSError) -> StorageError:
     return StorageError.of(
         "IO_ERROR", f"{error.strerror or error} (free some space or check the disk)", path
     )
+
+
+def data_root(path: Path, given: Path | None = None) -> Path:
+    """Return where relative data paths start: as given, else as the run directory remembers.
+
+    `path` is the run directory, or a checkpoint in it.
+    """
+    whole = path.absolute()
+    for folder in (whole, whole.parent, whole.parent.parent):
+        if given is None and (folder / "run.json").is_file():
+            return Path(str(RunDir(folder).facts().get("data_root", ".")))
+    return given or Path(".")

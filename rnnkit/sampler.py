@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from rnnkit.kernels.sample_plan import Plan
-from rnnkit.parallel import assisted, run, threads
+from rnnkit.parallel import assisted, divided, threads
 from rnnkit.types import Array
 
 
@@ -22,16 +24,18 @@ def tokens(
     from rnnkit.kernels.sampler import sample
     from rnnkit.kernels.team import team
 
-    alone = team(0, 0)
     tasks = [
         partial(sample, *plan, int(last), column, *options)
         for plan, last, column in zip(plans, ids, drawn.T.copy(), strict=True)
     ]
     if len(tasks) == 1 and threads() > 1 and plans[0].large:
         return np.asarray(_on_two_threads(tasks[0], plans[0]))[:, None]
-    together = [partial(task, alone) for task in tasks]
-    found = run(together) if threads() > 1 else [task() for task in together]
-    return np.stack(found, 1)
+    alone = team(0, 0)
+
+    def some(first: int, last: int) -> list[Array]:
+        return [task(alone) for task in tasks[first:last]]
+
+    return np.stack(list(chain.from_iterable(divided(len(tasks), math.inf, some, fewest=1))), 1)
 
 
 def _on_two_threads(task: partial[Array], plan: Plan) -> Array:

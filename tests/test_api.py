@@ -11,6 +11,7 @@ from helpers import done, plain_spec, small_spec, steps_kept, text
 from helpers import write_spec as write
 
 import rnnkit
+from rnnkit.carried import Carried
 from rnnkit.errors import (
     CheckpointError,
     DataError,
@@ -19,6 +20,7 @@ from rnnkit.errors import (
     RnnkitError,
     SpecError,
 )
+from rnnkit.generate import Sampling
 from rnnkit.types import Array
 
 
@@ -175,9 +177,25 @@ def test_evaluate(tiny_run: Path) -> None:
     assert found.keys() == {"loss", "perplexity", "bits_per_character", "accuracy"}
     source = model.open_data(tiny_run.parent)
     assert model.evaluate("test", source) == found
+    assert model.evaluate("test") == model.evaluate("test", root=str(tiny_run.parent)) == found
     assert model.evaluate("test", source, streams=1, window=9) != found
     with pytest.raises(DataError, match="DATA_TOO_SHORT"):
         model.evaluate("test", source, streams=100)
+
+
+def test_evaluate_refuses_sizes_below_one(tiny_run: Path) -> None:
+    for name in ("streams", "window"):
+        for size in (0, -3):
+            with pytest.raises(ValueError, match=f"{name}: expected at least 1, received {size}"):
+                rnnkit.load(tiny_run).evaluate("valid", **{name: size})
+
+
+def test_streams_that_begin_somewhere_go_on_as_many(tiny_run: Path) -> None:
+    model = rnnkit.load(tiny_run)
+    three = Carried.cold(model.network, streams=3)
+    for count in (2, 6):
+        with pytest.raises(ValueError, match=f"3 streams cannot go on as {count} "):
+            next(model.stream("ab", count, Sampling(), three))
 
 
 def test_score(tiny_run: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -10,15 +10,18 @@ import pytest
 from rnnkit.cells.lstm import LSTM
 from rnnkit.context import Context
 from rnnkit.dataset import Batch
-from rnnkit.layer import Layer
+from rnnkit.initializers import Constant
+from rnnkit.layer import Layer, LayerBlock, prefixed
 from rnnkit.layers.affine import Affine
 from rnnkit.layers.dropout import Dropout
 from rnnkit.layers.embedding import Embedding
 from rnnkit.layers.one_hot import OneHot
 from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.network import Network
+from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
-from rnnkit.types import Array, Backward, Params, State
+from rnnkit.testing import check_layer
+from rnnkit.types import Array, Backward, Grads, Params, State
 
 
 class Told(LSTM):
@@ -38,6 +41,46 @@ STACKS: list[tuple[list[Layer], list[bool]]] = [
     ([OneHot(), Dropout(rate=0.1), Told(units=5)], [False]),
     ([Embedding(units=3), Told(units=5)], [True]),
 ]
+
+
+class Gained(Layer):
+    """A wrapper with a parameter between its inputs and the layer that it holds."""
+
+    type: Literal["gained"] = "gained"
+    layer: LayerBlock
+
+    def output(self, inputs: Signal) -> Signal:
+        return self.layer.output(inputs)
+
+    def inner(self) -> dict[str, Layer]:
+        return {"layer": self.layer}
+
+    def params(self, inputs: Signal) -> Declaration:
+        inside = {f"layer.{name}": spec for name, spec in self.layer.declared(inputs).items()}
+        return {"gain": ParamSpec((inputs.known(),), Constant(value=1.0)), **inside}
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        return self.layer.state_sizes(inputs)
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        gain = params["gain"]
+        ys, after, inside = self.layer.forward(
+            prefixed(params, "layer"), xs * gain, state, ctx.at("layer")
+        )
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            dxs, dstate = inside(dys, dstate, prefixed(grads, "layer"))
+            assert dxs is not None
+            grads["gain"] += (dxs * xs).sum(axis=(0, 1))
+            return dxs * gain, dstate
+
+        return ys, after, backward
+
+
+def test_what_a_wrapper_holds_is_told_that_its_inputs_learn() -> None:
+    assert set(check_layer(Gained(layer=LSTM(units=3))).skipped) == {"random", "shortcuts"}
 
 
 def gradient(layers: list[Layer], whole: bool) -> Array:

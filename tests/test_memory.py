@@ -114,9 +114,9 @@ def test_restarts_in_the_data_are_rehearsed(
     original, given = type(source).batches, []
 
     def batches(*arguments: Any) -> Any:
-        for batch in original(*arguments):
+        for number, batch in enumerate(original(*arguments)):
             resets = np.zeros_like(batch.resets)
-            resets[2, 1] = in_the_data
+            resets[2, 1] = in_the_data and number == 1
             yield Batch(*batch[:3], resets, batch.next_cursor)
 
     monkeypatch.setattr(type(source), "batches", batches)

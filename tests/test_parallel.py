@@ -76,6 +76,34 @@ def test_the_blas_is_on_one_thread_meanwhile() -> None:
         assert parallel.threads() == blas_threads() == 2
 
 
+def test_two_threads_share_one_claim_on_the_blas() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        if parallel.threads() != 2:
+            pytest.skip("the BLAS here has one thread")
+        entered, leave, seen = threading.Event(), threading.Event(), []
+
+        def other() -> None:
+            with parallel.ours():
+                seen.append(parallel.threads())
+                entered.set()
+                leave.wait(60)
+
+        thread = threading.Thread(target=other)
+        with parallel.ours():
+            thread.start()
+            assert entered.wait(60)
+            assert blas_threads() == 1
+        assert parallel.threads() == 2
+        leave.set()
+        thread.join(60)
+        assert seen == [2]
+        assert parallel.threads() == blas_threads() == 2
+
+
+def test_a_thread_of_ours_divides_nothing() -> None:
+    assert parallel.run([lambda: 0, parallel.threads]) == [0, 1]
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_has_threads_of_its_own() -> None:

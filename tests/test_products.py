@@ -38,6 +38,17 @@ def test_one(shape: tuple[int, int, int], transposed: bool, count: int) -> None:
     np.testing.assert_allclose(out, 2 * (a @ b), atol=1e-12)
 
 
+def test_many_threads_do_not_divide_the_inner_side_of_a_tie(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (parallel, products):
+        monkeypatch.setattr(module, "WORTH", 0.0)
+        monkeypatch.setattr(module, "threads", lambda: 8)
+    a = np.zeros((160, 160))
+    parts, sums = products._divided(Product(a, a[:, :150], np.zeros((160, 150))))
+    assert len(parts) == 8 and not sums
+
+
 def test_several_at_once(count: int) -> None:
     pairs = [matrices(shape, False) for shape in SHAPES]
     outs = [np.ones((len(a), b.shape[1])) for a, b in pairs]

@@ -145,6 +145,34 @@ def test_the_kit_tells_a_kernel_from_another_cell() -> None:
 
 @compiled
 @pytest.mark.parametrize("cell", [LSTM(units=4), GRUResetBefore(units=4)])
+def test_what_does_not_fit_is_refused_before_compiled_code_reads_it(
+    cell: LSTM | GRUResetBefore,
+) -> None:
+    params = {
+        name: np.zeros(spec.shape, np.float32) for name, spec in cell.params(Signal(2)).items()
+    }
+    xs = np.zeros((3, 5, 2), np.float32)
+    few, state = (cell.initial_state(Signal(2), n, np.dtype(np.float32)) for n in (2, 5))
+    with pytest.raises(ValueError, match=r"h: expected the shape \(5, 4\), received \(2, 4\)"):
+        cell.forward(params, xs, few, Context())
+    with pytest.raises(ValueError, match=r"resets: expected the shape \(3, 5\), received \(1, 5\)"):
+        cell.scan(params, xs, state, np.ones((1, 5), bool), Context())
+    _, _, backward = cell.forward(params, xs, state, Context())
+    with pytest.raises(ValueError, match="dys: expected the shape"):
+        backward(np.zeros((2, 5, 4), np.float32), state, {})
+    with pytest.raises(ValueError, match="dstate: expected the shape"):
+        backward(np.zeros((3, 5, 4), np.float32), few, {})
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 4)])
+def test_labels_of_another_shape_are_refused(shape: tuple[int, int]) -> None:
+    ys, labels, weights = np.zeros((3, 5, 4)), np.zeros(shape, np.int32), np.ones(shape)
+    with pytest.raises(ValueError):
+        SoftmaxCrossEntropy().forward(ys, labels, weights, Context(dtype=FLOAT64))
+
+
+@compiled
+@pytest.mark.parametrize("cell", [LSTM(units=4), GRUResetBefore(units=4)])
 def test_parameters_of_another_type_are_refused(cell: LSTM | GRUResetBefore) -> None:
     params = {name: np.zeros(spec.shape) for name, spec in cell.params(Signal(3)).items()}
     state = cell.initial_state(Signal(3), 2, FLOAT64)

@@ -78,6 +78,7 @@ CASES = [
     ('"units": 32', '"units": 32, "init": {"Wx": {"type": "norml"}}', 'spec.json:7:61 [SPEC_RANGE] model.layers[1].init.Wx.type: expected "glorot", "he", "orthogonal", "identity", "uniform", "normal", "zeros" or "constant", received "norml" (did you mean "normal"?)'),
     ('"units": 32', '"units": 32, "init": {"Wx": {"std": 0.1}}', 'spec.json:7:52 [SPEC_MISSING_KEY] model.layers[1].init.Wx.type: missing; expected "glorot", "he", "orthogonal", "identity", "uniform", "normal", "zeros" or "constant"'),
     ('"units": 32', '"units": 32, "init": {"Wx": 0.1}', 'spec.json:7:52 [SPEC_TYPE] model.layers[1].init.Wx: expected an object, received 0.1'),
+    ('"units": 32', '"units": 32, "init": {"b": {"type": "orthogonal"}}', "spec.json:7:51 [SPEC_SHAPE] model.layers[1].init.b: init gives b the start 'orthogonal', which is one of matrices, but b is a vector (leave it out, or take another)"),
     ('"units": 32', '"units": 32, "init": {"W": {"type": "zeros"}}', "spec.json:7:51 [SPEC_SHAPE] model.layers[1].init.W: init names 'W', which is no parameter of this layer (it has Wx, Wh, b)"),
     ('"units": 32', '"units": 32, "init": []', 'spec.json:7:45 [SPEC_TYPE] model.layers[1].init: expected an object, received a list of 0 items'),
     ('"units": 32', '"units": 32, "init": {"Wx": {"type": 1}}', 'spec.json:7:61 [SPEC_TYPE] model.layers[1].init.Wx.type: expected "glorot", "he", "orthogonal", "identity", "uniform", "normal", "zeros" or "constant", received 1'),

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.fused import check_type, flat, restarts
+from rnnkit.fused import check_gradients, check_window, flat, restarts
 from rnnkit.parallel import run, shares
 from rnnkit.products import add_product, multiply
 from rnnkit.types import Array, Backward, Grads, Params, State
@@ -27,7 +27,7 @@ def scan(
     (steps, batch, _), units = xs.shape, state[0].shape[1]
     gate, candidate = slice(0, 2 * units), slice(2 * units, None)
     Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
-    check_type(Wh, ctx)
+    check_window(params, xs, state, resets, ctx)
     resets, stride = restarts(resets, batch)
     parts = []
     for block, width in ((gate, 2 * units), (candidate, units)):
@@ -48,6 +48,7 @@ def scan(
     run([partial(loop, *share) for share in streams])
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        check_gradients(dys, dstate, xs, state)
         dys, dh = np.ascontiguousarray(dys), dstate[0].copy()
         dgates, dcandidates = ctx.empty(gates.shape), ctx.empty(candidates.shape)
         products = ctx.empty((batch, units)), ctx.empty((batch, units))

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import click
 
 from rnnkit.errors import DataError, RnnkitError
-from rnnkit.rundir import RunDir
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -113,15 +112,6 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
 
     convert.__name__ = name  # the help shows it
     return convert
-
-
-def data_root(path: Path, given: Path | None) -> Path:
-    """Return where relative data paths start: as given, else as the run directory remembers."""
-    whole = path.absolute()
-    for folder in (whole, whole.parent, whole.parent.parent):
-        if given is None and (folder / "run.json").is_file():
-            return Path(str(RunDir(folder).facts().get("data_root", ".")))
-    return given or Path(".")
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, data_root, emit, finite, number, table, tell, verb
+from rnnkit.cli.common import PATH, emit, finite, number, table, tell, verb
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
+from rnnkit.rundir import data_root
 
 if TYPE_CHECKING:
     from rnnkit.dataset import Source, Split

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, data_root, emit, tell, verb
+from rnnkit.cli.common import PATH, emit, tell, verb
 from rnnkit.cli.picture import drawing, picture, unknown
 from rnnkit.errors import DataError, PluginError, SpecError
+from rnnkit.rundir import data_root
 
 if TYPE_CHECKING:
     from rnnkit.cell import Cell

@@ -1,8 +1,8 @@
 """The largest number of a row inside compiled loops.
 
 A maximum of floats is not vectorized unless NaN may be lost. The bits of float32, those below the
-sign turned where it is set, are integers in the same order, above which stands NaN. float64 is
-compared number by number.
+sign turned where it is set, are integers in the same order, above which stands NaN (below it one
+whose sign is set: what must see every NaN sums the row). float64 is compared number by number.
 """
 
 from __future__ import annotations

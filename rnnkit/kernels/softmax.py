@@ -98,8 +98,8 @@ def _wanted(row: Any, label: int, largest: Any, smoothing: float) -> Any:
     top = np.float64(largest)
     found = (1 - smoothing) * (row[label] - top)
     if smoothing:
-        mean = row.dtype.type(0)
+        mean = 0.0
         for value in row:
-            mean += value
+            mean += np.float64(value)
         found += smoothing * (mean / len(row) - top)
     return found

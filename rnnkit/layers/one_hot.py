@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnkit.block import Width
 from rnnkit.context import Context
+from rnnkit.errors import ShapeError
 from rnnkit.kernels.sample_plan import Steps, one_hot
 from rnnkit.layer import Layer
 from rnnkit.signal import Signal
@@ -25,7 +26,11 @@ class OneHot(Layer):
         return Signal(inputs.token_ids().width or self.units)
 
     def reading(self, inputs: Signal) -> OneHot:
-        """Take the size of the vocabulary."""
+        """Take the size of the vocabulary; raises ShapeError for another one."""
+        if not Signal(self.units).fits(Signal(inputs.width)):
+            raise ShapeError(
+                f"has {self.units} units for a vocabulary of {inputs.width} (leave units out)"
+            )
         return self.model_copy(update={"units": inputs.width})
 
     def compiled(self, params: Params) -> Steps:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.fused import flat
+from rnnkit.losses._rows import check_rows
 from rnnkit.parallel import divided
 from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.types import Array
@@ -27,6 +28,7 @@ def by_kernels(
     ctx: Context,
 ) -> tuple[float, float, Callable[[], Array]]:
     """Return (total, weight, backward) for logits (T, B, V); only backward needs room for more."""
+    check_rows(ys.shape[:-1], targets, weights)
     ys = np.ascontiguousarray(ys)
     wanted = (targets.reshape(-1), weights.reshape(-1), smoothing)
     total, weight = kernels.loss(flat(ys), *wanted)
@@ -59,6 +61,7 @@ def with_linear(
     The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
     over dW each.
     """
+    check_rows(xs.shape[:-1], targets, weights)
     rows, dxs = flat(xs), ctx.empty(xs.shape)
     logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
@@ -82,6 +85,7 @@ def with_linear(
 
 def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: Array) -> float:
     """Return the summed weight of the targets that have the largest logit."""
+    check_rows(ys.shape[:-1], targets, weights)
     logits = flat(np.ascontiguousarray(ys))
     found: float = kernels.correct(logits, targets.reshape(-1), weights.reshape(-1))
     return found

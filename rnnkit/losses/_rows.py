@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnkit.types import Array
+from rnnkit.types import Array, Shape
 
 
 def row_weights(ys: Array, targets: Array, weights: Array) -> Array:
@@ -18,6 +18,15 @@ def row_weights(ys: Array, targets: Array, weights: Array) -> Array:
 def given_as_labels(ys: Array, targets: Array) -> bool:
     """Tell whether the targets are ids (T, B), or else values (T, B, F)."""
     return targets.ndim < ys.ndim
+
+
+def check_rows(rows: Shape, targets: Array, weights: Array) -> None:
+    """Raise ValueError unless labels and weights have the shape (T, B) of the rows."""
+    if not targets.shape == weights.shape == rows:
+        raise ValueError(
+            f"expected labels and weights of the shape {rows}, "
+            f"received {targets.shape} and {weights.shape}"
+        )
 
 
 def weighted_sum(weights: Array, losses: Array) -> float:

@@ -18,7 +18,7 @@ def by_numpy(
     """Return (total, weight, backward) for logits (T, B, V)."""
     width, dtype = ys.shape[-1], ys.dtype
     ws = row_weights(ys, targets, weights)
-    wanted = _Wanted(ys, targets, smoothing)
+    wanted = _Wanted(ys, targets, ws, smoothing)
     scratch = ctx.empty(ys.shape, dtype)
     ps = scratch.reshape(-1, width)
     # An overflow to -inf has the right exp, 0; inf - inf is the NaN that a caller looks for.
@@ -43,9 +43,11 @@ def by_numpy(
 class _Wanted:
     """The target distributions q of all rows, labels never spelled out; `mass` is sum_v q_v."""
 
-    def __init__(self, ys: Array, targets: Array, smoothing: float) -> None:
+    def __init__(self, ys: Array, targets: Array, ws: Array, smoothing: float) -> None:
         self.labelled = given_as_labels(ys, targets)
         self.targets = targets.reshape(-1, *targets.shape[2:])
+        if self.labelled:
+            self.targets = np.where(ws == 0, 0, self.targets)  # what weighs nothing may be any id
         self.rows = np.arange(len(self.targets))
         self.smoothing, self.keep = smoothing, 1.0 - smoothing
         self.mass = np.ones(len(self.targets))

@@ -140,5 +140,5 @@ class SoftmaxCrossEntropy(Loss):
         """Return the weights times those of the classes; an id of -1 weighs nothing anyway."""
         if self.class_weights is None or not ctx.train:
             return weights
-        found: Array = weights * np.array(self.class_weights, weights.dtype)[targets]
+        found: Array = weights * np.array(self.class_weights, weights.dtype)[np.maximum(targets, 0)]
         return found

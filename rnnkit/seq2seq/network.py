@@ -163,14 +163,14 @@ class Seq2Seq(Network):
         layers: Named | None = None,
     ) -> tuple[Array, States, DecoderBackward]:
         """Run a window `xs` of the decoder, or of some `layers` of it, from `states`."""
-        ctx = replace(ctx, valid=encoded.valid)
         after: States = {}
         backwards = []
         for name, layer in self.decoding if layers is None else layers:
             xs = self._joined(name, xs, encoded.last, ctx)
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
-            xs, state, backward = layer.scan(views, xs, own, None, ctx.at(name))
+            told = _told(layer, ctx.at(name), encoded.valid)
+            xs, state, backward = layer.scan(views, xs, own, None, told)
             backwards.append((name, layer, backward))
             if name in states:
                 after[name] = state
@@ -241,11 +241,12 @@ class Seq2Seq(Network):
             memory, after[visit.name] = visit.done()
         begin = self._bridged(after, streams, ctx.dtype)
         last = after[self.pairs[-1][0]][0]
-        xs, ctx = batch.inputs, replace(ctx, valid=source.valid)
+        xs = batch.inputs
         for name, layer in self.decoding:
             views = with_memory(layer, params[name], memory)
             xs = self._joined(name, xs, last, ctx)
-            visit = Visit(name, layer, views, xs, begin.get(name, ()), None, ctx.at(name))
+            told = _told(layer, ctx.at(name), source.valid)
+            visit = Visit(name, layer, views, xs, begin.get(name, ()), None, told)
             yield visit
             xs, _ = visit.done()
 
@@ -281,6 +282,11 @@ class Seq2Seq(Network):
             before |= backward(dys, zero_states(after), grads, slope)[1]
         encoder_backward(slope._replace(states=before), grads)
         return total, weight, {}
+
+
+def _told(layer: Layer, ctx: Context, valid: Array) -> Context:
+    """Return the context of a decoder's layer; one that reads the source is told its steps."""
+    return replace(ctx, valid=valid) if layer.reads_memory else ctx
 
 
 def last_output(encoder: Network) -> Signal:

@@ -98,6 +98,7 @@ class Training:
 
     def _step(self, batch: Batch) -> Update:
         network, store, train = self.network, self.store, self.spec.train
+        batch.check(train.streams)
         store.grad.fill(0)
         window = self.window(batch)
         total, weight, states = self._learn(window)
