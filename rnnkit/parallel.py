@@ -32,8 +32,8 @@ MEMORY_BOUND = 8.0
 class _Claim:
     """The threads that the BLAS had before `ours`, and how many are in it; one for the process.
 
-    So is the number that the BLAS has. Whoever comes first sets it, and gives it back: OpenBLAS does
-    not heed another thread than the one that loaded it.
+    So is the number that the BLAS has. Whoever comes first sets it, and gives it back: OpenBLAS
+    does not heed another thread than the main one.
     """
 
     count: int = 0
