@@ -52,6 +52,8 @@ def train(
     evaluated. Raises the errors of `rnnkit run`.
     """
     run, registry = RunDir(Path(out)), Registry()
+    if max_steps is not None and max_steps < 0:
+        raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
     given = None if root is None else Path(root)
     options = Options(data_root=given, limits=Limits(max_steps), reporter=reporter or Silent())
     if run.holds_run():

@@ -88,8 +88,9 @@ def parse_block(group: str, value: object, context: Mapping[str, Any] | None) ->
         raise PydanticCustomError("block_type", "expected a type name")
     if context is None or "catalog" not in context:
         raise PydanticCustomError("block", 'validate with context={{"catalog": Registry()}}')
+    catalog: Catalog = context["catalog"]
     try:
-        cls = context["catalog"].find(group, name)
+        cls = catalog.find(group, name)
     except Exception as error:
         problem = getattr(error, "problems", None)
         if not problem:

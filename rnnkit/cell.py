@@ -37,6 +37,8 @@ class Cell(Layer):
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run the sequence without resets."""
+        if type(self).scan is Layer.scan:
+            raise NotImplementedError(f"{type(self).__name__}.scan")
         return self.scan(params, xs, state, None, ctx)
 
 
@@ -118,6 +120,10 @@ class GatedCell(Cell):
             WhT = np.ascontiguousarray(Wh.T)
             for t in range(steps - 1, -1, -1):
                 dzx, dzh, dstate = backwards[t]((dstate[0] + dys[t], *dstate[1:]), grads)
+                if not dzx.shape == dzh.shape == gated[1:]:
+                    raise ValueError(
+                        f"mix gave dzx {dzx.shape}, dzh {dzh.shape}: expected {gated[1:]} of both"
+                    )
                 dzxs[t] = dzx
                 if dzh is not dzx:
                     dzhs = ctx.empty(gated) if dzhs is None else dzhs

@@ -94,8 +94,11 @@ class Model:
     def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
         """Return `length` more tokens as text; the options are those of `Sampling`.
 
-        Raises DataError for a prompt with a token that the model does not know.
+        Raises DataError for a prompt with a token that the model does not know, and ValueError for
+        a length below 0.
         """
+        if length < 0:
+            raise ValueError(f"length: expected at least 0, received {length}")
         sampling = Sampling.model_validate(options)
         steps = islice(self.stream(prompt, 1, sampling), length)
         return self.continuation(prompt, [int(ids[0]) for ids in steps])

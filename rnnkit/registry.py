@@ -8,9 +8,12 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
+import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from importlib import metadata
+
+from pydantic_core import PydanticUndefined
 
 from rnnkit.block import Block
 from rnnkit.dataset import Dataset
@@ -72,7 +75,9 @@ def load(plugin: Plugin) -> type[Block]:
     point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
     try:
         # What a plugin prints while it is imported is no result of the command.
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+            # Pydantic's word for what is refused below, with what to do about it.
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
             found = point.load()
     except (Exception, SystemExit) as error:
         reason = (str(error).splitlines() or [""])[0]
@@ -90,8 +95,24 @@ def _check(plugin: Plugin, found: object) -> None:
     contract = GROUPS[plugin.group]
     if not (inspect.isclass(found) and issubclass(found, contract)):
         problem = f"is no subclass of rnnkit's {contract.__name__}, but {printable(repr(found))}"
-    elif (declared := found.model_fields["type"].default) != plugin.name:
+    elif (declared := found.model_fields["type"].default) is PydanticUndefined:
+        problem = f'declares no type (type: Literal["{plugin.name}"] = "{plugin.name}")'
+    elif declared != plugin.name:
         problem = f"declares the type {printable(str(declared))!r} under the name {plugin.name!r}"
+    elif hidden := _hidden(found):
+        problem = f"has the field {hidden!r}, which hides what a base class calls so "
+        problem += "(a constant is a ClassVar; a field needs another name)"
+    elif not isinstance(found.version, int) or found.version < 1:
+        problem = f"has the version {found.version!r}, no whole number from 1"
     else:
         return
     raise PluginError.of("PLUGIN_API", f"{plugin} {problem} (tell its author)")
+
+
+def _hidden(found: type[Block]) -> str | None:
+    """Return a field that stands where a base class has a method or a constant."""
+    for base in found.__mro__[1:]:
+        for name in found.model_fields:
+            if name in vars(base) and name not in getattr(base, "model_fields", {}):
+                return name
+    return None

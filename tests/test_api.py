@@ -198,6 +198,13 @@ def test_streams_that_begin_somewhere_go_on_as_many(tiny_run: Path) -> None:
             next(model.stream("ab", count, Sampling(), three))
 
 
+def test_counts_below_nothing_are_refused(tiny_run: Path, path: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="length: expected at least 0, received -1"):
+        rnnkit.load(tiny_run).sample(length=-1)
+    with pytest.raises(ValueError, match="max_steps: expected at least 0, received -1"):
+        rnnkit.train(rnnkit.load_spec(path), tmp_path / "run", max_steps=-1)
+
+
 def test_score(tiny_run: Path) -> None:
     model = rnnkit.load(tiny_run)
     ids, logs = model.score("abc")

@@ -89,6 +89,15 @@ def test_a_broken_plugin_is_named(site: Path, tmp_path: Path, module: str, said:
     done("check", spec_with(tmp_path, "lstm"))
 
 
+def test_an_odd_name_that_is_installed_says_what_is_wrong_with_it(
+    site: Path, tmp_path: Path
+) -> None:
+    install(site, "import rnnkit_odd_missing", name="My-Cell")
+    ran = command("check", spec_with(tmp_path, "My-Cell"))
+    assert ran.code == 4 and "[PLUGIN_IMPORT] model.layers[1]" in ran.err
+    assert "No module named" in ran.err and "did you mean" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("module", "said", "code"),
     [

@@ -13,6 +13,7 @@ import pytest
 from correct_layers import Delay, PlainDropout, PlainLSTM, Square
 from planted_bugs import EIGHT, MORE, Bug
 
+from rnnkit.cell import Cell
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
 from rnnkit.layer import Layer
@@ -22,6 +23,7 @@ from rnnkit.testing.compare import Close, Equal, Slope
 from rnnkit.testing.gradients import slope
 from rnnkit.testing.sequences import in_pieces, in_two
 from rnnkit.testing.window import Window, run
+from rnnkit.types import Array, Backward, Params, State
 
 SOURCE = Path(correct_layers.__file__).read_text()
 
@@ -75,6 +77,28 @@ def test_a_failure_has_the_check_both_numbers_and_a_hint(plant: Callable[[Bug], 
     )
     assert "numeric " in first
     assert second.startswith("  usually: a term missing in backward")
+
+
+def test_what_was_raised_is_told_with_its_place_and_no_guess() -> None:
+    class Raises(PlainDropout):
+        def forward(
+            self, params: Params, xs: Array, state: State, ctx: Context
+        ) -> tuple[Array, State, Backward]:
+            raise RuntimeError("no libfoo")
+
+    with pytest.raises(ConformanceError) as caught:
+        check_layer(Raises())
+    said = str(caught.value)
+    assert "raised RuntimeError: no libfoo" in said and "usually" not in said
+    assert f"({__file__}, line " in said
+
+
+def test_a_cell_without_forward_and_scan_says_so() -> None:
+    class Nothing(Cell):
+        type: str = "nothing"
+
+    with pytest.raises(NotImplementedError, match="Nothing.scan"):
+        Nothing(units=2).forward({}, np.zeros((1, 1, 1)), (np.zeros((1, 2)),), Context())
 
 
 def test_a_skip_needs_a_reason_and_a_known_name() -> None:

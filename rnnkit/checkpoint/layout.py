@@ -9,7 +9,6 @@ Source: safetensors' rule that the arrays cover disjoint parts of the file.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 
 from rnnkit.checkpoint.seal import HEADER_SIZE
 from rnnkit.errors import CheckpointError, printable
-from rnnkit.types import Array
+from rnnkit.types import STORED_NAME, Array
 
 FORMAT = "rnnkit"
 SCHEMA = 1
@@ -28,8 +27,6 @@ MAX_DEPTH = 8
 MAX_OBJECTS = 4096
 MAX_RANK = 8
 DTYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def check_name(name: str, where: object) -> None:
     if len(parts) > MAX_DEPTH:
         message = f"expected at most {MAX_DEPTH} levels, received {len(parts)}"
         raise structure_error(where, "depth", name, message)
-    if not all(map(_NAME.fullmatch, parts)):
+    if not all(map(STORED_NAME.fullmatch, parts)):
         message = "expected names of 1 to 128 letters, digits, '_', '.' and '-'"
         raise structure_error(where, "name", name, message)
 

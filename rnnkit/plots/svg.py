@@ -62,8 +62,8 @@ def svg(panels: Sequence[Panel]) -> bytes:
 
 
 def _draw(axes: Any, panel: Panel) -> None:
-    for index, curve in enumerate(panel.curves):
-        axes.plot(curve.xs, curve.ys, label=curve.name, **_style(panel, curve, index))
+    for curve in panel.curves:
+        axes.plot(curve.xs, curve.ys, label=curve.name, **_style(curve))
     if panel.log:
         _log_scale(axes)
     axes.set_title(panel.title, fontsize="medium", loc="left")
@@ -82,7 +82,7 @@ def _log_scale(axes: Any) -> None:
     axes.yaxis.set_minor_formatter(LogFormatter())
 
 
-def _style(panel: Panel, curve: Curve, index: int) -> dict[str, Any]:
+def _style(curve: Curve) -> dict[str, Any]:
     """Return colour by group, dashes where a colour comes again, marks for points."""
     colour = COLOURS[curve.group % len(COLOURS)]
     line = DASHES[curve.group // len(COLOURS) % len(DASHES)]

@@ -100,7 +100,8 @@ class Translator:
 
     def _plugin(self, path: Path, node: Node, context: ErrorDetails) -> None:
         name = self.draft.get(path)
-        if TYPE_NAME.fullmatch(name):
+        # An odd name may be installed all the same, and say what is wrong with it.
+        if TYPE_NAME.fullmatch(name) or context["code"] != "PLUGIN_NOT_FOUND":
             self.draft.report(path, context["code"], context["message"])
         else:
             names = self._installed(node)

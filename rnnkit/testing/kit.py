@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -185,12 +187,19 @@ def _apply(check: Check, subject: Subject) -> int:
     except (ConformanceError, Skipped):
         raise
     except Exception as error:
-        problem = f"raised {type(error).__name__}: {error}"
-        raise ConformanceError(subject.layer.type, check.name, problem, check.usually) from error
+        problem = f"raised {type(error).__name__}: {error}{_place(error, subject.layer)}"
+        raise ConformanceError(subject.layer.type, check.name, problem, "") from error
     if not made:
         problem = "compared nothing and gave no reason"
         raise ConformanceError(subject.layer.type, check.name, problem, "a mistake in the kit")
     return made
+
+
+def _place(error: Exception, layer: Layer) -> str:
+    """Return where in the layer's own file an exception passed last, if it did."""
+    own = sys.modules[type(layer).__module__].__dict__.get("__file__")
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+    return f" ({own}, line {lines[-1]})" if own and lines else ""
 
 
 def _refuse_unfounded(layer: Layer, excuses: Mapping[str, str]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 
 class ConformanceError(AssertionError):
-    """A layer breaks the rule that `check` names; `detail` has the numbers."""
+    """A layer breaks the rule that `check` names; `detail` has the numbers, or the exception."""
 
     def __init__(self, layer: str, check: str, detail: str, usually: str) -> None:
-        super().__init__(f"{layer} fails the check {check!r}: {detail}\n  usually: {usually}")
+        hint = f"\n  usually: {usually}" if usually else ""
+        super().__init__(f"{layer} fails the check {check!r}: {detail}{hint}")
         self.layer = layer
         self.check = check
         self.detail = detail

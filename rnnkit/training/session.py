@@ -9,7 +9,7 @@ import numpy as np
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.snapshot import Snapshot, match
 from rnnkit.dataset import Source
-from rnnkit.errors import SpecError
+from rnnkit.errors import DataError, SpecError
 from rnnkit.evaluate import metric_names
 from rnnkit.network import Network
 from rnnkit.numerics import Numerics
@@ -71,8 +71,13 @@ class Session:
             self._check_best()
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)
-        first = next(self.source.batches("train", layout, None))
-        try_plugins(self.network, self.registry, training.store.values, first)
+        first = next(self.source.batches("train", layout, None), None)
+        if first is None:
+            message = f"the data gave none of the {windows} windows that it promised"
+            raise DataError.of("DATA_WINDOWS", f"{message} (tell the author of the dataset)")
+        first.check(layout.streams)
+        params = training.store.values
+        try_plugins(self.spec, self.network, self.registry, params, windows, first)
         return training
 
     def _check_best(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
-from rnnkit.errors import DivergedError
+from rnnkit.errors import DivergedError, PluginError
 from rnnkit.network import Network, States, copied
 from rnnkit.parallel import MEMORY_BOUND, divided, ours
 from rnnkit.params import ParamStore
@@ -89,7 +89,14 @@ class Training:
         if train.schedule is None:
             return train.optimizer.lr
         moment = self.progress.moment(self.windows, train.epochs)
-        return train.optimizer.lr * train.schedule.factor(moment, self.progress.schedule)
+        factor = float(train.schedule.factor(moment, self.progress.schedule))
+        if not 0 <= factor < math.inf:
+            raise PluginError.of(
+                "PLUGIN_CONTRACT",
+                f"schedule {train.schedule.type}, step {self.progress.step + 1}: expected a finite "
+                f"factor not below 0, received {factor} (tell its author)",
+            )
+        return train.optimizer.lr * factor
 
     def step(self, batch: Batch) -> Update:
         """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
@@ -102,6 +109,7 @@ class Training:
         store.grad.fill(0)
         window = self.window(batch)
         total, weight, states = self._learn(window)
+        total, weight = float(total), float(weight)  # a plugin may give NumPy's
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
         norm = scale * global_norm(store.grad)
