@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.context import Context
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
 from rnnkit.parallel import run, shares
 from rnnkit.products import Product, add_rows, multiply, multiply_all
@@ -148,11 +148,11 @@ def _indicated(xs: Array) -> Array:
     A product with such a row is a row of the matrix.
     """
     ids = np.empty(xs.shape[0] * xs.shape[1], np.int32)
-    rows: Any = compiled("rows")
+    rows: Any = kernel_module("rows")
     return ids if rows.indicated(flat(xs), ids) else ids[:0]
 
 
 def _compiled(kernel: Kernel) -> tuple[Any, Any]:
-    product, sequence = compiled("product"), compiled("sequence")
+    product, sequence = kernel_module("product"), kernel_module("sequence")
     assert product and sequence, "a kernel is only given where kernels are on"
     return sequence.loops(kernel), product.pack

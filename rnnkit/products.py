@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.parallel import MEMORY_BOUND, WORTH, divided, run, shares, threads
 from rnnkit.types import Array
 
@@ -60,7 +60,7 @@ def multiply_all(*products: Product) -> None:
 
 def add_rows(table: Array, ids: Array, rows: Array) -> None:
     """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
-    if kernels := compiled("rows"):
+    if kernels := kernel_module("rows"):
         add = partial(kernels.add_rows, table, ids, rows)
         divided(rows.shape[1], MEMORY_BOUND * rows.size, add)
         return

@@ -10,7 +10,7 @@ import pytest
 
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.kernels.jit import available
 from rnnkit.layer import Layer
 from rnnkit.layers.affine import Affine
@@ -80,7 +80,7 @@ def test_equal_to_layer_and_loss_apart(
     total, weight, grad = learned(case(last, loss, dtype, vocabulary), dtype)
     monkeypatch.setattr(Affine, "linear", lambda self, arrays: Layer.linear(self, arrays))
     monkeypatch.setattr(Affine, "forward", apart)
-    monkeypatch.setattr("rnnkit.losses.softmax_cross_entropy.compiled", lambda module: None)
+    monkeypatch.setattr("rnnkit.losses.softmax_cross_entropy.kernel_module", lambda module: None)
     wanted, wanted_weight, wanted_grad = learned(case(last, loss, dtype, vocabulary), dtype)
     assert type(total) is float and type(weight) is float
     assert total == pytest.approx(wanted, rel=tolerance)
@@ -173,7 +173,7 @@ def test_a_target_outside_is_an_error() -> None:
 
 @kernels_only
 def test_exp_is_close_over_its_whole_range() -> None:
-    kernels = compiled("softmax")
+    kernels = kernel_module("softmax")
     assert kernels
     xs = np.linspace(-110, 0, 200_001, dtype=np.float32)
     rows = np.stack([np.zeros_like(xs), xs], axis=1)

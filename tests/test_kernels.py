@@ -81,7 +81,7 @@ def test_equal_to_mix(
     window = Window(cell, dtype, resets, indicators)
     fused = window.run()
     monkeypatch.setattr(type(cell), "kernel", lambda self: None, raising=False)
-    monkeypatch.setattr(gru_reset_before, "compiled", lambda name: None)
+    monkeypatch.setattr(gru_reset_before, "kernel_module", lambda name: None)
     plain = window.run()
     for name, value in plain.items():
         assert fused[name].dtype == value.dtype == np.dtype(dtype), name
@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     nowhere.write_text("a file where the cache directory should be")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
-        "import numpy as np; from rnnkit.kernels.choice import cell_kernel;"
+        "import numpy as np; from rnnkit.kernels.chosen import cell_kernel;"
         "from rnnkit.kernels.kernel import Window;"
         "k = cell_kernel('rnn_tanh'); a = np.ones((2, 1, 3), np.float32);"
         "k.forward(Window(a, a, (), (a,)), 0, 0, 1, 0, 1); print(a[1, 0, 0])"
@@ -227,7 +227,7 @@ def test_layer_norm_equals_numpy(
     assert np.isnan(run()[0][1, 2]).all()
     xs[1, 2, 3] = 0
     compiled = run()
-    monkeypatch.setattr(layer_norm, "compiled", lambda name: None)
+    monkeypatch.setattr(layer_norm, "kernel_module", lambda name: None)
     for found, wanted in zip(compiled, run(), strict=True):
         assert found.dtype == wanted.dtype == np.dtype(dtype)
         np.testing.assert_allclose(

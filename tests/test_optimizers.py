@@ -173,14 +173,14 @@ def test_kernels_equal_numpy(
 ) -> None:
     start = np.random.default_rng(6).standard_normal(1000).astype(dtype)
     found = trained(optimizer, start, slice(0, 700), 10)
-    monkeypatch.setattr(_blocks, "compiled", lambda module: None)
+    monkeypatch.setattr(_blocks, "kernel_module", lambda module: None)
     expected = trained(optimizer, start, slice(0, 700), 10)
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_pieces_change_no_bit(optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_blocks, "compiled", lambda module: None)
+    monkeypatch.setattr(_blocks, "kernel_module", lambda module: None)
     start = np.random.default_rng(5).standard_normal(1000).astype(np.float32)
     whole = trained(optimizer, start, slice(0, 700), 5)
     monkeypatch.setattr(_blocks, "BLOCK", 64)

@@ -13,7 +13,7 @@ from rnnkit.cells.lstm import LSTM
 from rnnkit.cells.rnn import RNN
 from rnnkit.context import Context
 from rnnkit.dataset import Batch
-from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.chosen import cell_kernel
 from rnnkit.kernels.jit import available
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.layer import Layer

@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.cell import GatedCell, sigmoid
 from rnnkit.context import Context
 from rnnkit.initializers import Zeros
-from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.chosen import cell_kernel
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.params import Declaration, ParamSpec

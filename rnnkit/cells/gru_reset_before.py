@@ -12,7 +12,7 @@ from rnnkit.cell import StepCell, sigmoid
 from rnnkit.cells import _compiled_reset_before
 from rnnkit.context import Context
 from rnnkit.initializers import Glorot, Orthogonal, Zeros
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.params import Declaration, ParamSpec
 from rnnkit.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State, StepBackward
@@ -42,7 +42,7 @@ class GRUResetBefore(StepCell):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run all steps, by compiled loops where there are any."""
-        kernels = compiled("gru_reset_before") if stands_for(self, "scan", "step") else None
+        kernels = kernel_module("gru_reset_before") if stands_for(self, "scan", "step") else None
         if kernels:
             (initial,) = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
             return _compiled_reset_before.scan(kernels, params, xs, state, initial, resets, ctx)

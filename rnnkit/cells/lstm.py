@@ -11,7 +11,7 @@ from pydantic import Field
 from rnnkit.cell import GatedCell, sigmoid
 from rnnkit.context import Context
 from rnnkit.initializers import GateValues
-from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.chosen import cell_kernel
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.params import Declaration, ParamSpec

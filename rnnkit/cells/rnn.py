@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnkit.cell import GatedCell
 from rnnkit.context import Context
-from rnnkit.kernels.choice import cell_kernel
+from rnnkit.kernels.chosen import cell_kernel
 from rnnkit.kernels.kernel import Kernel
 from rnnkit.kernels.sample_plan import Steps, cell
 from rnnkit.types import Array, Grads, MixBackward, Params, State

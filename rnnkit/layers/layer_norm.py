@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.context import Context
 from rnnkit.initializers import Constant, Zeros
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.layer import Layer
 from rnnkit.optimizer import Epsilon
 from rnnkit.params import Declaration, ParamSpec
@@ -43,7 +43,7 @@ class LayerNorm(Layer):
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Normalize each step of xs (T, B, F)."""
-        if kernels := compiled("layer_norm"):
+        if kernels := kernel_module("layer_norm"):
             ys, slope = _by_kernels(kernels, params, xs, self.epsilon, ctx)
             return ys, state, lambda dys, dstate, grads: (slope(dys, grads), dstate)
         centred = xs - xs.mean(axis=2, keepdims=True)

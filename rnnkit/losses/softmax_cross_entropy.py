@@ -12,7 +12,7 @@ from pydantic import Field
 from rnnkit.block import Rate
 from rnnkit.context import Context
 from rnnkit.errors import ShapeError
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.loss import Loss
 from rnnkit.losses._compiled_softmax import by_kernels, correct_by_kernels, with_linear
 from rnnkit.losses._rows import given_as_labels
@@ -76,7 +76,7 @@ class SoftmaxCrossEntropy(Loss):
         that is not finite, unless its target weighs nothing.
         """
         smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
-        kernels = compiled("softmax")
+        kernels = kernel_module("softmax")
         if kernels and given_as_labels(ys, targets):
             return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
         return by_numpy(ys, targets, weights, smoothing, ctx)
@@ -96,7 +96,7 @@ class SoftmaxCrossEntropy(Loss):
 
         None where targets are distributions, or kernels are off.
         """
-        kernels = compiled("softmax")
+        kernels = kernel_module("softmax")
         if not kernels or not given_as_labels(xs, targets):
             return None
         smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
@@ -104,7 +104,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
         """Return the weighted number of targets that have the largest logit."""
-        kernels = compiled("softmax")
+        kernels = kernel_module("softmax")
         if kernels and given_as_labels(ys, targets):
             return {"accuracy": correct_by_kernels(kernels, ys, targets, weights)}
         chosen, wanted = self.decisions(ys, targets)

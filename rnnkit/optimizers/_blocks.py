@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from rnnkit.kernels.choice import compiled
+from rnnkit.kernels.chosen import kernel_module
 from rnnkit.parallel import MEMORY_BOUND, divided
 from rnnkit.types import Array
 
@@ -36,7 +36,7 @@ def by_kernel(
 
     Returns False, with nothing done, where kernels are off.
     """
-    kernels = compiled("optimizers")
+    kernels = kernel_module("optimizers")
     if kernels is None:
         return False
     kernel = getattr(kernels, name)

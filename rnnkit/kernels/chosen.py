@@ -26,6 +26,6 @@ def cell_kernel(name: str) -> Kernel | None:
 
 
 @cache
-def compiled(module: str) -> ModuleType | None:
+def kernel_module(module: str) -> ModuleType | None:
     """Return a module of kernels beside this one; None where kernels are off."""
     return import_module(f"rnnkit.kernels.{module}") if available() else None
