@@ -53,6 +53,17 @@ def installed() -> tuple[Plugin, ...]:
     return tuple(sorted(found))
 
 
+def misplaced() -> list[str]:
+    """Return a sentence for each entry point in a group that sounds like one of rnnkit's."""
+    return [
+        f"{point.name!r} of {point.dist.name if point.dist else 'an unknown distribution'} is in "
+        f"{group}, which rnnkit does not read (its groups: {', '.join(KINDS)})"
+        for group in sorted(metadata.entry_points().groups)
+        if group.startswith("rnnkit.") and group not in KINDS
+        for point in metadata.entry_points(group=group)
+    ]
+
+
 def clashes(plugins: Sequence[Plugin]) -> list[tuple[str, str]]:
     """Return the code and a sentence for each name that more than one distribution offers."""
     offers: dict[tuple[str, str], list[Plugin]] = {}

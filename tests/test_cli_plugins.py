@@ -155,6 +155,20 @@ def test_a_clash_fails_a_check(site: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ran.code == 4 and ran.err.startswith("[PLUGIN_AMBIGUOUS] layer 'stub' is offered by")
 
 
+def test_a_group_that_rnnkit_does_not_read_fails_a_check(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, cell(), group="rnnkit.layer")
+    only_the_stub_is_checked(monkeypatch)
+    assert "rnnkit.layer," not in done("plugins").out
+    ran = command("plugins", "--check")
+    assert ran.code == 4
+    assert ran.err.startswith(
+        "[PLUGIN_GROUP] 'stub' of rnnkit-odd is in rnnkit.layer, which rnnkit does not read "
+        "(its groups: rnnkit.layers, rnnkit.losses, "
+    )
+
+
 def test_a_name_of_rnnkit_itself(site: Path, tmp_path: Path) -> None:
     install(site, cell("lstm"), name="lstm")
     ran = command("check", spec_with(tmp_path, "lstm"))

@@ -211,7 +211,7 @@ def test_slots_follow_the_options() -> None:
         (SGD, {"lr": 0.1, "momentum": 1.0}, "less than 1"),
         (SGD, {"lr": 0.1, "nesterov": True}, '"nesterov" needs a "momentum" above 0'),
         (Adam, {"lr": 0.1, "betas": (0.9, 1.0)}, "less than 1"),
-        (Adam, {"lr": 0.1, "epsilon": 0.0}, "greater than 0"),
+        (Adam, {"lr": 0.1, "epsilon": 1e-46}, "greater than or equal to 0.0000"),
         (AdamW, {"lr": 0.1, "weight_decay": -0.1}, "greater than or equal to 0"),
         (RMSProp, {"lr": 0.1, "alpha": 1.5}, "less than 1"),
         (Adagrad, {}, "Field required"),

@@ -9,7 +9,7 @@ import click
 
 from rnnkit.cli.common import emit, table, verb
 from rnnkit.errors import PluginError, Problem, printable
-from rnnkit.installed import Plugin, clashes, installed
+from rnnkit.installed import Plugin, clashes, installed, misplaced
 
 CHILD = """
 import sys
@@ -37,6 +37,7 @@ def command(check: bool, as_json: bool, verbose: bool) -> None:
             row.append(problems[plugin].message if plugin in problems else "ok")
     head = ["kind", "type", "distribution", "version"] + ["check"] * check
     shared = [Problem("", code, text) for code, text in clashes(plugins)]
+    shared += [Problem("", "PLUGIN_GROUP", text) for text in misplaced()] if check else []
     sentences = [problem.message for problem in shared]
     listed = [dict(zip(head, row, strict=True)) for row in rows]
     result = {"plugins": listed, "clashes": sentences}
