@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -57,7 +58,12 @@ class Block(Record):
 
 def stands_for(block: Block, short: str, *methods: str) -> bool:
     """Tell whether the method `short` still does what `methods` do: no subclass changed those."""
-    own = [vars(each) for each in type(block).__mro__]
+    return _stands_for(type(block), short, methods)
+
+
+@cache
+def _stands_for(kind: type[Block], short: str, methods: tuple[str, ...]) -> bool:
+    own = [vars(each) for each in kind.__mro__]
 
     def defined(name: str) -> int:
         return next(place for place, names in enumerate(own) if name in names)

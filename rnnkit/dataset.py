@@ -58,14 +58,15 @@ class Batch(NamedTuple):
 
     def check(self, streams: int) -> None:
         """Raise DataError unless all arrays are of one window of so many streams."""
-        window = len(self.weights), streams
-        found = {"inputs": self.inputs, "targets": self.targets, "weights": self.weights}
-        found |= {"resets": self.resets}
-        found |= {} if self.valid is None else {"valid": self.valid}
-        shapes = {name: array.shape for name, array in found.items()}
-        if window[0] and all(shape[:2] == window for shape in shapes.values()):
+        inputs, targets, window = self.inputs.shape, self.targets.shape, self.weights.shape
+        same = window == self.resets.shape == inputs[:2] == targets[:2]
+        same = same and (self.valid is None or self.valid.shape == window)
+        if same and len(window) == 2 and window[0] and window[1] == streams:
             return
-        received = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        names = "inputs", "targets", "weights", "resets", "valid"
+        arrays = self.inputs, self.targets, self.weights, self.resets, self.valid
+        found = zip(names, arrays, strict=True)
+        received = ", ".join(f"{name} {array.shape}" for name, array in found if array is not None)
         raise DataError.of(
             "DATA_BATCH",
             f"a window of the dataset has {received}: expected (T, {streams}) of each, and one T "
