@@ -99,6 +99,12 @@ class RunDir:
         found = [(STEP_FILE.fullmatch(p.name), p) for p in self.checkpoints.iterdir()]
         return sorted((int(match[1]), p) for match, p in found if match)
 
+    def files(self) -> list[Path]:
+        """Return the files that a run may hold, there or not."""
+        names = ("spec.original.json", "run.json", "run.lock")
+        named = [self.spec, self.best, self.metrics, self.times, *(self.path / n for n in names)]
+        return [*named, *(path for _, path in self.step_files())]
+
     def save(self, step: int, image: Buffer, keep: int) -> Path:
         """Write a checkpoint and, once it is on the disk, remove all but the newest `keep`."""
         path = self.step_file(step)

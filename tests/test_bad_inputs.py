@@ -53,13 +53,19 @@ ODD = {
         lambda path: path.write_bytes(b"abc" * 30 + "€".encode()[:2]),
         "[DATA_ENCODING] byte 0xe2 at offset 90 is not UTF-8: unexpected end of data",
     ),
-    "fifo": (os.mkfifo, "[DATA_NOT_REGULAR] expected a regular file, received p"),
-    "folder": (lambda path: path.mkdir(), "[DATA_NOT_REGULAR] expected a regular file, received d"),
+    "fifo": (os.mkfifo, "[DATA_NOT_REGULAR] expected a regular file, received a FIFO"),
+    "folder": (
+        lambda path: path.mkdir(),
+        "[DATA_NOT_REGULAR] expected a regular file, received a folder; give the path of a file",
+    ),
     "/proc": (
         lambda path: path.symlink_to("/proc/self/environ"),
         "[DATA_NOT_REGULAR] expected the 0 bytes of a regular file",
     ),
-    "a device": (lambda path: path.symlink_to("/dev/zero"), "[DATA_NOT_REGULAR]"),
+    "a device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "[DATA_NOT_REGULAR] expected a regular file, received a device",
+    ),
     "short": (
         lambda path: path.write_text("abcde" * 4),
         "the valid split [DATA_TOO_SHORT] 4 tokens, but 12 streams of windows of 4 need at least",

@@ -7,16 +7,18 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from rnnkit.cli.paths import OUTPUT as OUTPUT
+from rnnkit.cli.paths import PATH as PATH
+from rnnkit.cli.paths import Verb
 from rnnkit.errors import DataError, RnnkitError
 
 F = TypeVar("F", bound=Callable[..., object])
 
-PATH = click.Path(path_type=Path)
+
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -28,7 +30,7 @@ def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
         json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
         verbose = click.option("-v", "--verbose", is_flag=True, help="Show where an error arose.")
         names = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, context_settings=names)(json_option(verbose(function)))
+        return click.command(name, Verb, context_settings=names)(json_option(verbose(function)))
 
     return decorate
 
@@ -83,7 +85,7 @@ def carrying(function: F) -> F:
     """Add the options of a verb whose states go on from a file, and to one."""
     options = (
         click.option("--state-in", type=PATH, help="Go on from the states in this file."),
-        click.option("--state-out", type=PATH, help="Write the states at the end to this file."),
+        click.option("--state-out", type=OUTPUT, help="Write the states at the end to this file."),
     )
     for option in reversed(options):
         function = option(function)
