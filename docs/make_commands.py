@@ -21,9 +21,9 @@ shows where in the code an error arose; and `--help`. A verb that takes a checkp
 directory too, and then its best model, else its newest. A reader that closes the pipe early, such
 as `head`, ends a command quietly.
 
-`--out` and `--state-out` replace a file whole or not at all, through a symbolic link the file behind
-it; a FIFO or a device such as /dev/stdout is written to as it is. What cannot be written, or is a
-file that the command reads, is refused before the work begins.
+`--out` and `--state-out` replace a file whole or not at all, through a symbolic link the file
+behind it; a FIFO or a device such as /dev/stdout is written to as it is. What cannot be written, or
+is a file that the command reads, is refused before the work begins.
 """
 
 EXITS = """## Exit codes

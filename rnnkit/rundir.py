@@ -6,12 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import CheckpointError, RefusedError, StorageError
-from rnnkit.storage import Buffer, read_regular, sweep_temporary, write_atomic
+from rnnkit.errors import CheckpointError, RefusedError
+from rnnkit.storage import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
 TEMPORARY = re.compile(r"\..+\.tmp")
@@ -65,10 +66,16 @@ class RunDir:
         return self.spec.is_file()
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is here but what a start that was killed may leave."""
+        """Tell whether nothing is here but what a start that was killed may leave.
+
+        Raises StorageError for what is no folder.
+        """
         if not self.path.exists():
             return True
-        names = {p.name for p in self.path.iterdir()}
+        try:
+            names = {p.name for p in self.path.iterdir()}
+        except OSError as error:
+            raise storage_error(self.path, "cannot read the folder", error) from error
         return all(n in BEFORE_SPEC or TEMPORARY.fullmatch(n) for n in names) and not (
             self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
         )
@@ -141,7 +148,8 @@ class RunDir:
 
     def note(self, **facts: object) -> None:
         """Change entries of run.json."""
-        text = json.dumps({**self.facts(), **facts}, indent=1, sort_keys=True, ensure_ascii=False)
+        # In ASCII, half a character in the name of a folder is written as it is read.
+        text = json.dumps({**self.facts(), **facts}, indent=1, sort_keys=True)
         write_atomic(self.path / "run.json", (text + "\n").encode())
 
 
@@ -162,7 +170,7 @@ class Journal:
                 file.write(line.encode())
                 file.flush()
             except OSError as error:
-                raise _io_error(Path(file.name), error) from error
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
 
     def flush(self) -> None:
         """Bring the lines to the disk; a checkpoint that counts them is written after that."""
@@ -170,12 +178,13 @@ class Journal:
             try:
                 os.fsync(file.fileno())
             except OSError as error:
-                raise _io_error(Path(file.name), error) from error
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files:
-            file.close()
+            with suppress(OSError):  # every line was flushed, or its error was raised
+                file.close()
 
 
 def make_private(folder: Path) -> None:
@@ -183,7 +192,7 @@ def make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _io_error(folder, error) from error
+        raise storage_error(folder, "cannot make the folder", error) from error
 
 
 def _cut(path: Path, lines: int, strict: bool) -> None:
@@ -200,12 +209,6 @@ def _cut(path: Path, lines: int, strict: bool) -> None:
     whole = b"".join(line + b"\n" for line in kept)
     if whole != data:
         write_atomic(path, whole)
-
-
-def _io_error(path: Path, error: OSError) -> StorageError:
-    return StorageError.of(
-        "IO_ERROR", f"{error.strerror or error} (free some space or check the disk)", path
-    )
 
 
 def data_root(path: Path, given: Path | None = None) -> Path:

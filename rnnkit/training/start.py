@@ -56,19 +56,29 @@ class Outcome:
 
 
 def start(
-    spec: Spec, original: bytes, folder: Path, root: Path, registry: Registry, o: Options
+    spec: Spec,
+    original: bytes,
+    folder: Path,
+    root: Path,
+    registry: Registry,
+    o: Options,
+    ready: Callable[[], None] | None = None,
 ) -> Outcome:
     """Train a spec in a new run directory; `root` is where its relative paths start.
 
-    `original` is the spec as it was given, kept beside the resolved one.
+    `original` is the spec as it was given, kept beside the resolved one. `ready` is called once
+    nothing but the folder may be wrong, and may clear it.
 
     Raises RefusedError where the folder holds something, and every other error of the run.
     """
     run = RunDir(folder)
-    check_free(run)
+    if ready is None:
+        check_free(run)
     with watched(o.tell, o.exact, folder):
         session = _session(spec, spec.data.open(root), run, registry, o)
         training = session.started()
+    if ready is not None:
+        ready()
     make_private(folder)
     with RunLock(folder) as lock:
         check_free(run)
