@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import CheckpointError, RefusedError
+from rnnkit.errors import CheckpointError, printable
 from rnnkit.storage import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
 TEMPORARY = re.compile(r"\..+\.tmp")
 BEFORE_SPEC = ("run.lock", "run.json", "spec.original.json", "checkpoints")
 JSON_LIMIT = 64 * 2**20
+KINDS: Mapping[str, tuple[type, str]] = {
+    "data_root": (str, "text"),
+    "data_sha256": (str, "text"),
+    "resumes": (list, "a list"),
+}
+"""What run.json is read for."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +146,16 @@ class RunDir:
             return {}
         try:
             facts = json.loads(read_regular(path, JSON_LIMIT, CheckpointError, "RUN"))
-        except ValueError as error:
-            raise CheckpointError.of("RUN_FACTS", f"is no JSON: {error}", path) from error
+        except (ValueError, RecursionError) as error:
+            message = f"is no JSON: {error} (bring it back)"
+            raise CheckpointError.of("RUN_FACTS", message, path) from error
         if not isinstance(facts, dict):
             raise CheckpointError.of("RUN_FACTS", "is no JSON object (bring it back)", path)
+        for name, (kind, words) in KINDS.items():
+            if not isinstance(facts.get(name, kind()), kind):
+                received = printable(json.dumps(facts[name]))
+                message = f"{name}: expected {words}, received {received} (bring it back)"
+                raise CheckpointError.of("RUN_FACTS", message, path)
         return facts
 
     def note(self, **facts: object) -> None:
@@ -159,7 +171,7 @@ class Journal:
     def __init__(self, run: RunDir, lines: int) -> None:
         self._files = []
         for path in (run.metrics, run.times):
-            _cut(path, lines, strict=path == run.metrics)
+            _cut(path, lines)
             self._files.append(open(path, "ab"))
 
     def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> None:
@@ -195,17 +207,15 @@ def make_private(folder: Path) -> None:
         raise storage_error(folder, "cannot make the folder", error) from error
 
 
-def _cut(path: Path, lines: int, strict: bool) -> None:
-    """Keep the first lines of a file; a torn or missing line of the metrics is refused."""
+def whole_lines(path: Path) -> int:
+    """Return how many lines of a file have an end; 0 where there is no file."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _cut(path: Path, lines: int) -> None:
+    """Keep the first lines of a file, as many as there are whole."""
     data = path.read_bytes() if path.exists() else b""
     kept = data.split(b"\n")[:-1][:lines]
-    if strict and len(kept) < lines:
-        raise RefusedError.of(
-            "RUN_METRICS",
-            f"holds {len(kept)} lines, but the checkpoint was saved after {lines} "
-            "(bring the file back, or resume from an older checkpoint)",
-            path,
-        )
     whole = b"".join(line + b"\n" for line in kept)
     if whole != data:
         write_atomic(path, whole)
