@@ -43,8 +43,8 @@ allowed, or `--exact` cannot be had |
 | 9 | a threshold was missed |
 | 10 | more memory than the budget, or `--max-time` reached (after a save) |
 | 74 | disk full, or another error of reading or writing |
-| 130, 143 | stopped by SIGINT or SIGTERM, after a valid checkpoint where there was something to \
-save |
+| 129, 130, 143 | stopped by SIGHUP (unless nohup ignores it), SIGINT or SIGTERM, after a valid \
+checkpoint where there was something to save |
 
 Every error is one line, `where [CODE] what was received (what to do)`, and in a spec
 `file:line:column` is where. A command that finds several says how many.

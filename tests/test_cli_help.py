@@ -65,6 +65,7 @@ def test_a_verb_file_for_each_verb() -> None:
         "__main__",
         "common",
         "paths",
+        "streams",
         "picture",
         "reporter",
         "training",

@@ -146,13 +146,27 @@ def test_a_signal_before_the_first_step_leaves_a_run_to_go_on_with(tmp_path: Pat
     assert newest(run).meta.progress.step <= 1
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(n) for n in SIGNALS]
     with catching_signals() as request:
         assert request.number == 0
         os.kill(os.getpid(), signal.SIGTERM)
         assert request.number == signal.SIGTERM
-        # Whichever comes second is no longer caught.
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+        # Whichever comes second is no longer caught; a terminal that closes may say so twice.
+        assert [signal.getsignal(n) for n in SIGNALS] == [*[signal.SIG_DFL] * 2, signal.SIG_IGN]
+    assert [signal.getsignal(n) for n in SIGNALS] == before
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with catching_signals() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.number == 0
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -131,6 +131,14 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
+class Stopped(BaseException):
+    """A signal that ends a verb as Ctrl-C does: what is open is put in order on the way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class Shown(Exception):
     """An error that stdout already has, in one object with the result that it came with."""
 
