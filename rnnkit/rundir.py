@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import CheckpointError, printable
+from rnnkit.errors import CheckpointError, DataError, printable
 from rnnkit.storage import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
@@ -107,10 +107,7 @@ class RunDir:
 
     def step_files(self) -> list[tuple[int, Path]]:
         """Return the step files, oldest first."""
-        if not self.checkpoints.is_dir():
-            return []
-        found = [(STEP_FILE.fullmatch(p.name), p) for p in self.checkpoints.iterdir()]
-        return sorted((int(match[1]), p) for match, p in found if match)
+        return step_files(self.checkpoints)
 
     def files(self) -> list[Path]:
         """Return the files that a run may hold, there or not."""
@@ -199,6 +196,14 @@ class Journal:
                 file.close()
 
 
+def step_files(folder: Path) -> list[tuple[int, Path]]:
+    """Return the step files in a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [(STEP_FILE.fullmatch(p.name), p) for p in folder.iterdir()]
+    return sorted((int(match[1]), p) for match, p in found if match)
+
+
 def make_private(folder: Path) -> None:
     """Make a folder that only its owner can read; raises StorageError."""
     try:
@@ -231,3 +236,18 @@ def data_root(path: Path, given: Path | None = None) -> Path:
         if given is None and (folder / "run.json").is_file():
             return Path(str(RunDir(folder).facts().get("data_root", ".")))
     return given or Path(".")
+
+
+@contextmanager
+def looked_for(root: Path) -> Iterator[None]:
+    """Name the option that says where data is, in the DataError of a file that is not there."""
+    try:
+        yield
+    except DataError as error:
+        advice = f"; relative paths start at {root}, or where --data-root says"
+        raise DataError(
+            *(
+                replace(p, message=p.message + advice) if p.code == "DATA_NOT_FOUND" else p
+                for p in error.problems
+            )
+        ) from error

@@ -113,6 +113,9 @@ def test_7_diverged(tmp_path: Path) -> None:
     ran = run("run", write(tmp_path, value), "--out", out)
     told(ran, 7, "[NUM_NONFINITE_", "] step ", " is not finite (a lower learning rate or a lower")
     (crash,) = (out / "crash").iterdir()
+    go_on = f"rnnkit resume {out} -s train.optimizer.lr=1000"
+    told(ran, 7, f"{out} [", f"usually helps); the state before it is {crash}; go on with: {go_on}")
+    done(*go_on.replace("=1000", "=0.1").split()[1:])
     step = load_snapshot(crash).meta.progress.step
     assert f"] step {step + 1}: " in ran.stderr
 

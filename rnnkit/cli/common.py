@@ -14,12 +14,15 @@ import click
 from rnnkit.cli.paths import OUTPUT as OUTPUT
 from rnnkit.cli.paths import PATH as PATH
 from rnnkit.cli.paths import Verb
-from rnnkit.errors import DataError, RnnkitError
+from rnnkit.errors import DataError, RnnkitError, printable
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LARGEST = 1e18
+"""Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
+MAX_THREADS = 1024
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -35,8 +38,8 @@ def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
     return decorate
 
 
-def running(function: F) -> F:
-    """Add the options that run and resume share."""
+def running(start: str) -> Callable[[F], F]:
+    """Add the options that run and resume share; relative data paths begin at `start`."""
     options = (
         click.option(
             "-s",
@@ -48,7 +51,7 @@ def running(function: F) -> F:
         click.option(
             "--data-root",
             type=PATH,
-            help="Where relative data paths start (default: the spec's folder).",
+            help=f"Where relative data paths start (default: {start}).",
         ),
         click.option(
             "--max-steps",
@@ -67,7 +70,7 @@ def running(function: F) -> F:
         ),
         click.option(
             "--threads",
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, MAX_THREADS),
             help="Threads of matrix products (default: BLAS decides).",
         ),
         click.option(
@@ -76,9 +79,13 @@ def running(function: F) -> F:
             help="Refuse to go on where bits would differ from the checkpoint's.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def carrying(function: F) -> F:
@@ -108,9 +115,10 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
 
     def convert(text: str) -> float:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
-        if not match or match[2] not in units or not float(match[1]):
-            raise click.BadParameter(f"expected {form}, received {text!r}")
-        return float(match[1]) * units[match[2]]
+        value = float(match[1]) * units.get(match[2], 0) if match else 0.0
+        if not 0 < value < LARGEST:
+            raise click.BadParameter(f"expected {form}, received {printable(repr(text))}")
+        return value
 
     convert.__name__ = name  # the help shows it
     return convert

@@ -30,7 +30,7 @@ from rnnkit.storage import storage_error
     help="auto: continue --out if it holds this run; must: only continue.",
 )
 @click.option("--force", is_flag=True, help="Move the run that --out holds aside.")
-@running
+@running("the spec's folder")
 def command(
     spec: Path,
     out: Path | None,

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM, SIGHUP: the first asks a run to stop after the step, the next ends it at once."""
+"""SIGINT, SIGTERM, SIGHUP: the first asks a run to stop after the step, the next kills it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from rnnkit.memory import default_budget, memory
 from rnnkit.numerics import fingerprint
 from rnnkit.progress import Progress
 from rnnkit.registry import Registry
-from rnnkit.rundir import Journal, RunDir, make_private, whole_lines
+from rnnkit.rundir import Journal, RunDir, looked_for, make_private, whole_lines
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, changes, check_changes
@@ -191,8 +191,8 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
     resolved, network = build(spec.fitted(source), source.inputs, source.targets)
-    budget = o.max_memory or default_budget()
-    memory(resolved, network, source, budget).check(budget)
+    budget = default_budget() if o.max_memory is None else o.max_memory
+    memory(resolved, network, source, budget).check(budget, run.path)
     return Session(run, registry, source, resolved, network, fingerprint())
 
 
@@ -201,7 +201,8 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
     facts, snapshot = run.facts(), found.snapshot
     root = o.data_root or Path(str(facts.get("data_root", ".")))
     try:
-        source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
+        with looked_for(root):
+            source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
     except DataError as error:
         if error.problems[0].code != "DATA_UNKNOWN_TOKEN":
             raise
