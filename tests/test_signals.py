@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -170,3 +172,33 @@ def test_what_nohup_ignores_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+# A terminal belongs to a session: the process makes it its own before it becomes the command.
+OWN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, sys.argv[1:])
+"""
+
+
+def test_a_terminal_that_closes_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
+    rarely = {"log": 50, "save": 10**6, "evaluate": None}
+    path, run = write_spec(tmp_path, small_spec(epochs=10**6, every=rarely)), tmp_path / "run"
+    line = [sys.executable, "-m", "rnnkit.cli", "run", str(path), "--out", str(run)]
+    outside, inside = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", OWN, *line],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env={**os.environ, **ONE_THREAD, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(inside)
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
+        assert os.read(outside, 4096)
+    os.close(outside)
+    assert running.wait(60) == 129
+    assert newest(run).meta.progress.step >= 50
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"

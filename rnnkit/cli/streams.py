@@ -18,7 +18,8 @@ def opened() -> None:
             os.fstat(number)
         except OSError:
             _to_nowhere(number)
-        stream = open(number, "w" if number else "r", closefd=False)
+        mode = "w" if number else "r"
+        stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
