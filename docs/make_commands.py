@@ -18,8 +18,12 @@ Results go to stdout and everything else to stderr. Every verb takes `--json`, w
 object and nothing else to stdout, also where the command fails:
 `{"error": {"exit": 3, "problems": [{"where": ..., "code": ..., "message": ...}]}}`; `-v`, which
 shows where in the code an error arose; and `--help`. A verb that takes a checkpoint takes a run
-directory too, and then its best model, else its newest. A reader that closes the pipe early, such
-as `head`, ends a command quietly.
+directory too, and then its best model, else its newest, and of its folder `checkpoints` the newest.
+A reader that closes the pipe early, such as `head`, ends a command quietly.
+
+`--out` and `--state-out` replace a file whole or not at all, through a symbolic link the file
+behind it; a FIFO or a device such as /dev/stdout is written to as it is. What cannot be written, or
+is a file that the command reads, is refused before the work begins.
 """
 
 EXITS = """## Exit codes
@@ -32,15 +36,16 @@ EXITS = """## Exit codes
 | 3 | spec invalid, or missing |
 | 4 | plugin missing, broken or clashing, when that is all that is wrong |
 | 5 | data missing, undecodable or too small |
-| 6 | checkpoint missing, corrupt, not finite or incompatible |
+| 6 | checkpoint missing, also where a verb that reads one is given no run; corrupt, not finite or \
+incompatible |
 | 7 | training diverged; the state before it is in `crash/` |
-| 8 | refused: the run directory is in use or holds another run, a change on resume that is not \
-allowed, or `--exact` cannot be had |
+| 8 | refused: there is no run to resume or plot, the run directory is in use or holds another \
+run, a change on resume that is not allowed, or `--exact` cannot be had |
 | 9 | a threshold was missed |
 | 10 | more memory than the budget, or `--max-time` reached (after a save) |
 | 74 | disk full, or another error of reading or writing |
-| 130, 143 | stopped by SIGINT or SIGTERM, after a valid checkpoint where there was something to \
-save |
+| 129, 130, 143 | stopped by SIGHUP (unless nohup ignores it), SIGINT or SIGTERM, after a valid \
+checkpoint where there was something to save |
 
 Every error is one line, `where [CODE] what was received (what to do)`, and in a spec
 `file:line:column` is where. A command that finds several says how many.

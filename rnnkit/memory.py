@@ -49,7 +49,7 @@ class Memory:
         known = {**vars(self), "window": self.window or 0}
         return ", ".join(f"{name} {human(size)}" for name, size in known.items() if size)
 
-    def check(self, budget: int) -> None:
+    def check(self, budget: int, where: object = "") -> None:
         """Raise ResourceError where it is more than the budget in bytes."""
         if self.total > budget:
             raise ResourceError.of(
@@ -57,6 +57,7 @@ class Memory:
                 f"training needs {human(self.total)} ({self.in_words()}), the budget is "
                 f"{human(budget)} (fewer units, streams or steps in a window, "
                 '"recompute" for a long one, or --max-memory)',
+                where,
             )
 
 

@@ -24,7 +24,7 @@ from rnnkit.metric import MetricName
 from rnnkit.network import Network, States
 from rnnkit.params import ParamStore
 from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir, data_root
+from rnnkit.rundir import RunDir, data_root, looked_for, step_files
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
 from rnnkit.tokenizer import Tokenizer, Vocabulary
@@ -217,7 +217,8 @@ class Model:
 
     def open_data(self, root: Path) -> Source:
         """Open the data that the spec names, encoded with the model's vocabulary."""
-        return self.spec.data.open(root, self.vocabulary)
+        with looked_for(root):
+            return self.spec.data.open(root, self.vocabulary)
 
     def text(self) -> tuple[Tokenizer, Vocabulary]:
         """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""
@@ -301,13 +302,13 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
 
 
 def checkpoint_of(path: Path) -> Path:
-    """Return the file itself, or what a verb takes of a run directory: best.h5, else the newest."""
+    """Return the file itself; of a run best.h5, else the newest; of its checkpoints the newest."""
     if not path.is_dir():
         return path
     run = RunDir(path)
     if run.best.exists():
         return run.best
-    files = run.step_files()
+    files = run.step_files() or step_files(path)
     if not files:
         raise CheckpointError.of("CKPT_NOT_FOUND", "holds no checkpoint", path)
     return files[-1][1]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import CheckpointError, RefusedError, StorageError
-from rnnkit.storage import Buffer, read_regular, sweep_temporary, write_atomic
+from rnnkit.errors import CheckpointError, DataError, printable
+from rnnkit.storage import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
 TEMPORARY = re.compile(r"\..+\.tmp")
 BEFORE_SPEC = ("run.lock", "run.json", "spec.original.json", "checkpoints")
 JSON_LIMIT = 64 * 2**20
+KINDS: Mapping[str, tuple[type, str]] = {
+    "data_root": (str, "text"),
+    "data_sha256": (str, "text"),
+    "resumes": (list, "a list"),
+}
+"""What run.json is read for."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,16 @@ class RunDir:
         return self.spec.is_file()
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is here but what a start that was killed may leave."""
+        """Tell whether nothing is here but what a start that was killed may leave.
+
+        Raises StorageError for what is no folder.
+        """
         if not self.path.exists():
             return True
-        names = {p.name for p in self.path.iterdir()}
+        try:
+            names = {p.name for p in self.path.iterdir()}
+        except OSError as error:
+            raise storage_error(self.path, "cannot read the folder", error) from error
         return all(n in BEFORE_SPEC or TEMPORARY.fullmatch(n) for n in names) and not (
             self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
         )
@@ -94,10 +107,13 @@ class RunDir:
 
     def step_files(self) -> list[tuple[int, Path]]:
         """Return the step files, oldest first."""
-        if not self.checkpoints.is_dir():
-            return []
-        found = [(STEP_FILE.fullmatch(p.name), p) for p in self.checkpoints.iterdir()]
-        return sorted((int(match[1]), p) for match, p in found if match)
+        return step_files(self.checkpoints)
+
+    def files(self) -> list[Path]:
+        """Return the files that a run may hold, there or not."""
+        names = ("spec.original.json", "run.json", "run.lock")
+        named = [self.spec, self.best, self.metrics, self.times, *(self.path / n for n in names)]
+        return [*named, *(path for _, path in self.step_files())]
 
     def save(self, step: int, image: Buffer, keep: int) -> Path:
         """Write a checkpoint and, once it is on the disk, remove all but the newest `keep`."""
@@ -127,15 +143,22 @@ class RunDir:
             return {}
         try:
             facts = json.loads(read_regular(path, JSON_LIMIT, CheckpointError, "RUN"))
-        except ValueError as error:
-            raise CheckpointError.of("RUN_FACTS", f"is no JSON: {error}", path) from error
+        except (ValueError, RecursionError) as error:
+            message = f"is no JSON: {error} (bring it back)"
+            raise CheckpointError.of("RUN_FACTS", message, path) from error
         if not isinstance(facts, dict):
             raise CheckpointError.of("RUN_FACTS", "is no JSON object (bring it back)", path)
+        for name, (kind, words) in KINDS.items():
+            if not isinstance(facts.get(name, kind()), kind):
+                received = printable(json.dumps(facts[name]))
+                message = f"{name}: expected {words}, received {received} (bring it back)"
+                raise CheckpointError.of("RUN_FACTS", message, path)
         return facts
 
     def note(self, **facts: object) -> None:
         """Change entries of run.json."""
-        text = json.dumps({**self.facts(), **facts}, indent=1, sort_keys=True, ensure_ascii=False)
+        # In ASCII, half a character in the name of a folder is written as it is read.
+        text = json.dumps({**self.facts(), **facts}, indent=1, sort_keys=True)
         write_atomic(self.path / "run.json", (text + "\n").encode())
 
 
@@ -145,7 +168,7 @@ class Journal:
     def __init__(self, run: RunDir, lines: int) -> None:
         self._files = []
         for path in (run.metrics, run.times):
-            _cut(path, lines, strict=path == run.metrics)
+            _cut(path, lines)
             self._files.append(open(path, "ab"))
 
     def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> None:
@@ -156,7 +179,7 @@ class Journal:
                 file.write(line.encode())
                 file.flush()
             except OSError as error:
-                raise _io_error(Path(file.name), error) from error
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
 
     def flush(self) -> None:
         """Bring the lines to the disk; a checkpoint that counts them is written after that."""
@@ -164,12 +187,21 @@ class Journal:
             try:
                 os.fsync(file.fileno())
             except OSError as error:
-                raise _io_error(Path(file.name), error) from error
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files:
-            file.close()
+            with suppress(OSError):  # every line was flushed, or its error was raised
+                file.close()
+
+
+def step_files(folder: Path) -> list[tuple[int, Path]]:
+    """Return the step files in a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [(STEP_FILE.fullmatch(p.name), p) for p in folder.iterdir()]
+    return sorted((int(match[1]), p) for match, p in found if match)
 
 
 def make_private(folder: Path) -> None:
@@ -177,29 +209,21 @@ def make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _io_error(folder, error) from error
+        raise storage_error(folder, "cannot make the folder", error) from error
 
 
-def _cut(path: Path, lines: int, strict: bool) -> None:
-    """Keep the first lines of a file; a torn or missing line of the metrics is refused."""
+def whole_lines(path: Path) -> int:
+    """Return how many lines of a file have an end; 0 where there is no file."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _cut(path: Path, lines: int) -> None:
+    """Keep the first lines of a file, as many as there are whole."""
     data = path.read_bytes() if path.exists() else b""
     kept = data.split(b"\n")[:-1][:lines]
-    if strict and len(kept) < lines:
-        raise RefusedError.of(
-            "RUN_METRICS",
-            f"holds {len(kept)} lines, but the checkpoint was saved after {lines} "
-            "(bring the file back, or resume from an older checkpoint)",
-            path,
-        )
     whole = b"".join(line + b"\n" for line in kept)
     if whole != data:
         write_atomic(path, whole)
-
-
-def _io_error(path: Path, error: OSError) -> StorageError:
-    return StorageError.of(
-        "IO_ERROR", f"{error.strerror or error} (free some space or check the disk)", path
-    )
 
 
 def data_root(path: Path, given: Path | None = None) -> Path:
@@ -212,3 +236,18 @@ def data_root(path: Path, given: Path | None = None) -> Path:
         if given is None and (folder / "run.json").is_file():
             return Path(str(RunDir(folder).facts().get("data_root", ".")))
     return given or Path(".")
+
+
+@contextmanager
+def looked_for(root: Path) -> Iterator[None]:
+    """Name the option that says where data is, in the DataError of a file that is not there."""
+    try:
+        yield
+    except DataError as error:
+        advice = f"; relative paths start at {root}, or where --data-root says"
+        raise DataError(
+            *(
+                replace(p, message=p.message + advice) if p.code == "DATA_NOT_FOUND" else p
+                for p in error.problems
+            )
+        ) from error

@@ -44,6 +44,7 @@ _CODES = {
     errno.EACCES: ("IO_PERMISSION", "give yourself the right to write to this folder"),
     errno.EPERM: ("IO_PERMISSION", "give yourself the right to write to this folder"),
     errno.EROFS: ("IO_READ_ONLY", "mount it for writing, or choose another folder"),
+    errno.ENOTDIR: ("IO_ERROR", "a part of this path is a file, not a folder: choose another path"),
 }
 
 
@@ -98,8 +99,8 @@ def read_regular(path: Path, limit: int, error: type[RnnkitError], prefix: str) 
         with _opened(path) as fd:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
-                kind = stat.filemode(info.st_mode)
-                raise refused("NOT_REGULAR", f"expected a regular file, received {kind}")
+                received = f"expected a regular file, received {kind_of(info.st_mode)}"
+                raise refused("NOT_REGULAR", f"{received}; give the path of a file")
             if info.st_size > limit:
                 sizes = f"expected at most {limit:,} bytes, received {info.st_size:,}"
                 raise refused("TOO_LARGE", sizes)
@@ -188,14 +189,19 @@ def _try_replace(folder: int, name: str, data: memoryview) -> None:
 def _write_new(folder: int, name: str, data: memoryview) -> None:
     fd = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
     try:
-        while len(data):
-            written = os.write(fd, data)
-            if written == 0:
-                raise OSError(errno.EIO, "the disk accepts no more bytes")
-            data = data[written:]
+        write_all(fd, data)
         _flush(fd)
     finally:
         os.close(fd)
+
+
+def write_all(fd: int, data: memoryview) -> None:
+    """Write all of the bytes to a descriptor; raises OSError."""
+    while len(data):
+        written = os.write(fd, data)
+        if written == 0:
+            raise OSError(errno.EIO, "the disk accepts no more bytes")
+        data = data[written:]
 
 
 def _flush(fd: int) -> None:
@@ -219,15 +225,34 @@ def _confirm(folder: int, path: Path) -> None:
 
 
 def _save_error(path: Path, size: int, error: OSError) -> StorageError:
+    return storage_error(path, f"cannot save {size:,} bytes", error, "; the previous file is kept")
+
+
+def storage_error(path: Path, what: str, error: Exception, then: str = "") -> StorageError:
+    """Return the error of a user for one of the system: what failed, why, and what to do."""
     code, advice = _explain(error)
-    message = f"cannot save {size:,} bytes: {_text(error)}; the previous file is kept; {advice}"
-    return StorageError.of(code, message, path)
+    return StorageError.of(code, f"{what}: {_text(error)}{then}; {advice}", path)
 
 
-def _explain(error: OSError) -> tuple[str, str]:
-    return _CODES.get(error.errno or 0, ("IO_ERROR", "check the disk and the path"))
+def kind_of(mode: int) -> str:
+    """Return what st_mode says of a file in words."""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), stat.filemode(mode))
 
 
-def _text(error: OSError) -> str:
+def _explain(error: Exception) -> tuple[str, str]:
+    number = error.errno if isinstance(error, OSError) else None
+    return _CODES.get(number or 0, ("IO_ERROR", "check the disk and the path"))
+
+
+def _text(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
     name = errno.errorcode.get(error.errno or 0, "no errno")
     return f"{error.strerror or error} ({name})"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -53,13 +55,19 @@ ODD = {
         lambda path: path.write_bytes(b"abc" * 30 + "€".encode()[:2]),
         "[DATA_ENCODING] byte 0xe2 at offset 90 is not UTF-8: unexpected end of data",
     ),
-    "fifo": (os.mkfifo, "[DATA_NOT_REGULAR] expected a regular file, received p"),
-    "folder": (lambda path: path.mkdir(), "[DATA_NOT_REGULAR] expected a regular file, received d"),
+    "fifo": (os.mkfifo, "[DATA_NOT_REGULAR] expected a regular file, received a FIFO"),
+    "folder": (
+        lambda path: path.mkdir(),
+        "[DATA_NOT_REGULAR] expected a regular file, received a folder; give the path of a file",
+    ),
     "/proc": (
         lambda path: path.symlink_to("/proc/self/environ"),
         "[DATA_NOT_REGULAR] expected the 0 bytes of a regular file",
     ),
-    "a device": (lambda path: path.symlink_to("/dev/zero"), "[DATA_NOT_REGULAR]"),
+    "a device": (
+        lambda path: path.symlink_to("/dev/zero"),
+        "[DATA_NOT_REGULAR] expected a regular file, received a device",
+    ),
     "short": (
         lambda path: path.write_text("abcde" * 4),
         "the valid split [DATA_TOO_SHORT] 4 tokens, but 12 streams of windows of 4 need at least",
@@ -395,13 +403,24 @@ def test_a_journal_that_cannot_grow(run: Path) -> None:
     metrics.write_bytes(kept + b'{"torn')
     done("resume", run, "--max-steps", 4)
     assert metrics.read_bytes().startswith(kept) and b"torn" not in metrics.read_bytes()
-    metrics.write_bytes(kept.split(b"\n")[0])
-    told(command("resume", run), 8, f"{metrics} [RUN_METRICS] holds 0 lines, but the checkpoint")
 
 
-def test_run_json_that_is_none(run: Path) -> None:
-    (run / "run.json").write_text("{")
-    told(command("resume", run), 6, f"{run}/run.json [RUN_FACTS] is no JSON")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no JSON: Expecting property name"),
+        ("[" * 100_000, "is no JSON: maximum recursion depth"),
+        ("[]", "is no JSON object (bring it back)"),
+        ('{"resumes": 5}', "resumes: expected a list, received 5 (bring it back)"),
+        ('{"data_root": [1]}', "data_root: expected text, received [1] (bring it back)"),
+        ("{}", "has no data_sha256, so the data cannot be told from other data (bring it back)"),
+    ],
+)
+def test_run_json_that_is_none(run: Path, text: str, said: str) -> None:
+    root = json.dumps(json.loads((run / "run.json").read_text())["data_root"])
+    shutil.rmtree(run / "checkpoints")
+    (run / "run.json").write_text(text if text != "{}" else f'{{"data_root": {root}}}')
+    told(command("resume", run), 6, f"{run}/run.json [RUN_FACTS] {said}")
 
 
 def test_vocabulary_and_widths_disagree(file: Path) -> None:

@@ -265,3 +265,12 @@ def test_score_of_bytes(byte_run: Path, tmp_path: Path) -> None:
     first, second = scored(byte_run, tmp_path / "t")
     assert (first["text"], first["tokens"]) == ("a\ufffd", 2)
     assert (second["text"], second["tokens"]) == ("é", 2)
+
+
+def test_the_folder_of_checkpoints_is_its_newest(tiny_run: Path, tmp_path: Path) -> None:
+    newest = sorted((tiny_run / "checkpoints").iterdir())[-1]
+    ran = done("eval", tiny_run / "checkpoints", "--json")
+    assert json.loads(ran.out)["checkpoint"] == str(newest)
+    assert ran.out == done("eval", newest, "--json").out
+    empty = command("eval", tmp_path)
+    assert empty.code == 6 and f"{tmp_path} [CKPT_NOT_FOUND] holds no checkpoint" in empty.err

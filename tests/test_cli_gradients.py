@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,17 @@ def test_a_missing_split(word_run: Path) -> None:
 def test_the_norms_of_a_trained_model_are_finite_numbers(tiny_run: Path) -> None:
     for layer in shown(tiny_run)["layers"]:
         assert np.isfinite(layer["norms"]).all() and min(layer["norms"]) > 0
+
+
+def test_a_checkpoint_is_known_by_its_start(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copyfile(tiny_run / "best.h5", tmp_path / "model")
+    ran = done("gradients", tmp_path / "model", "--random", "--json")
+    known = done("gradients", tiny_run / "best.h5", "--random", "--json")
+    assert json.loads(ran.out)["layers"] == json.loads(known.out)["layers"]
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    for name, said in (("fifo", "[SPEC_NOT_REGULAR]"), ("fifo.h5", "[CKPT_NOT_REGULAR]")):
+        os.mkfifo(tmp_path / name)
+        ran = command("gradients", tmp_path / name)
+        assert f"{tmp_path}/{name} {said} expected a regular file, received a FIFO" in ran.err

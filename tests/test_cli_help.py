@@ -64,6 +64,8 @@ def test_a_verb_file_for_each_verb() -> None:
         "__init__",
         "__main__",
         "common",
+        "paths",
+        "streams",
         "picture",
         "reporter",
         "training",

@@ -104,7 +104,10 @@ def test_the_data_root(spec: Path, tmp_path: Path) -> None:
     done("run", spec, "--out", run, "--data-root", elsewhere, "--max-steps", "2")
     done("resume", run, "--max-steps", "3")
     (elsewhere / "text.txt").rename(tmp_path / "text.txt")
-    assert command("resume", run).code == 5
+    said = f"no such file; check the path; relative paths start at {elsewhere}, or where"
+    for verb in ("resume", "eval"):
+        ran = command(verb, run)
+        assert ran.code == 5 and f"[DATA_NOT_FOUND] {said} --data-root says" in ran.err
     done("resume", run, "--data-root", tmp_path)
 
 
@@ -208,7 +211,24 @@ def test_a_budget_of_memory(spec: Path, tmp_path: Path) -> None:
     assert ran.code == 10
     assert "[MEM_BUDGET] training needs " in ran.err and "the budget is 2 KB" in ran.err
     assert not (tmp_path / "run").exists()
+    least = command("run", spec, "--out", tmp_path / "run", "--max-memory", "0.1B")
+    assert least.code == 10 and f"{tmp_path}/run [MEM_BUDGET]" in least.err
+    assert "the budget is 0 B" in least.err
     done("run", spec, "--out", tmp_path / "run", "--max-memory", "1 GB", "--max-steps", "1")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--max-memory", "9" * 400 + "GB", "expected a size such as 500MB or 4GB, received '999"),
+        ("--max-memory", "0B", "expected a size such as 500MB or 4GB, received '0B'"),
+        ("--max-time", "9" * 5000, "expected a time such as 90s, 30m or 2h, received '999"),
+        ("--threads", "9" * 20, "9" * 20 + " is not in the range 1<=x<=1024"),
+    ],
+)
+def test_numbers_beyond_everything(option: str, value: str, said: str, spec: Path) -> None:
+    ran = command("run", spec, "--out", spec.parent / "run", option, value)
+    assert ran.code == 2 and f"Invalid value for '{option}': {said}" in ran.err
 
 
 def test_a_huge_model_is_refused_before_anything_is_allocated(tmp_path: Path) -> None:
@@ -219,7 +239,8 @@ def test_a_huge_model_is_refused_before_anything_is_allocated(tmp_path: Path) ->
     for line in (["run", path, "--out", tmp_path / "run"], ["check", path, "--data"]):
         ran = command(*line)
         assert ran.code == 10
-        assert ran.err.splitlines()[-1].startswith("[MEM_BUDGET] training needs ")
+        where = path if line[0] == "check" else tmp_path / "run"
+        assert ran.err.splitlines()[-1].startswith(f"{where} [MEM_BUDGET] training needs ")
         assert "TB (parameters " in ran.err
         assert "Traceback" not in ran.err
     assert not (tmp_path / "run").exists()

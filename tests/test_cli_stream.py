@@ -119,13 +119,16 @@ def test_a_line_that_the_model_does_not_know(
     assert state.read_bytes() == (tmp_path / "t").read_bytes()
 
 
-def test_ctrl_c_keeps_what_was_answered(tiny_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_keeps_what_was_answered(
+    number: signal.Signals, tiny_run: Path, tmp_path: Path
+) -> None:
     state = tmp_path / "s"
     process = begun(tiny_run, "--state-out", state)
     assert say(process, b"abc\n")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert b"Traceback" not in errors
     assert load_states(state, load(tiny_run)).last.shape == (1,)
 

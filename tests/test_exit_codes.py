@@ -113,6 +113,9 @@ def test_7_diverged(tmp_path: Path) -> None:
     ran = run("run", write(tmp_path, value), "--out", out)
     told(ran, 7, "[NUM_NONFINITE_", "] step ", " is not finite (a lower learning rate or a lower")
     (crash,) = (out / "crash").iterdir()
+    go_on = f"rnnkit resume {out} -s train.optimizer.lr=1000"
+    told(ran, 7, f"{out} [", f"usually helps); the state before it is {crash}; go on with: {go_on}")
+    done(*go_on.replace("=1000", "=0.1").split()[1:])
     step = load_snapshot(crash).meta.progress.step
     assert f"] step {step + 1}: " in ran.stderr
 
@@ -160,8 +163,10 @@ def test_74_no_room(tmp_path: Path) -> None:
     assert run("resume", out, "--max-steps", 5).returncode == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_130_143_stopped_by_a_signal(tmp_path: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_129_130_143_stopped_by_a_signal(tmp_path: Path, number: signal.Signals, code: int) -> None:
     rarely = {"log": 1, "save": 10**6, "evaluate": None}
     path = write(tmp_path, plain_spec(epochs=10**6, every=rarely))
     out = tmp_path / "run"
@@ -187,7 +192,7 @@ def test_130_143_stopped_by_a_signal(tmp_path: Path, number: signal.Signals, cod
     ("error", "code", "said"),
     [
         (KeyboardInterrupt(), 130, ""),
-        (MemoryError("2 TB"), 10, "[MEM_ALLOC] not enough memory: 2 TB (fewer units, streams"),
+        (MemoryError("2 TB"), 10, "rnnkit sample [MEM_ALLOC] not enough memory: 2 TB (fewer"),
         (OSError(5, "Input/output error", "f.h5"), 74, "f.h5 [IO_ERROR] Input/output error (check"),
         (SystemExit(3), 1, "[INTERNAL] SystemExit: 3 (a bug in rnnkit or in a plugin; the same"),
         (ZeroDivisionError("x"), 1, "[INTERNAL] ZeroDivisionError: x (a bug in rnnkit or in a"),
@@ -212,4 +217,4 @@ def test_the_guide_has_every_code() -> None:
     page = (Path(__file__).parents[1] / "docs" / "guide" / "commands.md").read_text()
     listed = {int(n) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.M) for n in row.split(",")}
     classes = {kind.exit_code for kind in RnnkitError.__subclasses__()}
-    assert listed == classes | {0, 1, 2, 130, 143}
+    assert listed == classes | {0, 1, 2, 129, 130, 143}

@@ -418,16 +418,33 @@ def test_data_that_is_gone(tmp_path: Path) -> None:
 # What a kill or an accident leaves.
 
 
-def test_lines_that_are_missing_are_refused(half: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0, 1, None])
+def test_lines_that_are_lost_are_told(
+    half: Path, finished: Path, tmp_path: Path, kept: int | None
+) -> None:
     run = copy(half, tmp_path / "run")
-    whole = (run / "metrics.jsonl").read_bytes()
-    for torn in (b"", whole[:-5], whole.splitlines(keepends=True)[0]):
-        (run / "metrics.jsonl").write_bytes(torn)
-        ran = command("resume", run)
-        assert ran.code == 8 and "[RUN_METRICS]" in ran.err
-        assert (run / "metrics.jsonl").read_bytes() == torn
-    (run / "metrics.jsonl").unlink()
-    assert command("resume", run).code == 8
+    whole = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    wanted = newest(run).meta.progress.lines
+    assert wanted == len(whole) == 4
+    if kept is None:
+        (run / "metrics.jsonl").unlink()
+    else:
+        (run / "metrics.jsonl").write_bytes(b"".join(whole[:kept]) + whole[kept][:-5])
+    refused = command("resume", run, "--exact")
+    said = f"holds {kept or 0} whole lines, but the checkpoint was saved after 4 ("
+    assert refused.code == 8
+    assert (
+        f"metrics.jsonl [RUN_METRICS] --exact: {said}bring the file back, or go on" in refused.err
+    )
+    assert not json.loads((run / "run.json").read_text())["resumes"]
+    first = done("resume", run, "--max-steps", 7)
+    assert f"metrics.jsonl [RUN_METRICS] {said}it goes on without the lost ones; from" in first.err
+    again = done("resume", run)
+    assert "RUN_METRICS" not in again.err, "it is told once"
+    assert lines(run) == lines(finished)[: kept or 0] + lines(finished)[4:]
+    found, other = newest(run), newest(finished)
+    assert found.meta.progress.lines == len(lines(run)) < other.meta.progress.lines
+    assert all((found.arrays[name] == other.arrays[name]).all() for name in other.arrays)
 
 
 def test_lines_after_the_checkpoint_are_cut(half: Path, finished: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -146,13 +148,57 @@ def test_a_signal_before_the_first_step_leaves_a_run_to_go_on_with(tmp_path: Pat
     assert newest(run).meta.progress.step <= 1
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(n) for n in SIGNALS]
     with catching_signals() as request:
         assert request.number == 0
         os.kill(os.getpid(), signal.SIGTERM)
         assert request.number == signal.SIGTERM
-        # Whichever comes second is no longer caught.
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+        # Whichever comes second is no longer caught; a terminal that closes may say so twice.
+        assert [signal.getsignal(n) for n in SIGNALS] == [*[signal.SIG_DFL] * 2, signal.SIG_IGN]
+    assert [signal.getsignal(n) for n in SIGNALS] == before
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with catching_signals() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert request.number == 0
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+# A terminal belongs to a session: the process makes it its own before it becomes the command.
+OWN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, sys.argv[1:])
+"""
+
+
+def test_a_terminal_that_closes_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
+    rarely = {"log": 50, "save": 10**6, "evaluate": None}
+    path, run = write_spec(tmp_path, small_spec(epochs=10**6, every=rarely)), tmp_path / "run"
+    line = [sys.executable, "-m", "rnnkit.cli", "run", str(path), "--out", str(run)]
+    outside, inside = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-c", OWN, *line],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env={**os.environ, **ONE_THREAD, "TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(inside)
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").stat().st_size:
+        assert os.read(outside, 4096)
+    os.close(outside)
+    assert running.wait(60) == 129
+    assert newest(run).meta.progress.step >= 50
+    assert json.loads((run / "run.json").read_text())["status"] == "stopped"

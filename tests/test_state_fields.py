@@ -269,6 +269,9 @@ def test_every_fact_of_the_data_has_a_case() -> None:
 def test_another_digest_is_other_data(half: Path, tmp_path: Path) -> None:
     run = edited(half, tmp_path / "run", lambda meta: meta["data"].update(sha256="0" * 64))
     ran = command("resume", run)
+    assert ran.code == 6 and "[CKPT_OTHER_RUN] is not of this run: trained on data of" in ran.err
+    RunDir(run).note(data_sha256="0" * 64)
+    ran = command("resume", run)
     assert ran.code == 5 and "[DATA_CHANGED]" in ran.err
 
 

@@ -279,7 +279,7 @@ def test_states_that_are_not_finite(tiny_run: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tiny_run: Path, tmp_path: Path) -> None:
     ran = command("sample", tiny_run, "--length", 3, "--state-out", tmp_path / "no" / "s")
-    assert ran.code == 74 and "[IO_ERROR] cannot save" in ran.err
+    assert ran.code == 74 and "[IO_NO_FOLDER] there is no folder" in ran.err and not ran.out
 
 
 def test_a_failed_save_keeps_the_file_before(

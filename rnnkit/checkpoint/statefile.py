@@ -23,8 +23,8 @@ from pydantic import Field
 from rnnkit.block import Record
 from rnnkit.checkpoint.image import build_image, load_image
 from rnnkit.errors import CheckpointError, printable
+from rnnkit.outputs import write_output
 from rnnkit.spec.model import canonical_json
-from rnnkit.storage import write_atomic
 from rnnkit.types import Array
 
 BLOB = "states"
@@ -50,13 +50,13 @@ class StateFile:
 
 
 def save_state_file(path: Path, file: StateFile) -> None:
-    """Write the file whole or not at all, readable by its owner alone.
+    """Write the file whole or not at all, a new one readable by its owner alone.
 
     Raises StorageError, and CheckpointError (STATE_NONFINITE) for states that hold NaN or infinity.
     """
     _check_finite(file.arrays, "nothing was saved", path)
     blobs = {BLOB: canonical_json(file.meta.model_dump(mode="json"))}
-    write_atomic(path, build_image(file.arrays, blobs))
+    write_output(path, build_image(file.arrays, blobs))
 
 
 def load_state_file(path: Path) -> StateFile:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-import io
-import os
-import sys
-import traceback
-from dataclasses import dataclass
+try:
+    import errno
+    import importlib
+    import io
+    import os
+    import sys
+    import traceback
+    from contextlib import suppress
+    from dataclasses import dataclass
 
-import click
+    import click
 
-from rnnkit.cli.common import Shown, as_object, print_json, tell
-from rnnkit.errors import ResourceError, RnnkitError, StorageError
+    from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell
+    from rnnkit.cli.streams import drop, opened
+    from rnnkit.errors import ResourceError, RnnkitError, StorageError
+except KeyboardInterrupt:  # Ctrl-C before there is a command
+    raise SystemExit(130) from None
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 VERBS = {
     "run": "Train the model of a spec.",
@@ -71,11 +79,16 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit with its code; see the table in the guide."""
-    if "_RNNKIT_COMPLETE" in os.environ:
-        group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a character
-    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+    code = 130
+    with suppress(KeyboardInterrupt):
+        opened()
+        if "_RNNKIT_COMPLETE" in os.environ:
+            group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a character
+        code = run_command(sys.argv[1:] if arguments is None else arguments)
+    drop()
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -94,20 +107,24 @@ def run_command(arguments: list[str]) -> int:
     except RnnkitError as error:
         return flags.told(error)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return flags.ended(error.exit_code, "USAGE", error.format_message())
     except (click.Abort, KeyboardInterrupt):
         return flags.ended(130, "INTERRUPTED", "stopped by a signal")
+    except Stopped as stopped:
+        return flags.ended(128 + stopped.number, "INTERRUPTED", "stopped by a signal")
     except BrokenPipeError:
-        _drop_stdout()
+        drop()
         return 0
     except MemoryError as error:
         message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
-        return flags.told(ResourceError.of("MEM_ALLOC", message))
+        return flags.told(ResourceError.of("MEM_ALLOC", message, f"rnnkit {arguments[0]}"))
     except OSError as error:
-        _drop_stdout()
+        # What rnnkit writes itself has a name; only results go to a file that has none here.
+        where = error.filename or ("stdout" if error.errno in NO_ROOM else "")
         message = f"{error.strerror or error} (check the disk and the path)"
-        return flags.told(StorageError.of("IO_ERROR", message, error.filename or ""))
+        return flags.told(StorageError.of("IO_ERROR", message, where))
     except (Exception, SystemExit) as error:
         message = (
             f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; "
@@ -126,25 +143,23 @@ class Flags:
     def told(self, error: RnnkitError, shown: bool = False) -> int:
         """Write an error to stderr and, unless a result has `shown` it, as the JSON object."""
         if self.verbose:
-            traceback.print_exc()
+            with suppress(OSError):
+                traceback.print_exc()
         tell(str(error))
         if len(error.problems) > 1:
             tell(f"{len(error.problems)} errors")
-        if self.as_json and not shown:
-            print_json(as_object(error))
+        if not shown:
+            self._print(as_object(error))
         return error.exit_code
 
     def ended(self, code: int, rule: str, message: str) -> int:
         """Give what is no error of rnnkit's own the same JSON object."""
-        if self.as_json:
-            problem = {"where": "", "code": rule, "message": message}
-            print_json({"error": {"exit": code, "problems": [problem]}})
+        problem = {"where": "", "code": rule, "message": message}
+        self._print({"error": {"exit": code, "problems": [problem]}})
         return code
 
-
-def _drop_stdout() -> None:
-    """Send to nowhere what stdout still holds: its reader has gone, or the disk is full."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    def _print(self, value: object) -> None:
+        """Print the object where it was asked for; that nobody reads it changes no exit code."""
+        if self.as_json:
+            with suppress(OSError):
+                print_json(value)

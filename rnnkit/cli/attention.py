@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, emit, tell, verb
 from rnnkit.errors import CheckpointError
-from rnnkit.storage import write_atomic
+from rnnkit.outputs import write_output
 
 if TYPE_CHECKING:
     from rnnkit.alignment.grid import Grid
@@ -30,7 +30,7 @@ def picture_name(context: click.Context, option: click.Parameter, out: Path | No
 @click.argument("checkpoint", type=PATH)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--target", help="Look while reading this target, not what the model writes.")
-@click.option("--out", type=PATH, callback=picture_name, help="Write the maps to .svg or .html.")
+@click.option("--out", type=OUTPUT, callback=picture_name, help="Write the maps to .svg or .html.")
 @click.option("--color/--no-color", default=None, help="Default: on a terminal.")
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
@@ -57,7 +57,7 @@ def command(
     if out is not None:
         html = out.suffix.lower() == ".html"
         picture = page(f"{model.spec.name}: attention", grids) if html else svg(grids)
-        write_atomic(out, picture.encode())
+        write_output(out, picture.encode())
         tell(f"wrote {out}")
     painted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") if color is None else color
     if painted:

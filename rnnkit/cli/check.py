@@ -37,5 +37,5 @@ def command(
             if split != "train":
                 source.windows(split, resolved.evaluation_layout())
         budget = default_budget()
-        memory(resolved, network, source, budget).check(budget)
+        memory(resolved, network, source, budget).check(budget, spec)
     emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")

@@ -7,17 +7,22 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rnnkit.errors import DataError, RnnkitError
+from rnnkit.cli.paths import OUTPUT as OUTPUT
+from rnnkit.cli.paths import PATH as PATH
+from rnnkit.cli.paths import Verb
+from rnnkit.errors import DataError, RnnkitError, printable
 
 F = TypeVar("F", bound=Callable[..., object])
 
-PATH = click.Path(path_type=Path)
+
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LARGEST = 1e18
+"""Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
+MAX_THREADS = 1024
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -28,13 +33,13 @@ def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
         json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
         verbose = click.option("-v", "--verbose", is_flag=True, help="Show where an error arose.")
         names = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, context_settings=names)(json_option(verbose(function)))
+        return click.command(name, Verb, context_settings=names)(json_option(verbose(function)))
 
     return decorate
 
 
-def running(function: F) -> F:
-    """Add the options that run and resume share."""
+def running(start: str) -> Callable[[F], F]:
+    """Add the options that run and resume share; relative data paths begin at `start`."""
     options = (
         click.option(
             "-s",
@@ -46,7 +51,7 @@ def running(function: F) -> F:
         click.option(
             "--data-root",
             type=PATH,
-            help="Where relative data paths start (default: the spec's folder).",
+            help=f"Where relative data paths start (default: {start}).",
         ),
         click.option(
             "--max-steps",
@@ -65,7 +70,7 @@ def running(function: F) -> F:
         ),
         click.option(
             "--threads",
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, MAX_THREADS),
             help="Threads of matrix products (default: BLAS decides).",
         ),
         click.option(
@@ -74,16 +79,20 @@ def running(function: F) -> F:
             help="Refuse to go on where bits would differ from the checkpoint's.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def carrying(function: F) -> F:
     """Add the options of a verb whose states go on from a file, and to one."""
     options = (
         click.option("--state-in", type=PATH, help="Go on from the states in this file."),
-        click.option("--state-out", type=PATH, help="Write the states at the end to this file."),
+        click.option("--state-out", type=OUTPUT, help="Write the states at the end to this file."),
     )
     for option in reversed(options):
         function = option(function)
@@ -106,9 +115,10 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
 
     def convert(text: str) -> float:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
-        if not match or match[2] not in units or not float(match[1]):
-            raise click.BadParameter(f"expected {form}, received {text!r}")
-        return float(match[1]) * units[match[2]]
+        value = float(match[1]) * units.get(match[2], 0) if match else 0.0
+        if not 0 < value < LARGEST:
+            raise click.BadParameter(f"expected {form}, received {printable(repr(text))}")
+        return value
 
     convert.__name__ = name  # the help shows it
     return convert
@@ -127,6 +137,14 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         for row in cells
     ]
     return "\n".join(lines)
+
+
+class Stopped(BaseException):
+    """A signal that ends a verb as Ctrl-C does: what is open is put in order on the way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class Shown(Exception):

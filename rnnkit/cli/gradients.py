@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from rnnkit.tokenizer import Vocabulary
     from rnnkit.types import Array
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -151,11 +149,15 @@ def opened(
 
 def holds_weights(path: Path) -> bool:
     """Tell a run directory or a checkpoint from a spec."""
+    from rnnkit.checkpoint.seal import MAGIC
+
     if path.is_dir() or path.suffix == ".h5":
         return True
     try:
+        if not path.is_file():  # a FIFO would wait for somebody to write
+            return False
         with open(path, "rb") as file:
-            return path.is_file() and file.read(len(HDF5)) == HDF5
+            return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False  # reading it as a spec says what is wrong
 

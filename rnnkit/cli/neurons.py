@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, emit, table, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, emit, table, tell, verb
 from rnnkit.errors import CheckpointError, DataError, printable
-from rnnkit.storage import read_regular, write_atomic
+from rnnkit.outputs import write_output
+from rnnkit.storage import read_regular
 
 if TYPE_CHECKING:
     from rnnkit.model import Model
@@ -42,7 +43,7 @@ ALWAYS = 0.9
     help="quotes, brackets, line, word or regex:PATTERN (default: the first four).",
 )
 @click.option("--unit", metavar="LAYER/PART/UNIT", help="The unit that colours the text.")
-@click.option("--out", type=PATH, help="Write a page for the browser, with every unit.")
+@click.option("--out", type=OUTPUT, help="Write a page for the browser, with every unit.")
 @click.option(
     "--length",
     default=5000,
@@ -102,7 +103,7 @@ def command(
 
         title = f"{model.spec.name}: {'stdin' if str(text) == '-' else text.name}"
         html = page(title, tokens.tokens, parts, searches, gates, f"{part.label}/{index}")
-        write_atomic(out, html.encode())
+        write_output(out, html.encode())
         tell(f"wrote {out}")
     result = {
         "checkpoint": str(model.path),

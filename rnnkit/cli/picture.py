@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from rnnkit.cli.common import PATH, tell
+from rnnkit.cli.common import OUTPUT, tell
 
 if TYPE_CHECKING:
     from rnnkit.plots.panel import Panel
@@ -26,7 +26,7 @@ def drawing(function: F) -> F:
         "--terminal", is_flag=True, help="Draw in the terminal; the default without --out."
     )
     out = click.option(
-        "--out", type=PATH, callback=_svg_name, help="Write one standalone SVG to this file."
+        "--out", type=OUTPUT, callback=_svg_name, help="Write one standalone SVG to this file."
     )
     return out(terminal(function))
 
@@ -36,12 +36,12 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
 
     Raises PluginError where there is no matplotlib to write it.
     """
+    from rnnkit.outputs import write_output
     from rnnkit.plots.svg import svg
     from rnnkit.plots.terminal import draw
-    from rnnkit.storage import write_atomic
 
     if out is not None:
-        write_atomic(out, svg(panels))
+        write_output(out, svg(panels))
         tell(f"wrote {out}")
     if as_json or (out is not None and not terminal):
         return ""

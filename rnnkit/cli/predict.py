@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, carrying, print_json, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, carrying, print_json, tell, verb
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LIMIT = 2**31
     type=click.Choice(["csv", "jsonl"]),
     help="Default: as the name of --out ends, else jsonl.",
 )
-@click.option("--out", type=PATH, help="Write to this file instead of stdout.")
+@click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
 @click.option(
     "--top",
     default=1,
@@ -153,11 +153,11 @@ def _form_of(out: Path | None) -> str:
 
 
 def _write(found: Predicted, form: str, out: Path | None, as_json: bool) -> None:
-    from rnnkit.storage import write_atomic
+    from rnnkit.outputs import write_output
 
     if out:
         text = "".join(lines(found, form))
-        write_atomic(out, text.encode(errors="backslashreplace"))
+        write_output(out, text.encode(errors="backslashreplace"))
     if as_json:
         value: dict[str, Any] = {"records": [] if out else found.records}
         print_json({**value, "count": len(found.records), "skipped": found.skipped})

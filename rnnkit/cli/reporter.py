@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO, cast
 
 from rnnkit.cli.common import number, tell
 from rnnkit.dataset import Source
@@ -74,6 +74,28 @@ class Bar(Lines):
         self._bar.console.print(in_one_line(metrics), highlight=False)
 
 
+class Unheard:
+    """A stream that falls silent where its terminal closed or its disk is full; a run goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, if anybody hears it."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the stream in all else."""
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def reporter() -> Iterator[Reporter]:
     """Give the reporter that suits stderr."""
@@ -95,7 +117,8 @@ def reporter() -> Iterator[Reporter]:
         TimeRemainingColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(file=cast(IO[str], Unheard(sys.stderr)))
+    with Progress(*columns, console=console, transient=True) as bar:
         yield Bar(bar, bar.add_task("", total=None))
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rnnkit.cli.common import PATH, running, tell, verb
+from rnnkit.errors import RefusedError
 from rnnkit.lock import RunLock
 from rnnkit.rundir import RunDir
+from rnnkit.storage import storage_error
 
 
 @verb("run")
@@ -24,8 +29,8 @@ from rnnkit.rundir import RunDir
     show_default=True,
     help="auto: continue --out if it holds this run; must: only continue.",
 )
-@click.option("--force", is_flag=True, help="Move what --out holds aside first.")
-@running
+@click.option("--force", is_flag=True, help="Move the run that --out holds aside.")
+@running("the spec's folder")
 def command(
     spec: Path,
     out: Path | None,
@@ -48,20 +53,45 @@ def command(
     _check_options(out, mode, force)
     chosen, registry = Settings(**settings), Registry()
     document = read_spec(spec, registry, overrides)
-    run = RunDir(out or next_folder(Path("runs"), document.spec.name))
-    if force:
-        move_aside(run)
-    continues = mode == "must" or (mode == "auto" and run.holds_run())
-    if not continues:
-        check_free(run)
-    with chosen.options() as options:
-        tell(f"run directory: {run.path}")
-        if continues:
-            outcome = resume(run.path, registry, options, asked=document.spec)
-        else:
-            root = options.data_root or spec.parent
-            outcome = start(document.spec, document.source, run.path, root, registry, options)
-    chosen.finish(outcome, registry, as_json)
+    root = chosen.data_root or spec.parent
+    with nullcontext(out) if out else claimed(Path("runs"), document.spec.name) as folder:
+        run = RunDir(folder)
+        continues = mode == "must" or (mode == "auto" and run.holds_run())
+        if force:
+            check_movable(run, {"the spec": spec, "the data": root})
+        elif not continues:
+            check_free(run)
+        with chosen.options() as options:
+            tell(f"run directory: {folder}")
+            if continues:
+                outcome = resume(folder, registry, options, asked=document.spec)
+            else:
+                ready = partial(move_aside, run) if force else None
+                given = document.spec, document.source, folder, root
+                outcome = start(*given, registry, options, ready)
+        chosen.finish(outcome, registry, as_json)
+
+
+@contextmanager
+def claimed(parent: Path, name: str) -> Iterator[Path]:
+    """Make parent/<name>-<n> for this process alone; it goes again where nothing was put in it.
+
+    Raises StorageError.
+    """
+    while True:
+        folder = next_folder(parent, name)
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+            break
+        except FileExistsError:
+            continue  # another process was faster: the next number is free
+        except OSError as error:
+            raise storage_error(folder, "cannot make the folder", error) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it holds a run
+            folder.rmdir()
 
 
 def next_folder(parent: Path, name: str) -> Path:
@@ -69,6 +99,22 @@ def next_folder(parent: Path, name: str) -> Path:
     names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
     taken = [n.removeprefix(f"{name}-") for n in names if n.startswith(f"{name}-")]
     return parent / f"{name}-{1 + max([0, *(int(n) for n in taken if n.isdecimal())])}"
+
+
+def check_movable(run: RunDir, used: Mapping[str, Path]) -> None:
+    """Raise RefusedError where --force would move what is no run, or what is used from there."""
+    if run.is_empty():
+        return
+    if not run.holds_run():
+        message = (
+            "is not empty and holds no run, so --force does not move it (choose another --out)"
+        )
+        raise RefusedError.of("RUN_EXISTS", message, run.path)
+    whole = run.path.resolve()
+    for what, path in {"the working directory": Path("."), **used}.items():
+        if path.resolve().is_relative_to(whole):
+            message = f"holds {what}, so --force does not move it (choose another --out)"
+            raise RefusedError.of("RUN_EXISTS", message, run.path)
 
 
 def move_aside(run: RunDir) -> None:

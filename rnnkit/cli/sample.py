@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, carrying, emit, located, print_json, verb
+from rnnkit.cli.common import PATH, Stopped, carrying, emit, located, print_json, verb
 
 if TYPE_CHECKING:
     from rnnkit.carried import Carried
@@ -109,7 +112,8 @@ def command(
     given = _stdin() if prompt == "-" else prompt
     model.encode(given)  # what the model does not know is told before anything is written
     if stream:
-        answer(asked, given, begun, state_out, as_json)
+        with ending():
+            answer(asked, given, begun, state_out, as_json)
     else:
         after = one_go(asked, given, count, begun, as_json)
         if state_out:
@@ -200,6 +204,25 @@ def answer(
     finally:
         if state_out:
             save_states(state_out, asked.model, stands)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a conversation as Ctrl-C does."""
+    from rnnkit.training.signals import after_first, caught
+
+    signals = [number for number in caught() if number != signal.SIGINT]
+
+    def first(number: int, frame: FrameType | None) -> None:
+        after_first(signals)
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, first) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stdin() -> str:

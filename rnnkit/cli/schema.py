@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import PATH, print_json, tell, verb
-from rnnkit.storage import write_atomic
+from rnnkit.cli.common import OUTPUT, print_json, tell, verb
+from rnnkit.outputs import write_output
 
 
 @verb("schema")
-@click.option("--out", type=PATH, help="Write to this file instead of stdout.")
+@click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
 def command(out: Path | None, as_json: bool, verbose: bool) -> None:
     """Write the JSON Schema of specs, with every type that is installed.
 
@@ -28,7 +28,7 @@ def command(out: Path | None, as_json: bool, verbose: bool) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    write_atomic(out, text.encode())
+    write_output(out, text.encode())
     tell(f"wrote {out}")
     if as_json:
         print_json({"schema": str(out)})

@@ -102,8 +102,11 @@ class Loop:
     def go(self) -> str:
         """Return why it ended: "finished", "steps", "time"; raises InterruptedRun on a signal."""
         # What overflows is looked for after each step; NumPy need not warn of it as well.
-        with np.errstate(all="ignore"):
-            return self._go()
+        try:
+            with np.errstate(all="ignore"):
+                return self._go()
+        except DivergedError as error:
+            raise self._diverged(error) from error
 
     def _go(self) -> str:
         training = self.training
@@ -152,6 +155,17 @@ class Loop:
                 name = self.run.step_file(self.training.progress.step).name
                 write_atomic(self.run.crash / name, image)
             raise
+
+    def _diverged(self, error: DivergedError) -> DivergedError:
+        """Add to what is not finite in which run, where the state before lies, and what to do."""
+        step = self.training.progress.step
+        before = self.run.crash / self.run.step_file(step).name
+        kept = f"; the state before it is {before}" if before.exists() else ""
+        lr = f"train.optimizer.lr={self.training.spec.train.optimizer.lr / 10:g}"
+        advice = f"go on with: rnnkit resume {shlex.quote(str(self.run.path))} -s {lr}"
+        told = (f"{problem.message}{kept}; {advice}" for problem in error.problems)
+        where, codes = str(self.run.path), (problem.code for problem in error.problems)
+        return DivergedError(*(Problem(where, *each) for each in zip(codes, told, strict=True)))
 
     def _limit(self) -> str:
         if self.stop.number:

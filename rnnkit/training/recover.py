@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
-from rnnkit.errors import CheckpointError
+from rnnkit.errors import CheckpointError, RnnkitError, printable
+from rnnkit.registry import Registry
 from rnnkit.rundir import RunDir, make_private
+from rnnkit.spec.model import canonical_json
+from rnnkit.spec.read import parse_spec
 from rnnkit.storage import write_atomic
+from rnnkit.training.changes import Change, changes
+
+FOREIGN = "CKPT_OTHER_RUN"
 
 
 @dataclass(frozen=True)
@@ -20,39 +30,85 @@ class Found:
     notes: tuple[str, ...]
 
 
-def recover(run: RunDir, strict: bool = False) -> Found:
-    """Return the newest checkpoint that verifies; what does not is renamed to *.rejected.
+def recover(run: RunDir, registry: Registry, strict: bool = False) -> Found:
+    """Return the newest checkpoint of the run that verifies; newer files are renamed to *.rejected.
 
-    With `strict`, a newest file that does not verify raises its CheckpointError instead.
+    With `strict`, a newest file that does not verify raises its CheckpointError instead. So does
+    one of another run where no checkpoint is of this one: then spec.json or run.json may be wrong.
     """
     make_private(run.checkpoints)
     run.sweep()
-    notes: list[str] = []
-    for _, path in reversed(run.step_files()):
+    facts, bad = run.facts(), list[tuple[Path, CheckpointError]]()
+    for step, path in reversed(run.step_files()):
         try:
-            found = Found(load_snapshot(path), path, ())
+            snapshot = _own(run, path, step, facts, registry)
         except CheckpointError as error:
             if strict:
                 raise
-            notes.append(f"{error}; put aside as {run.reject(path).name}")
+            bad.append((path, error))
             continue
-        notes += _mend_best(run, found.snapshot)
-        return Found(found.snapshot, path, tuple(notes))
+        notes = [*_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
+        return Found(snapshot, path, tuple(notes))
+    for _, fault in bad:
+        if fault.problems[0].code == FOREIGN:
+            raise fault
+    notes = _put_aside(run, bad)
     if notes:
         notes.append(f"{run.checkpoints} holds no other checkpoint: the run starts again at step 1")
-    notes += _mend_best(run, None)
+    notes += _mend_best(run, None, facts, registry)
     return Found(None, run.checkpoints, tuple(notes))
 
 
-def _mend_best(run: RunDir, snapshot: Snapshot | None) -> list[str]:
+def _put_aside(run: RunDir, bad: list[tuple[Path, CheckpointError]]) -> list[str]:
+    return [f"{error}; put aside as {run.reject(path).name}" for path, error in bad]
+
+
+def _own(
+    run: RunDir, path: Path, step: int, facts: Mapping[str, Any], registry: Registry
+) -> Snapshot:
+    """Return a checkpoint of this run and this step; raises CheckpointError for any other file."""
+    snapshot = load_snapshot(path)
+    meta = snapshot.meta
+    then = facts.get("data_sha256", meta.data.sha256)
+    message = ""
+    if meta.progress.step != step:
+        message = f"expected the state after step {step}, received that after {meta.progress.step}"
+    elif meta.data.sha256 != then:
+        message = f"is not of this run: trained on data of SHA-256 {meta.data.sha256}, not {then}"
+    elif differs := _differences(run, meta, registry, path):
+        here, there = (printable(repr(value)) for value in (differs[0].old, differs[0].new))
+        message = f"is not of this run: {differs[0].path} is {here}, in spec.json {there}"
+    if message:
+        raise CheckpointError.of(FOREIGN, f"{message} (take it out of the run)", path)
+    return snapshot
+
+
+def _differences(run: RunDir, meta: Meta, registry: Registry, path: Path) -> list[Change]:
+    """Return what no resume may have changed; nothing where one of the specs cannot be read."""
+    try:
+        data = run.spec.read_bytes()
+        if canonical_json(meta.spec) == data:
+            return []
+        stored = stored_spec(meta, registry, path)
+        found = changes(stored, parse_spec(data, str(run.spec), registry).spec)
+    except RnnkitError:
+        return []
+    return [change for change in found if not change.allowed]
+
+
+def _mend_best(
+    run: RunDir, snapshot: Snapshot | None, facts: Mapping[str, Any], registry: Registry
+) -> list[str]:
     """Make best.h5 the one that the checkpoint knows.
 
     It is a copy of a step file, written right after it: a kill between the two leaves an older one,
     which is copied again; one from a later step belongs to a checkpoint that was lost.
     """
     best = snapshot.meta.progress.best if snapshot else None
-    if best is not None and _step(run.best) == best.step:
-        return []
+    if best is not None:
+        with suppress(CheckpointError):
+            _own(run, run.best, best.step, facts, registry)
+            return []
     notes = []
     copied = best is not None and run.step_file(best.step).exists()
     if run.best.exists() and not copied:
@@ -62,10 +118,3 @@ def _mend_best(run: RunDir, snapshot: Snapshot | None) -> list[str]:
     elif best is not None:
         notes.append(f"the best model, of step {best.step}, is lost; a better one replaces it")
     return notes
-
-
-def _step(path: Path) -> int | None:
-    try:
-        return load_snapshot(path).meta.progress.step
-    except CheckpointError:
-        return None

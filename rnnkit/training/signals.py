@@ -1,14 +1,27 @@
-"""SIGINT and SIGTERM: the first asks the run to stop after the step, the second stops at once."""
+"""SIGINT, SIGTERM, SIGHUP: the first asks a run to stop after the step, the next kills it."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+def caught() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run; not that of a closed terminal where nohup ignores it."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
+
+
+def after_first(signals: Iterable[signal.Signals]) -> None:
+    """Let a second signal take the system's own way: what was saved before is valid at any instant.
+
+    Not SIGHUP: kernel and shell both send it where a terminal closes.
+    """
+    for each in signals:
+        signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
 
 
 @dataclass
@@ -21,16 +34,13 @@ class StopRequest:
 @contextmanager
 def catching_signals() -> Iterator[StopRequest]:
     """Turn the first signal into a request; put the handlers back at the end."""
-    request = StopRequest()
+    request, signals = StopRequest(), caught()
 
     def first(number: int, frame: FrameType | None) -> None:
         request.number = number
-        # The second one, of either kind, takes the system's own way: the previous checkpoint is
-        # valid at any instant.
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        after_first(signals)
 
-    before = {n: signal.signal(n, first) for n in SIGNALS}
+    before = {n: signal.signal(n, first) for n in signals}
     try:
         yield request
     finally:

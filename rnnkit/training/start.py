@@ -11,13 +11,19 @@ from pathlib import Path
 from rnnkit.builder import build
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.dataset import Source
-from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError
+from rnnkit.errors import (
+    CheckpointError,
+    DataError,
+    DivergedError,
+    InterruptedRun,
+    RefusedError,
+)
 from rnnkit.lock import RunLock
 from rnnkit.memory import default_budget, memory
 from rnnkit.numerics import fingerprint
 from rnnkit.progress import Progress
 from rnnkit.registry import Registry
-from rnnkit.rundir import Journal, RunDir, make_private
+from rnnkit.rundir import Journal, RunDir, looked_for, make_private, whole_lines
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, changes, check_changes
@@ -56,19 +62,29 @@ class Outcome:
 
 
 def start(
-    spec: Spec, original: bytes, folder: Path, root: Path, registry: Registry, o: Options
+    spec: Spec,
+    original: bytes,
+    folder: Path,
+    root: Path,
+    registry: Registry,
+    o: Options,
+    ready: Callable[[], None] | None = None,
 ) -> Outcome:
     """Train a spec in a new run directory; `root` is where its relative paths start.
 
-    `original` is the spec as it was given, kept beside the resolved one.
+    `original` is the spec as it was given, kept beside the resolved one. `ready` is called once
+    nothing but the folder may be wrong, and may clear it.
 
     Raises RefusedError where the folder holds something, and every other error of the run.
     """
     run = RunDir(folder)
-    check_free(run)
+    if ready is None:
+        check_free(run)
     with watched(o.tell, o.exact, folder):
         session = _session(spec, spec.data.open(root), run, registry, o)
         training = session.started()
+    if ready is not None:
+        ready()
     make_private(folder)
     with RunLock(folder) as lock:
         check_free(run)
@@ -116,7 +132,7 @@ def resume(
     if not run.holds_run():
         raise RefusedError.of("RUN_NOT_FOUND", "holds no run (start one with rnnkit run)", folder)
     with RunLock(folder) as lock:
-        found = recover(run, o.strict)
+        found = recover(run, registry, o.strict)
         for note in found.notes:
             o.tell(note)
         stored = _stored(run, found, registry)
@@ -130,8 +146,11 @@ def resume(
         check_changes(changed, folder)
         for change in changed:
             o.tell(f"{change}: {change.meaning}; from here on it is another run")
+        lost = _lost_lines(run, found, o)
         training = _training(session, found, changed, o)
-        kept = training.progress if found.snapshot and not changed else None
+        if lost:
+            training.progress = training.progress.changed(lines=training.progress.lines - lost)
+        kept = training.progress if found.snapshot and not changed and not lost else None
         return _train(session, training, kept, lock.verify, o)
 
 
@@ -159,6 +178,8 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
     if changed:
         finished = training.ended() and not progress.pending
         training.progress = progress.changed(finished=finished)
+    # Also where an older rnnkit or plugin wrote it: recovering compares checkpoints with it.
+    if run.spec.read_bytes() != session.spec.canonical():
         run.rewrite_spec(session.spec.canonical())
     if training.progress.finished:
         o.tell(f"nothing is left to do after step {progress.step} (go on with -s train.epochs=N)")
@@ -170,8 +191,8 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
     resolved, network = build(spec.fitted(source), source.inputs, source.targets)
-    budget = o.max_memory or default_budget()
-    memory(resolved, network, source, budget).check(budget)
+    budget = default_budget() if o.max_memory is None else o.max_memory
+    memory(resolved, network, source, budget).check(budget, run.path)
     return Session(run, registry, source, resolved, network, fingerprint())
 
 
@@ -180,12 +201,16 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
     facts, snapshot = run.facts(), found.snapshot
     root = o.data_root or Path(str(facts.get("data_root", ".")))
     try:
-        source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
+        with looked_for(root):
+            source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
     except DataError as error:
         if error.problems[0].code != "DATA_UNKNOWN_TOKEN":
             raise
         source = spec.data.open(root)
-    then, now = snapshot.meta.data.sha256 if snapshot else facts["data_sha256"], source.digest()
+    then, now = snapshot.meta.data.sha256 if snapshot else facts.get("data_sha256"), source.digest()
+    if then is None:
+        message = "has no data_sha256, so the data cannot be told from other data (bring it back)"
+        raise CheckpointError.of("RUN_FACTS", message, run.path / "run.json")
     if then != now:
         raise DataError.of(
             "DATA_CHANGED",
@@ -194,6 +219,21 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
             run.path,
         )
     return source
+
+
+def _lost_lines(run: RunDir, found: Found, o: Options) -> int:
+    """Return how many lines the metrics lack of those the checkpoint knows; with --exact, none."""
+    wanted = found.snapshot.meta.progress.lines if found.snapshot else 0
+    lost = max(0, wanted - whole_lines(run.metrics))
+    if not lost:
+        return 0
+    message = f"holds {wanted - lost} whole lines, but the checkpoint was saved after {wanted}"
+    if o.exact:
+        advice = "bring the file back, or go on without the lost lines: leave out --exact"
+        raise RefusedError.of("RUN_METRICS", f"--exact: {message} ({advice})", run.metrics)
+    then = "it goes on without the lost ones; from here on it is another run"
+    o.tell(f"{run.metrics} [RUN_METRICS] {message} ({then})")
+    return lost
 
 
 def _check_numerics(session: Session, meta: Meta, o: Options) -> None:

@@ -1,0 +1,42 @@
+"""stdin, stdout and stderr where they are closed, full, or read by nobody."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+NAMES = ("stdin", "stdout", "stderr")
+
+
+def opened() -> None:
+    """Put /dev/null in the place of what was closed, before a file of ours takes its number."""
+    for number, name in enumerate(NAMES):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            _to_nowhere(number)
+        mode = "w" if number else "r"
+        stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def drop() -> None:
+    """Flush both outputs, or send what they hold to nowhere: Python would end with 120 for it."""
+    for number in (1, 2):
+        stream = getattr(sys, NAMES[number])
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # ValueError: it was closed since
+            with suppress(OSError, ValueError):
+                _to_nowhere(stream.fileno())
+
+
+def _to_nowhere(number: int) -> None:
+    found = os.open(os.devnull, os.O_RDWR)
+    if found != number:
+        os.dup2(found, number)
+        os.close(found)

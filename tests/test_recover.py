@@ -1,0 +1,104 @@
+"""A file of another run among the checkpoints of a run changes nothing of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import (
+    command,
+    copy,
+    done,
+    newest,
+    plain_spec,
+    results,
+    small_spec,
+    steps_kept,
+    text,
+    trained,
+)
+
+from rnnkit.rundir import RunDir
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("finished"), small_spec())
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("half"), small_spec(), "--max-steps", 7)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Checkpoints after step 10 of runs that differ in one thing."""
+    folder = tmp_path_factory.mktemp("others")
+    made = {
+        "data": trained(folder / "d", small_spec(), "--max-steps", 10, content=text(85, seed=9)),
+        "seed": trained(folder / "s", small_spec(seed=9), "--max-steps", 10),
+        "model": trained(folder / "m", plain_spec(), "--max-steps", 10),
+        "step": trained(folder / "t", small_spec(), "--max-steps", 9),
+    }
+    return {what: RunDir(run).step_files()[-1][1] for what, run in made.items()}
+
+
+SAID = {
+    "data": "is not of this run: trained on data of SHA-256 ",
+    "seed": "is not of this run: train.seed is 9, in spec.json 3 (take it out of the run)",
+    "model": "is not of this run: model.layers[0].units is 4, in spec.json 5 (take it",
+    "step": "expected the state after step 10, received that after 9 (take it out of the run)",
+}
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_a_foreign_checkpoint_is_put_aside(
+    what: str, half: Path, finished: Path, others: dict[str, Path], tmp_path: Path
+) -> None:
+    run = copy(half, tmp_path / "run")
+    foreign = RunDir(run).step_file(10)
+    shutil.copyfile(others[what], foreign)
+    before = (run / "metrics.jsonl").read_bytes(), (run / "best.h5").read_bytes()
+    strict = command("resume", run, "--strict")
+    assert strict.code == 6 and f"{foreign} [CKPT_OTHER_RUN] {SAID[what]}" in strict.err
+    assert before == ((run / "metrics.jsonl").read_bytes(), (run / "best.h5").read_bytes())
+    ran = done("resume", run)
+    assert f"{foreign} [CKPT_OTHER_RUN] {SAID[what]}" in ran.err
+    assert "put aside as step-000000000010.h5.rejected" in ran.err
+    assert "best.h5" not in ran.err and "going on after step 7" in ran.err
+    assert results(run) == results(finished)
+
+
+def test_where_no_checkpoint_is_of_the_run_nothing_is_touched(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    spec = json.loads((run / "spec.json").read_text())
+    spec["train"]["seed"] = 4
+    (run / "spec.json").write_text(json.dumps(spec))
+    before = results(run)
+    ran = command("resume", run)
+    assert ran.code == 6
+    assert "[CKPT_OTHER_RUN] is not of this run: train.seed is 3, in spec.json 4" in ran.err
+    assert results(run) == before and steps_kept(run)[-1] == 7
+
+
+def test_a_foreign_best_is_replaced(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    best = newest(run).meta.progress.best
+    assert best is not None
+    other = trained(tmp_path / "other", small_spec(seed=9), "--max-steps", best.step)
+    shutil.copyfile(RunDir(other).step_file(best.step), run / "best.h5")
+    done("resume", run, "--max-steps", 7)
+    assert (run / "best.h5").read_bytes() == (half / "best.h5").read_bytes()
+
+
+def test_a_spec_in_another_form_is_written_anew(half: Path, finished: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    spec = json.loads((run / "spec.json").read_text())
+    del spec["train"]["keep"]  # an rnnkit before the key
+    (run / "spec.json").write_text(json.dumps(spec))
+    done("resume", run)
+    assert results(run) == results(finished)
+    assert (run / "spec.json").read_bytes() == (finished / "spec.json").read_bytes()
