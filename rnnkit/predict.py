@@ -70,7 +70,9 @@ def predict(
         written = list(_written(model, asked.records, asked.written))
         return Predicted(written, False, asked.skipped, asked.note)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
-    if begun is None and asked.streams and not _sees_future(model):
+    if begun is not None:
+        _check_continues(model, asked.records)
+    elif asked.streams and not _sees_future(model):
         begun = Carried.cold(model.network)
     if begun is None:
         found, after = list(_cold(model, asked.records)), None
@@ -90,6 +92,14 @@ def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Question
     except NotImplementedError:
         message = f"data of the type {dataset.type!r} tells no file to predict from"
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
+
+
+def _check_continues(model: Model, records: Sequence[Question]) -> None:
+    """Raise CheckpointError for answers that unroll: each has a start and an end of its own."""
+    if any(question.ends is not None for question in records):
+        message = "each answer unrolls from a record to an end of its own, so nothing goes on"
+        advice = "leave out --state-in and --state-out"
+        raise CheckpointError.of("STATE_UNROLLS", f"{message} ({advice})", model.path)
 
 
 def _records(question: Question, ys: Array, answers: Answers, asked: Questions) -> Iterator[Record]:

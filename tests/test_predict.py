@@ -328,6 +328,14 @@ def test_a_model_of_both_directions_has_no_states(runs: dict[str, Path], tmp_pat
     assert not (tmp_path / "s").exists()
 
 
+def test_answers_that_unroll_are_no_stream(runs: dict[str, Path], tmp_path: Path) -> None:
+    data, states = write_jsonl(tmp_path / "x.jsonl", KINDS["word"][0][:2]), tmp_path / "states"
+    ran = command("predict", runs["word"], data, "--state-out", states)
+    assert (ran.code, ran.out, states.exists()) == (6, "", False)
+    assert "[STATE_UNROLLS] each answer unrolls from a record to an end of its own, so" in ran.err
+    assert "nothing goes on (leave out --state-in and --state-out)" in ran.err
+
+
 def test_step_by_step_is_the_whole_sequence(runs: dict[str, Path]) -> None:
     model = load(runs["frames"])
     xs = np.random.default_rng(0).random((40, 3, 2)).astype(np.float32)
