@@ -255,6 +255,26 @@ def test_stdin(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
     assert [json.loads(line)["label"] for line in found] == labels
 
 
+def test_a_byte_order_mark_on_stdin(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:5])
+    marked = b"\xef\xbb\xbf" + file.read_bytes()
+    assert piped(runs["label"], marked, monkeypatch).out == done("predict", runs["label"], file).out
+
+
+@pytest.mark.parametrize(
+    ("data", "there"), [(b"1.4,0.2\n", '"1.4", "0.2"'), (b"[1,2]", '"[1", "2]"'), (b"ab", '"ab"')]
+)
+def test_stdin_without_a_header(
+    data: bytes, there: str, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = piped(runs["label"], data, monkeypatch)
+    assert (ran.code, ran.out) == (5, "")
+    problem = f'stdin.csv:1 [DATA_FIELD] the header names no "text" (there is {there})'
+    assert ran.err.splitlines() == [problem]
+
+
 def test_json_is_one_object(runs: dict[str, Path], tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:3])
     shown = json.loads(done("predict", runs["label"], file, "--json").out)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -134,7 +135,8 @@ def _content(data: Path, plain: bool) -> tuple[bytes, str]:
     if str(data) != "-":
         return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
     content = sys.stdin.buffer.read()
-    return content, "stdin" if plain or content.lstrip()[:1] in (b"{", b"") else "stdin.csv"
+    jsonl = content.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"")
+    return content, "stdin" if plain or jsonl else "stdin.csv"
 
 
 @contextmanager

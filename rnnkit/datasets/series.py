@@ -14,11 +14,12 @@ from rnnkit.dataset import Dataset, Layout, Source, Split
 from rnnkit.datasets.asked import timeline_asked
 from rnnkit.datasets.origin import check_files
 from rnnkit.datasets.reads import Key
-from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
+from rnnkit.datasets.rows import BadRows, Row, field_of
 from rnnkit.datasets.scaler import Scaler, Scaling
 from rnnkit.datasets.sequences import LIMIT, FileName, Share
+from rnnkit.datasets.tables import read_rows
 from rnnkit.datasets.timeline import TimelineSource
-from rnnkit.datasets.values import numbers
+from rnnkit.datasets.values import single
 from rnnkit.datasets.whole import SPLITS
 from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
@@ -139,16 +140,13 @@ class Series(Dataset):
         """Return the rows of a file (N, F + K): the columns to read, then those to forecast."""
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
         digest.update(data)
-        rows = read_rows(data, name, bad)
+        rows = read_rows(data, name, bad, (*self.columns, *self.wanted))
         found = (bad.attempt(name, row.line, partial(self._values, row)) for row in rows)
         good = [values for values in found if values is not None]
         return np.array(good) if good else np.empty((0, len(self.columns) + len(self.wanted)))
 
     def _values(self, row: Row) -> list[float]:
-        return [
-            float(numbers([field_of(row.fields, key)], key)[0, 0])
-            for key in (*self.columns, *self.wanted)
-        ]
+        return [single(field_of(row.fields, key), key) for key in (*self.columns, *self.wanted)]
 
 
 def in_order(rows: Array, shares: tuple[float, float, float]) -> dict[Split, Array]:

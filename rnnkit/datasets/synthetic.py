@@ -122,7 +122,7 @@ class Synthetic(WholeSequences):
                 fields = {"inputs": list(str(field_of(fields, "inputs")))}
             return Question(row.line, encode(reads.parse(fields)).astype(dtype), each)
 
-        return rows_asked(data, name, skip_bad, asked, Meaning())
+        return rows_asked(data, name, skip_bad, asked, ("inputs",), Meaning())
 
     def _digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
