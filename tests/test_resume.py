@@ -250,7 +250,7 @@ def test_stopped_inside_the_last_step(
 def test_the_last_step_without_an_evaluation_is_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = small_spec(every={"log": 2, "evaluate": None, "save": 4})
+    spec = small_spec(every={"log": 2, "evaluate": None, "save": 4}, schedule=None)
     whole = trained(tmp_path / "whole", spec)
     path = write_spec(tmp_path / "part", spec)
     options = Options()

@@ -251,6 +251,12 @@ MANY = [
             'spec.json:13:12 [SPEC_INCONSISTENT] train: "stop" needs evaluations, but "evaluate" is null in "every"'
         ],
     ),
+    (
+        [('"epoch"}', 'null}, "schedule": {"type": "stall"}')],
+        [
+            'spec.json:13:12 [SPEC_INCONSISTENT] train: the schedule "stall" needs evaluations, but "evaluate" is null in "every"'
+        ],
+    ),
 ]
 
 
