@@ -78,6 +78,7 @@ def predict(
         found, after = list(_cold(model, asked.records)), None
     else:
         found, after = _as_stream(model, asked.records, begun)
+        _check_finite(asked.records, found, name)
     records: list[Record] = []
     for question, ys in zip(asked.records, found, strict=True):
         records += _records(question, ys, answers, asked)
@@ -124,11 +125,23 @@ def _as_stream(
     for question in records:
         ys: list[Array] = []
         xs = question.inputs[:, None]
-        for _, piece, after in windows(network, params, xs, states, ctx):
-            states = after
-            ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
+            for _, piece, after in windows(network, params, xs, states, ctx):
+                states = after
+                ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
         found.append(np.concatenate(ys) if question.each else ys[-1])
     return found, replace(begun, states=states, last=None)
+
+
+def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str) -> None:
+    """Raise DataError at the first answer that is not finite: no later one of a stream would be."""
+    for question, ys in zip(records, found, strict=True):
+        wrong = np.flatnonzero(~np.isfinite(ys).all(axis=1))
+        if len(wrong):
+            line = question.lines[wrong[0]] if question.lines else question.line
+            message = "the model's answer is no finite number, nor could a later one be (take the "
+            message += "row out, or fill in numbers as those it was trained on)"
+            raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 
 def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:

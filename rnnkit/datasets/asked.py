@@ -5,6 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
 from rnnkit.question import Question, Questions
 from rnnkit.types import Array
+
+Step: TypeAlias = tuple[int, list[float]]
+"""The line of a row, and its values."""
 
 
 def rows_asked(
@@ -76,14 +80,28 @@ def timeline_asked(
     """Return one question whose steps are the rows, each of which has an answer."""
     bad = BadRows(skip_bad)
 
-    def values(row: Row) -> tuple[int, list[float]]:
+    def values(row: Row) -> Step:
         return row.line, [single(field_of(row.fields, key), key) for key in columns]
 
     rows_read = read_rows(data, name, bad, columns)
     found = [bad.attempt(name, row.line, partial(values, row)) for row in rows_read]
+    good = _on_scale([each for each in found if each], columns, scaler, name, bad)
     bad.check()
-    good = [each for each in found if each]
     lines = [line for line, _ in good]
     rows: Array = np.array([row for _, row in good])
     asked = [Question(lines[0], scaler.scaled(rows), True, None, lines)] if good else []
     return Questions(asked, meaning, False, True, len(bad.problems), bad.in_words())
+
+
+def _on_scale(
+    rows: Sequence[Step], columns: Sequence[str], scaler: Scaler, name: str, bad: BadRows
+) -> Sequence[Step]:
+    """Return the rows that float32 holds on the scale of the training part."""
+    if not rows:
+        return rows
+    beyond = scaler.beyond(np.array([row for _, row in rows]))
+    wrong = dict.fromkeys(np.argwhere(beyond)[:, 0].tolist())
+    for i in wrong:
+        line, row = rows[i]
+        bad.attempt(name, line, partial(scaler.check, np.array([row]), columns))
+    return [row for i, row in enumerate(rows) if i not in wrong]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,6 +114,9 @@ class Series(Dataset):
             self.inputs_scaler or Scaler.fitted(read[first], self.scale),
             self.targets_scaler or Scaler.fitted(wanted[first], self.scale),
         )
+        for split in parts:
+            _check_scale(scales[0], read[split], self.columns, split)
+            _check_scale(scales[1], wanted[split], self.wanted, split)
         fitted = self.model_copy(update={"inputs_scaler": scales[0], "targets_scaler": scales[1]})
         return TimelineSource(
             fitted,
@@ -154,3 +159,12 @@ def in_order(rows: Array, shares: tuple[float, float, float]) -> dict[Split, Arr
     ends = [round(len(rows) * share) for share in np.cumsum(shares)[:2].tolist()]
     parts = zip(SPLITS, np.split(rows, ends), strict=True)
     return {split: part for split, part in parts if len(part)}
+
+
+def _check_scale(scaler: Scaler, rows: Array, columns: Sequence[str], split: Split) -> None:
+    """Raise DataError for a value of a split that no float32 holds on the scale."""
+    try:
+        scaler.check(rows, columns)
+    except DataError as error:
+        where = f"the {split} split"
+        raise DataError(*(replace(p, where=where) for p in error.problems)) from None
