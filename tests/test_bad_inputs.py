@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 from collections.abc import Callable
@@ -75,6 +76,16 @@ def test_data(tmp_path: Path, make: Callable[[Path], Any], said: str) -> None:
     for line in (["run", path, "--out", tmp_path / "run"], ["check", path, "--data"]):
         told(command(*line), 5, said)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_path_from_somebody_elses_spec_is_printed_escaped(tmp_path: Path) -> None:
+    value, name = plain_spec(), "\x1b]0;mine\x07.txt"
+    value["data"]["path"] = name
+    path = write(tmp_path, value)
+    told(command("check", path, "--data"), 5, "\\x1b]0;mine\\x07.txt [DATA_NOT_FOUND]")
+    ran = command("check", path, "--data", "--json")
+    assert json.loads(ran.out)["error"]["problems"][0]["where"].endswith(name)
+    assert "\x1b" not in ran.err
 
 
 def test_data_too_short_for_training(tmp_path: Path) -> None:

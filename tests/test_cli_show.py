@@ -93,6 +93,13 @@ def test_check_tells_every_error_at_once(tmp_path: Path) -> None:
     done("check", path, "-s", "train.epochs=3", "-s", 'model.layers[1]={"type":"rnn","units":6}')
 
 
+@pytest.mark.parametrize("name", ["{}", "[]", "3"])
+def test_check_of_a_name_that_is_none(name: str, tmp_path: Path) -> None:
+    ran = command("check", write(tmp_path, small_spec()), "-s", f"model.layers[0].name={name}")
+    assert ran.code == 3
+    assert f"-s model.layers[0].name={name} [SPEC_TYPE] model.layers[0].name: expected " in ran.err
+
+
 def test_check_with_the_data(tmp_path: Path) -> None:
     path = write(tmp_path, plain_spec())
     done("check", path, "--data")
