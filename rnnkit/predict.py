@@ -21,6 +21,7 @@ from rnnkit.model import Model
 from rnnkit.network import States, copied
 from rnnkit.question import Question, Questions, Written
 from rnnkit.seq2seq import Seq2Seq
+from rnnkit.tokenizer import as_read
 from rnnkit.types import Array
 
 STREAMS = 32
@@ -268,7 +269,7 @@ class _NextTokens:
     def _on(self, ids: Array, begun: Carried, read: Carried, ended: bool) -> Carried:
         """Return the stream after a line; the token that ends it is seen and not yet read."""
         network, params = self.model.network, self.model.store.values
-        ending = self.model.encode("\n") if ended else ids[:0]
+        ending = self.model.encode(as_read("\n", *self.model.text()) if ended else "")
         if len(ending):
             return seen(network, params, ending, read)
         return seen(network, params, ids, begun)

@@ -23,6 +23,7 @@ from rnnkit.meaning import Meaning
 from rnnkit.model import Model, load
 from rnnkit.question import Question, Questions
 from rnnkit.signal import Signal
+from rnnkit.states import load_states
 from rnnkit.types import Array
 
 Rows = list[dict[str, Any]]
@@ -408,6 +409,16 @@ def test_a_text_goes_on_tomorrow(cut: str, tiny_run: Path, tmp_path: Path) -> No
         for path in (state, tmp_path / "end")
     ]
     assert sampled[0] == sampled[1]
+
+
+def test_a_text_without_line_ends_goes_on(dna_run: Path, tmp_path: Path) -> None:
+    states, lines = tmp_path / "states", tmp_path / "lines"
+    lines.write_text("ACG\nTT\n")
+    (tmp_path / "whole").write_text("ACGTT")
+    shown = done("predict", dna_run, lines, "--state-out", states).out.splitlines()
+    whole = done("predict", dna_run, tmp_path / "whole").out
+    assert json.loads(shown[1])["token"] == json.loads(whole)["token"]
+    assert load_states(states, load(dna_run)).last.tolist() == [load(dna_run).encode("T")[0]]
 
 
 def test_a_line_of_text_that_is_not_known(
