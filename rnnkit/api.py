@@ -17,11 +17,13 @@ from rnnkit.training.loop import Limits, Reporter, Silent
 from rnnkit.training.start import Options, resume, start
 
 
-def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
     """Read and validate a spec; raises SpecError with every error in it.
 
-    `overrides` are as on the command line: `"train.epochs=10"`.
+    `overrides` are as on the command line, one or many: `"train.epochs=10"`.
     """
+    if isinstance(overrides, str):  # which is a sequence of texts as well
+        overrides = [overrides]
     return read_spec(Path(path), Registry(), overrides).spec
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rnnkit.builder import build
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.dataset import Source
-from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError
+from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError, SpecError
 from rnnkit.lock import RunLock
 from rnnkit.memory import default_budget, memory
 from rnnkit.numerics import fingerprint
@@ -20,7 +20,7 @@ from rnnkit.registry import Registry
 from rnnkit.rundir import Journal, RunDir, make_private
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
-from rnnkit.training.changes import Change, changes, check_changes
+from rnnkit.training.changes import Change, asked_for, changes, check_changes
 from rnnkit.training.globalrandom import watched
 from rnnkit.training.loop import Limits, Loop, Reporter, Silent
 from rnnkit.training.recover import Found, recover
@@ -145,7 +145,12 @@ def _stored(run: RunDir, found: Found, registry: Registry) -> Spec:
 def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]) -> Spec:
     if not overrides:
         return stored
-    return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+    try:
+        return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+    except SpecError:
+        # Such as the options of the old type, which the new one has not: the change is the reason.
+        check_changes(asked_for(stored, overrides), run.path)
+        raise
 
 
 def _training(session: Session, found: Found, changed: list[Change], o: Options) -> Training:
