@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnkit.builder import build as build_network
+from rnnkit.memory import open_data
 from rnnkit.model import Model, load
 from rnnkit.registry import Registry
 from rnnkit.rundir import RunDir
@@ -32,7 +33,7 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
 
     Raises DataError for what cannot be read, SpecError where two widths do not fit.
     """
-    source = spec.data.open(Path(root))
+    source = open_data(spec.data, Path(root))
     resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
     store.initialize(spec.train.seed)

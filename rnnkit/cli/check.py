@@ -41,16 +41,16 @@ def command(
 def check_data(document: Document, root: Path) -> None:
     """Raise the errors of a spec that only its data tells, with their places in the file."""
     from rnnkit.builder import build
-    from rnnkit.memory import default_budget, memory
+    from rnnkit.memory import default_budget, memory, open_data
     from rnnkit.training.demands import check_demands
 
     spec = document.spec
-    source = spec.data.open(root)
+    source = open_data(spec.data, root)
     try:
         resolved, network = build(spec.fitted(source), source.inputs, source.targets)
     except SpecError as error:
         where = str(document.draft.where(("model",)))
         raise SpecError(*(replace(p, where=where) for p in error.problems)) from error
     check_demands(resolved, network, source, document.problem)
-    budget = default_budget()
+    budget = default_budget(spec.data.made())
     memory(resolved, network, source, budget).check(budget)

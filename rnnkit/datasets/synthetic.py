@@ -20,7 +20,7 @@ from rnnkit.datasets.scaler import Scaler
 from rnnkit.datasets.series import Horizon
 from rnnkit.datasets.tasks import ADDITION, TASKS, Options
 from rnnkit.datasets.timeline import TimelineSource
-from rnnkit.datasets.waves import mackey_glass, sine
+from rnnkit.datasets.waves import mackey_glass, made, sine
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
 from rnnkit.meaning import Meaning
 from rnnkit.question import Question, Questions
@@ -75,6 +75,13 @@ class Synthetic(WholeSequences):
 
     def _options(self) -> Options:
         return Options(self.length, self.symbols, self.delay, self.digits)
+
+    def made(self) -> int:
+        """Return the bytes that the generator takes at most, for all splits."""
+        count = self.train + self.valid + self.test
+        if self.whole:
+            return count * TASKS[self.task].bytes(self._options())
+        return made(self.task, count, self.length)
 
     def signals(self) -> tuple[Signal, Signal]:
         """Give the widths of the task."""

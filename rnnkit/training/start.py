@@ -13,7 +13,7 @@ from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.dataset import Source
 from rnnkit.errors import DataError, DivergedError, InterruptedRun, RefusedError, SpecError
 from rnnkit.lock import RunLock
-from rnnkit.memory import default_budget, memory
+from rnnkit.memory import default_budget, memory, open_data
 from rnnkit.numerics import fingerprint
 from rnnkit.progress import Progress
 from rnnkit.registry import Registry
@@ -67,7 +67,8 @@ def start(
     run = RunDir(folder)
     check_free(run)
     with watched(o.tell, o.exact, folder):
-        session = _session(spec, spec.data.open(root), run, registry, o)
+        source = open_data(spec.data, root, None, o.max_memory)
+        session = _session(spec, source, run, registry, o)
         training = session.started()
     make_private(folder)
     with RunLock(folder) as lock:
@@ -175,7 +176,7 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
     resolved, network = build(spec.fitted(source), source.inputs, source.targets)
-    budget = o.max_memory or default_budget()
+    budget = o.max_memory or default_budget(spec.data.made())
     memory(resolved, network, source, budget).check(budget)
     return Session(run, registry, source, resolved, network, fingerprint())
 
@@ -185,11 +186,12 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
     facts, snapshot = run.facts(), found.snapshot
     root = o.data_root or Path(str(facts.get("data_root", ".")))
     try:
-        source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
+        known = snapshot.vocabulary if snapshot else None
+        source = open_data(spec.data, root, known, o.max_memory)
     except DataError as error:
         if error.problems[0].code != "DATA_UNKNOWN_TOKEN":
             raise
-        source = spec.data.open(root)
+        source = open_data(spec.data, root, None, o.max_memory)
     then, now = snapshot.meta.data.sha256 if snapshot else facts["data_sha256"], source.digest()
     if then != now:
         raise DataError.of(
