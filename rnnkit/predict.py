@@ -49,6 +49,7 @@ class Predicted(NamedTuple):
     after: Carried | None = None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told, or None
 def predict(
     model: Model,
     data: bytes,
@@ -126,10 +127,9 @@ def _as_stream(
     for question in records:
         ys: list[Array] = []
         xs = question.inputs[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told
-            for _, piece, after in windows(network, params, xs, states, ctx):
-                states = after
-                ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
+        for _, piece, after in windows(network, params, xs, states, ctx):
+            states = after
+            ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
         found.append(np.concatenate(ys) if question.each else ys[-1])
     return found, replace(begun, states=states, last=None)
 

@@ -182,6 +182,15 @@ def test_an_answer_without_an_end_is_cut(
     assert records(runs["word"], file)[0]["text"] == "th"
 
 
+def test_what_overflows_has_no_value(runs: dict[str, Path], tmp_path: Path) -> None:
+    rows = [{"x": [[3e38, -3e38]] * 3}, {"x": [[1, 2]]}]
+    file = write_jsonl(tmp_path / "d.jsonl", rows)
+    shown = records(runs["values"], file)
+    assert [row["line"] for row in shown] == [1, 2]
+    alone = records(runs["values"], write_jsonl(tmp_path / "e.jsonl", rows[1:]))
+    assert shown[1]["sum"] == pytest.approx(alone[0]["sum"], rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["label", "tags", "frames", "values"])
 def test_targets_are_optional(kind: str, runs: dict[str, Path], tmp_path: Path) -> None:
     rows = KINDS[kind][0]
