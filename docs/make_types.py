@@ -14,7 +14,7 @@ from rnnkit import initializers
 from rnnkit.block import Block, Record
 from rnnkit.installed import KINDS, installed
 from rnnkit.registry import Registry
-from rnnkit.spec import model
+from rnnkit.spec import model, regime
 from rnnkit.spec.grammar import BLOCK, BlockSchema
 
 PAGE = Path(__file__).parent / "guide" / "types.md"
@@ -29,9 +29,14 @@ what is installed, and `rnnkit schema` writes the same for an editor.
 
 SECTIONS = (
     ("The spec", model.Spec),
-    ("model", model.ModelSpec),
+    ("model, a stack of layers", model.ModelSpec),
+    ("model, an encoder and a decoder", model.PairSpec),
+    ("model.encoder, model.decoder", model.Part),
     ("train", model.Train),
     ("train.clip", model.Clip),
+    ("train.bptt", regime.Truncation),
+    ("train.feed", regime.Feed),
+    ("train.feed.schedule", regime.Ramp),
     ("train.state", model.StateReset),
     ("train.every", model.Every),
     ("train.best", model.Best),
@@ -91,7 +96,7 @@ def section(title: str, cls: type[BaseModel]) -> str:
     rows = [
         f"| `{key}` | {value(field)} | {'' if key in required else default(field)} |"
         for key, field in schema["properties"].items()
-        if key != "type"
+        if key != "type" or "enum" in field
     ]
     if rows:
         lines += ["| key | value | default |", "|---|---|---|", *rows, ""]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnkit.builder import build as build_network
+from rnnkit.memory import open_data
 from rnnkit.model import Model, load
 from rnnkit.registry import Registry
 from rnnkit.rundir import RunDir
@@ -17,11 +18,13 @@ from rnnkit.training.loop import Limits, Reporter, Silent
 from rnnkit.training.start import Options, resume, start
 
 
-def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
     """Read and validate a spec; raises SpecError with every error in it.
 
-    `overrides` are as on the command line: `"train.epochs=10"`.
+    `overrides` are as on the command line, one or many: `"train.epochs=10"`.
     """
+    if isinstance(overrides, str):  # which is a sequence of texts as well
+        overrides = [overrides]
     return read_spec(Path(path), Registry(), overrides).spec
 
 
@@ -30,7 +33,7 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
 
     Raises DataError for what cannot be read, SpecError where two widths do not fit.
     """
-    source = spec.data.open(Path(root))
+    source = open_data(spec.data, Path(root))
     resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
     store.initialize(spec.train.seed)

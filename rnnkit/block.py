@@ -21,7 +21,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 Size = Annotated[int, Field(ge=1, le=65536)]
 """A number of features, streams or steps."""
 
-Width = Annotated[int, Field(ge=1, le=2**24)]
+MAX_WIDTH = 2**24
+Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 """A number of features that the data decides, such as the size of a vocabulary."""
 
 Rate = Annotated[float, Field(ge=0, lt=1)]

@@ -152,6 +152,10 @@ class Dataset(Block):
         """Return (inputs, targets) as far as they are known before the data is read."""
         raise NotImplementedError(f"{type(self).__name__}.signals")
 
+    def made(self) -> int:
+        """Return the bytes that `open` takes for data it makes up; 0 where it reads a file."""
+        return 0
+
     def text_tokenizer(self) -> Tokenizer | None:
         """Return what turns text into ids, None where the data is no text."""
         return None

@@ -20,8 +20,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Return the line a user reads."""
-        return f"{self.where} [{self.code}] {self.message}".lstrip()
+        """Return the line a user reads; a place may be a name from somebody else's file."""
+        return f"{printable(self.where, 4096)} [{self.code}] {self.message}".lstrip()
 
 
 class RnnkitError(Exception):

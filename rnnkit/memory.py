@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from rnnkit.dataset import Source
+from rnnkit.dataset import Dataset, Source
 from rnnkit.errors import ResourceError
 from rnnkit.network import Network
 from rnnkit.params import count
@@ -16,6 +17,7 @@ from rnnkit.recompute import blocks
 from rnnkit.rehearsal import window_bytes
 from rnnkit.signal import Signal
 from rnnkit.spec.model import Spec
+from rnnkit.tokenizer import Vocabulary
 from rnnkit.truncation import sequences_at_once
 
 LOOKED = 32
@@ -28,10 +30,12 @@ FLOAT = np.dtype(np.float32)
 class Memory:
     """Bytes that training takes at its peak, by what for.
 
-    `batch` is one window of data, `window` all that learning from it takes. `window` is None where
-    it was not measured, because the rest is more than the budget or a layer raised.
+    `data` is what was made up, `batch` one window of data, `window` all that learning from it
+    takes. `window` is None where it was not measured, because the rest is more than the budget or a
+    layer raised.
     """
 
+    data: int
     parameters: int
     gradients: int
     optimizer: int
@@ -61,6 +65,23 @@ class Memory:
             )
 
 
+def open_data(
+    dataset: Dataset,
+    root: Path,
+    vocabulary: Vocabulary | None = None,
+    budget: int | None = None,
+) -> Source:
+    """Open a dataset; raises ResourceError where what it makes up needs more than the budget."""
+    made, most = dataset.made(), default_budget() if budget is None else budget
+    if made > most:
+        raise ResourceError.of(
+            "MEM_BUDGET",
+            f"the data that {dataset.type} makes up needs {human(made)}, the budget is "
+            f"{human(most)} (fewer or shorter sequences, or --max-memory)",
+        )
+    return dataset.open(root, vocabulary)
+
+
 def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
     """Return what training takes: counted from the shapes, and measured for the window.
 
@@ -72,6 +93,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
     row = _bytes(network.inputs) + _bytes(network.targets) + 5
     state = _state_bytes(network, train.streams)
     counted = Memory(
+        data=spec.data.made(),
         parameters=parameters,
         gradients=parameters,
         optimizer=parameters * len(train.optimizer.used_slots()),
@@ -134,15 +156,15 @@ def _state_bytes(network: Network, streams: int) -> int:
     return FLOAT.itemsize * sum(rows * width for layer in shapes for rows, width in layer)
 
 
-def default_budget() -> int:
-    """Return 80 % of the memory that is free now, in bytes."""
+def default_budget(held: int = 0) -> int:
+    """Return 80 % of the memory that is free now, in bytes, and those that data holds already."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             facts = dict(line.split(":", 1) for line in file)
         free = int(facts["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return free * 4 // 5
+    return free * 4 // 5 + held
 
 
 def human(size: float) -> str:

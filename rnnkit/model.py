@@ -20,6 +20,7 @@ from rnnkit.errors import CheckpointError, DataError
 from rnnkit.evaluate import Measured, measure
 from rnnkit.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.layer import sees_future
+from rnnkit.memory import open_data
 from rnnkit.metric import MetricName
 from rnnkit.network import Network, States
 from rnnkit.params import ParamStore
@@ -218,7 +219,7 @@ class Model:
     def open_data(self, root: Path) -> Source:
         """Open the data that the spec names, encoded with the model's vocabulary."""
         with looked_for(root):
-            return self.spec.data.open(root, self.vocabulary)
+            return open_data(self.spec.data, root, self.vocabulary)
 
     def text(self) -> tuple[Tokenizer, Vocabulary]:
         """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""

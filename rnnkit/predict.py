@@ -21,6 +21,7 @@ from rnnkit.model import Model
 from rnnkit.network import States, copied
 from rnnkit.question import Question, Questions, Written
 from rnnkit.seq2seq import Seq2Seq
+from rnnkit.tokenizer import as_read
 from rnnkit.types import Array
 
 STREAMS = 32
@@ -48,6 +49,7 @@ class Predicted(NamedTuple):
     after: Carried | None = None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told, or None
 def predict(
     model: Model,
     data: bytes,
@@ -70,12 +72,15 @@ def predict(
         written = list(_written(model, asked.records, asked.written))
         return Predicted(written, False, asked.skipped, asked.note)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
-    if begun is None and asked.streams and not _sees_future(model):
+    if begun is not None:
+        _check_continues(model, asked.records)
+    elif asked.streams and not _sees_future(model):
         begun = Carried.cold(model.network)
     if begun is None:
         found, after = list(_cold(model, asked.records)), None
     else:
         found, after = _as_stream(model, asked.records, begun)
+        _check_finite(asked.records, found, name)
     records: list[Record] = []
     for question, ys in zip(asked.records, found, strict=True):
         records += _records(question, ys, answers, asked)
@@ -90,6 +95,14 @@ def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Question
     except NotImplementedError:
         message = f"data of the type {dataset.type!r} tells no file to predict from"
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
+
+
+def _check_continues(model: Model, records: Sequence[Question]) -> None:
+    """Raise CheckpointError for answers that unroll: each has a start and an end of its own."""
+    if any(question.ends is not None for question in records):
+        message = "each answer unrolls from a record to an end of its own, so nothing goes on"
+        advice = "leave out --state-in and --state-out"
+        raise CheckpointError.of("STATE_UNROLLS", f"{message} ({advice})", model.path)
 
 
 def _records(question: Question, ys: Array, answers: Answers, asked: Questions) -> Iterator[Record]:
@@ -119,6 +132,17 @@ def _as_stream(
             ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
         found.append(np.concatenate(ys) if question.each else ys[-1])
     return found, replace(begun, states=states, last=None)
+
+
+def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str) -> None:
+    """Raise DataError at the first answer that is not finite: no later one of a stream would be."""
+    for question, ys in zip(records, found, strict=True):
+        wrong = np.flatnonzero(~np.isfinite(ys).all(axis=1))
+        if len(wrong):
+            line = question.lines[wrong[0]] if question.lines else question.line
+            message = "the model's answer is no finite number, nor could a later one be (take the "
+            message += "row out, or fill in numbers as those it was trained on)"
+            raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 
 def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:
@@ -245,7 +269,7 @@ class _NextTokens:
     def _on(self, ids: Array, begun: Carried, read: Carried, ended: bool) -> Carried:
         """Return the stream after a line; the token that ends it is seen and not yet read."""
         network, params = self.model.network, self.model.store.values
-        ending = self.model.encode("\n") if ended else ids[:0]
+        ending = self.model.encode(as_read("\n", *self.model.text()) if ended else "")
         if len(ending):
             return seen(network, params, ending, read)
         return seen(network, params, ids, begun)

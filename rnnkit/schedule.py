@@ -28,6 +28,11 @@ class Schedule(Block):
 
     group: ClassVar[str] = "rnnkit.schedules"
 
+    @property
+    def observes(self) -> bool:
+        """Whether it needs evaluations: its class has an `observe` of its own."""
+        return type(self).observe is not Schedule.observe
+
     def start(self) -> JSON:
         """Return the state before the first step."""
         return None

@@ -15,6 +15,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 
 from rnnkit.block import Block, Record
+from rnnkit.errors import DataError
 from rnnkit.types import Array, DType
 
 Encoder: TypeAlias = Callable[[Iterable[bytes]], Iterator[Array]]
@@ -107,3 +108,17 @@ class Tokenizer(Block):
         vocabulary = self.fit([text])
         ids = self.encode(text, vocabulary)[:tokens]
         yield self.decode(ids.tolist(), vocabulary).encode()
+
+
+def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:
+    """Tell whether a line feed can be encoded; texts of one line alone hold none."""
+    try:
+        tokenizer.encode(b"\n", vocabulary)
+    except DataError:
+        return False
+    return True
+
+
+def as_read(line: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:
+    """Return a line as a model reads it: without its end, where that cannot be encoded."""
+    return line if reads_line_ends(tokenizer, vocabulary) else line.removesuffix("\n")

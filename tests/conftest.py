@@ -43,6 +43,12 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dna_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a text of one line, without a line feed in its vocabulary."""
+    return trained(tmp_path_factory.mktemp("dna"), plain_spec(), content=text(200, alphabet="ACGT"))
+
+
+@pytest.fixture(scope="session")
 def word_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of words, without a test split."""
     spec = plain_spec(window=8)

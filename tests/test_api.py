@@ -32,6 +32,7 @@ def path(tmp_path: Path) -> Path:
 def test_load_spec(path: Path) -> None:
     spec = rnnkit.load_spec(path)
     assert (spec.name, spec.train.epochs, spec.model.layers[1].type) == ("small", 3, "lstm")
+    assert rnnkit.load_spec(path, "train.epochs=7").train.epochs == 7
     changed = rnnkit.load_spec(str(path), ["train.epochs=10", "model.layers[0].units=7"])
     assert (changed.train.epochs, changed.model.layers[0].units) == (10, 7)
     with pytest.raises(SpecError, match="train.epochs: expected an integer") as caught:

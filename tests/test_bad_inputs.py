@@ -85,6 +85,16 @@ def test_data(tmp_path: Path, make: Callable[[Path], Any], said: str) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_path_from_somebody_elses_spec_is_printed_escaped(tmp_path: Path) -> None:
+    value, name = plain_spec(), "\x1b]0;mine\x07.txt"
+    value["data"]["path"] = name
+    path = write(tmp_path, value)
+    told(command("check", path, "--data"), 5, "\\x1b]0;mine\\x07.txt [DATA_NOT_FOUND]")
+    ran = command("check", path, "--data", "--json")
+    assert json.loads(ran.out)["error"]["problems"][0]["where"].endswith(name)
+    assert "\x1b" not in ran.err
+
+
 def test_data_too_short_for_training(tmp_path: Path) -> None:
     path = write(tmp_path, plain_spec(streams=40) | {"evaluate": {"streams": 1}})
     ran = command("run", path, "--out", tmp_path / "run")

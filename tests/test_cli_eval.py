@@ -11,7 +11,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from helpers import command, done, newest
+from helpers import command, done, newest, plain_spec
+from helpers import write_spec as write
 
 from rnnkit.cli.eval import command as eval_verb
 from rnnkit.evaluate import Measured
@@ -115,6 +116,33 @@ def test_the_split_by_default(tiny_run: Path, word_run: Path) -> None:
     ran = command("eval", word_run, "--split", "test")
     assert ran.code == 5
     assert f"{word_run} [DATA_NO_SPLIT] has no test split (it has train, valid" in ran.err
+
+
+def test_what_was_trained_on_is_measured_where_nothing_is_held_out(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"]["split"] = [1, 0, 0]
+    run = tmp_path / "run"
+    done("run", write(tmp_path, value), "--out", run)
+    ran = done("eval", run, "--json")
+    assert json.loads(ran.out)["split"] == "train"
+    assert "nothing is held out: this is the train split, which the model has seen" in ran.err
+
+
+def test_bad_rows_of_a_file_are_to_be_repaired(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"] = {
+        "type": "sequences",
+        "path": "d.jsonl",
+        "inputs": {"kind": "ids", "key": "x"},
+        "targets": {"kind": "class", "key": "y"},
+        "split": [1, 0, 0],
+    }
+    rows = [json.dumps({"x": [i % 3, 1], "y": i % 2}) for i in range(20)]
+    (tmp_path / "d.jsonl").write_text("\n".join(rows))
+    (tmp_path / "bad.jsonl").write_text("{\n" * 12)
+    done("run", write(tmp_path, value), "--out", tmp_path / "run", "--max-steps", 1)
+    ran = command("eval", tmp_path / "run", "--data", tmp_path / "bad.jsonl")
+    assert ran.code == 5 and "[DATA_BAD_ROWS] 2 more rows are bad (repair them)\n" in ran.err
 
 
 def test_a_file(tiny_run: Path, tmp_path: Path) -> None:

@@ -117,6 +117,13 @@ def test_from_stdin(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--property", "colour"], 2, "expected one of quotes, brackets, line, word, or regex:"),
         (["--property", "regex:("], 2, "'regex:(' is no regular expression: missing ), unterm"),
+        (["--property", "regex:a{99999999999}"], 2, "is no regular expression: the repetition num"),
+        (["--property", f"regex:{'(' * 5000}"], 2, "is no regular expression: it is nested too de"),
+        (
+            ["--property", "regex:[[z]"],
+            5,
+            "reads.txt [DATA_NO_PROPERTY] the property 'regex:[[z]' never changes in this text",
+        ),
         (["--unit", "1.lstm/x/0"], 2, "LAYER/PART/UNIT with one of 1.lstm/h, 1.lstm/c, 1.lstm/i"),
         (["--unit", "1.lstm/h/6"], 2, "a unit from 1.lstm/h/0 to 1.lstm/h/5, received"),
         (["--length", "0"], 2, "0 is not in the range"),

@@ -93,6 +93,13 @@ def test_check_tells_every_error_at_once(tmp_path: Path) -> None:
     done("check", path, "-s", "train.epochs=3", "-s", 'model.layers[1]={"type":"rnn","units":6}')
 
 
+@pytest.mark.parametrize("name", ["{}", "[]", "3"])
+def test_check_of_a_name_that_is_none(name: str, tmp_path: Path) -> None:
+    ran = command("check", write(tmp_path, small_spec()), "-s", f"model.layers[0].name={name}")
+    assert ran.code == 3
+    assert f"-s model.layers[0].name={name} [SPEC_TYPE] model.layers[0].name: expected " in ran.err
+
+
 def test_check_with_the_data(tmp_path: Path) -> None:
     path = write(tmp_path, plain_spec())
     done("check", path, "--data")
@@ -110,6 +117,17 @@ def test_check_reads_every_split(tmp_path: Path) -> None:
     value["data"]["split"] = [0.8, 0.18, 0.02]
     ran = command("check", write(tmp_path, value), "--data")
     assert ran.code == 5 and "the test split [DATA_TOO_SHORT] 2 tokens" in ran.err
+
+
+def test_check_with_the_data_tells_places(tmp_path: Path) -> None:
+    path = write(tmp_path, plain_spec(best={"metric": "valid_acuracy"}))
+    ran = command("check", path, "--data")
+    column = path.read_text().index('"valid_acuracy"') + 1
+    said = f"{path}:1:{column} [SPEC_METRIC] train.best.metric: there is no valid_acuracy here "
+    assert ran.code == 3 and ran.err.startswith(said)
+    ran = command("check", path, "--data", "-s", "train.best.metric=valid_los")
+    assert ran.err.startswith("-s train.best.metric=valid_los [SPEC_METRIC] train.best.metric: ")
+    assert ran.err.endswith('(did you mean "valid_loss"?)\n')
 
 
 def test_explain(tmp_path: Path) -> None:

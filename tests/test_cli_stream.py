@@ -102,6 +102,23 @@ def test_no_line_at_all(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert told(tiny_run, "", monkeypatch) == Ran(0, "", "")
 
 
+def test_a_model_without_a_line_end(
+    dna_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = tmp_path / "states"
+    ran = told(dna_run, "ACG\n\nTTA\n", monkeypatch, "--state-out", states, "--greedy")
+    answers = ran.out.splitlines()
+    assert (ran.code, [len(answer) for answer in answers]) == (0, [20, 20, 20])
+    model = load(dna_run)
+    assert answers[0] == model.sample("AACG", 20, greedy=True)  # the first token begins a line
+    assert load_states(states, model).last.tolist() == [model.encode(answers[-1])[-1]]
+    ran = told(dna_run, "ACG\nB\n", monkeypatch)
+    assert ran.code == 5 and 'stdin:2 [DATA_UNKNOWN_TOKEN] the character "B"' in ran.err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ACG\n")))
+    shown = command("sample", dna_run, "--prompt", "-", "--greedy", "--length", 20).out
+    assert shown == f"ACG{model.sample('ACG', 20, greedy=True)}\n"
+
+
 def test_words(word_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = told(word_run, "the cat\nc d", monkeypatch, "--greedy").out
     assert len(out.splitlines()) == 2 and out.split()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import doctest
 import importlib
 import importlib.util
+import inspect
 import json
 import pkgutil
 import re
 import shlex
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 import rnnkit
+from rnnkit.block import Block, Record
 from rnnkit.cli import run_command
 from rnnkit.registry import Registry
+from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 
 ROOT = Path(__file__).parents[1]
@@ -85,10 +89,29 @@ def test_docstring_examples(name: str) -> None:
     assert result.failed == 0
 
 
-def test_the_reference_of_types_is_what_the_classes_are() -> None:
+def make_types() -> Any:
     script = ROOT / "docs" / "make_types.py"
     spec = importlib.util.spec_from_file_location("make_types", script)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def records(annotation: Any) -> set[type]:
+    """Return the classes of the objects of a spec that are no blocks, inner ones too."""
+    found = set().union(*map(records, get_args(annotation)))
+    if inspect.isclass(annotation) and issubclass(annotation, Record):
+        if not issubclass(annotation, Block):
+            fields = annotation.model_fields.values()
+            found |= {annotation}.union(*(records(field.annotation) for field in fields))
+    return found
+
+
+def test_the_reference_of_types_has_every_object_of_a_spec() -> None:
+    assert {cls for _, cls in make_types().SECTIONS} == records(Spec)
+
+
+def test_the_reference_of_types_is_what_the_classes_are() -> None:
+    module = make_types()
     page = ROOT / "docs" / "guide" / "types.md"
     assert page.read_text() == module.page(), "run: python docs/make_types.py"

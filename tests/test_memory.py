@@ -15,6 +15,8 @@ from test_train import opened
 from rnnkit import memory as module
 from rnnkit.builder import build
 from rnnkit.dataset import Batch
+from rnnkit.datasets.synthetic import WAVES, Synthetic
+from rnnkit.datasets.tasks import TASKS
 from rnnkit.errors import ResourceError
 from rnnkit.memory import Memory, human, memory
 from rnnkit.training.step import Training
@@ -95,7 +97,7 @@ def test_more_than_the_budget_is_not_measured(
 
 
 def test_the_window_counts_against_the_budget() -> None:
-    needs = Memory(1, 2, 0, 4, 8, 16)
+    needs = Memory(0, 1, 2, 0, 4, 8, 16)
     needs.check(31)
     with pytest.raises(ResourceError) as caught:
         needs.check(30)
@@ -104,6 +106,35 @@ def test_the_window_counts_against_the_budget() -> None:
         'the budget is 30 B (fewer units, streams or steps in a window, "recompute" for a long '
         "one, or --max-memory)"
     )
+
+
+@pytest.mark.parametrize("length", [20, 1000])
+@pytest.mark.parametrize("task", [*TASKS, *WAVES])
+def test_what_is_made_up_takes_what_is_told(task: str, length: int) -> None:
+    data = Synthetic.model_validate({"task": task, "train": 40_000 // length, "length": length})
+    tracemalloc.start()
+    data.open(Path("."))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.9 * peak < data.made() < 3 * peak
+
+
+def test_data_that_is_too_much_is_not_made_up(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"] = {"type": "synthetic", "task": "echo", "length": 65536, "train": 10**7}
+    value["model"]["layers"][0] = {"type": "one_hot"}
+    path = write_spec(tmp_path, value)
+    said = "[MEM_BUDGET] the data that synthetic makes up needs 5.24 TB, the budget is "
+    for line in (["run", path, "--out", tmp_path / "run"], ["check", path, "--data"]):
+        ran = command(*line)
+        assert ran.code == 10 and said in ran.err
+        assert "(fewer or shorter sequences, or --max-memory)" in ran.err
+    small = ["-s", "data.train=400", "-s", "data.length=100", "--max-memory"]
+    ran = command("run", path, "--out", tmp_path / "run", *small, "1MB")
+    assert ran.code == 10 and "needs 2.04 MB, the budget is 1 MB (" in ran.err
+    ran = command("run", path, "--out", tmp_path / "run", *small, "2.1MB")
+    assert ran.code == 10 and "[MEM_BUDGET] training needs " in ran.err and "(data 2.0" in ran.err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("in_the_data", [False, True])

@@ -39,6 +39,12 @@ def drawn(strict_numerics: None) -> bytes:
 
 
 @needs_matplotlib
+def test_the_largest_numbers_are_drawn() -> None:
+    largest = Curve("c", (0.0, 1.0), (-1.7e308, 1.7e308))
+    assert b"<path" in module.svg([Panel("a", "x", "y", (largest,))])
+
+
+@needs_matplotlib
 def test_it_is_an_svg_with_the_labels_as_text(drawn: bytes) -> None:
     root = ET.fromstring(drawn)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -55,6 +55,11 @@ def test_what_is_not_finite_leaves_a_gap(gap: float) -> None:
     assert 8 < len(row.strip()) - len(row.replace(" ", "")) < 30
 
 
+@pytest.mark.parametrize("values", [[-1e308, 1e308], [1.7e308], [-1.7e308, 0.0]])
+def test_the_largest_numbers_are_drawn(values: list[float]) -> None:
+    assert "".join(plotted(draw([panel(curve(values))], 60))).strip()
+
+
 def test_nothing_to_draw_is_said() -> None:
     assert draw([panel(curve([-1, 0]), log=True)], 60).splitlines() == [
         "loss (nats) (log scale)",

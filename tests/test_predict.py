@@ -23,6 +23,7 @@ from rnnkit.meaning import Meaning
 from rnnkit.model import Model, load
 from rnnkit.question import Question, Questions
 from rnnkit.signal import Signal
+from rnnkit.states import load_states
 from rnnkit.types import Array
 
 Rows = list[dict[str, Any]]
@@ -181,6 +182,15 @@ def test_an_answer_without_an_end_is_cut(
     assert records(runs["word"], file)[0]["text"] == "th"
 
 
+def test_what_overflows_has_no_value(runs: dict[str, Path], tmp_path: Path) -> None:
+    rows = [{"x": [[3e38, -3e38]] * 3}, {"x": [[1, 2]]}]
+    file = write_jsonl(tmp_path / "d.jsonl", rows)
+    shown = records(runs["values"], file)
+    assert [row["line"] for row in shown] == [1, 2]
+    alone = records(runs["values"], write_jsonl(tmp_path / "e.jsonl", rows[1:]))
+    assert shown[1]["sum"] == pytest.approx(alone[0]["sum"], rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["label", "tags", "frames", "values"])
 def test_targets_are_optional(kind: str, runs: dict[str, Path], tmp_path: Path) -> None:
     rows = KINDS[kind][0]
@@ -253,6 +263,26 @@ def test_stdin(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
     found = piped(runs["label"], texts.encode(), monkeypatch).out.splitlines()
     labels = [json.loads(line)["label"] for line in wanted.splitlines()]
     assert [json.loads(line)["label"] for line in found] == labels
+
+
+def test_a_byte_order_mark_on_stdin(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:5])
+    marked = b"\xef\xbb\xbf" + file.read_bytes()
+    assert piped(runs["label"], marked, monkeypatch).out == done("predict", runs["label"], file).out
+
+
+@pytest.mark.parametrize(
+    ("data", "there"), [(b"1.4,0.2\n", '"1.4", "0.2"'), (b"[1,2]", '"[1", "2]"'), (b"ab", '"ab"')]
+)
+def test_stdin_without_a_header(
+    data: bytes, there: str, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = piped(runs["label"], data, monkeypatch)
+    assert (ran.code, ran.out) == (5, "")
+    problem = f'stdin.csv:1 [DATA_FIELD] the header names no "text" (there is {there})'
+    assert ran.err.splitlines() == [problem]
 
 
 def test_json_is_one_object(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -328,6 +358,14 @@ def test_a_model_of_both_directions_has_no_states(runs: dict[str, Path], tmp_pat
     assert not (tmp_path / "s").exists()
 
 
+def test_answers_that_unroll_are_no_stream(runs: dict[str, Path], tmp_path: Path) -> None:
+    data, states = write_jsonl(tmp_path / "x.jsonl", KINDS["word"][0][:2]), tmp_path / "states"
+    ran = command("predict", runs["word"], data, "--state-out", states)
+    assert (ran.code, ran.out, states.exists()) == (6, "", False)
+    assert "[STATE_UNROLLS] each answer unrolls from a record to an end of its own, so" in ran.err
+    assert "nothing goes on (leave out --state-in and --state-out)" in ran.err
+
+
 def test_step_by_step_is_the_whole_sequence(runs: dict[str, Path]) -> None:
     model = load(runs["frames"])
     xs = np.random.default_rng(0).random((40, 3, 2)).astype(np.float32)
@@ -380,6 +418,16 @@ def test_a_text_goes_on_tomorrow(cut: str, tiny_run: Path, tmp_path: Path) -> No
         for path in (state, tmp_path / "end")
     ]
     assert sampled[0] == sampled[1]
+
+
+def test_a_text_without_line_ends_goes_on(dna_run: Path, tmp_path: Path) -> None:
+    states, lines = tmp_path / "states", tmp_path / "lines"
+    lines.write_text("ACG\nTT\n")
+    (tmp_path / "whole").write_text("ACGTT")
+    shown = done("predict", dna_run, lines, "--state-out", states).out.splitlines()
+    whole = done("predict", dna_run, tmp_path / "whole").out
+    assert json.loads(shown[1])["token"] == json.loads(whole)["token"]
+    assert load_states(states, load(dna_run)).last.tolist() == [load(dna_run).encode("T")[0]]
 
 
 def test_a_line_of_text_that_is_not_known(

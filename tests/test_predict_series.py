@@ -125,6 +125,36 @@ def test_bad_rows(run: Path, tmp_path: Path) -> None:
     assert done("predict", run, file).out == ""
 
 
+def test_a_value_that_is_too_large_on_the_scale(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("load,price\n1000,3\n1001,3e38\n1003,3\n")
+    ran = command("predict", run, file)
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == (
+        f"{file}:3 [DATA_NAN] price: 3e+38 is no finite number on the scale of the training part "
+        "(take the row out, or fill in a number)\n"
+    )
+    ran = done("predict", run, file, "--skip-bad")
+    assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [2, 4]
+
+
+def test_an_answer_that_is_not_finite_ends_a_stream(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        for begun, ys, after in windows(*arguments):
+            ys[5] = np.nan
+            yield begun, ys, after
+
+    windows = module.windows
+    monkeypatch.setattr(module, "windows", broken)
+    file = write_csv(tmp_path / "d.csv", series()[:20])
+    ran = command("predict", run, file)
+    assert (ran.code, ran.out) == (5, "")
+    said = f"{file}:7 [DATA_NAN] the model's answer is no finite number, nor could a later one be ("
+    assert ran.err.startswith(said)
+
+
 def test_a_wave_is_a_series(tmp_path: Path) -> None:
     data = {"type": "synthetic", "task": "sine", "train": 300, "valid": 80, "test": 80}
     run = run_of(tmp_path, "sine", data)

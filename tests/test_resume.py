@@ -250,7 +250,7 @@ def test_stopped_inside_the_last_step(
 def test_the_last_step_without_an_evaluation_is_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = small_spec(every={"log": 2, "evaluate": None, "save": 4})
+    spec = small_spec(every={"log": 2, "evaluate": None, "save": 4}, schedule=None)
     whole = trained(tmp_path / "whole", spec)
     path = write_spec(tmp_path / "part", spec)
     options = Options()
@@ -374,6 +374,25 @@ def test_a_change_that_is_refused(half: Path, tmp_path: Path, change: str, reaso
     assert "[CKPT_SPEC_MISMATCH]" in ran.err and reason in ran.err and "start a new run" in ran.err
     assert results(run) == before
     assert (run / "spec.json").read_bytes() == (half / "spec.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("train.optimizer.type=sgd", "'adam' -> 'sgd' cannot change on a resume: the stored mom"),
+        ('model.layers[1].type="gru"', "'lstm' -> 'gru' cannot change on a resume: the stored"),
+    ],
+)
+def test_a_type_whose_options_do_not_fit_is_refused_for_itself(
+    half: Path, tmp_path: Path, change: str, said: str
+) -> None:
+    run = copy(half, tmp_path / "run")
+    ran = command("resume", run, "-s", change)
+    assert ran.code == 8
+    (line,) = ran.err.splitlines()
+    assert f"[CKPT_SPEC_MISMATCH] {change.partition('=')[0]}: {said}" in line
+    ran = command("resume", run, "-s", "train.optimizer.momentun=0.5")
+    assert ran.code == 3 and "[SPEC_UNKNOWN_KEY] train.optimizer.momentun" in ran.err
 
 
 def test_a_changed_spec_is_refused_where_it_should_continue(half: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,6 +163,16 @@ BAD = [
         "DATA_FIELD",
         "label: expected the name of a class, received [1]",
     ),
+    (
+        {"text": "a", "label": ""},
+        "DATA_EMPTY",
+        "label: the class is missing (take the row out, or name its class)",
+    ),
+    (
+        '{"text": "a", "label": "x", "text": "b"}',
+        "DATA_JSON",
+        'the key "text" stands twice in one object (keep one)',
+    ),
 ]
 
 
@@ -255,6 +266,14 @@ def test_an_id_outside_the_vocabulary_is_named(tmp_path: Path, bad: float) -> No
     )
 
 
+@pytest.mark.parametrize("bad", [-5, 2**24, 2**31, 12_000_000_003, 0.5])
+def test_ids_that_no_table_holds_are_named(tmp_path: Path, bad: float) -> None:
+    (line,) = refused(tmp_path, [{"x": [bad], "label": 1}], inputs={"kind": "ids", "key": "x"})
+    assert line == (
+        f"d.jsonl:1 [DATA_ID] x: expected ids from 0 to 16777215, received {bad} (repair it)"
+    )
+
+
 def test_ids_are_one_a_step(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, [{"x": [[1, 2]], "label": 1}], inputs={"kind": "ids", "key": "x"})
     assert line == (
@@ -272,7 +291,61 @@ def test_a_file_of_bad_rows_alone_tells_the_first(tmp_path: Path) -> None:
 
 def test_a_header_that_is_no_csv_is_named(tmp_path: Path) -> None:
     (line,) = refused(tmp_path, ['"x,label'], "d.csv", **NUMBERS)
-    assert line == "d.csv:1 [DATA_CSV] is no CSV: unexpected end of data"
+    assert line == (
+        "d.csv:1 [DATA_CSV] a quote is not closed up to the end in line 1 (close it, or double a "
+        "quote that stands in a cell)"
+    )
+
+
+def test_a_quote_that_swallows_rows_is_never_skipped(tmp_path: Path) -> None:
+    rows = ["x,label", "1,a", '"2,a', "3,a", "4,b"]
+    (line,) = refused(tmp_path, rows, "d.csv", **NUMBERS, skip_bad=True)
+    assert line.startswith("d.csv:3 [DATA_CSV] a quote is not closed up to the end in line 5")
+
+
+def test_a_bad_quote_tells_the_lines_it_took(tmp_path: Path) -> None:
+    rows = ["x,label", '"2,a', '3",4,"x"y', "4,b"]
+    (line,) = refused(tmp_path, rows, "d.csv", **NUMBERS)
+    assert line.startswith("d.csv:2 [DATA_CSV] is no CSV up to line 3: ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (["1.4,a"], 'd.csv:1 [DATA_FIELD] the header names no "x" (there is "1.4", "a")'),
+        (["\0"], 'd.csv:1 [DATA_FIELD] the header names no "x" (there is "\\u0000")'),
+        (["", "", "y,label"], 'd.csv:3 [DATA_FIELD] the header names no "x" (there is "y", "label'),
+        (["x"], 'd.csv:1 [DATA_FIELD] the header names no "label" (there is "x")'),
+        (["", ""], "d.csv:1 [DATA_CSV] there is no header (name the columns in the first line)"),
+    ],
+)
+def test_a_header_without_a_column_is_named(tmp_path: Path, rows: Any, problem: str) -> None:
+    (line,) = refused(tmp_path, rows, "d.csv", **NUMBERS, skip_bad=True)
+    assert line.startswith(problem)
+
+
+def test_a_header_stands_after_empty_lines(tmp_path: Path) -> None:
+    assert opened(tmp_path, ["", "x,label", "1,a"], "d.csv", **NUMBERS).size("train") == 1
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    source = opened(tmp_path, ["text,label", "a" * 200_000 + ",x"], "d.csv", inputs=CHARS)
+    assert len(one(source).inputs) == 200_000
+    assert csv.field_size_limit() == before
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    rows = ['\ufeff{"x": [1], "label": 1}', '{"x": [2], "label": 2}']
+    assert opened(tmp_path, rows, **NUMBERS).size("train") == 2
+
+
+def test_a_table_with_tabs_is_named(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, ["x\tlabel", "1\ta"], "d.tsv", **NUMBERS)
+    assert line == (
+        "d.tsv [DATA_JSON] is no JSONL, and of tables only CSV is read here (save it as .csv, with "
+        "a header)"
+    )
 
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:

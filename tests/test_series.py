@@ -121,7 +121,27 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     write(tmp_path, ROWS[:1])
     with pytest.raises(DataError) as caught:
         series(columns=["c"]).open(tmp_path)
-    assert str(caught.value) == ('s.csv:2 [DATA_FIELD] there is no "c" (there is "a", "b")')
+    assert str(caught.value) == ('s.csv:1 [DATA_FIELD] the header names no "c" (there is "a", "b")')
+
+
+def test_a_split_is_finite_on_the_scale_of_training(tmp_path: Path) -> None:
+    write(tmp_path, [*ROWS[:-1], "3,3e38"])
+    with pytest.raises(DataError) as caught:
+        series(targets_scaler={"offset": [0], "factor": [0.5]}, targets=["b"]).open(tmp_path)
+    assert str(caught.value) == (
+        "the test split [DATA_NAN] b: 3e+38 is no finite number on the scale of the training part "
+        "(take the row out, or fill in a number)"
+    )
+
+
+@pytest.mark.parametrize("level", ["[1, 2, 3]", "[]", "[[1], [2]]"])
+def test_a_row_is_one_step(tmp_path: Path, level: str) -> None:
+    rows = ['{"a": 1, "b": [2]}'] * 3 + [f'{{"a": 1, "b": {level}}}']
+    (tmp_path / "s.jsonl").write_text("\n".join(rows))
+    with pytest.raises(DataError) as caught:
+        series(path="s.jsonl").open(tmp_path)
+    problem = f"b: expected one number, received {level} (a row is one step)"
+    assert str(caught.value) == f"s.jsonl:4 [DATA_FIELD] {problem}"
 
 
 def test_a_short_split_tells_what_it_needs(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ CASES = [
     ('"rate": 0.2', '"rate": 1.0', 'spec.json:8:35 [SPEC_RANGE] model.layers[2].rate: expected a number >= 0 and < 1, received 1.0'),
     ('"rate": 0.2', '"rate": -0.5', 'spec.json:8:35 [SPEC_RANGE] model.layers[2].rate: expected a number >= 0 and < 1, received -0.5'),
     ('"rate": 0.2', '"rate": "high"', 'spec.json:8:35 [SPEC_TYPE] model.layers[2].rate: expected a number >= 0 and < 1, received "high"'),
+    ('"epochs": 2', '"epochs": "007"', 'spec.json:14:15 [SPEC_TYPE] train.epochs: expected an integer from 1 to 1000000, received "007" (write 7)'),
     ('0.002', '"0.002"', 'spec.json:15:41 [SPEC_TYPE] train.optimizer.lr: expected a number > 0 and <= 10000, received "0.002" (remove the quotes)'),
     ('0.002', '0', 'spec.json:15:41 [SPEC_RANGE] train.optimizer.lr: expected a number > 0 and <= 10000, received 0'),
     ('0.002', '-0.0', 'spec.json:15:41 [SPEC_RANGE] train.optimizer.lr: expected a number > 0 and <= 10000, received -0.0'),
@@ -249,6 +250,12 @@ MANY = [
         [('"epoch"}', 'null}, "stop": {"patience": 3}')],
         [
             'spec.json:13:12 [SPEC_INCONSISTENT] train: "stop" needs evaluations, but "evaluate" is null in "every"'
+        ],
+    ),
+    (
+        [('"epoch"}', 'null}, "schedule": {"type": "stall"}')],
+        [
+            'spec.json:13:12 [SPEC_INCONSISTENT] train: the schedule "stall" needs evaluations, but "evaluate" is null in "every"'
         ],
     ),
 ]

@@ -101,6 +101,7 @@ WRONG = [
     ("data.split[0]=0.5", "-s data.split[0]=0.5 [SPEC_RANGE] data.split: expected a list of 3 items, received a list of 0 items"),
     ("model.layers[1].units=0", "-s model.layers[1].units=0 [SPEC_RANGE] model.layers[1].units: expected an integer from 1 to 65536, received 0"),
     ("model.layers[1].units=many", '-s model.layers[1].units=many [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received "many"'),
+    ('train.epochs=08', '-s train.epochs=08 [SPEC_TYPE] train.epochs: expected an integer from 1 to 1000000, received "08" (write 8)'),
     ('model.layers[1].units="8"', '-s model.layers[1].units="8" [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received "8" (remove the quotes)'),
     ("train.optimizer.lr=NaN", "-s train.optimizer.lr=NaN [SPEC_NONFINITE] train.optimizer.lr: expected a finite number, received NaN"),
     ("train.optimizer.lr=1e-400", "-s train.optimizer.lr=1e-400 [SPEC_UNDERFLOW] train.optimizer.lr: 1e-400 would become 0 (the smallest number is about 4.9e-324)"),

@@ -75,6 +75,19 @@ def test_the_score_goes_on_between_lines(tiny_run: Path, tmp_path: Path) -> None
     assert tokens(cold)[3] != tokens(carried)[4]
 
 
+def test_lines_of_a_model_without_a_line_end_are_one_text(dna_run: Path, tmp_path: Path) -> None:
+    said = "ACG\nTTACG\n"
+    carried = scored(dna_run, tmp_path, said, "--state-out", tmp_path / "s")
+    wanted = load(dna_run).score(said.replace("\n", ""))[1]
+    assert [p for _, p in tokens(carried)] == pytest.approx(wanted, abs=1e-6)
+    cold = scored(dna_run, tmp_path, said)
+    assert [line["text"] for line in cold] == ["ACG", "TTACG"]
+    assert tokens(cold)[:3] == tokens(carried)[:3]
+    (tmp_path / "said").write_text("ACG\nTXA\n")
+    ran = command("score", dna_run, tmp_path / "said")
+    assert ran.err.startswith(f'{tmp_path / "said"}:2 [DATA_UNKNOWN_TOKEN] the character "X" at ')
+
+
 @pytest.mark.parametrize("options", [["--greedy"], ["--seed", 7], ["--seed", 7, "-n", 3]])
 @pytest.mark.parametrize("kind", ["tiny", "word", "byte"])
 def test_a_sample_in_two_parts_is_the_sample(

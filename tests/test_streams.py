@@ -155,7 +155,8 @@ def test_a_separator_that_is_no_token_is_refused(
     opened = source(tmp_path, "a b c d e f g h\n" * 4, tokenizer)
     with pytest.raises(DataError) as caught:
         opened.windows("train", Layout(1, 3, "document", separator))
-    assert caught.value.problems[0].code in ("DATA_SEPARATOR", "DATA_UNKNOWN_TOKEN")
+    message = f"the text has no {separator!r} (give a separator that it holds)"
+    assert str(caught.value) == f"train.state.separator [DATA_SEPARATOR] {message}"
 
 
 @pytest.mark.parametrize("tail", [False, True])

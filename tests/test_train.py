@@ -317,8 +317,8 @@ def test_lines_and_their_cadence(tmp_path: Path) -> None:
 
 def test_a_line_has_the_mean_loss_since_the_line_before(tmp_path: Path) -> None:
     every = {"evaluate": None, "save": 100}
-    single = lines(trained(tmp_path / "1", small_spec(every={**every, "log": 1})))
-    triple = lines(trained(tmp_path / "3", small_spec(every={**every, "log": 3})))
+    single = lines(trained(tmp_path / "1", small_spec(every={**every, "log": 1}, schedule=None)))
+    triple = lines(trained(tmp_path / "3", small_spec(every={**every, "log": 3}, schedule=None)))
     assert len(single) == 15 and len(triple) == 5
     for index, line in enumerate(triple):
         part = single[3 * index : 3 * index + 3]
@@ -484,8 +484,34 @@ def test_a_best_metric_that_there_is_not(tmp_path: Path) -> None:
     path = write_spec(tmp_path, plain_spec(best={"metric": "valid_acuracy"}))
     ran = command("run", path, "--out", tmp_path / "run")
     assert ran.code == 3
-    assert "valid_acuracy" in ran.err and "valid_accuracy" in ran.err
+    assert "train.best.metric: there is no valid_acuracy here (there is valid_loss, " in ran.err
+    assert ran.err.endswith('(did you mean "valid_accuracy"?)\n')
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"stop": {"patience": 2}}, "train.stop: needs"),
+        ({"schedule": {"type": "stall"}}, 'train.schedule: "stall" needs'),
+    ],
+    ids=["stop", "stall"],
+)
+def test_what_watches_a_split_that_there_is_not(
+    change: dict[str, Any], at: str, tmp_path: Path
+) -> None:
+    value = plain_spec(**change)
+    value["data"]["split"] = [1, 0, 0]
+    path = write_spec(tmp_path, value)
+    said = (
+        f"[SPEC_INCONSISTENT] {at} a validation split, but there is train alone (give the data "
+        "one, such as by its split, or leave this out)"
+    )
+    for line in (["run", path, "--out", tmp_path / "run"], ["check", path, "--data"]):
+        ran = command(*line)
+        assert ran.code == 3 and said in ran.err
+    assert not (tmp_path / "run").exists()
+    done("check", path, "--data", "-s", "data.split=[0.8,0.2,0]")
 
 
 def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -530,7 +556,7 @@ def test_two_checkpoints_are_kept_and_the_best_beside_them(tmp_path: Path) -> No
 
 
 def test_no_validation_split_means_no_best(tmp_path: Path) -> None:
-    spec = small_spec()
+    spec = small_spec(schedule=None)
     spec["data"]["split"] = [1.0, 0.0, 0.0]
     run = trained(tmp_path, spec)
     assert not (run / "best.h5").exists()

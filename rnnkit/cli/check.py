@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.errors import SpecError
+
+if TYPE_CHECKING:
+    from rnnkit.spec.read import Document
 
 
 @verb("check")
@@ -23,19 +29,28 @@ def command(
     verbose: bool,
 ) -> None:
     """Report all errors of SPEC with file, line and column; exit 3 where there are any."""
-    from rnnkit.builder import build
-    from rnnkit.memory import default_budget, memory
     from rnnkit.registry import Registry
     from rnnkit.spec.read import read_spec
 
     document = read_spec(spec, Registry(), overrides)
     if data:
-        source = document.spec.data.open(data_root or spec.parent)
-        resolved, network = build(document.spec, source.inputs, source.targets)
-        source.windows("train", resolved.train.layout())
-        for split in source.splits():
-            if split != "train":
-                source.windows(split, resolved.evaluation_layout())
-        budget = default_budget()
-        memory(resolved, network, source, budget).check(budget, spec)
+        check_data(document, spec, data_root or spec.parent)
     emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")
+
+
+def check_data(document: Document, path: Path, root: Path) -> None:
+    """Raise the errors of a spec that only its data tells, with their places in its file."""
+    from rnnkit.builder import build
+    from rnnkit.memory import default_budget, memory, open_data
+    from rnnkit.training.demands import check_demands
+
+    spec = document.spec
+    source = open_data(spec.data, root)
+    try:
+        resolved, network = build(spec.fitted(source), source.inputs, source.targets)
+    except SpecError as error:
+        where = str(document.draft.where(("model",)))
+        raise SpecError(*(replace(p, where=where) for p in error.problems)) from error
+    check_demands(resolved, network, source, document.problem)
+    budget = default_budget(spec.data.made())
+    memory(resolved, network, source, budget).check(budget, path)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -108,6 +109,17 @@ def located(name: str, line: int) -> Iterator[None]:
         from rnnkit.predict import placed
 
         raise placed(error, f"{name}:{line}") from None
+
+
+@contextmanager
+def advising(advice: str) -> Iterator[None]:
+    """Advise what this command can do where many rows are bad, and not a key of a spec."""
+    try:
+        yield
+    except DataError as error:
+        given = 'repair them, or give "skip_bad": true'
+        told = (replace(p, message=p.message.replace(given, advice)) for p in error.problems)
+        raise DataError(*told) from None
 
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, emit, finite, number, table, tell, verb
+from rnnkit.cli.common import PATH, advising, emit, finite, number, table, tell, verb
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
 from rnnkit.rundir import data_root
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rnnkit.dataset import Source, Split
     from rnnkit.metric import MetricName, Table
     from rnnkit.model import Model
+
+HELD_OUT: tuple[Split, ...] = ("test", "valid")
 
 
 def threshold(value: str) -> tuple[str, float]:
@@ -36,7 +38,7 @@ def threshold(value: str) -> tuple[str, float]:
 @click.option(
     "--split",
     type=click.Choice(["train", "valid", "test"]),
-    help="Default: test, or valid where there is none.",
+    help="Default: test, else valid, else train.",
 )
 @click.option("--data", type=PATH, help="Evaluate on this file instead.")
 @click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
@@ -93,7 +95,7 @@ def command(
     source = _opened(model, checkpoint, data, root)
     asked = tuple(dict.fromkeys([*model.spec.evaluate.metrics, *asked]))
     _check_names([*fail_above, *fail_below], metric_names(model.network, source, asked))
-    chosen: Split = split or ("test" if "test" in source.splits() else "valid")
+    chosen = split or _measured_on(source)
     if chosen not in source.splits():
         message = f"has no {chosen} split (it has {', '.join(source.splits())}; give --split)"
         raise DataError.of("DATA_NO_SPLIT", message, checkpoint)
@@ -113,6 +115,14 @@ def command(
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
     text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())
     emit(as_json, result, text, missed(metrics, fail_above, fail_below, model.path))
+
+
+def _measured_on(source: Source) -> Split:
+    """Return the split to measure on; that it was trained on is told."""
+    found = next(each for each in (*HELD_OUT, *source.splits()) if each in source.splits())
+    if found not in HELD_OUT:
+        tell(f"nothing is held out: this is the {found} split, which the model has seen")
+    return found
 
 
 def _drawn(found: Table) -> str:
@@ -146,7 +156,8 @@ def missed(
 def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None) -> Source:
     """Open the file that is given, or else the data of the spec; other data than before is told."""
     if data is not None:
-        return model.spec.data.of_file(data.absolute()).open(Path("."), model.vocabulary)
+        with advising("repair them"):
+            return model.spec.data.of_file(data.absolute()).open(Path("."), model.vocabulary)
     source = model.open_data(data_root(checkpoint, root))
     if source.digest() != model.trained_on:
         tell(

@@ -32,16 +32,17 @@ def command(
     """
     from rnnkit.builder import build
     from rnnkit.cli.reporter import streams_in_words
-    from rnnkit.memory import default_budget, human, memory
+    from rnnkit.memory import default_budget, human, memory, open_data
     from rnnkit.params import count
     from rnnkit.registry import Registry
     from rnnkit.spec.read import read_spec
 
     document = read_spec(spec, Registry(), overrides)
-    source = document.spec.data.open(data_root or spec.parent)
+    data = document.spec.data
+    source = open_data(data, data_root or spec.parent)
     resolved, network = build(document.spec.fitted(source), source.inputs, source.targets)
     layers = layer_rows(network)
-    needs = memory(resolved, network, source, default_budget())
+    needs = memory(resolved, network, source, default_budget(data.made()))
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs
     result = {
         "layers": layers,

@@ -164,8 +164,10 @@ def holds_weights(path: Path) -> bool:
 
 def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source | None:
     """Open the data; None, told, where its file does not exist. Other errors are raised."""
+    from rnnkit.memory import open_data
+
     try:
-        return data.open(root, vocabulary)
+        return open_data(data, root, vocabulary)
     except DataError as error:
         if any(problem.code != "DATA_NOT_FOUND" for problem in error.problems):
             raise

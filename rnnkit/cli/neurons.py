@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -208,7 +207,7 @@ def wants_colour(asked: bool | None) -> bool:
 
 def _check(names: Sequence[str]) -> None:
     """Refuse what is no property before a model is read."""
-    from rnnkit.neurons.properties import PATTERN, PROPERTIES
+    from rnnkit.neurons.properties import PATTERN, PROPERTIES, pattern_of
 
     for name in names:
         if name in PROPERTIES:
@@ -218,7 +217,7 @@ def _check(names: Sequence[str]) -> None:
             message = f"expected one of {known}, or {PATTERN}PATTERN, received {name!r}"
             raise click.BadParameter(message, param_hint="--property")
         try:
-            re.compile(name.removeprefix(PATTERN))
-        except re.error as error:
-            message = f"{name!r} is no regular expression: {error}"
+            pattern_of(name)
+        except ValueError as error:
+            message = f"{printable(name)!r} is no regular expression: {error}"
             raise click.BadParameter(message, param_hint="--property") from None

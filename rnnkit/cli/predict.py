@@ -6,15 +6,14 @@ import csv
 import io
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, carrying, print_json, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, advising, carrying, print_json, tell, verb
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def command(
     model = load(checkpoint, untrusted=untrusted)
     begun = _begun(model, state_in, state_out)
     content, name = _content(data, model.network.reads_source or _reads_lines(model))
-    with limited_threads(threads), _advising():
+    with limited_threads(threads), advising("repair them, or give --skip-bad"):
         found = predict(model, content, name, top, skip_bad, begun)
     if found.note:
         tell(found.note)
@@ -134,18 +133,8 @@ def _content(data: Path, plain: bool) -> tuple[bytes, str]:
     if str(data) != "-":
         return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
     content = sys.stdin.buffer.read()
-    return content, "stdin" if plain or content.lstrip()[:1] in (b"{", b"") else "stdin.csv"
-
-
-@contextmanager
-def _advising() -> Iterator[None]:
-    """Name the option of this command, not the key of a spec, where many lines are bad."""
-    try:
-        yield
-    except DataError as error:
-        given, option = 'give "skip_bad": true', "give --skip-bad"
-        told = (replace(p, message=p.message.replace(given, option)) for p in error.problems)
-        raise DataError(*told) from None
+    jsonl = content.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"")
+    return content, "stdin" if plain or jsonl else "stdin.csv"
 
 
 def _form_of(out: Path | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, carrying, emit, number, table, verb
+from rnnkit.cli.common import PATH, carrying, emit, located, number, table, verb
 from rnnkit.errors import DataError
 from rnnkit.storage import read_regular
 
@@ -39,12 +39,13 @@ def command(
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
     Each line is read from a cold start, as if it began a line. With --state-in or --state-out FILE
-    is one text instead, that goes on from line to line: the token that ends a line counts with it.
-    Logarithms are natural. Prints the log-probability, the perplexity of a token and the line, with
-    tabs between them.
+    is one text instead, that goes on from line to line: the token that ends a line counts with it,
+    where the model knows one. Logarithms are natural. Prints the log-probability, the perplexity of
+    a token and the line, with tabs between them.
     """
     from rnnkit.model import load
     from rnnkit.states import check_continues, load_states, save_states
+    from rnnkit.tokenizer import as_read
 
     model = load(checkpoint)
     if state_in or state_out:
@@ -52,7 +53,7 @@ def command(
         stands = load_states(state_in, model) if state_in else model.line_start()
         lines, records = re.findall(r"[^\n]*\n|[^\n]+", text_of(model, file)), []
         for line in lines:
-            ids, logs, stands = model.score_on(line, stands)
+            ids, logs, stands = model.score_on(as_read(line, *model.text()), stands)
             records.append(scored(model, line.removesuffix("\n"), ids, logs, per_token))
     else:
         lines = lines_of(model, file)
@@ -78,12 +79,23 @@ def text_of(model: Model, file: Path) -> str:
     stdin = str(file) == "-"
     data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
     text = data.decode(errors="surrogateescape")
+    _check_known(model, text, "stdin" if stdin else str(file))
+    return text
+
+
+def _check_known(model: Model, text: str, name: str) -> None:
+    """Raise DataError for what the model does not know, line by line where it knows no line end."""
+    from rnnkit.tokenizer import reads_line_ends
+
+    if not reads_line_ends(*model.text()):
+        for number, line in enumerate(text.split("\n"), 1):
+            with located(name, number):
+                model.encode(line)
+        return
     try:
         model.encode(text)
     except DataError as error:
-        name = "stdin" if stdin else str(file)
         raise DataError(*(replace(p, where=name) for p in error.problems)) from None
-    return text
 
 
 def scored(model: Model, line: str, ids: Array, logs: Array, per_token: bool) -> dict[str, Any]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows, shown
+from rnnkit.datasets.rows import BadRows, Row, field_of, shown
 from rnnkit.datasets.scaler import Scaler
-from rnnkit.datasets.values import numbers
+from rnnkit.datasets.tables import looks_like_json, read_rows
+from rnnkit.datasets.values import single
 from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
 from rnnkit.question import Question, Questions
 from rnnkit.types import Array
+
+Step: TypeAlias = tuple[int, list[float]]
+"""The line of a row, and its values."""
 
 
 def rows_asked(
@@ -21,12 +27,17 @@ def rows_asked(
     name: str,
     skip_bad: bool,
     encode: Callable[[Row], Question],
+    needed: Sequence[str],
     meaning: Meaning,
     whole: bool = False,
 ) -> Questions:
-    """Return a question for each row; raises DataError, with file and line, for bad ones."""
+    """Return a question for each row; raises DataError, with file and line, for bad ones.
+
+    The `needed` fields are asked of the header of a CSV, though no row may follow it.
+    """
     bad = BadRows(skip_bad)
-    found = [bad.attempt(name, r.line, partial(encode, r)) for r in read_rows(data, name, bad)]
+    rows = read_rows(data, name, bad, needed)
+    found = [bad.attempt(name, row.line, partial(encode, row)) for row in rows]
     bad.check()
     good = [question for question in found if question]
     return Questions(good, meaning, whole, False, len(bad.problems), bad.in_words())
@@ -47,9 +58,9 @@ def texts_asked(
             raise DataError.of("DATA_FIELD", message)
         return Question(row.line, encode(text).astype(np.int32))
 
-    if name.lower().endswith((".csv", ".jsonl")) or data.lstrip()[:1] == b"{":
-        return rows_asked(data, name, skip_bad, asked, Meaning())
-    bad, found = BadRows(skip_bad), []
+    if name.lower().endswith((".csv", ".jsonl")) or looks_like_json(data):
+        return rows_asked(data, name, skip_bad, asked, (key,), Meaning())
+    bad, found, data = BadRows(skip_bad), [], data.removeprefix(BOM_UTF8)
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], 1):
         cell = line.removesuffix(b"\r").split(b"\t")[0].decode(errors="surrogateescape")
         found.append(bad.attempt(name, number, partial(asked, Row(number, {key: cell}))))
@@ -69,14 +80,28 @@ def timeline_asked(
     """Return one question whose steps are the rows, each of which has an answer."""
     bad = BadRows(skip_bad)
 
-    def values(row: Row) -> tuple[int, list[float]]:
-        fields = (numbers(field_of(row.fields, key), key) for key in columns)
-        return row.line, [float(field[0, 0]) for field in fields]
+    def values(row: Row) -> Step:
+        return row.line, [single(field_of(row.fields, key), key) for key in columns]
 
-    found = [bad.attempt(name, r.line, partial(values, r)) for r in read_rows(data, name, bad)]
+    rows_read = read_rows(data, name, bad, columns)
+    found = [bad.attempt(name, row.line, partial(values, row)) for row in rows_read]
+    good = _on_scale([each for each in found if each], columns, scaler, name, bad)
     bad.check()
-    good = [each for each in found if each]
     lines = [line for line, _ in good]
     rows: Array = np.array([row for _, row in good])
     asked = [Question(lines[0], scaler.scaled(rows), True, None, lines)] if good else []
     return Questions(asked, meaning, False, True, len(bad.problems), bad.in_words())
+
+
+def _on_scale(
+    rows: Sequence[Step], columns: Sequence[str], scaler: Scaler, name: str, bad: BadRows
+) -> Sequence[Step]:
+    """Return the rows that float32 holds on the scale of the training part."""
+    if not rows:
+        return rows
+    beyond = scaler.beyond(np.array([row for _, row in rows]))
+    wrong = dict.fromkeys(np.argwhere(beyond)[:, 0].tolist())
+    for i in wrong:
+        line, row = rows[i]
+        bad.attempt(name, line, partial(scaler.check, np.array([row]), columns))
+    return [row for i, row in enumerate(rows) if i not in wrong]

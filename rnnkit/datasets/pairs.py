@@ -21,7 +21,8 @@ from rnnkit.datasets.generated_pairs import generated
 from rnnkit.datasets.origin import check_source
 from rnnkit.datasets.pair_coding import Line, PairCoder, mark, read_tabs
 from rnnkit.datasets.pair_source import PairSource, sources_of
-from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows, shown
+from rnnkit.datasets.rows import BadRows, Row, field_of, shown
+from rnnkit.datasets.tables import read_rows
 from rnnkit.datasets.whole import SPLITS, WholeSequences
 from rnnkit.errors import DataError
 from rnnkit.question import Questions, Written
@@ -173,11 +174,9 @@ class Pairs(WholeSequences):
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Line]:
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
         digest.update(data)
-        read = read_tabs if name.lower().endswith(".tsv") else read_rows
-        found = (
-            bad.attempt(name, row.line, partial(self._parsed, name, row))
-            for row in read(data, name, bad)
-        )
+        tabs = name.lower().endswith(".tsv")
+        rows = read_tabs(data, name, bad) if tabs else read_rows(data, name, bad, self.keys)
+        found = (bad.attempt(name, row.line, partial(self._parsed, name, row)) for row in rows)
         return [line for line in found if line]
 
     def _parsed(self, name: str, row: Row) -> Line:

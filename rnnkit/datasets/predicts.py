@@ -55,6 +55,11 @@ class Predicts(Record):
         return self
 
     @property
+    def fields(self) -> tuple[Key, ...]:
+        """The fields of a row that are predicted."""
+        return self.keys or (self.key or "",)
+
+    @property
     def per_step(self) -> bool:
         """Whether each step has a target."""
         return self.each or self.kind == "text"
@@ -83,7 +88,8 @@ class Predicts(Record):
                 raise DataError.of("DATA_FIELD", f"{key}: expected a text, received {shown(value)}")
             return [*sequence(value, key), END]
         if self.kind == "class":
-            return names(value, key) if self.each else [class_name(value, key)]
+            each = names(value, key) if self.each else [value]
+            return [class_name(item, key) for item in each]
         found = numbers(value, key)
         if self.each:
             return found

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.block import Record, Width, nested
+from rnnkit.block import MAX_WIDTH, Record, Width, nested
 from rnnkit.datasets.rows import field_of, shown
 from rnnkit.datasets.values import (
     Labels,
+    check_ids,
     class_ids,
     class_name,
     classes,
@@ -74,6 +75,11 @@ class Reads(Record):
         return self
 
     @property
+    def fields(self) -> tuple[Key, ...]:
+        """The fields of a row that are read."""
+        return self.keys or (self.key or "",)
+
+    @property
     def unrolls(self) -> bool:
         """Whether one row is followed by zeros up to the length of the target."""
         return self.unroll or self.kind == "class"
@@ -101,6 +107,8 @@ class Reads(Record):
         if self.kind == "tokens":
             return names(value, key)
         found = numbers(value, key)
+        if self.kind == "ids":
+            check_ids(found, self.size or MAX_WIDTH, key)
         if self.unroll and len(found) != 1:
             message = f"{key}: expected one row of numbers to unroll, received {len(found)}"
             raise DataError.of("DATA_LENGTH", message)
@@ -167,11 +175,8 @@ class Reads(Record):
         size = self.size or 1 + max(int(value.max()) for value in values)
 
         def encode(value: Array) -> Array:
-            flat = wide(value, 1, self.key)[:, 0]
-            wrong = flat[(flat < 0) | (flat >= size) | (flat != np.floor(flat))]
-            if len(wrong):
-                message = f"{self.key}: expected ids from 0 to {size - 1}, received {wrong[0]:g}"
-                raise DataError.of("DATA_ID", f'{message} (repair it, or give a larger "size")')
+            flat: Array = wide(value, 1, self.key)[:, 0]
+            check_ids(flat, size, self.key)
             return flat
 
         signal = Signal(size, ids=True)

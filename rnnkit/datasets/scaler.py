@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from rnnkit.block import Record
+from rnnkit.errors import DataError
 from rnnkit.types import Array
 
 Scaling = Literal["standard", "minmax", "none"]
@@ -39,6 +41,22 @@ class Scaler(Record):
         """Return values (..., F) on the scale, in float32."""
         found: Array = (values - np.array(self.offset)) / np.array(self.factor)
         return found.astype(np.float32)
+
+    def beyond(self, values: Array) -> Array:
+        """Tell which values (N, F) no float32 holds once they are on the scale."""
+        with np.errstate(over="ignore"):
+            found = (values - np.array(self.offset)) / np.array(self.factor)
+        wrong: Array = np.abs(found) > np.finfo(np.float32).max
+        return wrong
+
+    def check(self, values: Array, columns: Sequence[str]) -> None:
+        """Raise DataError for the first of values (N, F) that is beyond."""
+        found = np.argwhere(self.beyond(values))
+        if len(found):
+            row, column = found[0]
+            message = f"{columns[column]}: {values[row, column]} is no finite number on the scale "
+            message += "of the training part (take the row out, or fill in a number)"
+            raise DataError.of("DATA_NAN", message)
 
     def unscaled(self, values: Array) -> Array:
         """Return values (..., F) in the units of the data."""

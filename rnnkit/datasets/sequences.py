@@ -18,7 +18,8 @@ from rnnkit.datasets.batches import Order, Ragged
 from rnnkit.datasets.origin import check_files
 from rnnkit.datasets.predicts import END, Predicts
 from rnnkit.datasets.reads import Encoding, Reads
-from rnnkit.datasets.rows import BadRows, Row, read_rows
+from rnnkit.datasets.rows import BadRows, Row
+from rnnkit.datasets.tables import read_rows
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
 from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
@@ -131,12 +132,13 @@ class Sequences(WholeSequences):
             return Question(row.line, xs, self.targets.per_step, ends)
 
         meaning = Meaning(names=self.targets.labels or self.targets.keys)
-        return rows_asked(data, name, skip_bad, asked, meaning, self.targets.kind == "text")
+        whole = self.targets.kind == "text"
+        return rows_asked(data, name, skip_bad, asked, self.inputs.fields, meaning, whole)
 
     def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Parsed]:
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
         digest.update(data)
-        rows = read_rows(data, name, bad)
+        rows = read_rows(data, name, bad, (*self.inputs.fields, *self.targets.fields))
         found = (bad.attempt(name, row.line, partial(self._parsed, name, row)) for row in rows)
         return [row for row in found if row]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,11 +16,12 @@ from rnnkit.dataset import Dataset, Layout, Source, Split
 from rnnkit.datasets.asked import timeline_asked
 from rnnkit.datasets.origin import check_files
 from rnnkit.datasets.reads import Key
-from rnnkit.datasets.rows import BadRows, Row, field_of, read_rows
+from rnnkit.datasets.rows import BadRows, Row, field_of
 from rnnkit.datasets.scaler import Scaler, Scaling
 from rnnkit.datasets.sequences import LIMIT, FileName, Share
+from rnnkit.datasets.tables import read_rows
 from rnnkit.datasets.timeline import TimelineSource
-from rnnkit.datasets.values import numbers
+from rnnkit.datasets.values import single
 from rnnkit.datasets.whole import SPLITS
 from rnnkit.errors import DataError
 from rnnkit.meaning import Meaning
@@ -111,6 +114,9 @@ class Series(Dataset):
             self.inputs_scaler or Scaler.fitted(read[first], self.scale),
             self.targets_scaler or Scaler.fitted(wanted[first], self.scale),
         )
+        for split in parts:
+            _check_scale(scales[0], read[split], self.columns, split)
+            _check_scale(scales[1], wanted[split], self.wanted, split)
         fitted = self.model_copy(update={"inputs_scaler": scales[0], "targets_scaler": scales[1]})
         return TimelineSource(
             fitted,
@@ -139,16 +145,13 @@ class Series(Dataset):
         """Return the rows of a file (N, F + K): the columns to read, then those to forecast."""
         data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
         digest.update(data)
-        rows = read_rows(data, name, bad)
+        rows = read_rows(data, name, bad, (*self.columns, *self.wanted))
         found = (bad.attempt(name, row.line, partial(self._values, row)) for row in rows)
         good = [values for values in found if values is not None]
         return np.array(good) if good else np.empty((0, len(self.columns) + len(self.wanted)))
 
     def _values(self, row: Row) -> list[float]:
-        return [
-            float(numbers([field_of(row.fields, key)], key)[0, 0])
-            for key in (*self.columns, *self.wanted)
-        ]
+        return [single(field_of(row.fields, key), key) for key in (*self.columns, *self.wanted)]
 
 
 def in_order(rows: Array, shares: tuple[float, float, float]) -> dict[Split, Array]:
@@ -156,3 +159,12 @@ def in_order(rows: Array, shares: tuple[float, float, float]) -> dict[Split, Arr
     ends = [round(len(rows) * share) for share in np.cumsum(shares)[:2].tolist()]
     parts = zip(SPLITS, np.split(rows, ends), strict=True)
     return {split: part for split, part in parts if len(part)}
+
+
+def _check_scale(scaler: Scaler, rows: Array, columns: Sequence[str], split: Split) -> None:
+    """Raise DataError for a value of a split that no float32 holds on the scale."""
+    try:
+        scaler.check(rows, columns)
+    except DataError as error:
+        where = f"the {split} split"
+        raise DataError(*(replace(p, where=where) for p in error.problems)) from None

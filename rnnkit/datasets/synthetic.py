@@ -20,7 +20,7 @@ from rnnkit.datasets.scaler import Scaler
 from rnnkit.datasets.series import Horizon
 from rnnkit.datasets.tasks import ADDITION, TASKS, Options
 from rnnkit.datasets.timeline import TimelineSource
-from rnnkit.datasets.waves import mackey_glass, sine
+from rnnkit.datasets.waves import mackey_glass, made, sine
 from rnnkit.datasets.whole import SPLITS, Part, WholeSequences, WholeSource
 from rnnkit.meaning import Meaning
 from rnnkit.question import Question, Questions
@@ -76,6 +76,13 @@ class Synthetic(WholeSequences):
     def _options(self) -> Options:
         return Options(self.length, self.symbols, self.delay, self.digits)
 
+    def made(self) -> int:
+        """Return the bytes that the generator takes at most, for all splits."""
+        count = self.train + self.valid + self.test
+        if self.whole:
+            return count * TASKS[self.task].bytes(self._options())
+        return made(self.task, count, self.length)
+
     def signals(self) -> tuple[Signal, Signal]:
         """Give the widths of the task."""
         if not self.whole:
@@ -122,7 +129,7 @@ class Synthetic(WholeSequences):
                 fields = {"inputs": list(str(field_of(fields, "inputs")))}
             return Question(row.line, encode(reads.parse(fields)).astype(dtype), each)
 
-        return rows_asked(data, name, skip_bad, asked, Meaning())
+        return rows_asked(data, name, skip_bad, asked, ("inputs",), Meaning())
 
     def _digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -24,12 +24,16 @@ class Options(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A task: its sequences, what flows in and out, what one target is, the score of nothing."""
+    """A task: its sequences, what flows in and out, what one target is, the score of nothing.
+
+    `bytes` is what a sequence takes while it is made, with its place and its copies.
+    """
 
     make: Callable[[np.random.Generator, int, Options], Part]
     signals: Callable[[Options], tuple[Signal, Signal]]
     unit: str
     nothing: Callable[[Options], tuple[float, str]]
+    bytes: Callable[[Options], int]
 
 
 def _part(inputs: Array, targets: Array, steps: int | None = None) -> Part:
@@ -129,30 +133,43 @@ def _copy_nothing(o: Options) -> tuple[float, str]:
     return 10 * math.log(o.symbols) / (o.length + 20), "loss, ten guesses among blanks"
 
 
+PLACE = 48
+"""Where a sequence and its target end, and what comes of them, in bytes."""
+
 TASKS: Mapping[str, Task] = {
-    "copy": Task(copy_memory, lambda o: _ids(o.symbols + 2, o.symbols + 1), "step", _copy_nothing),
+    "copy": Task(
+        copy_memory,
+        lambda o: _ids(o.symbols + 2, o.symbols + 1),
+        "step",
+        _copy_nothing,
+        lambda o: PLACE + 40 + 8 * (o.length + 20),
+    ),
     "adding": Task(
         adding,
         lambda o: (Signal(2), Signal(1)),
         "sequence",
         lambda o: (1 / 6, "mse, the mean for every answer"),
+        lambda o: PLACE + 32 + 12 * o.length,
     ),
     "echo": Task(
         echo,
         lambda o: _ids(o.symbols, o.symbols),
         "step",
         lambda o: (math.log(o.symbols), "loss, a guess"),
+        lambda o: PLACE + 8 * o.length,
     ),
     "addition": Task(
         addition,
         lambda o: _ids(len(ADDITION), _sums(o)),
         "sequence",
         lambda o: (_entropy_of_sums(o), "loss, how often each sum occurs"),
+        lambda o: 320,
     ),
     "iris": Task(
         iris,
         lambda o: (Signal(4), Signal(3, ids=True)),
         "sequence",
         lambda o: (math.log(3), "loss, a guess"),
+        lambda o: 160,
     ),
 }

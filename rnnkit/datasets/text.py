@@ -167,10 +167,11 @@ class TextSource:
             return None
         if text in self.vocabulary.tokens:
             return np.array([self.vocabulary.tokens.index(text)])
-        ids = self.tokenizer.encode(text.encode(), self.vocabulary)
+        try:
+            ids = self.tokenizer.encode(text.encode(), self.vocabulary)
+        except DataError:  # it tells of a place in the separator, which is no text of the user's
+            ids = np.empty(0, np.int32)
         if len(ids) == 0 or self.vocabulary.unknown in ids:
-            raise DataError.of(
-                "DATA_SEPARATOR",
-                f"the separator {text!r} is no token of the text (give one that it holds)",
-            )
+            message = f"the text has no {text!r} (give a separator that it holds)"
+            raise DataError.of("DATA_SEPARATOR", message, "train.state.separator")
         return ids

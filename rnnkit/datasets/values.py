@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import Field
 
+from rnnkit.block import MAX_WIDTH
 from rnnkit.datasets.rows import shown
 from rnnkit.errors import DataError
 from rnnkit.types import Array
@@ -64,8 +65,34 @@ def wide(rows: Array, width: int, key: str | None) -> Array:
     return rows
 
 
+def single(value: object, key: str) -> float:
+    """Return one number, which may stand alone in a list; raises DataError for more."""
+    if not isinstance(value, list):
+        return _number(value, key)
+    if len(value) != 1:
+        message = f"{key}: expected one number, received {shown(value)} (a row is one step)"
+        raise DataError.of("DATA_FIELD", message)
+    return _number(value[0], key)
+
+
+def check_ids(ids: Array, size: int, key: str | None) -> None:
+    """Raise DataError for what is no integer from 0 up to `size`."""
+    wrong = ids[(ids < 0) | (ids >= size) | (ids != np.floor(ids))]
+    if len(wrong):
+        more = 'repair it, or give a larger "size"' if size < MAX_WIDTH else "repair it"
+        message = f"{key}: expected ids from 0 to {size - 1}, received {wrong[0]:.12g} ({more})"
+        raise DataError.of("DATA_ID", message)
+
+
 def class_name(value: object, key: str) -> str:
-    """Return the name of a class, which may be a text, an integer or a boolean."""
+    """Return the name of a class: a text that is not empty, an integer or a boolean."""
+    if value == "":
+        message = f"{key}: the class is missing (take the row out, or name its class)"
+        raise DataError.of("DATA_EMPTY", message)
+    return _name(value, key)
+
+
+def _name(value: object, key: str) -> str:
     if isinstance(value, str | int):
         return value if isinstance(value, str) else str(value).lower()
     message = f"{key}: expected the name of a class, received {shown(value)}"
@@ -78,7 +105,7 @@ def names(value: object, key: str) -> list[str]:
     if not isinstance(found, list):
         message = f"{key}: expected a list of names, received {shown(value)}"
         raise DataError.of("DATA_FIELD", message)
-    return [class_name(item, key) for item in sequence(found, key)]
+    return [_name(item, key) for item in sequence(found, key)]
 
 
 def classes(values: Iterable[str], given: Sequence[str] | None) -> tuple[str, ...]:

@@ -6,6 +6,9 @@ import numpy as np
 
 from rnnkit.types import Array
 
+SETTLE = 500
+"""Units of time that Mackey and Glass's equation runs before its first value."""
+
 
 def sine(random: np.random.Generator, count: int, period: float) -> Array:
     """Return sin(2 pi t / period + phase) (N, 1) for a random phase."""
@@ -14,15 +17,20 @@ def sine(random: np.random.Generator, count: int, period: float) -> Array:
     return found
 
 
+def made(task: str, count: int, length: int) -> int:
+    """Return the bytes that a series of `count` steps takes while it is made."""
+    return 32 * count if task == "sine" else 96 * (count + SETTLE) + 320 * length
+
+
 def mackey_glass(random: np.random.Generator, count: int, delay: float) -> Array:
     """Return dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), a value a unit (N, 1).
 
     Mackey and Glass 1977; chaotic for delays of 17 and more. Runge-Kutta of fourth order with steps
     of 0.1, the delayed value held during a step; the first 500 units are left out.
     """
-    per_unit, settle = 10, 500
+    per_unit = 10
     lag = round(delay * per_unit)
-    total = (count + settle) * per_unit
+    total = (count + SETTLE) * per_unit
     x = np.empty(lag + total + 1)
     x[: lag + 1] = 1.2 + 0.1 * random.uniform(-1, 1, lag + 1)
     step = 1 / per_unit
@@ -34,4 +42,4 @@ def mackey_glass(random: np.random.Generator, count: int, delay: float) -> Array
         k3 = gain - 0.1 * (now + step / 2 * k2)
         k4 = gain - 0.1 * (now + step * k3)
         x[t + 1] = now + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return x[lag + 1 + settle * per_unit :: per_unit][:count, None].copy()
+    return x[lag + 1 + SETTLE * per_unit :: per_unit][:count, None].copy()

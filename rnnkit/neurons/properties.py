@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -82,14 +83,26 @@ PATTERN = "regex:"
 def property_of(name: str, text: TokenText) -> Property:
     """Return a property by its name in PROPERTIES, or `regex:...`: inside a match of the pattern.
 
-    Raises KeyError for another name, and re.error for what is no pattern.
+    Raises KeyError for another name, and ValueError for what is no pattern.
     """
     if name.startswith(PATTERN):
-        values, yes_or_no = _matched(re.compile(name.removeprefix(PATTERN)), text.whole), True
+        values, yes_or_no = _matched(pattern_of(name), text.whole), True
     else:
         function, yes_or_no = PROPERTIES[name]
         values = function(text.whole)
     return Property(name, values[text.last] if len(values) else values, yes_or_no)
+
+
+def pattern_of(name: str) -> re.Pattern[str]:
+    """Return the pattern of `regex:...`; raises ValueError, which says what is wrong with it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of what a later Python may read otherwise
+            return re.compile(name.removeprefix(PATTERN))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (re.error, OverflowError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> Array:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+LARGEST = 1e300
+"""What is greater is drawn here, so that axes have a length and a margin."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -65,4 +68,4 @@ def _span(values: Iterable[float]) -> tuple[float, float]:
 def _on_scale(y: float, log: bool) -> float:
     if not math.isfinite(y) or (log and y <= 0):
         return math.nan
-    return math.log10(y) if log else y
+    return math.log10(y) if log else max(-LARGEST, min(y, LARGEST))

@@ -63,7 +63,8 @@ def svg(panels: Sequence[Panel]) -> bytes:
 
 def _draw(axes: Any, panel: Panel) -> None:
     for curve in panel.curves:
-        axes.plot(curve.xs, curve.ys, label=curve.name, **_style(curve))
+        ys = [y for _, y in curve.drawn(log=False)]
+        axes.plot(curve.xs, ys, label=curve.name, **_style(curve))
     if panel.log:
         _log_scale(axes)
     axes.set_title(panel.title, fontsize="medium", loc="left")

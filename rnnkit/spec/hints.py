@@ -36,6 +36,8 @@ def hint(node: Node, value: JSON) -> str:
     """Return what to do about a value of the wrong type, where that is plain."""
     kinds = {choice.schema.get("type") for choice in node.choices()}
     if isinstance(value, str):
+        if kinds & {"integer", "number"} and re.fullmatch(r"-?0[0-9]{1,18}", value):
+            return f" (write {int(value)})"
         numeric = re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value)
         if (numeric and kinds & {"integer", "number"}) or (
             value in ("true", "false") and "boolean" in kinds

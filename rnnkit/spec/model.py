@@ -139,6 +139,11 @@ class Train(Record):
     def _evaluated(self) -> Train:
         if self.stop and self.every.evaluate is None:
             raise ValueError('"stop" needs evaluations, but "evaluate" is null in "every"')
+        if self.schedule and self.schedule.observes and self.every.evaluate is None:
+            kind = self.schedule.type
+            raise ValueError(
+                f'the schedule "{kind}" needs evaluations, but "evaluate" is null in "every"'
+            )
         return self
 
     def layout(self) -> Layout:

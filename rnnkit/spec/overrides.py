@@ -22,7 +22,7 @@ def apply_override(draft: Draft, text: str, number: int) -> None:
     """
     at = Position(number, 0, 0, f"-s {printable(text, 200)}")
     target, equals, written = text.partition("=")
-    path = _parsed(target)
+    path = path_of(target)
     if len(path) > MAX_DEPTH:
         draft.report((), "SPEC_TOO_DEEP", f"a path of more than {MAX_DEPTH} steps", at)
     elif not equals or not path:
@@ -32,7 +32,8 @@ def apply_override(draft: Draft, text: str, number: int) -> None:
         _assign(draft, path, _scanned(written, at), at)
 
 
-def _parsed(target: str) -> Path:
+def path_of(target: str) -> Path:
+    """Return the keys and list positions of `model.layers[1].units`; () for what is no path."""
     path: list[str | int] = []
     end = 0
     while end < len(target) and (step := STEP.match(target, end)):

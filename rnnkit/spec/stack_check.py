@@ -170,8 +170,9 @@ class StackCheck:
                 self.draft.report((*self.at, i, *field), "SPEC_INCONSISTENT", problem)
 
     def tables(self) -> list[Table]:
-        """Return each layer under its name, with what it reads and gives."""
-        names = [self.draft.get((*self.at, i, "name")) for i in range(len(self.layers))]
+        """Return each layer under its name, with what it reads and gives; None for no name."""
+        given = [self.draft.get((*self.at, i, "name")) for i in range(len(self.layers))]
+        names = [name if isinstance(name, str) else None for name in given]
         return list(map(Table, names, self.layers, self.flow, self.flow[1:]))
 
     def _tie_problem(self, i: int, layer: Layer, name: str, tables: dict[JSON, Table]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rnnkit.errors import Problem, RefusedError, printable
 from rnnkit.spec.model import Spec
+from rnnkit.spec.overrides import path_of
+from rnnkit.spec.places import Draft
 
 ALLOWED = {
     "train.epochs": "the run ends at another epoch; a schedule over the whole run bends",
@@ -78,6 +81,24 @@ def changes(stored: Spec, asked: Spec) -> list[Change]:
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
+
+
+def asked_for(stored: Spec, overrides: Sequence[str]) -> list[Change]:
+    """Return what overrides change of what the stored spec has, though the result is no spec."""
+    draft, found = Draft(stored.model_dump(mode="json"), {}), []
+    for override in overrides:
+        target, _, written = override.partition("=")
+        old, new = draft.get(path_of(target)), _value(written)
+        if old is not None and old != new:
+            found.append(Change(target, old, new))
+    return found
+
+
+def _value(written: str) -> Any:
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return written
 
 
 def check_changes(found: list[Change], where: object) -> None:

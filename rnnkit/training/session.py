@@ -9,13 +9,13 @@ import numpy as np
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.snapshot import Snapshot, match
 from rnnkit.dataset import Source
-from rnnkit.errors import DataError, SpecError
-from rnnkit.evaluate import metric_names
+from rnnkit.errors import DataError
 from rnnkit.network import Network
 from rnnkit.numerics import Numerics
 from rnnkit.registry import Registry
 from rnnkit.rundir import RunDir
 from rnnkit.spec.model import Spec
+from rnnkit.training.demands import check_demands
 from rnnkit.training.step import Training
 from rnnkit.trial import try_plugins
 from rnnkit.types import Array
@@ -60,15 +60,11 @@ class Session:
     def started(self) -> Training:
         """Return the state before the first step.
 
-        Raises DataError where a split is too short, SpecError for a best metric that there is not,
-        PluginError for a layer that breaks its contract on the first window.
+        Raises DataError where a split is too short, SpecError for what the data or the network
+        cannot give, PluginError for a layer that breaks its contract on the first window.
         """
-        layout, splits = self.spec.train.layout(), self.source.splits()
-        for split in splits:
-            if split != "train":
-                self.source.windows(split, self.spec.evaluation_layout())
-        if "valid" in splits:
-            self._check_best()
+        check_demands(self.spec, self.network, self.source)
+        layout = self.spec.train.layout()
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)
         first = next(self.source.batches("train", layout, None), None)
@@ -79,17 +75,6 @@ class Session:
         params = training.store.values
         try_plugins(self.spec, self.network, self.registry, params, windows, first)
         return training
-
-    def _check_best(self) -> None:
-        found = metric_names(self.network, self.source, self.spec.evaluate.metrics)
-        names = [f"valid_{name}" for name in found]
-        metric = self.spec.train.best.metric
-        if metric not in names:
-            raise SpecError.of(
-                "SPEC_METRIC",
-                f"train.best.metric: there is no {metric} here (there is {', '.join(names)})",
-                self.spec.name,
-            )
 
     def restored(self, snapshot: Snapshot, where: object) -> Training:
         """Return the state of a checkpoint; raises CheckpointError where it does not fit."""

@@ -17,16 +17,17 @@ from rnnkit.errors import (
     DivergedError,
     InterruptedRun,
     RefusedError,
+    SpecError,
 )
 from rnnkit.lock import RunLock
-from rnnkit.memory import default_budget, memory
+from rnnkit.memory import default_budget, memory, open_data
 from rnnkit.numerics import fingerprint
 from rnnkit.progress import Progress
 from rnnkit.registry import Registry
 from rnnkit.rundir import Journal, RunDir, looked_for, make_private, whole_lines
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
-from rnnkit.training.changes import Change, changes, check_changes
+from rnnkit.training.changes import Change, asked_for, changes, check_changes
 from rnnkit.training.globalrandom import watched
 from rnnkit.training.loop import Limits, Loop, Reporter, Silent
 from rnnkit.training.recover import Found, recover
@@ -81,7 +82,8 @@ def start(
     if ready is None:
         check_free(run)
     with watched(o.tell, o.exact, folder):
-        session = _session(spec, spec.data.open(root), run, registry, o)
+        source = open_data(spec.data, root, None, o.max_memory)
+        session = _session(spec, source, run, registry, o)
         training = session.started()
     if ready is not None:
         ready()
@@ -164,7 +166,12 @@ def _stored(run: RunDir, found: Found, registry: Registry) -> Spec:
 def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]) -> Spec:
     if not overrides:
         return stored
-    return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+    try:
+        return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+    except SpecError:
+        # Such as the options of the old type, which the new one has not: the change is the reason.
+        check_changes(asked_for(stored, overrides), run.path)
+        raise
 
 
 def _training(session: Session, found: Found, changed: list[Change], o: Options) -> Training:
@@ -191,7 +198,7 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
     resolved, network = build(spec.fitted(source), source.inputs, source.targets)
-    budget = default_budget() if o.max_memory is None else o.max_memory
+    budget = default_budget(spec.data.made()) if o.max_memory is None else o.max_memory
     memory(resolved, network, source, budget).check(budget, run.path)
     return Session(run, registry, source, resolved, network, fingerprint())
 
@@ -201,12 +208,13 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
     facts, snapshot = run.facts(), found.snapshot
     root = o.data_root or Path(str(facts.get("data_root", ".")))
     try:
+        known = snapshot.vocabulary if snapshot else None
         with looked_for(root):
-            source = spec.data.open(root, snapshot.vocabulary if snapshot else None)
+            source = open_data(spec.data, root, known, o.max_memory)
     except DataError as error:
         if error.problems[0].code != "DATA_UNKNOWN_TOKEN":
             raise
-        source = spec.data.open(root)
+        source = open_data(spec.data, root, None, o.max_memory)
     then, now = snapshot.meta.data.sha256 if snapshot else facts.get("data_sha256"), source.digest()
     if then is None:
         message = "has no data_sha256, so the data cannot be told from other data (bring it back)"
