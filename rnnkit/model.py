@@ -19,6 +19,7 @@ from rnnkit.dataset import Layout, Source, Split
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.evaluate import Measured, measure
 from rnnkit.generate import Sampling, generate, log_probabilities, seen
+from rnnkit.inputs import check_state, checked
 from rnnkit.layer import sees_future
 from rnnkit.memory import open_data
 from rnnkit.metric import MetricName
@@ -53,12 +54,12 @@ class Model:
         """
         if self.network.reads_source:
             raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
-        xs = _checked(np.asarray(ids), self.network.inputs)
+        xs = checked(np.asarray(ids), self.network.inputs)
         ctx = Context()
         if state is None:
             state = self.network.initial_states(xs.shape[1], ctx.dtype)
         else:
-            _check_state(state, self.network.state_shapes(xs.shape[1]))
+            check_state(state, self.network.state_shapes(xs.shape[1]))
         ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
         return ys, after
 
@@ -325,28 +326,3 @@ def _expected(spec: Spec, network: Network, store: ParamStore) -> Mapping[str, t
     train = spec.train
     history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()
     return expected | {name: array.shape for name, array in history.items()}
-
-
-def _checked(xs: Array, inputs: Signal) -> Array:
-    """Return inputs in the type that layers read; raises ValueError for what they cannot."""
-    width = inputs.known()
-    if not inputs.ids:
-        if xs.ndim != 3 or xs.shape[2] != width or xs.size == 0:
-            raise ValueError(f"expected values of shape (T, B, {width}), received {_form(xs)}")
-        return xs.astype(np.float32)
-    if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
-        raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
-    for value in (xs.min(), xs.max()):
-        if not 0 <= value < width:
-            raise ValueError(f"expected ids from 0 to {width - 1}, received {value}")
-    return xs.astype(np.int32)
-
-
-def _check_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> None:
-    received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
-    if received != shapes:
-        raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
-
-
-def _form(array: Array) -> str:
-    return f"{array.dtype} of shape {array.shape}"
