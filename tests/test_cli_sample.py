@@ -326,7 +326,7 @@ def test_a_full_disk_for_stdout(tiny_run: Path) -> None:
             text=True,
         )
     assert ran.returncode == 74
-    assert ran.stderr == "[IO_ERROR] No space left on device (check the disk and the path)\n"
+    assert ran.stderr == "stdout [IO_ERROR] No space left on device (check the disk and the path)\n"
 
 
 def test_a_character_that_the_terminal_lacks(byte_run: Path) -> None:

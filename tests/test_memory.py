@@ -132,7 +132,7 @@ def test_data_that_is_too_much_is_not_made_up(tmp_path: Path) -> None:
     small = ["-s", "data.train=400", "-s", "data.length=100", "--max-memory"]
     ran = command("run", path, "--out", tmp_path / "run", *small, "1MB")
     assert ran.code == 10 and "needs 2.04 MB, the budget is 1 MB (" in ran.err
-    ran = command("run", path, "--out", tmp_path / "run", *small, "2.1MB")
+    ran = command("run", path, "--out", tmp_path / "run", *small, "2.05MB")
     assert ran.code == 10 and "[MEM_BUDGET] training needs " in ran.err and "(data 2.0" in ran.err
     assert not (tmp_path / "run").exists()
 

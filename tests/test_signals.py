@@ -184,7 +184,8 @@ os.execv(sys.executable, sys.argv[1:])
 
 def test_a_terminal_that_closes_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
     rarely = {"log": 50, "save": 10**6, "evaluate": None}
-    path, run = write_spec(tmp_path, small_spec(epochs=10**6, every=rarely)), tmp_path / "run"
+    spec = small_spec(epochs=10**6, every=rarely, schedule=None)
+    path, run = write_spec(tmp_path, spec), tmp_path / "run"
     line = [sys.executable, "-m", "rnnkit.cli", "run", str(path), "--out", str(run)]
     outside, inside = pty.openpty()
     running = subprocess.Popen(
