@@ -119,12 +119,14 @@ def test_check_reads_every_split(tmp_path: Path) -> None:
     assert ran.code == 5 and "the test split [DATA_TOO_SHORT] 2 tokens" in ran.err
 
 
-def test_check_with_the_data_tells_places(tmp_path: Path) -> None:
+def test_what_only_the_data_tells_has_a_place_too(tmp_path: Path) -> None:
     path = write(tmp_path, plain_spec(best={"metric": "valid_acuracy"}))
     ran = command("check", path, "--data")
     column = path.read_text().index('"valid_acuracy"') + 1
     said = f"{path}:1:{column} [SPEC_METRIC] train.best.metric: there is no valid_acuracy here "
     assert ran.code == 3 and ran.err.startswith(said)
+    ran = command("run", path, "--out", tmp_path / "run")
+    assert ran.code == 3 and said in ran.err
     ran = command("check", path, "--data", "-s", "train.best.metric=valid_los")
     assert ran.err.startswith("-s train.best.metric=valid_los [SPEC_METRIC] train.best.metric: ")
     assert ran.err.endswith('(did you mean "valid_loss"?)\n')

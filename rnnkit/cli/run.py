@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def command(
             else:
                 ready = partial(move_aside, run) if force else None
                 given = document.spec, document.source, folder, root
-                outcome = start(*given, registry, options, ready)
+                located = replace(options, locate=document.problem)
+                outcome = start(*given, registry, located, ready)
         chosen.finish(outcome, registry, as_json)
 
 

@@ -15,7 +15,7 @@ from rnnkit.numerics import Numerics
 from rnnkit.registry import Registry
 from rnnkit.rundir import RunDir
 from rnnkit.spec.model import Spec
-from rnnkit.training.demands import check_demands
+from rnnkit.training.demands import Locate, check_demands
 from rnnkit.training.step import Training
 from rnnkit.trial import try_plugins
 from rnnkit.types import Array
@@ -57,13 +57,13 @@ class Session:
         """Return the bytes of a checkpoint of the state."""
         return Snapshot(self.meta(training), arrays(training), self.source.vocabulary).encoded()
 
-    def started(self) -> Training:
-        """Return the state before the first step.
+    def started(self, locate: Locate | None = None) -> Training:
+        """Return the state before the first step; `locate` gives problems of the spec a place.
 
         Raises DataError where a split is too short, SpecError for what the data or the network
         cannot give, PluginError for a layer that breaks its contract on the first window.
         """
-        check_demands(self.spec, self.network, self.source)
+        check_demands(self.spec, self.network, self.source, locate)
         layout = self.spec.train.layout()
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)

@@ -28,6 +28,7 @@ from rnnkit.rundir import Journal, RunDir, looked_for, make_private, whole_lines
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, asked_for, changes, check_changes
+from rnnkit.training.demands import Locate
 from rnnkit.training.globalrandom import watched
 from rnnkit.training.loop import Limits, Loop, Reporter, Silent
 from rnnkit.training.recover import Found, recover
@@ -43,6 +44,7 @@ class Options:
 
     data_root: Path | None = None
     max_memory: int | None = None
+    locate: Locate | None = None
     exact: bool = False
     strict: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -84,7 +86,7 @@ def start(
     with watched(o.tell, o.exact, folder):
         source = open_data(spec.data, root, None, o.max_memory)
         session = _session(spec, source, run, registry, o)
-        training = session.started()
+        training = session.started(o.locate)
     if ready is not None:
         ready()
     make_private(folder)
