@@ -21,7 +21,7 @@ from rnnkit.model import Model
 from rnnkit.network import States, copied
 from rnnkit.question import Question, Questions, Written
 from rnnkit.seq2seq import Seq2Seq
-from rnnkit.tokenizer import as_read
+from rnnkit.tokenizer import line_reader
 from rnnkit.types import Array
 
 STREAMS = 32
@@ -245,6 +245,7 @@ class _NextTokens:
         endings = [True] * (len(lines) - 1) + [False]
         if not lines[-1]:
             lines.pop()
+        line_end = self.model.encode(line_reader(*self.model.text())("\n"))
         records: list[Record] = []
         problems = []
         for number, (line, ended) in enumerate(zip(lines, endings, strict=False), 1):
@@ -258,7 +259,7 @@ class _NextTokens:
             logits, read = self._read(ids, begun or self.model.line_start())
             records.append({"line": number, **self._likeliest(logits)})
             if begun is not None:
-                begun = self._on(ids, begun, read, ended)
+                begun = self._on(ids, begun, read, line_end if ended else line_end[:0])
         bad = f"{len(problems):,} bad line{'s' * (len(problems) > 1)} skipped"
         note = f"{bad}, the first: {problems[0]}" if problems else ""
         return Predicted(records, False, len(problems), note, begun)
@@ -266,10 +267,9 @@ class _NextTokens:
     def _read(self, ids: Array, begun: Carried) -> tuple[Array, Carried]:
         return following(self.model.network, self.model.store.values, ids, begun)
 
-    def _on(self, ids: Array, begun: Carried, read: Carried, ended: bool) -> Carried:
+    def _on(self, ids: Array, begun: Carried, read: Carried, ending: Array) -> Carried:
         """Return the stream after a line; the token that ends it is seen and not yet read."""
         network, params = self.model.network, self.model.store.values
-        ending = self.model.encode(as_read("\n", *self.model.text()) if ended else "")
         if len(ending):
             return seen(network, params, ending, read)
         return seen(network, params, ids, begun)

@@ -119,6 +119,8 @@ def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:
     return True
 
 
-def as_read(line: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:
-    """Return a line as a model reads it: without its end, where that cannot be encoded."""
-    return line if reads_line_ends(tokenizer, vocabulary) else line.removesuffix("\n")
+def line_reader(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Callable[[str], str]:
+    """Return what makes of a line what a model reads: without its end, if that is not encoded."""
+    if reads_line_ends(tokenizer, vocabulary):
+        return lambda line: line
+    return lambda line: line.removesuffix("\n")

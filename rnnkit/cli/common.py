@@ -19,7 +19,6 @@ from rnnkit.errors import DataError, RnnkitError, printable
 
 F = TypeVar("F", bound=Callable[..., object])
 
-
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 LARGEST = 1e18
 """Where a time or a size is a slip: 30 billion years, a thousand petabytes."""

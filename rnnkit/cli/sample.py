@@ -95,7 +95,7 @@ def command(
     from rnnkit.generate import Sampling
     from rnnkit.model import load
     from rnnkit.states import check_continues, load_states, save_states
-    from rnnkit.tokenizer import as_read
+    from rnnkit.tokenizer import line_reader
 
     if temperature != temperature or top_p != top_p:
         raise click.UsageError("--temperature and --top-p must be numbers, received nan")
@@ -110,7 +110,7 @@ def command(
     if state_out:
         check_continues(model)
     asked = Asked(model, sampling, length, stop or None)
-    given = as_read(_stdin(), *model.text()) if prompt == "-" else prompt
+    given = line_reader(*model.text())(_stdin()) if prompt == "-" else prompt
     model.encode(given)  # what the model does not know is told before anything is written
     if stream:
         with ending():
@@ -184,15 +184,15 @@ def answer(
     conversation ends, what is saved stands after its last whole answer.
     """
     from rnnkit.states import save_states
-    from rnnkit.tokenizer import as_read
+    from rnnkit.tokenizer import line_reader
 
     asked = replace(asked, stop=asked.stop or "\n")
-    stands = begun or asked.model.line_start()
+    stands, read = begun or asked.model.line_start(), line_reader(*asked.model.text())
     if prompt:
         stands = asked.model.after(prompt, [[]], stands)
     try:
         for number, data in enumerate(sys.stdin.buffer, 1):
-            line = as_read(data.decode(errors="surrogateescape"), *asked.model.text())
+            line = read(data.decode(errors="surrogateescape"))
             with located("stdin", number):
                 asked.model.encode(line)
             pieces = asked.grow(line, 1, stands)

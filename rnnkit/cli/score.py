@@ -45,15 +45,16 @@ def command(
     """
     from rnnkit.model import load
     from rnnkit.states import check_continues, load_states, save_states
-    from rnnkit.tokenizer import as_read
+    from rnnkit.tokenizer import line_reader
 
     model = load(checkpoint)
     if state_in or state_out:
         check_continues(model)
         stands = load_states(state_in, model) if state_in else model.line_start()
         lines, records = re.findall(r"[^\n]*\n|[^\n]+", text_of(model, file)), []
+        read = line_reader(*model.text())
         for line in lines:
-            ids, logs, stands = model.score_on(as_read(line, *model.text()), stands)
+            ids, logs, stands = model.score_on(read(line), stands)
             records.append(scored(model, line.removesuffix("\n"), ids, logs, per_token))
     else:
         lines = lines_of(model, file)
