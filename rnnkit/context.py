@@ -15,6 +15,9 @@ import numpy as np
 
 from rnnkit.types import Array, DType, Shape
 
+DRAWS = 8
+"""Float32 numbers that Philox makes of one value of its counter."""
+
 
 def keyed_generator(
     seed: int, purpose: str, path: str = "", step: int = 0, time: int = 0
@@ -92,11 +95,15 @@ class Context:
         """Return scratch memory that lives until the window is closed."""
         return self.pool.take(shape, dtype or self.dtype)
 
-    def random(self, *, locked: bool = False) -> np.random.Generator:
-        """Return the generator of this layer and step; `locked`: the same at every time index."""
-        return keyed_generator(
-            self.seed, "dropout", self.path, self.step, 0 if locked else self.time
-        )
+    def random(self, *, locked: bool = False, past: int = 0) -> np.random.Generator:
+        """Return the generator of this layer and step; `locked`: the same at every time index.
+
+        It begins after `past` blocks of DRAWS float32 numbers, so that threads may share a draw.
+        """
+        time = 0 if locked else self.time
+        generator = keyed_generator(self.seed, "dropout", self.path, self.step, time)
+        generator.bit_generator.advance(past)  # type: ignore[attr-defined]
+        return generator
 
     def at(self, name: str, *, learns_below: bool = True) -> Context:
         """Return the context of an inner layer, which then draws its own numbers.

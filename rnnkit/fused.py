@@ -12,7 +12,7 @@ from rnnkit.context import Context
 from rnnkit.kernels.chosen import kernel_module
 from rnnkit.kernels.kernel import Adjoint, Kernel, Window
 from rnnkit.parallel import run, shares
-from rnnkit.products import Product, add_rows, multiply, multiply_all
+from rnnkit.products import Product, add_rows, multiply, multiply_all, packed
 from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
 
@@ -36,7 +36,7 @@ def fused_scan(
     check_window(params, xs, state, resets, ctx)
     gated = (steps, batch, Wh.shape[1])
     resets, stride = restarts(resets, batch)
-    loops, pack = _compiled(kernel)
+    loops = _loops(kernel)
     zxs, ids = ctx.empty(gated), _indicated(xs)
     if not len(ids):
         multiply(flat(xs), Wx, flat(zxs))
@@ -47,9 +47,8 @@ def fused_scan(
     zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
     window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
     streams = shares(batch, zxs.size * Wh.shape[0])
-    forward = partial(
-        loops.forward, window, Wx, ids, pack(Wh), params["b"], initial, resets, stride
-    )
+    Whs = packed(Wh, ctx.empty)
+    forward = partial(loops.forward, window, Wx, ids, Whs, params["b"], initial, resets, stride)
     run([partial(forward, *share) for share in streams])
 
     def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
@@ -59,7 +58,7 @@ def fused_scan(
         dzhs = ctx.empty(gated) if kernel.split else dzxs
         product = dstate[0].copy()
         carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
-        WhT = pack(Wh.T)
+        WhT = packed(Wh.T, ctx.empty)
         # Threads may not add to one array: each has its own, added up in order.
         summed = ("b", *pointwise)
         dparams = [tuple(np.zeros_like(params[name]) for name in summed) for _ in streams]
@@ -152,7 +151,7 @@ def _indicated(xs: Array) -> Array:
     return ids if rows.indicated(flat(xs), ids) else ids[:0]
 
 
-def _compiled(kernel: Kernel) -> tuple[Any, Any]:
-    product, sequence = kernel_module("product"), kernel_module("sequence")
-    assert product and sequence, "a kernel is only given where kernels are on"
-    return sequence.loops(kernel), product.pack
+def _loops(kernel: Kernel) -> Any:
+    sequence = kernel_module("sequence")
+    assert sequence, "a kernel is only given where kernels are on"
+    return sequence.loops(kernel)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.kernels.chosen import kernel_module
 from rnnkit.parallel import MEMORY_BOUND, WORTH, divided, run, shares, threads
-from rnnkit.types import Array
+from rnnkit.types import Array, Shape
 
 MOST_SUMS = 4
 """Threads up to which each may form a sum of its own."""
@@ -56,6 +56,17 @@ def multiply_all(*products: Product) -> None:
     if tasks:
         run([partial(_in_turn, own) for own in tasks])
         _in_turn(last)
+
+
+def packed(matrix: Array, empty: Callable[[Shape], Array]) -> Array:
+    """Return a matrix (k, m) as compiled loops read it, in an array that `empty` gives."""
+    kernels = kernel_module("product")
+    assert kernels, "only compiled loops read packed matrices"
+    panels, columns = kernels.panels(matrix.shape[1], matrix.itemsize)
+    into = empty((len(matrix) * columns,))
+    # Every value is read and written.
+    divided(panels, 2 * MEMORY_BOUND * matrix.size, partial(kernels.pack, matrix, into))
+    return into
 
 
 def add_rows(table: Array, ids: Array, rows: Array) -> None:

@@ -11,8 +11,19 @@ pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT
 COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
 
 
+def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
+    from rnnkit.kernels import product
+
+    panels, columns = product.panels(matrix.shape[1], matrix.itemsize)
+    packed = np.full(len(matrix) * columns, np.nan, matrix.dtype)
+    for part in range(parts):
+        product.pack(matrix, packed, panels * part // parts, panels * (part + 1) // parts)
+    assert np.isnan(packed).sum() == np.isnan(matrix).sum(), "not every place was written"
+    return packed
+
+
 def both(rows: int, inner: int, columns: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    from rnnkit.kernels.product import multiply, pack
+    from rnnkit.kernels.product import multiply
 
     random = np.random.default_rng(columns)
     a = random.standard_normal((rows, inner)).astype(dtype)
@@ -20,7 +31,7 @@ def both(rows: int, inner: int, columns: int, dtype: str) -> tuple[np.ndarray, n
     found = np.full((rows, columns), np.nan, dtype)
     multiply(a, pack(matrix), found, 0, rows)
     transposed = np.full((rows, columns), np.nan, dtype)
-    multiply(a, pack(np.ascontiguousarray(matrix.T).T), transposed, 0, rows)
+    multiply(a, pack(np.ascontiguousarray(matrix.T).T, 3), transposed, 0, rows)
     np.testing.assert_array_equal(found, transposed)
     return found, a @ matrix
 
@@ -29,13 +40,13 @@ def both(rows: int, inner: int, columns: int, dtype: str) -> tuple[np.ndarray, n
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_equal_to_numpy(columns: int, dtype: str, tolerance: float) -> None:
     for rows in (1, 2, 7, 8, 9, 25):
-        for inner in (1, 5, 64):
+        for inner in (1, 5, 64, 300):
             found, wanted = both(rows, inner, columns, dtype)
             np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=10 * tolerance)
 
 
 def test_only_the_rows_asked_for_are_written_and_do_not_depend_on_the_range() -> None:
-    from rnnkit.kernels.product import multiply, pack
+    from rnnkit.kernels.product import multiply
 
     random = np.random.default_rng(0)
     a, matrix = random.standard_normal((13, 40)), pack(random.standard_normal((40, 70)))
@@ -47,7 +58,7 @@ def test_only_the_rows_asked_for_are_written_and_do_not_depend_on_the_range() ->
 
 
 def test_nan_is_kept() -> None:
-    from rnnkit.kernels.product import multiply, pack
+    from rnnkit.kernels.product import multiply
 
     a, matrix = np.ones((9, 20), np.float32), np.ones((20, 50), np.float32)
     a[3, 4], matrix[7, 11] = np.nan, np.nan

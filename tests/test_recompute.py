@@ -152,10 +152,10 @@ def test_dropout_differs_from_block_to_block(monkeypatch: pytest.MonkeyPatch) ->
     drawn: list[tuple[str, int, bytes]] = []
     original = Context.random
 
-    def random(self: Context, *, locked: bool = False) -> np.random.Generator:
+    def random(self: Context, *, locked: bool = False, past: int = 0) -> np.random.Generator:
         state = original(self, locked=locked).random(8).tobytes()
         drawn.append((self.path, self.time, state))
-        return original(self, locked=locked)
+        return original(self, locked=locked, past=past)
 
     monkeypatch.setattr(Context, "random", random)
     Case(DROPOUT, np.float32).learned(learn_in_blocks)

@@ -146,9 +146,9 @@ def test_every_target_draws_its_own_masks(monkeypatch: pytest.MonkeyPatch) -> No
     drawn: list[tuple[str, int]] = []
     original = Context.random
 
-    def random(self: Context, *, locked: bool = False) -> np.random.Generator:
+    def random(self: Context, *, locked: bool = False, past: int = 0) -> np.random.Generator:
         drawn.append((self.path, self.time))
-        return original(self, locked=locked)
+        return original(self, locked=locked, past=past)
 
     monkeypatch.setattr(Context, "random", random)
     Case(DROPOUT, np.float32, steps=STEPS).learned(truncated(4))

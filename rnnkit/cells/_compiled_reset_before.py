@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.fused import check_gradients, check_window, flat, restarts
 from rnnkit.parallel import run, shares
-from rnnkit.products import add_product, multiply
+from rnnkit.products import add_product, multiply, packed
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 
@@ -41,9 +41,9 @@ def scan(
     hs[0] = state[0]
     streams = shares(batch, steps * batch * Wh.size)
     products = ctx.empty((batch, 2 * units)), ctx.empty((batch, units))
-    packed = kernels.pack(Wh[:, gate]), kernels.pack(Wh[:, candidate])
+    matrices = packed(Wh[:, gate], ctx.empty), packed(Wh[:, candidate], ctx.empty)
     loop = partial(
-        kernels.forward, gates, candidates, kept, hs, products, packed, initial, resets, stride
+        kernels.forward, gates, candidates, kept, hs, products, matrices, initial, resets, stride
     )
     run([partial(loop, *share) for share in streams])
 
@@ -52,9 +52,9 @@ def scan(
         dys, dh = np.ascontiguousarray(dys), dstate[0].copy()
         dgates, dcandidates = ctx.empty(gates.shape), ctx.empty(candidates.shape)
         products = ctx.empty((batch, units)), ctx.empty((batch, units))
-        packed = kernels.pack(Wh[:, gate].T), kernels.pack(Wh[:, candidate].T)
+        matrices = packed(Wh[:, gate].T, ctx.empty), packed(Wh[:, candidate].T, ctx.empty)
         loop = partial(kernels.backward, gates, candidates, hs, dys, dh, dgates, dcandidates)
-        loop = partial(loop, products, packed, resets, stride)
+        loop = partial(loop, products, matrices, resets, stride)
         run([partial(loop, *share) for share in streams])
         entered = hs[: steps * stride : stride]
         for block, dzs, read in ((gate, dgates, entered), (candidate, dcandidates, kept)):

@@ -9,9 +9,7 @@ from typing import Any
 
 from rnnkit.kernels.functions import sigmoid, tanh
 from rnnkit.kernels.jit import jit
-from rnnkit.kernels.product import multiply, pack
-
-__all__ = ["backward", "forward", "pack"]
+from rnnkit.kernels.product import multiply
 
 
 @jit

@@ -8,37 +8,54 @@ result does not depend on how a batch is divided.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
-
-import numpy as np
 
 from rnnkit.kernels.jit import jit
 from rnnkit.kernels.tile import BYTES, TALL, WIDE, narrow_tile, wide_tile
 
+COLUMN = 128
+"""Values of a column that are read in one go: what they become stays in the first cache."""
 
-@jit
-def pack(matrix: Any) -> Any:
-    """Return `matrix` (inner, columns), in panels of the columns that a tile takes.
+
+@cache
+def panels(columns: int, itemsize: int) -> tuple[int, int]:
+    """Return how many panels so many columns fill, and how many columns those have together.
 
     Columns that fill no wide panel form narrow ones; the last begins early enough to be full, and
-    repeats columns. A matrix narrower than a vector keeps its rows.
+    repeats columns. A matrix narrower than a vector is a panel of its own.
+    """
+    lanes = BYTES // itemsize
+    if columns < lanes:
+        return 1, columns
+    wide = WIDE * lanes
+    narrow = (columns % wide + lanes - 1) // lanes
+    return columns // wide + narrow, columns // wide * wide + narrow * lanes
+
+
+@jit
+def pack(matrix: Any, packed: Any, first: int, last: int) -> None:
+    """Write panels `first` to `last` of `matrix` (inner, columns), one after the other.
+
+    `packed` is flat and has room for all. A panel holds the rows of its columns.
     """
     inner, columns = matrix.shape
     lanes = BYTES // matrix.itemsize
-    wide = WIDE * lanes
-    narrow = (columns % wide + lanes - 1) // lanes if columns >= lanes else 0
-    size = columns // wide * wide + narrow * lanes if columns >= lanes else columns
-    packed = np.empty(inner * size, matrix.dtype)
-    column, offset = 0, 0
-    while column < columns:
-        panel = wide if column + wide <= columns else min(lanes, columns)
-        start = min(column, columns - panel)
-        for k in range(inner):
-            for j in range(panel):
-                packed[offset + k * panel + j] = matrix[k, start + j]
-        column += panel
-        offset += inner * panel
-    return packed
+    whole, wide = columns // (WIDE * lanes), WIDE * lanes
+    for panel in range(first, last):
+        column = min(panel, whole) * wide + max(panel - whole, 0) * lanes
+        width = wide if panel < whole else min(lanes, columns)
+        start = min(column, columns - width)
+        offset = inner * column
+        if matrix.strides[0] >= matrix.strides[1]:
+            for k in range(inner):
+                for j in range(width):
+                    packed[offset + k * width + j] = matrix[k, start + j]
+            continue
+        for top in range(0, inner, COLUMN):
+            for j in range(width):
+                for k in range(top, min(top + COLUMN, inner)):
+                    packed[offset + k * width + j] = matrix[k, start + j]
 
 
 @jit

@@ -7,11 +7,15 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.block import Rate
-from rnnkit.context import Context
+from rnnkit.context import DRAWS, Context
 from rnnkit.kernels.sample_plan import Steps
 from rnnkit.layer import Layer
+from rnnkit.parallel import divided
 from rnnkit.signal import Signal
-from rnnkit.types import Array, Backward, Grads, Params, State
+from rnnkit.types import Array, Backward, DType, Grads, Params, Shape, State
+
+DRAW = 400.0
+"""Multiplications that take as long as drawing one number."""
 
 
 class Dropout(Layer):
@@ -40,11 +44,24 @@ class Dropout(Layer):
         """Scale or drop each value of xs (T, B, F)."""
         if not ctx.train or self.rate == 0:
             return xs, state, lambda dys, dstate, grads: (dys, dstate)
-        shape = (1, *xs.shape[1:]) if self.locked else xs.shape
-        drawn = ctx.random(locked=self.locked).random(shape, dtype=np.float32)
-        mask = (drawn >= self.rate) * xs.dtype.type(1 / (1 - self.rate))
+        mask = self._mask((1, *xs.shape[1:]) if self.locked else xs.shape, xs.dtype, ctx)
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
             return dys * mask, dstate
 
         return xs * mask, state, backward
+
+    def _mask(self, shape: Shape, dtype: DType, ctx: Context) -> Array:
+        """Draw a factor for each value, the same ones on however many threads."""
+        mask = ctx.empty(shape, dtype)
+        factors = mask.reshape(-1)
+        scale = dtype.type(1 / (1 - self.rate))
+
+        def draw(first: int, last: int) -> None:
+            part = factors[first * DRAWS : last * DRAWS]
+            generator = ctx.random(locked=self.locked, past=first)
+            drawn = generator.random(part.shape, dtype=np.float32)
+            np.multiply(drawn >= self.rate, scale, out=part)
+
+        divided(-(-mask.size // DRAWS), DRAW * mask.size, draw)
+        return mask

@@ -106,7 +106,7 @@ class Training:
     def _step(self, batch: Batch) -> Update:
         network, store, train = self.network, self.store, self.spec.train
         batch.check(train.streams)
-        store.grad.fill(0)
+        clear(store.grad)
         window = self.window(batch)
         total, weight, states = self._learn(window)
         total, weight = float(total), float(weight)  # a plugin may give NumPy's
@@ -164,6 +164,15 @@ class Training:
             f"step {step}: {what} is not finite "
             "(a lower learning rate or a lower clip norm usually helps)",
         )
+
+
+def clear(gradient: Array) -> None:
+    """Set a flat gradient to zero."""
+
+    def zero(first: int, last: int) -> None:
+        gradient[first:last] = 0
+
+    divided(gradient.size, MEMORY_BOUND * gradient.size, zero)
 
 
 def global_norm(gradient: Array) -> float:
