@@ -61,9 +61,7 @@ def fingerprint() -> Numerics:
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
     """Use this many threads for products; None leaves the libraries' own choice."""
-    # A number beyond the library's own integers would be an error there.
-    limit = threads and min(threads, 1024)
-    with threadpool_limits(limits=limit, user_api="blas"):
+    with threadpool_limits(limits=threads, user_api="blas"):
         yield
 
 

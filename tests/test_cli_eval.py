@@ -223,6 +223,9 @@ def test_a_metric_that_there_is_not(tiny_run: Path) -> None:
 
 def test_threads(tiny_run: Path) -> None:
     assert evaluated(tiny_run, "--threads", 1) == evaluated(tiny_run, "--threads", 1)
+    for verb in (["eval", tiny_run], ["predict", tiny_run, "questions.txt"]):
+        ran = command(*verb, "--threads", "1025")
+        assert ran.code == 2 and "1025 is not in the range 1<=x<=1024" in ran.err
 
 
 LINES = ["abcab", "", "e", "abcde" * 120]

@@ -22,8 +22,14 @@ F = TypeVar("F", bound=Callable[..., object])
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 LARGEST = 1e18
 """Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
-MAX_THREADS = 1024
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="Threads of matrix products (default: BLAS decides).",
+)
 
 
 def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
@@ -68,11 +74,7 @@ def running(start: str) -> Callable[[F], F]:
             type=quantity("size", BYTES, "a size such as 500MB or 4GB"),
             help="Refuse to need more (default: 80 % of what is free).",
         ),
-        click.option(
-            "--threads",
-            type=click.IntRange(1, MAX_THREADS),
-            help="Threads of matrix products (default: BLAS decides).",
-        ),
+        THREADS,
         click.option(
             "--exact",
             is_flag=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, advising, emit, finite, number, table, tell, verb
+from rnnkit.cli.common import PATH, THREADS, advising, emit, finite, number, table, tell, verb
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
 from rnnkit.rundir import data_root
 
@@ -67,7 +67,7 @@ def threshold(value: str) -> tuple[str, float]:
     multiple=True,
     help="Measure this too, where the data does not ask for it.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of matrix products.")
+@THREADS
 def command(
     checkpoint: Path,
     split: Split | None,
