@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from rnnkit import parallel
 from rnnkit.context import Context, Pool
 from rnnkit.dataset import Batch
 from rnnkit.kernels.chosen import kernel_module
@@ -162,6 +164,29 @@ def test_the_first_of_equal_logits_is_the_choice(dtype: Any) -> None:
     assert wanted > 0
     found = SoftmaxCrossEntropy().counts(ys, targets, weights)
     assert found == {"accuracy": pytest.approx(wanted, rel=1e-14)}
+
+
+@kernels_only
+@pytest.mark.parametrize("count", [2, 3])
+def test_threads_share_the_rows(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    ys = random.normal(0, 3, (20, 10, 10_000)).astype(np.float32)
+    targets = random.integers(-1, 10_000, (20, 10)).astype(np.int32)
+    targets[::2] = ys[::2].argmax(axis=-1)
+    weights = random.integers(0, 3, (20, 10)).astype(np.float32)
+    loss, tasks = SoftmaxCrossEntropy(), []
+    alone = loss.forward(ys, targets, weights, context(train=False))[:2]
+    counted = loss.counts(ys, targets, weights)
+    assert counted["accuracy"] > 100
+    run = parallel.run
+    monkeypatch.setattr(parallel, "run", lambda given: tasks.append(len(given)) or run(given))
+    with threadpool_limits(count, user_api="blas"):
+        if parallel.threads() != count:
+            pytest.skip("the BLAS here has fewer threads")
+        shared = loss.forward(ys, targets, weights, context(train=False))[:2]
+        assert loss.counts(ys, targets, weights) == counted
+    assert tasks == [count, count]
+    assert shared == (pytest.approx(alone[0], rel=1e-12), alone[1])
 
 
 @kernels_only

@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.context import Context
 from rnnkit.fused import flat
 from rnnkit.losses._rows import check_rows
-from rnnkit.parallel import divided
+from rnnkit.parallel import MEMORY_BOUND, divided
 from rnnkit.products import Product, multiply, multiply_all
 from rnnkit.types import Array
 
@@ -30,18 +30,23 @@ def by_kernels(
     """Return (total, weight, backward) for logits (T, B, V); only backward needs room for more."""
     check_rows(ys.shape[:-1], targets, weights)
     ys = np.ascontiguousarray(ys)
-    wanted = (targets.reshape(-1), weights.reshape(-1), smoothing)
-    total, weight = kernels.loss(flat(ys), *wanted)
+    labels, each = targets.reshape(-1), weights.reshape(-1)
+
+    def loss(i: int, j: int) -> tuple[float, float]:
+        found: tuple[float, float] = kernels.loss(flat(ys)[i:j], labels[i:j], each[i:j], smoothing)
+        return found
+
+    totals, weighed = zip(*divided(len(labels), COST * ys.size, loss), strict=True)
 
     @cache
     def backward() -> Array:
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
         none = np.zeros(ys.shape[-1], ys.dtype)
-        kernels.gradient(flat(dys), none, *wanted, none.copy())
+        kernels.gradient(flat(dys), none, labels, each, smoothing, none.copy())
         return dys
 
-    return total, weight, backward
+    return sum(totals), sum(weighed), backward
 
 
 def with_linear(
@@ -87,5 +92,10 @@ def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: 
     """Return the summed weight of the targets that have the largest logit."""
     check_rows(ys.shape[:-1], targets, weights)
     logits = flat(np.ascontiguousarray(ys))
-    found: float = kernels.correct(logits, targets.reshape(-1), weights.reshape(-1))
-    return found
+    labels, each = targets.reshape(-1), weights.reshape(-1)
+
+    def correct(i: int, j: int) -> float:
+        found: float = kernels.correct(logits[i:j], labels[i:j], each[i:j])
+        return found
+
+    return sum(divided(len(labels), MEMORY_BOUND * logits.size, correct))
