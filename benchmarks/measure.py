@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.parent import Worker
-from benchmarks.side import Found, Kind, installed
+from benchmarks.side import BY_HAND, Found, Kind, installed
 from benchmarks.workloads import Workload
 
 PAUSE = 0.1
@@ -68,7 +68,7 @@ class Measured:
 
     def best_peer(self) -> str | None:
         """Return the fastest other library; None where there is none."""
-        peers = [library for library in self.rounds if library != "rnnkit"]
+        peers = [library for library in self.rounds if library not in ("rnnkit", BY_HAND)]
         return min(peers, key=lambda library: self.time(library).median, default=None)
 
 

@@ -11,12 +11,24 @@ from benchmarks.workloads import Workload
 from rnnkit.types import Array
 
 Kind = Literal["Train", "Sample", "Product"]
-LIBRARIES = {"rnnkit": ("rnnkit",), "torch": ("torch",), "onnx": ("onnx", "onnxruntime")}
+LIBRARIES = {
+    "rnnkit": ("rnnkit",),
+    "torch": ("torch",),
+    "onnx": ("onnx", "onnxruntime"),
+    "numpy": ("numpy",),
+}
 """The modules that a side imports, by its name; each side is `benchmarks.with_NAME`."""
 
-TITLES = {"rnnkit": "rnnkit", "torch": "PyTorch", "onnx": "ONNX Runtime"}
+TITLES = {
+    "rnnkit": "rnnkit",
+    "torch": "PyTorch",
+    "onnx": "ONNX Runtime",
+    "numpy": "NumPy by hand",
+}
+BY_HAND = "numpy"
+"""No peer: what a user would have without a library."""
 ABLE: dict[Kind, tuple[str, ...]] = {
-    "Train": ("rnnkit", "torch"),
+    "Train": ("rnnkit", "torch", BY_HAND),
     "Sample": ("rnnkit", "torch", "onnx"),
     "Product": ("rnnkit", "torch"),
 }

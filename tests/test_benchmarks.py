@@ -35,13 +35,15 @@ def one_thread_of_torch() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.mark.parametrize("peer", ["torch", "numpy"])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", ROWS)
-def test_training_computes_what_torch_does(name: str, cell: Cell) -> None:
+def test_training_computes_what_others_do(name: str, cell: Cell, peer: str) -> None:
     """Losses and gradient norms of several steps: state carried, clipped, weights moved."""
-    one_thread_of_torch()
+    if peer == "torch":
+        one_thread_of_torch()
     row = small(ROWS[name], cell)
-    found = {library: checked(library, "Train", row) for library in ("rnnkit", "torch")}
+    found = {library: checked(library, "Train", row) for library in ("rnnkit", peer)}
     agree(row, found)
     assert len(set(found["rnnkit"]["loss"])) == CHECKED, "every step moves the weights"
 
@@ -129,15 +131,19 @@ def test_operations_are_those_counted_by_hand() -> None:
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    rounds = {"rnnkit": [1e-3, 3e-3, 2e-3], "torch": [2e-3, 4e-3, 8e-3]}
-    measured = Measured(rounds, {"rnnkit": 10**8, "torch": 3 * 10**8}, {})
+    rounds = {"rnnkit": [1e-3, 3e-3, 2e-3], "torch": [2e-3, 4e-3, 8e-3], "numpy": [1e-3] * 3}
+    peaks = {"rnnkit": 10**8, "torch": 3 * 10**8, "numpy": 10**8}
+    measured = Measured(rounds, peaks, {})
     assert measured.ratio("torch") == Spread(0.5, 0.25, 0.75)
     page = Page(lambda line: None)
     training_row(page, ROWS["tiny"], measured, peak=ROWS["tiny"].operations() / 1e-3)
     assert page.lines[-1] == (
         "| tiny (one-hot, V 27, 1 x 20, B 1, T 40) | lstm | 2.00 (1.00–3.00) | 4.00 (2.00–8.00) "
-        "| 0.500 (0.250–0.750) | 0.25 | 1.00 | 2.00 | 100 | 300 |"
+        "| 1.00 (1.00–1.00) | 0.500 (0.250–0.750) | 0.25 | 2.00 (1.00–3.00) | 1.00 | 2.00 "
+        "| 100 | 300 | 100 |"
     )
+    assert measured.best_peer() == "torch", "NumPy by hand is no peer"
+    del rounds["numpy"]
     sampling_row(page, SAMPLED[0], measured, tokens=100)
     assert page.lines[-1] == (
         "| 2 x 128 | 50,000 (33,333–100,000) | 25,000 (12,500–50,000) | 2.00 |"
