@@ -47,7 +47,7 @@ def fused_scan(
     zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
     window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
     streams = shares(batch, zxs.size * Wh.shape[0])
-    Whs = packed(Wh, ctx.empty)
+    Whs = packed(Wh)
     forward = partial(loops.forward, window, Wx, ids, Whs, params["b"], initial, resets, stride)
     run([partial(forward, *share) for share in streams])
 
@@ -58,7 +58,7 @@ def fused_scan(
         dzhs = ctx.empty(gated) if kernel.split else dzxs
         product = dstate[0].copy()
         carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
-        WhT = packed(Wh.T, ctx.empty)
+        WhT = packed(Wh.T)
         # Threads may not add to one array: each has its own, added up in order.
         summed = ("b", *pointwise)
         dparams = [tuple(np.zeros_like(params[name]) for name in summed) for _ in streams]

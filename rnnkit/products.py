@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.kernels.chosen import kernel_module
 from rnnkit.parallel import MEMORY_BOUND, WORTH, divided, run, shares, threads
-from rnnkit.types import Array, Shape
+from rnnkit.types import Array
 
 MOST_SUMS = 4
 """Threads up to which each may form a sum of its own."""
@@ -58,12 +58,15 @@ def multiply_all(*products: Product) -> None:
         _in_turn(last)
 
 
-def packed(matrix: Array, empty: Callable[[Shape], Array]) -> Array:
-    """Return a matrix (k, m) as compiled loops read it, in an array that `empty` gives."""
+def packed(matrix: Array) -> Array:
+    """Return a matrix (k, m) as compiled loops read it.
+
+    It is no scratch memory of the window: a window of one step would keep it for as long as all do.
+    """
     kernels = kernel_module("product")
     assert kernels, "only compiled loops read packed matrices"
     panels, columns = kernels.panels(matrix.shape[1], matrix.itemsize)
-    into = empty((len(matrix) * columns,))
+    into = np.empty(len(matrix) * columns, matrix.dtype)
     # Every value is read and written.
     divided(panels, 2 * MEMORY_BOUND * matrix.size, partial(kernels.pack, matrix, into))
     return into

@@ -41,7 +41,7 @@ def scan(
     hs[0] = state[0]
     streams = shares(batch, steps * batch * Wh.size)
     products = ctx.empty((batch, 2 * units)), ctx.empty((batch, units))
-    matrices = packed(Wh[:, gate], ctx.empty), packed(Wh[:, candidate], ctx.empty)
+    matrices = packed(Wh[:, gate]), packed(Wh[:, candidate])
     loop = partial(
         kernels.forward, gates, candidates, kept, hs, products, matrices, initial, resets, stride
     )
@@ -52,7 +52,7 @@ def scan(
         dys, dh = np.ascontiguousarray(dys), dstate[0].copy()
         dgates, dcandidates = ctx.empty(gates.shape), ctx.empty(candidates.shape)
         products = ctx.empty((batch, units)), ctx.empty((batch, units))
-        matrices = packed(Wh[:, gate].T, ctx.empty), packed(Wh[:, candidate].T, ctx.empty)
+        matrices = packed(Wh[:, gate].T), packed(Wh[:, candidate].T)
         loop = partial(kernels.backward, gates, candidates, hs, dys, dh, dgates, dcandidates)
         loop = partial(loop, products, matrices, resets, stride)
         run([partial(loop, *share) for share in streams])
