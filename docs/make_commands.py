@@ -31,10 +31,10 @@ EXITS = """## Exit codes
 | exit | meaning |
 |---|---|
 | 0 | done, also when nothing was left to do, or `--max-steps` was reached |
-| 1 | internal error: a bug in rnnkit or in a plugin |
+| 1 | internal error: a bug in rnnkit, or in a plugin that gave it something odd |
 | 2 | wrong command line |
 | 3 | spec invalid, or missing |
-| 4 | plugin missing, broken or clashing, when that is all that is wrong |
+| 4 | plugin missing, broken, failing or clashing, when that is all that is wrong |
 | 5 | data missing, undecodable or too small |
 | 6 | checkpoint missing, also where a verb that reads one is given no run; corrupt, not finite or \
 incompatible |

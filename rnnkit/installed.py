@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from traceback import walk_tb
 
 KINDS = {
     "rnnkit.layers": "layer",
@@ -51,6 +52,24 @@ def installed() -> tuple[Plugin, ...]:
         for point in metadata.entry_points(group=group)
     }
     return tuple(sorted(found))
+
+
+def blame(error: BaseException) -> str:
+    """Return the last line of a plugin, not rnnkit's own, that an error came through; "" if none.
+
+    Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0".
+    """
+    owners = {
+        plugin.target.partition(":")[0].partition(".")[0]: plugin
+        for plugin in installed()
+        if plugin.distribution != "rnnkit"
+    }
+    found = ""
+    for frame, line in walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__"))
+        if owner := owners.get(module.partition(".")[0]):
+            found = f"line {line} of {module}, {owner.distribution} {owner.version}"
+    return found
 
 
 def misplaced() -> list[str]:

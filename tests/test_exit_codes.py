@@ -56,17 +56,19 @@ def test_0_done(spec: Path, tmp_path: Path) -> None:
         assert ran.stdout
 
 
-def test_1_internal_error(tmp_path: Path) -> None:
+def test_4_a_plugin_fails_late(tmp_path: Path) -> None:
     late = "if ctx.step > 6: raise KeyError('a bug')"
     site = install(tmp_path / "site", cell(forward=late))
     value = plain_spec(every={"save": 5})
     value["model"]["layers"][1]["type"] = "stub"
     path = write(tmp_path, value)
     ran = run("run", path, "--out", tmp_path / "run", PYTHONPATH=site)
-    told(ran, 1, "[INTERNAL] KeyError: 'a bug' (a bug in rnnkit or in a plugin; the same command")
+    told(
+        ran, 4, "[PLUGIN_FAILED] KeyError: 'a bug', in line 14 of rnnkit_odd, rnnkit-odd 1.0 (tell"
+    )
     assert steps_kept(tmp_path / "run")[-1] == 5
     loud = run("run", path, "--out", tmp_path / "other", "-v", PYTHONPATH=site)
-    assert loud.returncode == 1 and "rnnkit_odd.py" in loud.stderr
+    assert loud.returncode == 4 and "rnnkit_odd.py" in loud.stderr
 
 
 def test_2_wrong_command_line() -> None:
@@ -211,6 +213,42 @@ def test_what_no_verb_expects(
     assert json.loads(ran.out)["error"]["exit"] == code
     assert ran.err.startswith(said) and "Traceback" not in ran.err
     assert ("Traceback" in command("sample", "x", "-v").err) == bool(said)
+
+
+TOKENIZER = """
+from typing import Literal
+from rnnkit.tokenizers.char import Char
+
+
+class Stub(Char):
+    type: Literal["stub"] = "stub"
+
+    def {method}(self, *given):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "said"),
+    [
+        ("fit", "return 1 / 0", "ZeroDivisionError: division by zero"),
+        ("encoder", "raise ValueError('odd')", "ValueError: odd"),
+        ("encoder", "raise SystemExit('odd')", "SystemExit: odd"),
+    ],
+)
+def test_4_a_plugin_is_named_where_no_trial_sees_it(
+    method: str, body: str, said: str, site: Path, tmp_path: Path
+) -> None:
+    install(site, TOKENIZER.format(method=method, body=body), group="rnnkit.tokenizers")
+    value = plain_spec()
+    value["data"]["tokenizer"] = {"type": "stub"}
+    ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
+    assert ran.code == 4, ran.err
+    last = ran.err.splitlines()[-1]
+    assert last == (
+        f"[PLUGIN_FAILED] {said}, in line 10 of rnnkit_odd, rnnkit-odd 1.0 (tell its author; "
+        "the same command with -v shows where)"
+    )
 
 
 def test_the_guide_has_every_code() -> None:

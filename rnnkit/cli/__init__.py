@@ -16,7 +16,7 @@ try:
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell
     from rnnkit.cli.streams import drop, opened
-    from rnnkit.errors import ResourceError, RnnkitError, StorageError
+    from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
 
@@ -126,11 +126,22 @@ def run_command(arguments: list[str]) -> int:
         message = f"{error.strerror or error} (check the disk and the path)"
         return flags.told(StorageError.of("IO_ERROR", message, where))
     except (Exception, SystemExit) as error:
-        message = (
-            f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; "
-            "the same command with -v shows where)"
+        what, more = f"{type(error).__name__}: {error}", "the same command with -v shows where"
+        if place := _blame(error):
+            message = f"{what}, in {place} (tell its author; {more})"
+            return flags.told(PluginError.of("PLUGIN_FAILED", message))
+        return flags.told(
+            RnnkitError.of("INTERNAL", f"{what} (a bug in rnnkit or in a plugin; {more})")
         )
-        return flags.told(RnnkitError.of("INTERNAL", message))
+
+
+def _blame(error: BaseException) -> str:
+    """Return the line of a plugin that the error came through, if it did."""
+    with suppress(Exception):  # what finds the plugins may be what failed
+        from rnnkit.installed import blame
+
+        return blame(error)
+    return ""
 
 
 @dataclass(frozen=True)
