@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import machine, plots, report
 from benchmarks.measure import DisagreementError, Plan, measure
-from benchmarks.side import ABLE, TITLES, TOKENS, installed
+from benchmarks.side import TITLES, TOKENS, missing
 from benchmarks.startup import startup
 from benchmarks.workloads import BY_STEPS, BY_UNITS, CELLS, ROWS, SAMPLED
 
@@ -53,8 +53,7 @@ def _report(page: report.Page, parts: Sequence[str], asked: argparse.Namespace, 
     page.facts({"before": machine.quiet(machine.load())})
     peak, about = machine.peak(plan)
     page.facts(about)
-    missing = {name for able in ABLE.values() for name in able} - set(installed("Sample"))
-    page.facts({TITLES[name]: "not installed, not measured" for name in sorted(missing)})
+    page.facts({TITLES[name]: "not installed, not measured" for name in missing()})
     if "training" in parts:
         report.training_head(page)
         for name in asked.rows or ROWS:

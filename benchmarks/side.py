@@ -63,6 +63,11 @@ def installed(kind: Kind) -> list[str]:
     ]
 
 
+def missing() -> list[str]:
+    """Return the sides that some kind of work asks for and that are not installed."""
+    return sorted({name for kind in ABLE for name in set(ABLE[kind]) - set(installed(kind))})
+
+
 def side(library: str, kind: Kind, workload: Workload, arrays: dict[str, Array]) -> Side:
     """Build a side from the weights of the workload."""
     made: Side = getattr(module(library), kind)(workload, arrays)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnkit import coding
 from rnnkit.builder import build
 from rnnkit.carried import Carried, joined
 from rnnkit.checkpoint.child import read_untrusted
@@ -117,14 +118,14 @@ class Model:
         """Return the same for many samples of one prompt, which is encoded once."""
         tokenizer, vocabulary = self.text()
         before = self.encode(prompt).tolist()
-        start = tokenizer.decode(before, vocabulary)
+        start = coding.decode(tokenizer, before, vocabulary)
 
         def added(ids: Sequence[int]) -> str:
-            whole = tokenizer.decode([*before, *ids], vocabulary)
+            whole = coding.decode(tokenizer, [*before, *ids], vocabulary)
             if not whole.startswith(start):  # a character of several bytes that the prompt began
-                return tokenizer.decode(ids, vocabulary)
+                return coding.decode(tokenizer, ids, vocabulary)
             rest = whole[len(start) :]
-            joined = rest[:1] == " " and tokenizer.decode(ids, vocabulary)[:1] != " "
+            joined = rest[:1] == " " and coding.decode(tokenizer, ids, vocabulary)[:1] != " "
             return rest[1:] if joined and prompt[-1:].isspace() else rest
 
         return [added(ids) for ids in samples]
@@ -255,7 +256,7 @@ class Model:
         except UnicodeEncodeError as error:
             message = f"character {error.start} is half a surrogate pair (take it out)"
             raise DataError.of("DATA_ENCODING", message) from error
-        return tokenizer.encode(data, vocabulary)
+        return coding.encode(tokenizer, data, vocabulary)
 
     def _line_start(self) -> int:
         """Return what ends the line before: a newline, `<eos>`, or else the first token."""

@@ -17,7 +17,7 @@ from benchmarks import __main__ as program  # noqa: E402
 from benchmarks.measure import DisagreementError, Measured, Spread, agree  # noqa: E402
 from benchmarks.parent import Worker, environment  # noqa: E402
 from benchmarks.report import Page, sampling_row, spread, training_row  # noqa: E402
-from benchmarks.side import CHECKED, LIBRARIES, Found, Kind, side  # noqa: E402
+from benchmarks.side import CHECKED, LIBRARIES, Found, Kind, missing, side  # noqa: E402
 from benchmarks.workloads import CELLS, ROWS, SAMPLED, SQUARE, Cell, Workload  # noqa: E402
 
 
@@ -149,6 +149,13 @@ def test_ratios_are_taken_round_by_round() -> None:
         "| 2 x 128 | 50,000 (33,333–100,000) | 25,000 (12,500–50,000) | 2.00 |"
     )
     assert spread(Spread(1234.5, 0.01234, 12.0)) == "1234 (0.0123–12.0)"
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name not in ("torch", "onnx"))
+    assert missing() == ["onnx", "torch"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    assert missing() == []
 
 
 def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

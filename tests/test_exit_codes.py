@@ -251,6 +251,19 @@ def test_4_a_plugin_is_named_where_no_trial_sees_it(
     )
 
 
+def test_4_what_a_tokenizer_returns_is_looked_at(site: Path, tmp_path: Path) -> None:
+    code = TOKENIZER.format(method="fit", body="return list('ab')")
+    install(site, code, group="rnnkit.tokenizers")
+    value = plain_spec()
+    value["data"]["tokenizer"] = {"type": "stub"}
+    ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
+    assert ran.code == 4, ran.err
+    assert ran.err.splitlines()[-1] == (
+        "[PLUGIN_CONTRACT] tokenizer, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): "
+        "fit: expected a Vocabulary, received list (tell its author)"
+    )
+
+
 def test_the_guide_has_every_code() -> None:
     page = (Path(__file__).parents[1] / "docs" / "guide" / "commands.md").read_text()
     listed = {int(n) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.M) for n in row.split(",")}

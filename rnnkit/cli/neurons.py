@@ -122,13 +122,14 @@ def command(
 
 def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
     """Return the first ids of a text, and what each of them stands for; raises DataError."""
+    from rnnkit import coding
     from rnnkit.neurons.text import TokenText
 
     stdin = str(file) == "-"
     data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
     tokenizer, vocabulary = model.text()
     try:
-        ids = tokenizer.encode(data, vocabulary)
+        ids = coding.encode(tokenizer, data, vocabulary)
         if not len(ids):
             raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")
         spelling = tokenizer.spelling(data, vocabulary)

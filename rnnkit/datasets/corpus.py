@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnkit import coding
 from rnnkit.datasets.bigtext import BigText, opened
 from rnnkit.datasets.tokenfile import Tokens
 from rnnkit.errors import DataError
@@ -38,8 +39,8 @@ class SmallText:
     ) -> Tokens:
         """Return the first `limit` tokens; a given vocabulary replaces a fitted one."""
         data = self.data if limit is None else b"".join(tokenizer.head([self.data], limit))
-        found = vocabulary or tokenizer.fit([data])
-        return Tokens(found, tokenizer.encode(data, found))
+        found = vocabulary or coding.fit(tokenizer, [data])
+        return Tokens(found, coding.encode(tokenizer, data, found))
 
 
 def python_docs() -> SmallText:

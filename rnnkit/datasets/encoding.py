@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeAlias
 
+from rnnkit import coding
 from rnnkit.datasets.crew import Crew, WorkerError
 from rnnkit.datasets.tokenfile import Tokens, write_tokens
 from rnnkit.parallel import threads
@@ -48,7 +49,7 @@ def fitted(crew: Crew, tokenizer: Tokenizer, read: Read) -> Vocabulary:
             return tokenizer.merged(crew.counts(read()))
         except WorkerError:
             pass
-    return tokenizer.fit(read())
+    return coding.fit(tokenizer, read())
 
 
 def written(
@@ -61,7 +62,7 @@ def written(
         except WorkerError:
             file.seek(0)
             file.truncate()
-    return write_tokens(file, key, vocabulary, tokenizer.stream(read(), vocabulary))
+    return write_tokens(file, key, vocabulary, coding.stream(tokenizer, read(), vocabulary))
 
 
 def _idle_cores() -> int:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnkit import coding
 from rnnkit.datasets.batches import Ragged
 from rnnkit.datasets.generated_pairs import Pair
 from rnnkit.datasets.rows import BadRows, Row, shown
@@ -43,7 +44,8 @@ class PairCoder:
 
     def ids(self, text: str) -> Array:
         """Return the ids of a text; raises DataError for what the vocabulary lacks."""
-        return self.tokenizer.encode(text.encode(errors="surrogateescape"), self.vocabulary)
+        data = text.encode(errors="surrogateescape")
+        return coding.encode(self.tokenizer, data, self.vocabulary)
 
     def source(self, text: str) -> Array:
         """Return what an encoder reads of a text, at least one id."""
@@ -71,7 +73,7 @@ class PairCoder:
         found = list(ids)
         if self.end in found:
             found = found[: found.index(self.end)]
-        text = self.tokenizer.decode(found, self.vocabulary)
+        text = coding.decode(self.tokenizer, found, self.vocabulary)
         return text.rstrip(" ") if self.pad[1] else text
 
     def part(self, lines: Sequence[Line], bad: BadRows) -> Part | None:
@@ -94,7 +96,7 @@ def mark(name: str, text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> 
     """Return the id of a mark; raises DataError where it is not one token."""
     if text in vocabulary.tokens:
         return vocabulary.tokens.index(text)
-    ids = tokenizer.encode(text.encode(), vocabulary)
+    ids = coding.encode(tokenizer, text.encode(), vocabulary)
     if len(ids) != 1:
         message = f'"{name}" {shown(text)} is {len(ids)} tokens (give one token)'
         raise DataError.of("DATA_MARK", message)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit import coding
 from rnnkit.block import nested
 from rnnkit.context import keyed_generator
 from rnnkit.dataset import EncoderInputs, Layout, Source, Split
@@ -113,7 +114,7 @@ class Pairs(WholeSequences):
         if not fitted_on:
             message = "there is no pair in it (give it rows)"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
-        coder = self.coder(vocabulary or self.tokenizer.fit(self._chunks(fitted_on)))
+        coder = self.coder(vocabulary or coding.fit(self.tokenizer, self._chunks(fitted_on)))
         encoded = {split: coder.part(rows, bad) for split, rows in parts.items()}
         bad.check()
         signal = Signal(coder.vocabulary.size, ids=True)

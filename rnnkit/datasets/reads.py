@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit import coding
 from rnnkit.block import MAX_WIDTH, Record, Width, nested
 from rnnkit.datasets.rows import field_of, shown
 from rnnkit.datasets.values import (
@@ -127,8 +128,8 @@ class Reads(Record):
     def _text(self, values: Iterable[str], given: Vocabulary | None) -> Encoding:
         assert self.tokenizer
         chunks = (value.encode() + b"\n" for value in values)
-        vocabulary = given or self.tokenizer.fit(chunks)
-        encoder = self.tokenizer.encoder(vocabulary)
+        vocabulary = given or coding.fit(self.tokenizer, chunks)
+        encoder = coding.encoder(self.tokenizer, vocabulary)
 
         def encode(value: str) -> Array:
             found = list(encoder([value.encode()]))

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit import coding
 from rnnkit.block import nested
 from rnnkit.dataset import Batch, Dataset, Layout, Split
 from rnnkit.datasets.bigtext import BigText
@@ -168,7 +169,7 @@ class TextSource:
         if text in self.vocabulary.tokens:
             return np.array([self.vocabulary.tokens.index(text)])
         try:
-            ids = self.tokenizer.encode(text.encode(), self.vocabulary)
+            ids = coding.encode(self.tokenizer, text.encode(), self.vocabulary)
         except DataError:  # it tells of a place in the separator, which is no text of the user's
             ids = np.empty(0, np.int32)
         if len(ids) == 0 or self.vocabulary.unknown in ids:

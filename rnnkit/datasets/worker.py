@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from rnnkit import coding
 from rnnkit.tokenizer import Counts, Tokenizer, Vocabulary
 
 PREFIX = 8
@@ -64,7 +65,7 @@ def _encode(
     tokenizer: Tokenizer, vocabulary: Vocabulary, questions: IO[bytes], answers: IO[bytes]
 ) -> None:
     """Answer each part with its ids."""
-    encode, dtype = tokenizer.encoder(vocabulary), vocabulary.dtype
+    encode, dtype = coding.encoder(tokenizer, vocabulary), vocabulary.dtype
     while part := receive(questions):
         ids = np.concatenate([np.empty(0, dtype), *encode([part])])
         send(answers, ids.astype(dtype, copy=False).tobytes())

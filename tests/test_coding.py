@@ -1,0 +1,121 @@
+"""What a tokenizer gives is looked at before it is used."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnkit import coding
+from rnnkit.errors import PluginError
+from rnnkit.tokenizer import Tokenizer, Vocabulary
+from rnnkit.tokenizers.char import Char
+from rnnkit.types import Array
+
+VOCABULARY = Vocabulary(tokens=("a", "b", "c"))
+
+
+class Fixed(Tokenizer):
+    """Gives one answer to everything."""
+
+    answer: Any = None
+
+    def fit(self, chunks: Any) -> Any:
+        return self.answer
+
+    def encode(self, text: bytes, vocabulary: Vocabulary) -> Any:
+        return self.answer
+
+    def decode(self, ids: Any, vocabulary: Vocabulary) -> Any:
+        return self.answer
+
+
+def ways(answer: object) -> dict[str, Callable[[], object]]:
+    tokenizer = Fixed(type="fixed", answer=answer)
+    return {
+        "fit": lambda: coding.fit(tokenizer, [b"ab"]),
+        "encode": lambda: coding.encode(tokenizer, b"ab", VOCABULARY),
+        "stream": lambda: list(coding.stream(tokenizer, [b"a", b"b"], VOCABULARY)),
+        "encoder": lambda: list(coding.encoder(tokenizer, VOCABULARY)([b"a", b"b"])),
+        "decode": lambda: coding.decode(tokenizer, [0, 1], VOCABULARY),
+    }
+
+
+@pytest.mark.parametrize(
+    ("way", "answer"),
+    [
+        ("fit", VOCABULARY),
+        ("encode", np.array([0, 2], np.uint8)),
+        ("encode", np.array([], np.int64)),
+        ("decode", "ab"),
+    ],
+)
+def test_what_is_right_is_given_back(way: str, answer: object) -> None:
+    assert ways(answer)[way]() is answer
+
+
+@pytest.mark.parametrize(
+    ("way", "answer", "said"),
+    [
+        ("fit", ["a", "b"], "fit: expected a Vocabulary, received list"),
+        ("fit", None, "fit: expected a Vocabulary, received NoneType"),
+        ("encode", [0, 1], "ids: expected integers of shape (N,) in an array, received list"),
+        (
+            "encode",
+            np.zeros(2),
+            "ids: expected integers of shape (N,) in an array, received float64 of (2,)",
+        ),
+        (
+            "stream",
+            np.zeros((1, 2), np.uint8),
+            "ids: expected integers of shape (N,) in an array, received uint8 of (1, 2)",
+        ),
+        ("encode", np.array([-1, 2]), "ids: expected 0 to 2, received -1 to 2"),
+        ("encoder", np.array([1, 3], np.uint8), "ids: expected 0 to 2, received 1 to 3"),
+        ("decode", b"ab", "decode: expected a str, received bytes"),
+    ],
+)
+def test_what_is_wrong_names_the_tokenizer(way: str, answer: object, said: str) -> None:
+    with pytest.raises(PluginError) as raised:
+        ways(answer)[way]()
+    assert str(raised.value) == (f"[PLUGIN_CONTRACT] tokenizer, Fixed: {said} (tell its author)")
+
+
+class Upper(Char):
+    """Overrides what its parent's `stream` and `encoder` do by a road of their own."""
+
+    def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
+        return super().encode(text.lower(), vocabulary)
+
+
+class Streamed(Char):
+    """Overrides what its parent's `encoder` does."""
+
+    def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
+        return super().stream((chunk.lower() for chunk in chunks), vocabulary)
+
+
+@pytest.mark.parametrize("kind", [Upper, Streamed])
+def test_a_method_of_a_subclass_is_not_passed_by(kind: type[Char]) -> None:
+    tokenizer, chunks = kind(type="char"), [b"aB", b"C"]
+    for found in (
+        [coding.encode(tokenizer, b"aBC", VOCABULARY)],
+        list(coding.stream(tokenizer, chunks, VOCABULARY)),
+        list(coding.encoder(tokenizer, VOCABULARY)(chunks)),
+    ):
+        assert np.concatenate(found).tolist() == [0, 1, 2]
+
+
+def test_a_method_that_is_missing_is_named() -> None:
+    tokenizer = Tokenizer(type="bare")
+    for way, method in {
+        "fit": lambda: coding.fit(tokenizer, [b""]),
+        "encode": lambda: coding.encode(tokenizer, b"", VOCABULARY),
+        "decode": lambda: coding.decode(tokenizer, [], VOCABULARY),
+    }.items():
+        with pytest.raises(PluginError) as raised:
+            method()
+        assert str(raised.value) == (
+            f"[PLUGIN_CONTRACT] tokenizer, Tokenizer: Tokenizer.{way} is not written "
+            "(tell its author)"
+        )
