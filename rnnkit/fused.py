@@ -57,11 +57,13 @@ def fused_scan(
         dzxs = ctx.empty(gated)
         dzhs = ctx.empty(gated) if kernel.split else dzxs
         product = dstate[0].copy()
-        carry = (np.zeros_like(product), *(array.copy() for array in dstate[1:]))
+        carry = (np.zeros(product.shape, product.dtype), *(array.copy() for array in dstate[1:]))
         WhT = packed(Wh.T)
         # Threads may not add to one array: each has its own, added up in order.
         summed = ("b", *pointwise)
-        dparams = [tuple(np.zeros_like(params[name]) for name in summed) for _ in streams]
+        dparams = [
+            tuple(np.zeros(params[name].shape, Wh.dtype) for name in summed) for _ in streams
+        ]
         run(
             [
                 partial(

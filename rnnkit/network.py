@@ -298,7 +298,7 @@ def zero_states(states: States) -> States:
 
 def zero_state(state: State) -> State:
     """Return zeros for each array of one layer's state."""
-    return tuple(np.zeros_like(a) for a in state)
+    return tuple(np.zeros(a.shape, a.dtype) for a in state)
 
 
 def copied(states: States) -> States:

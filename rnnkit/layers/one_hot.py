@@ -44,7 +44,7 @@ class OneHot(Layer):
         width = Signal(self.units).known()
         ys = ctx.empty((*xs.shape, width))
         ys.fill(0)
-        np.put_along_axis(ys, xs[..., None].astype(np.intp), 1, axis=2)
+        ys.reshape(-1, width)[np.arange(xs.size), xs.reshape(-1)] = 1
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[None, State]:
             return None, dstate

@@ -73,7 +73,7 @@ def with_linear(
 
     def gradient(i: int, j: int) -> tuple[float, float, Array]:
         wanted = (targets.reshape(-1)[i:j], weights.reshape(-1)[i:j], smoothing)
-        own = np.zeros_like(bias)
+        own = np.zeros(bias.shape, bias.dtype)
         return (*kernels.gradient(logits[i:j], bias, *wanted, own), own)
 
     found = divided(len(rows), COST * logits.size, gradient)
