@@ -15,6 +15,9 @@ from helpers import plain_spec, small_spec, text, trained
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# So does nohup with SIGHUP. What catches it, unlike SIG_IGN, is not handed on to a new process.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
