@@ -13,17 +13,20 @@ import numpy as np
 from rnnkit.block import stands_for
 from rnnkit.errors import PluginError
 from rnnkit.installed import installed
-from rnnkit.tokenizer import Encoder, Tokenizer, Vocabulary
+from rnnkit.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
 from rnnkit.types import Array
 
 
 def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
     """Return `tokenizer.fit`; raises PluginError for what is no vocabulary."""
     with _written(tokenizer):
-        found: object = tokenizer.fit(chunks)
-    if not isinstance(found, Vocabulary):
-        raise _broken(tokenizer, f"fit: expected a Vocabulary, received {_shown(found)}")
-    return found
+        return _vocabulary("fit", tokenizer, tokenizer.fit(chunks))
+
+
+def merge(tokenizer: Tokenizer, counts: Iterable[Counts]) -> Vocabulary:
+    """Return `tokenizer.merged`; raises PluginError for what is no vocabulary."""
+    with _written(tokenizer):
+        return _vocabulary("merged", tokenizer, tokenizer.merged(counts))
 
 
 def encode(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> Array:
@@ -65,6 +68,12 @@ def _looked_at(
     with _written(tokenizer):
         for piece in pieces:
             yield _ids(tokenizer, piece, vocabulary)
+
+
+def _vocabulary(method: str, tokenizer: Tokenizer, found: object) -> Vocabulary:
+    if not isinstance(found, Vocabulary):
+        raise _broken(tokenizer, f"{method}: expected a Vocabulary, received {_shown(found)}")
+    return found
 
 
 def _ids(tokenizer: Tokenizer, found: object, vocabulary: Vocabulary) -> Array:

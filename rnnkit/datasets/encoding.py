@@ -46,7 +46,7 @@ def fitted(crew: Crew, tokenizer: Tokenizer, read: Read) -> Vocabulary:
     """Return `tokenizer.fit` of a text."""
     if crew.number > 1 and type(tokenizer).fit is Tokenizer.fit:
         try:
-            return tokenizer.merged(crew.counts(read()))
+            return coding.merge(tokenizer, crew.counts(read()))
         except WorkerError:
             pass
     return coding.fit(tokenizer, read())
