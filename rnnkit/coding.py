@@ -62,6 +62,25 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int], vocabulary: Vocabulary) -> 
     return found
 
 
+def spelling(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+    """Return `tokenizer.spelling`, or what each id decodes to."""
+    if stands_for(tokenizer, "spelling", "stream", "encode"):
+        return tokenizer.spelling(text, vocabulary)
+    ids = encode(tokenizer, text, vocabulary)
+    return [decode(tokenizer, [i], vocabulary).encode() for i in ids.tolist()]
+
+
+def head(tokenizer: Tokenizer, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+    """Yield `tokenizer.head`, or what the first ids of the whole text decode to."""
+    if stands_for(tokenizer, "head", "stream", "encode"):
+        yield from tokenizer.head(chunks, tokens)
+        return
+    text = b"".join(chunks)
+    vocabulary = fit(tokenizer, [text])
+    ids = encode(tokenizer, text, vocabulary)[:tokens]
+    yield decode(tokenizer, ids.tolist(), vocabulary).encode()
+
+
 def _looked_at(
     tokenizer: Tokenizer, pieces: Iterable[Array], vocabulary: Vocabulary
 ) -> Iterator[Array]:

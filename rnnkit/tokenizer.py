@@ -97,17 +97,17 @@ class Tokenizer(Block):
     def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
         """Return the part of the text that each of its ids stands for; together they are the text.
 
-        What no id stands for, such as spaces between words, belongs to the id after it. This
-        default decodes one id at a time, which shows the text as the model reads it.
+        What no id stands for, such as spaces between words, belongs to the id after it. Where it is
+        not written, one id at a time is decoded, which shows the text as the model reads it.
         """
-        return [self.decode([i], vocabulary).encode() for i in self.encode(text, vocabulary)]
+        raise NotImplementedError(f"{type(self).__name__}.spelling")
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
-        """Yield the part of the text that holds its first tokens."""
-        text = b"".join(chunks)
-        vocabulary = self.fit([text])
-        ids = self.encode(text, vocabulary)[:tokens]
-        yield self.decode(ids.tolist(), vocabulary).encode()
+        """Yield the part of the text that holds its first tokens.
+
+        Where it is not written, that is what the first ids of the whole text decode to.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.head")
 
 
 def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:

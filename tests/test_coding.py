@@ -42,6 +42,8 @@ def ways(answer: object) -> dict[str, Callable[[], object]]:
         "stream": lambda: list(coding.stream(tokenizer, [b"a", b"b"], VOCABULARY)),
         "encoder": lambda: list(coding.encoder(tokenizer, VOCABULARY)([b"a", b"b"])),
         "decode": lambda: coding.decode(tokenizer, [0, 1], VOCABULARY),
+        "head": lambda: list(coding.head(tokenizer, [b"ab"], 1)),
+        "spelling": lambda: coding.spelling(tokenizer, b"ab", VOCABULARY),
     }
 
 
@@ -78,6 +80,8 @@ def test_what_is_right_is_given_back(way: str, answer: object) -> None:
         ("encode", np.array([-1, 2]), "ids: expected 0 to 2, received -1 to 2"),
         ("encoder", np.array([1, 3], np.uint8), "ids: expected 0 to 2, received 1 to 3"),
         ("decode", b"ab", "decode: expected a str, received bytes"),
+        ("head", ["a", "b"], "fit: expected a Vocabulary, received list"),
+        ("spelling", np.array([3]), "ids: expected 0 to 2, received 3 to 3"),
     ],
 )
 def test_what_is_wrong_names_the_tokenizer(way: str, answer: object, said: str) -> None:
@@ -109,6 +113,24 @@ def test_a_method_of_a_subclass_is_not_passed_by(kind: type[Char]) -> None:
         list(coding.encoder(tokenizer, VOCABULARY)(chunks)),
     ):
         assert np.concatenate(found).tolist() == [0, 1, 2]
+
+
+class Twos(Char):
+    """Two characters an id."""
+
+    def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
+        string = text.decode()
+        pairs = [string[k : k + 2] for k in range(0, len(string), 2)]
+        return np.array([vocabulary.tokens.index(pair) for pair in pairs])
+
+    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
+        return Vocabulary(tokens=("ab", "c!", "é"))
+
+
+def test_head_and_spelling_follow_what_a_subclass_encodes() -> None:
+    text, twos = "abc!é".encode(), Twos(type="char")
+    assert list(coding.head(twos, [text[:3], text[3:]], 2)) == [b"abc!"]
+    assert coding.spelling(twos, text, twos.fit([])) == [b"ab", b"c!", "é".encode()]
 
 
 def test_a_method_that_is_missing_is_named() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnkit import coding
 from rnnkit.neurons.ansi import coloured
 from rnnkit.neurons.properties import (
     inside_brackets,
@@ -45,7 +46,7 @@ class Pairs(Tokenizer):
 def test_a_spelling_is_the_text_a_part_for_each_id(tokenizer: Tokenizer, text: str) -> None:
     data = text.encode()
     vocabulary = tokenizer.fit([data])
-    spelling = tokenizer.spelling(data, vocabulary)
+    spelling = coding.spelling(tokenizer, data, vocabulary)
     ids = tokenizer.encode(data, vocabulary)
     assert b"".join(spelling) == data
     assert len(spelling) == len(ids)
@@ -55,7 +56,7 @@ def test_a_spelling_is_the_text_a_part_for_each_id(tokenizer: Tokenizer, text: s
 
 def test_a_tokenizer_that_says_nothing_is_decoded_id_by_id() -> None:
     vocabulary = Vocabulary(tokens=("é!", "ab"))
-    assert Pairs().spelling("abé!".encode(), vocabulary) == [b"ab", "é!".encode()]
+    assert coding.spelling(Pairs(), "abé!".encode(), vocabulary) == [b"ab", "é!".encode()]
 
 
 def test_a_character_belongs_to_the_byte_that_ends_it() -> None:

@@ -132,7 +132,7 @@ def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
         ids = coding.encode(tokenizer, data, vocabulary)
         if not len(ids):
             raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")
-        spelling = tokenizer.spelling(data, vocabulary)
+        spelling = coding.spelling(tokenizer, data, vocabulary)
     except DataError as error:
         name = "stdin" if stdin else str(file)
         raise DataError(*(replace(p, where=name) for p in error.problems)) from None

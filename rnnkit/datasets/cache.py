@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from rnnkit import coding
 from rnnkit.datasets.crew import Crew
 from rnnkit.datasets.encoding import fitted, processes_for, written
 from rnnkit.datasets.tokenfile import FORMAT, Tokens, read_tokens
@@ -53,7 +54,7 @@ def encoded(
             return found
 
     def text() -> Iterator[bytes]:
-        return chunks() if limit is None else tokenizer.head(chunks(), limit)
+        return chunks() if limit is None else coding.head(tokenizer, chunks(), limit)
 
     _tell("encoding a large text, once for all runs that read it")
     key = _key(sha256, tokenizer, vocabulary, limit)

@@ -38,7 +38,7 @@ class SmallText:
         self, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
     ) -> Tokens:
         """Return the first `limit` tokens; a given vocabulary replaces a fitted one."""
-        data = self.data if limit is None else b"".join(tokenizer.head([self.data], limit))
+        data = self.data if limit is None else b"".join(coding.head(tokenizer, [self.data], limit))
         found = vocabulary or coding.fit(tokenizer, [data])
         return Tokens(found, coding.encode(tokenizer, data, found))
 
