@@ -40,9 +40,9 @@ def stream(
 ) -> Iterator[Array]:
     """Yield the ids of a text piece by piece, each looked at like those of `encode`."""
     # A subclass may have written an `encode` that the `stream` it inherits does not know.
-    own = stands_for(tokenizer, "stream", "encode")
-    pieces = (type(tokenizer) if own else Tokenizer).stream(tokenizer, chunks, vocabulary)
-    return _looked_at(tokenizer, pieces, vocabulary)
+    if stands_for(tokenizer, "stream", "encode"):
+        return _looked_at(tokenizer, tokenizer.stream(chunks, vocabulary), vocabulary)
+    return _looked_at(tokenizer, Tokenizer.stream(tokenizer, chunks, vocabulary), vocabulary)
 
 
 def encoder(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoder:
