@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import process, results, small_spec, text, write_spec
 
 import rnnkit
 from rnnkit.cell import Cell
@@ -199,12 +200,24 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_changes(tmp_path: Path
     assert first[:2] == ["0.5", "0"]
     assert again == ["0.5", "1", first[2]]
     functions = package / "kernels" / "functions.py"
-    text = functions.read_text()
-    changed = text.replace("return half * tanh", "return 7 + half * tanh")
-    assert changed != text
+    source = functions.read_text()
+    changed = source.replace("return half * tanh", "return 7 + half * tanh")
+    assert changed != source
     functions.write_text(changed)
     anew = called()
     assert anew[:2] == ["7.5", "0"] and anew[2] != first[2]
+
+
+def test_the_process_that_compiles_computes_what_the_next_one_loads(tmp_path: Path) -> None:
+    spec = small_spec(streams=8, window=16, epochs=1, every={"log": 1, "save": 10**6})
+    cells = [{"type": kind, "units": 64} for kind in ("lstm", "gru", "gru_reset_before", "rnn")]
+    spec["model"]["layers"] = [{"type": "embedding", "units": 16}, *cells, {"type": "affine"}]
+    path = write_spec(tmp_path, spec, text(2000))
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for name in ("compiles", "loads"):
+        ran = process(["run", path, "--out", tmp_path / name, "--max-steps", 4], **cache)
+        assert ran.returncode == 0, ran.stderr
+    assert results(tmp_path / "compiles") == results(tmp_path / "loads")
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-12)])

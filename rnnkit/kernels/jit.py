@@ -3,6 +3,10 @@
 `error_model="numpy"` drops the check of divisions that stops vectorization. The fast-math flags
 allow what a sum in another order does, but not what assumes that there is no NaN: a clamp would
 then turn NaN into a number, and a divergence would pass unseen.
+
+A kernel that another calls is made part of it (`forceinline`). Left to itself it is one function in
+the process that compiles both, and each file of the cache has a copy that was optimized apart: the
+process that compiled would then round otherwise than those that load.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # A set would be written in another order by each process, and so never be found in the cache.
 FLAGS = dict.fromkeys(("contract", "reassoc", "nsz", "arcp"), True)
-OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS}
+OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS, "forceinline": True}
 
 
 def available() -> bool:
