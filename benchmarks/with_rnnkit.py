@@ -10,14 +10,14 @@ import numpy as np
 
 from benchmarks.side import CHECKED, TOKENS, Found
 from benchmarks.workloads import CLIP, LEARNING_RATE, Workload
-from rnnkit.builder import build
-from rnnkit.dataset import Batch
-from rnnkit.generate import Sampling, generate
-from rnnkit.network import Network
-from rnnkit.numerics import fingerprint
-from rnnkit.params import ParamStore
-from rnnkit.registry import Registry
-from rnnkit.signal import Signal
+from rnnkit.compute.numerics import fingerprint
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.inference.generate import Sampling, generate
+from rnnkit.network.builder import build
+from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.step import Training

@@ -10,10 +10,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from rnnkit import initializers
-from rnnkit.block import Block, Record
-from rnnkit.installed import KINDS, installed
-from rnnkit.registry import Registry
+from rnnkit.contracts.registry import Registry
+from rnnkit.core import initializers
+from rnnkit.core.block import Block, Record
+from rnnkit.core.installed import KINDS, installed
 from rnnkit.spec import model, regime
 from rnnkit.spec.grammar import BLOCK, BlockSchema
 

@@ -14,42 +14,42 @@ if TYPE_CHECKING:
     from rnnkit.api import build as build
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import train as train
-    from rnnkit.cell import Cell as Cell
-    from rnnkit.cell import GatedCell as GatedCell
-    from rnnkit.cell import StepCell as StepCell
-    from rnnkit.cell import sigmoid as sigmoid
-    from rnnkit.context import Context as Context
-    from rnnkit.dataset import Dataset as Dataset
-    from rnnkit.layer import Layer as Layer
-    from rnnkit.loss import Loss as Loss
-    from rnnkit.model import Model as Model
-    from rnnkit.model import load as load
-    from rnnkit.optimizer import Optimizer as Optimizer
-    from rnnkit.params import ParamSpec as ParamSpec
-    from rnnkit.schedule import Schedule as Schedule
-    from rnnkit.signal import Signal as Signal
-    from rnnkit.tokenizer import Tokenizer as Tokenizer
+    from rnnkit.contracts.cell import Cell as Cell
+    from rnnkit.contracts.cell import GatedCell as GatedCell
+    from rnnkit.contracts.cell import StepCell as StepCell
+    from rnnkit.contracts.cell import sigmoid as sigmoid
+    from rnnkit.contracts.dataset import Dataset as Dataset
+    from rnnkit.contracts.layer import Layer as Layer
+    from rnnkit.contracts.loss import Loss as Loss
+    from rnnkit.contracts.optimizer import Optimizer as Optimizer
+    from rnnkit.contracts.schedule import Schedule as Schedule
+    from rnnkit.contracts.tokenizer import Tokenizer as Tokenizer
+    from rnnkit.core.context import Context as Context
+    from rnnkit.core.params import ParamSpec as ParamSpec
+    from rnnkit.core.signal import Signal as Signal
+    from rnnkit.inference.model import Model as Model
+    from rnnkit.inference.model import load as load
 
 __version__ = VERSION
 
 _HOMES = {
-    "Cell": "cell",
-    "Context": "context",
-    "Dataset": "dataset",
-    "GatedCell": "cell",
-    "Layer": "layer",
-    "Loss": "loss",
-    "Model": "model",
-    "Optimizer": "optimizer",
-    "ParamSpec": "params",
-    "Schedule": "schedule",
-    "Signal": "signal",
-    "StepCell": "cell",
-    "Tokenizer": "tokenizer",
+    "Cell": "contracts.cell",
+    "Context": "core.context",
+    "Dataset": "contracts.dataset",
+    "GatedCell": "contracts.cell",
+    "Layer": "contracts.layer",
+    "Loss": "contracts.loss",
+    "Model": "inference.model",
+    "Optimizer": "contracts.optimizer",
+    "ParamSpec": "core.params",
+    "Schedule": "contracts.schedule",
+    "Signal": "core.signal",
+    "StepCell": "contracts.cell",
+    "Tokenizer": "contracts.tokenizer",
     "build": "api",
-    "load": "model",
+    "load": "inference.model",
     "load_spec": "api",
-    "sigmoid": "cell",
+    "sigmoid": "contracts.cell",
     "train": "api",
 }
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.builder import build as build_network
-from rnnkit.memory import open_data
-from rnnkit.model import Model, load
-from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.contracts.registry import Registry
+from rnnkit.inference.model import Model, load
+from rnnkit.network.builder import build as build_network
+from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.loop import Limits, Reporter, Silent

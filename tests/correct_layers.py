@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.block import Rate
-from rnnkit.cell import Cell, sigmoid
-from rnnkit.context import Context
-from rnnkit.fused import flat
-from rnnkit.initializers import Glorot, Zeros
-from rnnkit.layer import Layer, initial_rows, stopped_rows
-from rnnkit.params import Declaration, ParamSpec
-from rnnkit.signal import Signal
+from rnnkit.compute.compiled_scan import flat
+from rnnkit.contracts.cell import Cell, sigmoid
+from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
+from rnnkit.core.block import Rate
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Glorot, Zeros
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
 from rnnkit.types import Array, Backward, Grads, Params, State
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
 from rnnkit.cli import run_command
-from rnnkit.rundir import RunDir
 
 JSONObject = dict[str, Any]
 
@@ -34,7 +34,7 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.cell import GatedCell
+from rnnkit.contracts.cell import GatedCell
 
 
 class Slow(GatedCell):

@@ -30,8 +30,8 @@ def dying(call: Callable[..., Any], number: int, after: bool) -> Callable[..., A
 
 def main(what: str, number: int, arguments: list[str]) -> int:
     """Arm the process and run the command."""
+    from rnnkit.checkpoint.run_directory import Journal
     from rnnkit.cli import run_command
-    from rnnkit.rundir import Journal
 
     if what == "line":
         Journal.append = dying(Journal.append, number, after=True)  # type: ignore[method-assign]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rnnkit.block import parse_block
-from rnnkit.layer import Layer
-from rnnkit.registry import Registry
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import parse_block
 
 GROUP = "rnnkit.layers"
 REGISTRY = Registry()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from browser import Browser
 
-from rnnkit.alignment.grid import Grid
-from rnnkit.alignment.svg import page, shade, svg
-from rnnkit.alignment.terminal import draw
+from rnnkit.analysis.attention.grid import Grid
+from rnnkit.analysis.attention.svg import page, shade, svg
+from rnnkit.analysis.attention.terminal import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

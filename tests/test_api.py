@@ -11,7 +11,6 @@ from helpers import done, plain_spec, small_spec, steps_kept, text
 from helpers import write_spec as write
 
 import rnnkit
-from rnnkit.carried import Carried
 from rnnkit.errors import (
     CheckpointError,
     DataError,
@@ -20,7 +19,8 @@ from rnnkit.errors import (
     RnnkitError,
     SpecError,
 )
-from rnnkit.generate import Sampling
+from rnnkit.inference.generate import Sampling
+from rnnkit.inference.stream_state import Carried
 from rnnkit.types import Array
 
 

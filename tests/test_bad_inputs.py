@@ -19,10 +19,10 @@ from helpers import Ran, command, copy, done, newest, plain_spec, process
 from helpers import write_spec as write
 from stubs import cell, install, layer
 
-from rnnkit import storage
 from rnnkit.checkpoint.image import build_image, load_image
 from rnnkit.checkpoint.seal import HEADER_SIZE, seal
 from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.files import atomic
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -368,9 +368,9 @@ def test_a_disk_that_takes_no_more(
             raise OSError(number, os.strerror(number))
         real(folder, name, data)
 
-    real = storage._write_new
+    real = atomic._write_new
     before = {p.name: p.read_bytes() for p in (run / "checkpoints").iterdir()}
-    monkeypatch.setattr(storage, "_write_new", write_new)
+    monkeypatch.setattr(atomic, "_write_new", write_new)
     told(command("resume", run), 74, f"step-000000000003.h5 [{code}] cannot save ", advice)
     assert {p.name: p.read_bytes() for p in (run / "checkpoints").iterdir()} == before
     assert not list(run.rglob("*.tmp"))
@@ -391,7 +391,7 @@ def test_a_file_system_without_locks(run: Path, monkeypatch: pytest.MonkeyPatch)
     def flock(fd: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("rnnkit.lock.fcntl.flock", flock)
+    monkeypatch.setattr("rnnkit.files.lock.fcntl.flock", flock)
     before = files(run)
     told(command("resume", run), 74, "[IO_UNSUPPORTED_FS] this file system cannot lock files")
     assert files(run) == before

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnkit.dataset import Layout
-from rnnkit.datasets.batches import EMPTY, Order, Ragged, carrying, count_batches, restarting
+from rnnkit.builtin.datasets.shared.batches import (
+    EMPTY,
+    Order,
+    Ragged,
+    carrying,
+    count_batches,
+    restarting,
+)
+from rnnkit.contracts.dataset import Layout
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 103)
 TRAIN, TEST = Layout(4, 1), Layout(4, 1, tail=True)

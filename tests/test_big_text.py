@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from helpers import done, plain_spec, write_spec
 
-from rnnkit.dataset import Layout
-from rnnkit.datasets import bigtext, cache, corpus, encoding, tokenfile
-from rnnkit.datasets.text import Text, TextSource
+from rnnkit.builtin.datasets.text import bigtext, cache, corpus, encoding, tokenfile
+from rnnkit.builtin.datasets.text.text import Text, TextSource
+from rnnkit.builtin.tokenizers import _text
+from rnnkit.builtin.tokenizers.char import Char
+from rnnkit.builtin.tokenizers.word import Word
+from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError, StorageError
-from rnnkit.registry import Registry
-from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers import _text
-from rnnkit.tokenizers.char import Char
-from rnnkit.tokenizers.word import Word
 from rnnkit.types import Array
 
 EXOTIC = (
@@ -391,9 +391,9 @@ def test_a_token_file_of_another_user(
 ENCODE = """
 import sys
 from pathlib import Path
-from rnnkit.datasets import corpus
-from rnnkit.datasets.text import Text
-from rnnkit.registry import Registry
+from rnnkit.builtin.datasets.text import corpus
+from rnnkit.builtin.datasets.text.text import Text
+from rnnkit.contracts.registry import Registry
 corpus.BIG = 0
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": "word"}}
 data = Text.model_validate(block, context={"catalog": Registry()})
@@ -482,10 +482,10 @@ def test_the_cache_lies_in_the_home_folder(
 RESIDENT = r"""
 import re, sys
 from pathlib import Path
-from rnnkit.dataset import Layout
-from rnnkit.datasets import corpus, tokenfile
-from rnnkit.datasets.text import Text
-from rnnkit.registry import Registry
+from rnnkit.contracts.dataset import Layout
+from rnnkit.builtin.datasets.text import corpus, tokenfile
+from rnnkit.builtin.datasets.text.text import Text
+from rnnkit.contracts.registry import Registry
 corpus.BIG, tokenfile.RESIDENT = 2**20, 2**22
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": sys.argv[2]}}
 data = Text.model_validate(block, context={"catalog": Registry()})

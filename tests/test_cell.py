@@ -9,13 +9,13 @@ import pytest
 from layer_examples import build
 from pydantic import Field
 
-from rnnkit.cell import GatedCell, StepCell, sigmoid
-from rnnkit.cells.lstm import LSTM
-from rnnkit.context import Context
-from rnnkit.layer import Layer
-from rnnkit.layers.bidirectional import Bidirectional
-from rnnkit.params import Declaration
-from rnnkit.signal import Signal
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.layers.bidirectional import Bidirectional
+from rnnkit.contracts.cell import GatedCell, StepCell, sigmoid
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context
+from rnnkit.core.params import Declaration
+from rnnkit.core.signal import Signal
 from rnnkit.testing import check_layer
 from rnnkit.testing.compare import close
 from rnnkit.testing.sequences import in_pieces

@@ -21,7 +21,7 @@ from rnnkit.checkpoint.image import build_image, load_image, read_image
 from rnnkit.checkpoint.layout import DTYPES
 from rnnkit.checkpoint.seal import HEADER_SIZE, MAGIC, seal, unseal
 from rnnkit.errors import CheckpointError, ResourceError
-from rnnkit.storage import write_atomic
+from rnnkit.files.atomic import write_atomic
 
 ROOT = Path(rnnkit.errors.__file__).parents[1]
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from helpers import command, done, small_spec, trained
 
-from rnnkit.alignment.attend import looks
-from rnnkit.alignment.texts import grids_of
-from rnnkit.context import Context
-from rnnkit.decode import Limits, decode
-from rnnkit.model import load
+from rnnkit.analysis.attention.attend import looks
+from rnnkit.analysis.attention.texts import grids_of
+from rnnkit.core.context import Context
+from rnnkit.inference.decode import Limits, decode
+from rnnkit.inference.model import load
 
 TEXTS = [("abc", "cba"), ("bca", "acb"), ("cab", "bac"), ("a b", "b a")]
 

@@ -15,9 +15,9 @@ from helpers import command, done, newest, plain_spec
 from helpers import write_spec as write
 
 from rnnkit.cli.eval import command as eval_verb
-from rnnkit.evaluate import Measured
-from rnnkit.metric import MetricName
-from rnnkit.model import Model, load
+from rnnkit.contracts.metric import MetricName
+from rnnkit.inference.evaluate import Measured
+from rnnkit.inference.model import Model, load
 from rnnkit.types import Array
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import command, done, plain_spec, small_spec, write_spec
 
-from rnnkit.plots import svg
+from rnnkit.analysis.plots import svg
 
 
 def shown(*arguments: object) -> dict[str, Any]:

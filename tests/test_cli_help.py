@@ -23,7 +23,7 @@ import json, sys
 from rnnkit.cli import run_command
 assert run_command(sys.argv[2:]) == 0
 found = [name for name in sys.argv[1].split() if name in sys.modules]
-found += [name for name in sys.modules if name.startswith("rnnkit.cells.")]
+found += [name for name in sys.modules if name.startswith("rnnkit.builtin.cells.")]
 print(json.dumps(found), file=sys.stderr)
 """
 

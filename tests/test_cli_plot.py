@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import command, copy, done, lines
 
-from rnnkit.plots import svg
+from rnnkit.analysis.plots import svg
 
 needs_matplotlib = pytest.mark.skipif(
     not svg.available(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"

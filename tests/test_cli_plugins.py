@@ -12,9 +12,9 @@ from helpers import write_spec as write
 from stubs import cell, install
 
 from rnnkit.cli import plugins as verb
+from rnnkit.contracts.registry import GROUPS
+from rnnkit.core.installed import KINDS, Plugin, installed
 from rnnkit.errors import Problem
-from rnnkit.installed import KINDS, Plugin, installed
-from rnnkit.registry import GROUPS
 
 
 def spec_with(tmp_path: Path, kind: str) -> Path:

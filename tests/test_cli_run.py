@@ -13,7 +13,7 @@ import pytest
 from helpers import command, copy, done, lines, plain_spec, process, small_spec, steps_kept, text
 from helpers import write_spec as write
 
-from rnnkit.lock import RunLock
+from rnnkit.files.lock import RunLock
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_exact_refuses_other_arithmetic(
     run = tmp_path / "run"
     done("run", spec, "--out", run, "--max-steps", "2")
     done("resume", run, "--exact", "--max-steps", "3")
-    monkeypatch.setattr("rnnkit.numerics._probe", lambda: "another")
+    monkeypatch.setattr("rnnkit.compute.numerics._probe", lambda: "another")
     ran = command("resume", run, "--exact")
     assert ran.code == 8 and "[EXACT_ENV] --exact: the arithmetic here is not that" in ran.err
     assert "the resumed run can no longer be bit-identical" in done("resume", run).err

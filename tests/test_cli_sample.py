@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from helpers import Ran, command, done, process
 
-from rnnkit.generate import Sampling, choose
-from rnnkit.growing import grow
-from rnnkit.model import Model, load
-from rnnkit.tokenizer import Vocabulary
+from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.inference.generate import Sampling, choose
+from rnnkit.inference.model import Model, load
+from rnnkit.inference.sample_stream import grow
 from rnnkit.types import Array
 
 GRID = (np.arange(4000) + 0.5) / 4000

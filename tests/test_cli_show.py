@@ -10,8 +10,8 @@ import pytest
 from helpers import command, copy, done, newest, plain_spec, small_spec
 from helpers import write_spec as write
 
-from rnnkit.model import load
-from rnnkit.pins import PINS
+from rnnkit.compute.blas_pins import PINS
+from rnnkit.inference.model import load
 
 
 def test_show_a_run(tiny_run: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from helpers import ONE_THREAD, Ran, command
 
-from rnnkit.model import load
-from rnnkit.states import load_states
+from rnnkit.inference.model import load
+from rnnkit.inference.states import load_states
 
 SAID = "abc\nde\n\nabcde\n"
 

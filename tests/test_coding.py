@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit import coding
+from rnnkit.builtin.tokenizers.char import Char
+from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import PluginError
-from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers.char import Char
 from rnnkit.types import Array
 
 VOCABULARY = Vocabulary(tokens=("a", "b", "c"))
@@ -36,14 +36,14 @@ class Fixed(Tokenizer):
 def ways(answer: object) -> dict[str, Callable[[], object]]:
     tokenizer = Fixed(type="fixed", answer=answer)
     return {
-        "fit": lambda: coding.fit(tokenizer, [b"ab"]),
-        "merged": lambda: coding.merge(tokenizer, []),
-        "encode": lambda: coding.encode(tokenizer, b"ab", VOCABULARY),
-        "stream": lambda: list(coding.stream(tokenizer, [b"a", b"b"], VOCABULARY)),
-        "encoder": lambda: list(coding.encoder(tokenizer, VOCABULARY)([b"a", b"b"])),
-        "decode": lambda: coding.decode(tokenizer, [0, 1], VOCABULARY),
-        "head": lambda: list(coding.head(tokenizer, [b"ab"], 1)),
-        "spelling": lambda: coding.spelling(tokenizer, b"ab", VOCABULARY),
+        "fit": lambda: checked_tokenizer.fit(tokenizer, [b"ab"]),
+        "merged": lambda: checked_tokenizer.merge(tokenizer, []),
+        "encode": lambda: checked_tokenizer.encode(tokenizer, b"ab", VOCABULARY),
+        "stream": lambda: list(checked_tokenizer.stream(tokenizer, [b"a", b"b"], VOCABULARY)),
+        "encoder": lambda: list(checked_tokenizer.encoder(tokenizer, VOCABULARY)([b"a", b"b"])),
+        "decode": lambda: checked_tokenizer.decode(tokenizer, [0, 1], VOCABULARY),
+        "head": lambda: list(checked_tokenizer.head(tokenizer, [b"ab"], 1)),
+        "spelling": lambda: checked_tokenizer.spelling(tokenizer, b"ab", VOCABULARY),
     }
 
 
@@ -108,9 +108,9 @@ class Streamed(Char):
 def test_a_method_of_a_subclass_is_not_passed_by(kind: type[Char]) -> None:
     tokenizer, chunks = kind(type="char"), [b"aB", b"C"]
     for found in (
-        [coding.encode(tokenizer, b"aBC", VOCABULARY)],
-        list(coding.stream(tokenizer, chunks, VOCABULARY)),
-        list(coding.encoder(tokenizer, VOCABULARY)(chunks)),
+        [checked_tokenizer.encode(tokenizer, b"aBC", VOCABULARY)],
+        list(checked_tokenizer.stream(tokenizer, chunks, VOCABULARY)),
+        list(checked_tokenizer.encoder(tokenizer, VOCABULARY)(chunks)),
     ):
         assert np.concatenate(found).tolist() == [0, 1, 2]
 
@@ -129,16 +129,16 @@ class Twos(Char):
 
 def test_head_and_spelling_follow_what_a_subclass_encodes() -> None:
     text, twos = "abc!é".encode(), Twos(type="char")
-    assert list(coding.head(twos, [text[:3], text[3:]], 2)) == [b"abc!"]
-    assert coding.spelling(twos, text, twos.fit([])) == [b"ab", b"c!", "é".encode()]
+    assert list(checked_tokenizer.head(twos, [text[:3], text[3:]], 2)) == [b"abc!"]
+    assert checked_tokenizer.spelling(twos, text, twos.fit([])) == [b"ab", b"c!", "é".encode()]
 
 
 def test_a_method_that_is_missing_is_named() -> None:
     tokenizer = Tokenizer(type="bare")
     for way, method in {
-        "fit": lambda: coding.fit(tokenizer, [b""]),
-        "encode": lambda: coding.encode(tokenizer, b"", VOCABULARY),
-        "decode": lambda: coding.decode(tokenizer, [], VOCABULARY),
+        "fit": lambda: checked_tokenizer.fit(tokenizer, [b""]),
+        "encode": lambda: checked_tokenizer.encode(tokenizer, b"", VOCABULARY),
+        "decode": lambda: checked_tokenizer.decode(tokenizer, [], VOCABULARY),
     }.items():
         with pytest.raises(PluginError) as raised:
             method()

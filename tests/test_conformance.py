@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from layer_examples import EXAMPLES, GROUP, REGISTRY, build, examples, label
 
+from rnnkit.compute.kernels.jit import available
+from rnnkit.core.params import ParamSpec, ParamStore, Shared
+from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.kernels.jit import available
-from rnnkit.params import ParamSpec, ParamStore, Shared
-from rnnkit.signal import Signal
 from rnnkit.testing import CHECKS, check_layer
 from rnnkit.types import DType
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from test_seq2seq import MODELS, batch_of, network_of
 
-from rnnkit.context import Context
-from rnnkit.dataset import Batch, EncoderInputs
-from rnnkit.decode import Limits, beam, decode
-from rnnkit.metrics.exact_match import ExactMatch
-from rnnkit.params import ParamStore
-from rnnkit.seq2seq import Seq2Seq
+from rnnkit.builtin.metrics.exact_match import ExactMatch
+from rnnkit.contracts.dataset import Batch, EncoderInputs
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.inference.decode import Limits, beam, decode
+from rnnkit.network.seq2seq import Seq2Seq
 
 END, START, TOKENS = 3, 0, 7
 

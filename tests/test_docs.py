@@ -16,9 +16,9 @@ from typing import Any, get_args
 import pytest
 
 import rnnkit
-from rnnkit.block import Block, Record
 from rnnkit.cli import run_command
-from rnnkit.registry import Registry
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import Block, Record
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 

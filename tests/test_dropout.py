@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from rnnkit.context import Context
-from rnnkit.layers.dropout import DRAW, Dropout
-from rnnkit.parallel import WORTH
+from rnnkit.builtin.layers.dropout import DRAW, Dropout
+from rnnkit.compute.parallel import WORTH
+from rnnkit.core.context import Context
 
 LARGE = (35, 20, 67)
 

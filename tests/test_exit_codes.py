@@ -17,7 +17,7 @@ from stubs import cell, install
 
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.errors import RnnkitError
-from rnnkit.lock import RunLock
+from rnnkit.files.lock import RunLock
 
 RNNKIT = [sys.executable, "-m", "rnnkit.cli"]
 
@@ -207,7 +207,7 @@ def test_what_no_verb_expects(
     def load(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("rnnkit.model.load", load)
+    monkeypatch.setattr("rnnkit.inference.model.load", load)
     ran = command("sample", "x", "--json")
     assert ran.code == code
     assert json.loads(ran.out)["error"]["exit"] == code
@@ -217,7 +217,7 @@ def test_what_no_verb_expects(
 
 TOKENIZER = """
 from typing import Literal
-from rnnkit.tokenizers.char import Char
+from rnnkit.builtin.tokenizers.char import Char
 
 
 class Stub(Char):

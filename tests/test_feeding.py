@@ -14,12 +14,12 @@ from test_regime import pair_spec
 from test_seq2seq import batch_of, context, network_of, stored
 from test_train import fresh, opened
 
-from rnnkit.context import Context, Pool, keyed_generator
-from rnnkit.dataset import Batch
-from rnnkit.evaluate import evaluate
-from rnnkit.network import Network
+from rnnkit.contracts.dataset import Batch
+from rnnkit.core.context import Context, Pool, keyed_generator
+from rnnkit.inference.evaluate import evaluate
+from rnnkit.network.network import Network
 from rnnkit.spec.regime import Feed, Ramp
-from rnnkit.training.feeding import fed
+from rnnkit.training.scheduled_sampling import fed
 
 GREEDY, SAMPLE = Feed(type="greedy"), Feed(type="sample")
 

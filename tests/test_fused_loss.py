@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from rnnkit import parallel
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
-from rnnkit.kernels.chosen import kernel_module
-from rnnkit.kernels.jit import available
-from rnnkit.layer import Layer
-from rnnkit.layers.affine import Affine
-from rnnkit.layers.embedding import Embedding
-from rnnkit.losses._softmax import by_numpy
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network
-from rnnkit.params import ParamStore
-from rnnkit.signal import Signal
+from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.layers.embedding import Embedding
+from rnnkit.builtin.losses._softmax import by_numpy
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute import parallel
+from rnnkit.compute.kernels.dispatch import kernel_module
+from rnnkit.compute.kernels.jit import available
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 from rnnkit.types import Array
 
 kernels_only = pytest.mark.skipif(not available(), reason="kernels are off")
@@ -82,7 +82,9 @@ def test_equal_to_layer_and_loss_apart(
     total, weight, grad = learned(case(last, loss, dtype, vocabulary), dtype)
     monkeypatch.setattr(Affine, "linear", lambda self, arrays: Layer.linear(self, arrays))
     monkeypatch.setattr(Affine, "forward", apart)
-    monkeypatch.setattr("rnnkit.losses.softmax_cross_entropy.kernel_module", lambda module: None)
+    monkeypatch.setattr(
+        "rnnkit.builtin.losses.softmax_cross_entropy.kernel_module", lambda module: None
+    )
     wanted, wanted_weight, wanted_grad = learned(case(last, loss, dtype, vocabulary), dtype)
     assert type(total) is float and type(weight) is float
     assert total == pytest.approx(wanted, rel=tolerance)

@@ -15,7 +15,7 @@ import pytest
 from layer_examples import EXAMPLES, build, label
 from windows import Arrays, Block, assert_close, rnnkit_results
 
-from rnnkit.params import ParamSpec
+from rnnkit.core.params import ParamSpec
 from rnnkit.testing.subject import Subject
 
 GOLDEN = Path(__file__).parent / "golden"

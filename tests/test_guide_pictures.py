@@ -13,7 +13,7 @@ import pytest
 from helpers import done
 
 from rnnkit import load_spec
-from rnnkit.plots import svg
+from rnnkit.analysis.plots import svg
 
 PAGE = (Path(__file__).parents[1] / "docs" / "guide" / "pictures.md").read_text()
 EDITION = "2a95af4ac93f5b719944030ce3769070ddf827d847cba42192afa8da989e5dc4"

@@ -13,18 +13,18 @@ import pytest
 from helpers import process, results, small_spec, text, write_spec
 
 import rnnkit
-from rnnkit.cell import Cell
-from rnnkit.cells import gru_reset_before
-from rnnkit.cells.gru import GRU
-from rnnkit.cells.gru_reset_before import GRUResetBefore
-from rnnkit.cells.lstm import LSTM
-from rnnkit.cells.rnn import RNN
-from rnnkit.context import Context, Pool
-from rnnkit.kernels.jit import available
-from rnnkit.layers import layer_norm
-from rnnkit.layers.layer_norm import LayerNorm
-from rnnkit.products import add_rows
-from rnnkit.signal import Signal
+from rnnkit.builtin.cells import gru_reset_before
+from rnnkit.builtin.cells.gru import GRU
+from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.cells.rnn import RNN
+from rnnkit.builtin.layers import layer_norm
+from rnnkit.builtin.layers.layer_norm import LayerNorm
+from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.products import add_rows
+from rnnkit.contracts.cell import Cell
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.signal import Signal
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
 CELLS = [
@@ -136,7 +136,7 @@ def test_rows_are_added_as_by_numpy(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_only_rows_of_one_1_are_indicators(dtype: str) -> None:
-    from rnnkit.kernels.rows import indicated
+    from rnnkit.compute.kernels.rows import indicated
 
     wanted = np.array([3, 0, 6, 6], np.int32)
     rows, ids = np.eye(7, dtype=dtype)[wanted], np.empty(4, np.int32)
@@ -162,8 +162,8 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     nowhere.write_text("a file where the cache directory should be")
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
-        "import numpy as np; from rnnkit.kernels.chosen import cell_kernel;"
-        "from rnnkit.kernels.kernel import Window;"
+        "import numpy as np; from rnnkit.compute.kernels.dispatch import cell_kernel;"
+        "from rnnkit.compute.kernels.kernel import Window;"
         "k = cell_kernel('rnn_tanh'); a = np.ones((2, 1, 3), np.float32);"
         "k.forward(Window(a, a, (), (a,)), 0, 0, 1, 0, 1); print(a[1, 0, 0])"
     )
@@ -180,8 +180,8 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_changes(tmp_path: Path
         Path(rnnkit.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
     (tmp_path / "caller.py").write_text(
-        "from rnnkit.kernels.functions import sigmoid\n"
-        "from rnnkit.kernels.jit import jit, kernel_set\n"
+        "from rnnkit.compute.kernels.functions import sigmoid\n"
+        "from rnnkit.compute.kernels.jit import jit, kernel_set\n"
         "@jit\n"
         "def called(x): return sigmoid(x, 0.5)\n"
         "print(called(0.0), sum(called.stats.cache_hits.values()), kernel_set(), sep=';')\n"

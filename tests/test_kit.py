@@ -13,11 +13,11 @@ import pytest
 from correct_layers import Delay, PlainDropout, PlainLSTM, Square
 from planted_bugs import EIGHT, MORE, Bug
 
-from rnnkit.cell import Cell
-from rnnkit.context import Context
+from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.layer import Layer
-from rnnkit.signal import Signal
 from rnnkit.testing import CHECKS, ConformanceError, check_layer, kit
 from rnnkit.testing.compare import Close, Equal, Slope
 from rnnkit.testing.gradients import slope

@@ -7,19 +7,19 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from rnnkit.cells.lstm import LSTM
-from rnnkit.context import Context
-from rnnkit.dataset import Batch
-from rnnkit.initializers import Constant
-from rnnkit.layer import Layer, LayerBlock, prefixed
-from rnnkit.layers.affine import Affine
-from rnnkit.layers.dropout import Dropout
-from rnnkit.layers.embedding import Embedding
-from rnnkit.layers.one_hot import OneHot
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network
-from rnnkit.params import Declaration, ParamSpec
-from rnnkit.signal import Signal
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.layers.dropout import Dropout
+from rnnkit.builtin.layers.embedding import Embedding
+from rnnkit.builtin.layers.one_hot import OneHot
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer, LayerBlock, prefixed
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Constant
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 from rnnkit.testing import check_layer
 from rnnkit.types import Array, Backward, Grads, Params, State
 

@@ -15,7 +15,7 @@ import pytest
 
 import rnnkit.errors
 from rnnkit.errors import RefusedError, StorageError
-from rnnkit.lock import RunLock
+from rnnkit.files.lock import RunLock
 
 ROOT = Path(rnnkit.errors.__file__).parents[1]
 
@@ -23,7 +23,7 @@ TAKE = """
 import os, sys, time
 from pathlib import Path
 from rnnkit.errors import RefusedError
-from rnnkit.lock import RunLock
+from rnnkit.files.lock import RunLock
 
 try:
     with RunLock(Path(sys.argv[1])):
@@ -140,7 +140,7 @@ def test_a_forked_child_does_not_free_it(tmp_path: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from rnnkit.errors import RefusedError\n"
-        "from rnnkit.lock import RunLock\n"
+        "from rnnkit.files.lock import RunLock\n"
         "with RunLock(Path(sys.argv[1])) as lock:\n"
         "    if os.fork():\n"
         "        assert os.wait()[1] == 0\n"
@@ -196,7 +196,7 @@ def test_a_lock_file_replaced_while_it_is_taken(
             (tmp_path / "run.lock").unlink()
         real(fd, operation)
 
-    monkeypatch.setattr("rnnkit.lock.fcntl.flock", replace_then_lock)
+    monkeypatch.setattr("rnnkit.files.lock.fcntl.flock", replace_then_lock)
     assert "deleted or replaced" in refusal(tmp_path)
 
 
@@ -245,7 +245,7 @@ def test_a_file_system_without_flock(
     def fail(fd: int, operation: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("rnnkit.lock.fcntl.flock", fail)
+    monkeypatch.setattr("rnnkit.files.lock.fcntl.flock", fail)
     with pytest.raises(StorageError, match=r"\[IO_UNSUPPORTED_FS\].*local disk"), RunLock(tmp_path):
         pass
 
@@ -259,7 +259,7 @@ def test_other_failures_are_storage_errors_and_leave_no_descriptor(
     with pytest.raises(StorageError, match=r"\[IO_ERROR\] cannot lock the run"):
         RunLock(tmp_path / "missing").__enter__()
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
-    monkeypatch.setattr("rnnkit.lock.fcntl.flock", fail)
+    monkeypatch.setattr("rnnkit.files.lock.fcntl.flock", fail)
     with pytest.raises(StorageError, match=r"\[IO_ERROR\]"):
         RunLock(tmp_path).__enter__()
     after = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0

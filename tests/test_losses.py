@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.context import Context, Pool
+from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
+from rnnkit.builtin.losses.huber import Huber
+from rnnkit.builtin.losses.mae import MAE
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.loss import Loss
-from rnnkit.losses.binary_cross_entropy import BinaryCrossEntropy
-from rnnkit.losses.huber import Huber
-from rnnkit.losses.mae import MAE
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.signal import Signal
 from rnnkit.types import Array
 
 YS = np.array([[[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], [[0.0, 0.0, 2.0], [-1.5, 0.75, 0.5]]])

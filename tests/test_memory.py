@@ -12,13 +12,13 @@ import pytest
 from helpers import command, done, plain_spec, small_spec, text, write_spec
 from test_train import opened
 
-from rnnkit import memory as module
-from rnnkit.builder import build
-from rnnkit.dataset import Batch
-from rnnkit.datasets.synthetic import WAVES, Synthetic
-from rnnkit.datasets.tasks import TASKS
+from rnnkit.builtin.datasets.synthetic.synthetic import WAVES, Synthetic
+from rnnkit.builtin.datasets.synthetic.tasks import TASKS
+from rnnkit.contracts.dataset import Batch
 from rnnkit.errors import ResourceError
-from rnnkit.memory import Memory, human, memory
+from rnnkit.network import memory as module
+from rnnkit.network.builder import build
+from rnnkit.network.memory import Memory, human, memory
 from rnnkit.training.step import Training
 
 BUDGET = 10**12
@@ -172,7 +172,7 @@ def test_a_layer_that_raises_leaves_the_window_out(
     def broken(*arguments: Any) -> Any:
         raise ValueError("a mistake")
 
-    monkeypatch.setattr("rnnkit.cells.rnn.RNN.scan", broken)
+    monkeypatch.setattr("rnnkit.builtin.cells.rnn.RNN.scan", broken)
     path = write_spec(tmp_path, plain_spec())
     assert json.loads(done("explain", path, "--json").out)["memory"]["window"] is None
     out = done("explain", path).out

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
+from rnnkit.builtin.losses.huber import Huber
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.builtin.metrics.choice import choose
+from rnnkit.builtin.metrics.errors import Errors
+from rnnkit.builtin.metrics.exact_match import ExactMatch
+from rnnkit.builtin.metrics.labels import Labels
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.metric import Metric
+from rnnkit.contracts.target_info import Meaning, Naive, meaning_of
+from rnnkit.core.signal import Signal
 from rnnkit.errors import SpecError
-from rnnkit.loss import Loss
-from rnnkit.losses.binary_cross_entropy import BinaryCrossEntropy
-from rnnkit.losses.huber import Huber
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.meaning import Meaning, Naive, meaning_of
-from rnnkit.metric import Metric
-from rnnkit.metrics.choice import choose
-from rnnkit.metrics.errors import Errors
-from rnnkit.metrics.exact_match import ExactMatch
-from rnnkit.metrics.labels import Labels
-from rnnkit.signal import Signal
 from rnnkit.types import Array
 
 Window = tuple[Array, Array, Array, Array]

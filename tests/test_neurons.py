@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from layer_examples import build
 
-from rnnkit.cells.gru import GRU
-from rnnkit.cells.gru_reset_before import GRUResetBefore
-from rnnkit.cells.lstm import LSTM
-from rnnkit.context import Context
-from rnnkit.layer import Layer, gates_of
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network
-from rnnkit.neurons.address import unit_of
-from rnnkit.neurons.follow import auc, best_threshold, search
-from rnnkit.neurons.properties import Property
-from rnnkit.neurons.record import Part, record
-from rnnkit.neurons.saturation import saturations
-from rnnkit.signal import Signal
+from rnnkit.analysis.neurons.address import unit_of
+from rnnkit.analysis.neurons.follow import auc, best_threshold, search
+from rnnkit.analysis.neurons.properties import Property
+from rnnkit.analysis.neurons.record import Part, record
+from rnnkit.analysis.neurons.saturation import saturations
+from rnnkit.builtin.cells.gru import GRU
+from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.layer import Layer, gates_of
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 from rnnkit.types import Array, Params
 
 EMBEDDING = {"type": "embedding", "units": 6}

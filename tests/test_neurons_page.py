@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from browser import Browser
 
-from rnnkit.neurons.follow import search
-from rnnkit.neurons.page import companded, page
-from rnnkit.neurons.properties import Property
-from rnnkit.neurons.record import Part
-from rnnkit.neurons.saturation import saturations
-from rnnkit.neurons.text import visible
+from rnnkit.analysis.neurons.follow import search
+from rnnkit.analysis.neurons.page import companded, page
+from rnnkit.analysis.neurons.properties import Property
+from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.saturation import saturations
+from rnnkit.analysis.neurons.text import visible
 from rnnkit.types import Array
 
 HOSTILE = (

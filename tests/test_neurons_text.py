@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit import coding
-from rnnkit.neurons.ansi import coloured
-from rnnkit.neurons.properties import (
+from rnnkit.analysis.neurons.ansi import coloured
+from rnnkit.analysis.neurons.properties import (
     inside_brackets,
     inside_quotes,
     position_in_line,
     position_in_word,
     property_of,
 )
-from rnnkit.neurons.text import TokenText, visible
-from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers.byte import Byte
-from rnnkit.tokenizers.char import Char
-from rnnkit.tokenizers.word import Word
+from rnnkit.analysis.neurons.text import TokenText, visible
+from rnnkit.builtin.tokenizers.byte import Byte
+from rnnkit.builtin.tokenizers.char import Char
+from rnnkit.builtin.tokenizers.word import Word
+from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.types import Array
 
 TEXTS = ["", "a", " the  cat\n\nsat é\u2028 on—it\n ", "\n", "日本 語\r\n\x1b[31m"]
@@ -46,7 +46,7 @@ class Pairs(Tokenizer):
 def test_a_spelling_is_the_text_a_part_for_each_id(tokenizer: Tokenizer, text: str) -> None:
     data = text.encode()
     vocabulary = tokenizer.fit([data])
-    spelling = coding.spelling(tokenizer, data, vocabulary)
+    spelling = checked_tokenizer.spelling(tokenizer, data, vocabulary)
     ids = tokenizer.encode(data, vocabulary)
     assert b"".join(spelling) == data
     assert len(spelling) == len(ids)
@@ -56,7 +56,10 @@ def test_a_spelling_is_the_text_a_part_for_each_id(tokenizer: Tokenizer, text: s
 
 def test_a_tokenizer_that_says_nothing_is_decoded_id_by_id() -> None:
     vocabulary = Vocabulary(tokens=("é!", "ab"))
-    assert coding.spelling(Pairs(), "abé!".encode(), vocabulary) == [b"ab", "é!".encode()]
+    assert checked_tokenizer.spelling(Pairs(), "abé!".encode(), vocabulary) == [
+        b"ab",
+        "é!".encode(),
+    ]
 
 
 def test_a_character_belongs_to_the_byte_that_ends_it() -> None:

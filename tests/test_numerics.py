@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from helpers import command, copy, process, results, small_spec, trained
 
-from rnnkit.numerics import Numerics, fingerprint, limited_threads
+from rnnkit.compute.numerics import Numerics, fingerprint, limited_threads
 
-PROGRAM = "from rnnkit.numerics import fingerprint; print(fingerprint().model_dump_json())"
+PROGRAM = "from rnnkit.compute.numerics import fingerprint; print(fingerprint().model_dump_json())"
 
 
 def elsewhere(**environment: str) -> Numerics:

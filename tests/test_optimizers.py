@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rnnkit.optimizer import Optimizer
-from rnnkit.optimizers import _blocks
-from rnnkit.optimizers.adagrad import Adagrad
-from rnnkit.optimizers.adam import Adam
-from rnnkit.optimizers.adamw import AdamW
-from rnnkit.optimizers.rmsprop import RMSProp
-from rnnkit.optimizers.sgd import SGD
+from rnnkit.builtin.optimizers import _blocks
+from rnnkit.builtin.optimizers.adagrad import Adagrad
+from rnnkit.builtin.optimizers.adam import Adam
+from rnnkit.builtin.optimizers.adamw import AdamW
+from rnnkit.builtin.optimizers.rmsprop import RMSProp
+from rnnkit.builtin.optimizers.sgd import SGD
+from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.types import Array
 
 START = [1.0, -2.0, 0.5, 3.0]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from helpers import command, done, process, text
 
-from rnnkit import outputs
 from rnnkit.errors import StorageError
-from rnnkit.outputs import check_output, write_output
+from rnnkit.files import outputs
+from rnnkit.files.outputs import check_output, write_output
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from test_seq2seq import batch_of, network_of
 
-from rnnkit.context import Context
+from rnnkit.core.context import Context
 from rnnkit.training.nonfinite import first_nonfinite
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from helpers import JSONObject, command, done, lines, results
 
-from rnnkit.block import parse_block
-from rnnkit.dataset import Layout
-from rnnkit.datasets.generated_pairs import generated
-from rnnkit.datasets.pairs import Pairs
+from rnnkit.builtin.datasets.pairs.generated import generated
+from rnnkit.builtin.datasets.pairs.pairs import Pairs
+from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import parse_block
 from rnnkit.errors import DataError
-from rnnkit.registry import Registry
 
 CHAR = {"type": "char"}
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnkit import parallel
+from rnnkit.compute import parallel
 
 
 @pytest.fixture(params=[1, 2, 3, 5])

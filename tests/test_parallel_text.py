@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from rnnkit.datasets import crew, encoding, tokenfile
-from rnnkit.datasets.crew import Crew, WorkerError, parts
+from rnnkit.builtin.datasets.text import crew, encoding, tokenfile
+from rnnkit.builtin.datasets.text.crew import Crew, WorkerError, parts
+from rnnkit.builtin.tokenizers.byte import Byte
+from rnnkit.builtin.tokenizers.word import Word
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError
-from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers.byte import Byte
-from rnnkit.tokenizers.word import Word
 from rnnkit.types import Array
 
 TOKENIZERS = [Word(), Word(unknown=None), Word(min_count=2)]
@@ -120,7 +120,7 @@ class Text:
 
 
 def encoded(folder: Path, tokenizer: Tokenizer, text: bytes, number: int) -> tuple[Any, bytes]:
-    """What `rnnkit.datasets.cache` does with a text."""
+    """What `rnnkit.builtin.datasets.text.cache` does with a text."""
     with Crew(tokenizer, number) as workers, (folder / "tokens").open("w+b") as file:
         vocabulary = encoding.fitted(workers, tokenizer, Text(text))
         tokens = encoding.written(workers, tokenizer, Text(text), vocabulary, file, "key")
@@ -239,8 +239,8 @@ def test_processes_end_when_the_reader_stops(monkeypatch: pytest.MonkeyPatch) ->
 
 PARENT = """
 import sys, time
-from rnnkit.datasets.crew import Crew
-from rnnkit.tokenizers.word import Word
+from rnnkit.builtin.datasets.text.crew import Crew
+from rnnkit.builtin.tokenizers.word import Word
 
 def chunks():
     while True:

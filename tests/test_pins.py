@@ -6,34 +6,34 @@ import subprocess
 
 import pytest
 
-from rnnkit import pins
 from rnnkit.cli.doctor import _warning
+from rnnkit.compute import blas_pins
 
 
 def test_only_what_is_set_is_named() -> None:
-    assert pins.pins({"OPENBLAS_CORETYPE": "Haswell", "HOME": "/"}) == {
+    assert blas_pins.pins({"OPENBLAS_CORETYPE": "Haswell", "HOME": "/"}) == {
         "OPENBLAS_CORETYPE": "Haswell"
     }
-    assert pins.pins({}) == {}
+    assert blas_pins.pins({}) == {}
 
 
 def test_the_cost_is_the_ratio_of_the_best_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     times = {True: iter([0.4, 0.5]), False: iter([0.3, 0.2])}
-    monkeypatch.setattr(pins, "_seconds", lambda e: next(times["OPENBLAS_CORETYPE" in e]))
-    assert pins.cost() == pytest.approx(2.0)
+    monkeypatch.setattr(blas_pins, "_seconds", lambda e: next(times["OPENBLAS_CORETYPE" in e]))
+    assert blas_pins.cost() == pytest.approx(2.0)
 
 
 def test_a_probe_that_fails_leaves_the_cost_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(environment: dict[str, str]) -> float:
         raise subprocess.TimeoutExpired("python", 60)
 
-    monkeypatch.setattr(pins, "_seconds", fails)
-    assert pins.cost() is None
+    monkeypatch.setattr(blas_pins, "_seconds", fails)
+    assert blas_pins.cost() is None
 
 
 def test_the_probe_measures_something() -> None:
-    assert 0 < pins._seconds({}) < 60
+    assert 0 < blas_pins._seconds({}) < 60
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from layer_examples import build as layer_of
 
-from rnnkit.cell import Cell
-from rnnkit.context import Context
-from rnnkit.dataset import Batch
-from rnnkit.layer import Layer
-from rnnkit.network import Network
-from rnnkit.params import ParamStore
-from rnnkit.plots.example import random_batch
-from rnnkit.plots.gradients import DTYPE, Flow, flows, panel
-from rnnkit.plots.probe import cells, replaced
-from rnnkit.plots.variants import rescale, variants, with_cell
-from rnnkit.registry import Registry
-from rnnkit.seq2seq import paired
-from rnnkit.signal import Signal
+from rnnkit.analysis.plots.example import random_batch
+from rnnkit.analysis.plots.gradients import DTYPE, Flow, flows, panel
+from rnnkit.analysis.plots.probe import cells, replaced
+from rnnkit.analysis.plots.variants import rescale, variants, with_cell
+from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
+from rnnkit.network.seq2seq import paired
 
 IDS = Signal(5, ids=True)
 EMBEDDING, AFFINE = {"type": "embedding", "units": 3}, {"type": "affine"}

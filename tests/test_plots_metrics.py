@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from rnnkit.analysis.plots.metrics import metric_names, panels, read_history, smoothed
 from rnnkit.errors import CheckpointError, RefusedError
-from rnnkit.plots.metrics import metric_names, panels, read_history, smoothed
 
 LINES: list[dict[str, Any]] = [
     {"step": 2, "epoch": 0.5, "lr": 0.1, "gradient_norm": 3.0, "train_loss": 2.0},

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rnnkit.analysis.plots import svg as module
+from rnnkit.analysis.plots.panel import Curve, Panel
 from rnnkit.errors import PluginError
-from rnnkit.plots import svg as module
-from rnnkit.plots.panel import Curve, Panel
 
 PANELS = [
     Panel("loss", "step (updates)", "loss (nats)", (Curve("run $a$", (1, 2), (3.0, 1.0)),)),

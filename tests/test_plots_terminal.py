@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from rnnkit.plots.panel import Curve, Panel
-from rnnkit.plots.terminal import ROWS, draw
+from rnnkit.analysis.plots.panel import Curve, Panel
+from rnnkit.analysis.plots.terminal import ROWS, draw
 
 
 def panel(*curves: Curve, log: bool = False) -> Panel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnkit.context import Pool
+from rnnkit.core.context import Pool
 
 FLOAT = np.dtype(np.float32)
 

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from helpers import Ran, command, done
 
-from rnnkit import predict as module
-from rnnkit.answers import Answers
-from rnnkit.losses.binary_cross_entropy import BinaryCrossEntropy
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.meaning import Meaning
-from rnnkit.model import Model, load
-from rnnkit.question import Question, Questions
-from rnnkit.signal import Signal
-from rnnkit.states import load_states
+from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.core.signal import Signal
+from rnnkit.inference import predict as module
+from rnnkit.inference.model import Model, load
+from rnnkit.inference.predictions import Answers
+from rnnkit.inference.states import load_states
 from rnnkit.types import Array
 
 Rows = list[dict[str, Any]]

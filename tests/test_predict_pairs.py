@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from helpers import command, done
 
-from rnnkit.decode import Limits, decode
-from rnnkit.model import load
+from rnnkit.inference.decode import Limits, decode
+from rnnkit.inference.model import load
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers import command, done
 
-from rnnkit import predict as module
-from rnnkit.model import load
+from rnnkit.inference import predict as module
+from rnnkit.inference.model import load
 
 ROWS = 400
 
@@ -82,7 +82,7 @@ def test_a_column_of_targets_alone_is_not_needed(run: Path, tmp_path: Path) -> N
 def test_windows_decide_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_csv(tmp_path / "d.csv", series())
     whole = forecasts(run, file)
-    monkeypatch.setattr("rnnkit.generate.WINDOW", 7)
+    monkeypatch.setattr("rnnkit.inference.generate.WINDOW", 7)
     assert forecasts(run, file) == pytest.approx(whole, rel=1e-6)
     assert module.WINDOW == 256
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnkit.kernels.jit import available
+from rnnkit.compute.kernels.jit import available
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
 COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
 
 
 def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
-    from rnnkit.kernels import product
+    from rnnkit.compute.kernels import product
 
     panels, columns = product.panels(matrix.shape[1], matrix.itemsize)
     packed = np.full(len(matrix) * columns, np.nan, matrix.dtype)
@@ -23,7 +23,7 @@ def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
 
 
 def both(rows: int, inner: int, columns: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    from rnnkit.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply
 
     random = np.random.default_rng(columns)
     a = random.standard_normal((rows, inner)).astype(dtype)
@@ -46,7 +46,7 @@ def test_equal_to_numpy(columns: int, dtype: str, tolerance: float) -> None:
 
 
 def test_only_the_rows_asked_for_are_written_and_do_not_depend_on_the_range() -> None:
-    from rnnkit.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply
 
     random = np.random.default_rng(0)
     a, matrix = random.standard_normal((13, 40)), pack(random.standard_normal((40, 70)))
@@ -58,7 +58,7 @@ def test_only_the_rows_asked_for_are_written_and_do_not_depend_on_the_range() ->
 
 
 def test_nan_is_kept() -> None:
-    from rnnkit.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply
 
     a, matrix = np.ones((9, 20), np.float32), np.ones((20, 50), np.float32)
     a[3, 4], matrix[7, 11] = np.nan, np.nan

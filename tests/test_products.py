@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnkit import parallel, products
-from rnnkit.products import Product
+from rnnkit.compute import parallel, products
+from rnnkit.compute.products import Product
 from rnnkit.types import Array
 
 SHAPES = [(400, 30, 50), (30, 400, 50), (30, 50, 400), (64, 64, 64)]

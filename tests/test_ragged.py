@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from layer_examples import REGISTRY, build
 
-from rnnkit.block import parse_block
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch, Layout
-from rnnkit.datasets.batches import Order, Ragged
-from rnnkit.datasets.whole import Part, batch_of
-from rnnkit.network import Network
-from rnnkit.params import ParamStore
-from rnnkit.signal import Signal
+from rnnkit.builtin.datasets.shared.batches import Order, Ragged
+from rnnkit.builtin.datasets.shared.sequence_source import Part, batch_of
+from rnnkit.contracts.dataset import Batch, Layout
+from rnnkit.core.block import parse_block
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 from rnnkit.types import Array
 
 FLOAT64: Any = np.dtype(np.float64)

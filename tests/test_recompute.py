@@ -15,18 +15,18 @@ from layer_examples import build
 from test_train import fresh, opened
 
 import rnnkit
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
-from rnnkit.datasets.text import Text
+from rnnkit.builtin.datasets.text.text import Text
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
 from rnnkit.errors import DivergedError, SpecError
-from rnnkit.evaluate import evaluate
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Learned, Network, States
-from rnnkit.params import ParamStore
-from rnnkit.recompute import blocks, learn_in_blocks
-from rnnkit.registry import Registry
-from rnnkit.signal import Signal
+from rnnkit.inference.evaluate import evaluate
+from rnnkit.network.gradient_checkpointing import blocks, learn_in_blocks
+from rnnkit.network.network import Learned, Network, States
 from rnnkit.spec import parse_spec
 from rnnkit.types import Array
 
@@ -129,7 +129,7 @@ def test_equal_to_the_whole_window(
 def test_equal_with_a_layer_that_has_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(STACKS["lstm"], np.float64)
     wanted = case.learned(learn_in_blocks)
-    monkeypatch.setattr("rnnkit.cells.lstm.LSTM.kernel", lambda self: None)
+    monkeypatch.setattr("rnnkit.builtin.cells.lstm.LSTM.kernel", lambda self: None)
     monkeypatch.setattr(SoftmaxCrossEntropy, "fused", lambda *arguments: None)
     for name, array in case.learned(learn_in_blocks).items():
         np.testing.assert_allclose(array, wanted[name], 1e-10, 1e-10, err_msg=name)

@@ -20,7 +20,7 @@ from helpers import (
     trained,
 )
 
-from rnnkit.rundir import RunDir
+from rnnkit.checkpoint.run_directory import RunDir
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from helpers import JSONObject, small_spec
 
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import RnnkitError
-from rnnkit.registry import Registry
 from rnnkit.spec.read import parse_spec
 
 TRUE: JSONObject = {"style": "true", "steps": 3}

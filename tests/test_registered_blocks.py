@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.block import parse_block
-from rnnkit.registry import Registry, installed
+from rnnkit.contracts.registry import Registry, installed
+from rnnkit.core.block import parse_block
 
 GROUPS = ("rnnkit.losses", "rnnkit.optimizers", "rnnkit.schedules", "rnnkit.tokenizers")
 

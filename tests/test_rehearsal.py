@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from layer_examples import build
 
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network, copied
-from rnnkit.rehearsal import Sizes, _Rehearsal, window_bytes
-from rnnkit.signal import Signal
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.dataset import Batch
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network, copied
+from rnnkit.network.window_memory import Sizes, _Rehearsal, window_bytes
 
 Block = dict[str, Any]
 

@@ -29,11 +29,11 @@ from helpers import (
     write_stub,
 )
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
-from rnnkit.lock import RunLock
-from rnnkit.network import Network
-from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir
+from rnnkit.contracts.registry import Registry
+from rnnkit.files.lock import RunLock
+from rnnkit.network.network import Network
 from rnnkit.spec.read import read_spec
 from rnnkit.training.start import Options, resume, start
 
@@ -180,7 +180,9 @@ def stopped_at(
 
     with monkeypatch.context() as patch:
         patch.setattr(Network, "scan", counted)
-        patch.setattr("rnnkit.memory.window_bytes", lambda *sizes: 0)  # it scans as training does
+        patch.setattr(
+            "rnnkit.network.memory.window_bytes", lambda *sizes: 0
+        )  # it scans as training does
         read = read_spec(path, Registry())
         with pytest.raises(InterruptedRun) as caught:
             start(read.spec, read.source, folder / "run", folder, Registry(), options)

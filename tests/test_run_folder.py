@@ -11,9 +11,9 @@ import pytest
 from helpers import command, done, newest, plain_spec, process, results, trained
 from helpers import write_spec as write
 
+from rnnkit.checkpoint.run_directory import Journal, RunDir
 from rnnkit.cli.run import claimed
 from rnnkit.errors import StorageError
-from rnnkit.rundir import Journal, RunDir
 
 
 @pytest.fixture

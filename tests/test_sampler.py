@@ -12,17 +12,17 @@ import pytest
 from helpers import done, plain_spec, process, text, trained, write_stub
 from layer_examples import build
 
-import rnnkit.generate as generation
-from rnnkit.cells.lstm import LSTM
-from rnnkit.context import Context
-from rnnkit.generate import Sampling, choose, choose_in_numpy, compiled, generate
-from rnnkit.growing import grow
-from rnnkit.kernels import sample_plan
-from rnnkit.kernels.jit import available
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.model import load
-from rnnkit.network import Network
-from rnnkit.signal import Signal
+import rnnkit.inference.generate as generation
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute.kernels import sample_plan
+from rnnkit.compute.kernels.jit import available
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.inference.generate import Sampling, choose, choose_in_numpy, compiled, generate
+from rnnkit.inference.model import load
+from rnnkit.inference.sample_stream import grow
+from rnnkit.network.network import Network
 from rnnkit.types import Array, Params
 
 needs_kernels = pytest.mark.skipif(not available(), reason="kernels are off")
@@ -117,8 +117,8 @@ def test_the_ids_of_the_general_path(
 def test_the_state_of_the_general_path(
     stack: tuple[Network, dict[str, dict[str, Array]]],
 ) -> None:
-    from rnnkit.kernels.sampler import sample
-    from rnnkit.kernels.team import team
+    from rnnkit.compute.kernels.sampler import sample
+    from rnnkit.compute.kernels.shared_gemv import team
 
     network, params = stack
     _, states, _ = network.scan(params, PROMPT[:, None], start(network), None, Context())

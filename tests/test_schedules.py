@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rnnkit.schedule import Moment, Schedule
-from rnnkit.schedules.constant import Constant
-from rnnkit.schedules.cosine import Cosine
-from rnnkit.schedules.exponential import Exponential
-from rnnkit.schedules.stall import Stall
-from rnnkit.schedules.step import Step
+from rnnkit.builtin.schedules.constant import Constant
+from rnnkit.builtin.schedules.cosine import Cosine
+from rnnkit.builtin.schedules.exponential import Exponential
+from rnnkit.builtin.schedules.stall import Stall
+from rnnkit.builtin.schedules.step import Step
+from rnnkit.contracts.schedule import Moment, Schedule
 
 STEPS_AN_EPOCH, EPOCHS = 8, 30
 

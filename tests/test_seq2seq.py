@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from layer_examples import build
 
-from rnnkit.block import parse_block
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch, EncoderInputs
-from rnnkit.params import ParamStore
-from rnnkit.registry import Registry
-from rnnkit.seq2seq import Seq2Seq, paired
-from rnnkit.signal import Signal
+from rnnkit.contracts.dataset import Batch, EncoderInputs
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import parse_block
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.network.seq2seq import Seq2Seq, paired
 
 IDS = Signal(7, ids=True)
 FLOAT64 = np.dtype(np.float64)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from rnnkit.dataset import Layout, Split
-from rnnkit.datasets.sequences import Sequences
-from rnnkit.datasets.whole import WholeSource
+from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
+from rnnkit.builtin.datasets.tables.sequences import Sequences
+from rnnkit.contracts.dataset import Layout, Split
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DataError
-from rnnkit.registry import Registry
 
 CHARS = {"kind": "text", "key": "text", "tokenizer": {"type": "char"}}
 LABEL = {"kind": "class", "key": "label"}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.dataset import Layout
-from rnnkit.datasets.scaler import Scaler
-from rnnkit.datasets.series import Series
+from rnnkit.builtin.datasets.series.series import Series
+from rnnkit.builtin.datasets.shared.scaler import Scaler
+from rnnkit.contracts.dataset import Layout
 from rnnkit.errors import DataError
 
 ROWS = np.stack([np.arange(100.0), 7 - np.arange(100.0) ** 2], axis=1)

@@ -8,20 +8,20 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from rnnkit.cells.gru_reset_before import GRUResetBefore
-from rnnkit.cells.lstm import LSTM
-from rnnkit.cells.rnn import RNN
-from rnnkit.context import Context
-from rnnkit.dataset import Batch
-from rnnkit.kernels.chosen import cell_kernel
-from rnnkit.kernels.jit import available
-from rnnkit.kernels.kernel import Kernel
-from rnnkit.layer import Layer
-from rnnkit.layers.affine import Affine
-from rnnkit.loss import Loss
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network
-from rnnkit.signal import Signal
+from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.cells.rnn import RNN
+from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute.kernels.dispatch import cell_kernel
+from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.kernel import Kernel
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 from rnnkit.testing import ConformanceError, check_layer
 from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
 

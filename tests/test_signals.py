@@ -26,15 +26,15 @@ from helpers import (
     write_spec,
 )
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
-from rnnkit.rundir import RunDir
 from rnnkit.training.signals import catching_signals
 
 # The second argument makes every step, or every window of an evaluation, wait: a place to stop.
 SLOW = """
 import sys, time
 from rnnkit.cli import main
-from rnnkit.network import Network
+from rnnkit.network.network import Network
 
 scan = Network.scan
 

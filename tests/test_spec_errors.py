@@ -10,14 +10,14 @@ from typing import Any, Literal
 import pytest
 from pydantic import model_validator
 
-from rnnkit.cells.lstm import LSTM
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.registry import Plugin, Registry, installed
+from rnnkit.contracts.stack import layer_names, signals
+from rnnkit.core.params import Declaration
+from rnnkit.core.signal import Signal
 from rnnkit.errors import PluginError, RnnkitError, ShapeError, SpecError
-from rnnkit.layer import Layer
-from rnnkit.params import Declaration
-from rnnkit.registry import Plugin, Registry, installed
-from rnnkit.signal import Signal
 from rnnkit.spec import Document, parse_spec
-from rnnkit.stack import layer_names, signals
 
 BASE = """\
 {

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from rnnkit.contracts.registry import Registry, installed
 from rnnkit.errors import RnnkitError
-from rnnkit.registry import Registry, installed
 from rnnkit.spec import Spec, parse_spec
 
 BASE = b"""{

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
-from rnnkit.registry import Registry
 from rnnkit.spec import Spec, parse_spec
 
 JSONObject = dict[str, Any]

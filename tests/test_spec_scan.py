@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
-from rnnkit.registry import Registry
 from rnnkit.spec import read_spec
 from rnnkit.spec.scan import scan_file
 

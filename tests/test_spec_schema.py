@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pytest
 
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.registry import GROUPS, Plugin, Registry, installed
 from rnnkit.errors import SpecError
-from rnnkit.layer import Layer
-from rnnkit.registry import GROUPS, Plugin, Registry, installed
 from rnnkit.spec import json_schema, parse_spec
 
 VALID = """{

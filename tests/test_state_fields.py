@@ -15,11 +15,11 @@ import pytest
 from helpers import command, copy, newest, plain_spec, results, small_spec, text, trained
 
 from rnnkit.checkpoint.meta import DataFacts, Meta, Origin
+from rnnkit.checkpoint.progress import Best, Progress
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot
-from rnnkit.numerics import Numerics
-from rnnkit.progress import Best, Progress
-from rnnkit.rundir import RunDir
-from rnnkit.tokenizer import Vocabulary
+from rnnkit.compute.numerics import Numerics
+from rnnkit.contracts.tokenizer import Vocabulary
 
 FIRST = Progress()
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from helpers import Ran, command, done, small_spec, text, trained
 
-from rnnkit.carried import Carried
 from rnnkit.checkpoint.image import build_image, load_image
-from rnnkit.checkpoint.statefile import load_state_file, save_state_file
+from rnnkit.checkpoint.state_file import load_state_file, save_state_file
 from rnnkit.errors import CheckpointError
-from rnnkit.generate import Sampling
-from rnnkit.model import Model, load
-from rnnkit.states import load_states, save_states
+from rnnkit.inference.generate import Sampling
+from rnnkit.inference.model import Model, load
+from rnnkit.inference.states import load_states, save_states
+from rnnkit.inference.stream_state import Carried
 
 TEXT = text(900, seed=5)
 
@@ -141,7 +141,7 @@ def test_compiled_and_general_samples_go_on_alike(
     begun = model.after("abc", [[1, 2], [3, 3, 3]])
     found = []
     for few in (4, 0):
-        monkeypatch.setattr("rnnkit.generate.FEW", few)
+        monkeypatch.setattr("rnnkit.inference.generate.FEW", few)
         steps = model.stream("d", 2, Sampling(seed=9), begun)
         found.append(np.stack([next(steps) for _ in range(40)]))
     assert np.array_equal(*found)
@@ -304,7 +304,7 @@ def test_a_failed_save_keeps_the_file_before(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rnnkit.storage._flush", full)
+    monkeypatch.setattr("rnnkit.files.atomic._flush", full)
     ran = command("sample", tiny_run, "--length", 9, "--state-out", state)
     assert ran.code == 74 and "[IO_NO_SPACE]" in ran.err
     assert state.read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import rnnkit.errors
-from rnnkit import storage
 from rnnkit.errors import CheckpointError, DataError, SpecError, StorageError
+from rnnkit.files import atomic
 
 ROOT = Path(rnnkit.errors.__file__).parents[1]
 OLD, NEW = b"old" * 1000, b"new bytes" * 1000
@@ -72,7 +72,7 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
-    monkeypatch.setattr("rnnkit.storage.time.sleep", taken.append)
+    monkeypatch.setattr("rnnkit.files.atomic.time.sleep", taken.append)
     return taken
 
 
@@ -82,8 +82,8 @@ def no_fault(index: int, name: str) -> None:
 
 def test_a_save_makes_exactly_these_calls(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shim = Shim(no_fault)
-    monkeypatch.setattr(storage, "os", shim)
-    storage.write_atomic(target, NEW)
+    monkeypatch.setattr(atomic, "os", shim)
+    atomic.write_atomic(target, NEW)
     assert shim.trace == SAVE
     assert target.read_bytes() == NEW
     assert os.listdir(target.parent) == [target.name]
@@ -91,8 +91,8 @@ def test_a_save_makes_exactly_these_calls(target: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytearray(b"abc"), memoryview(b"abcdef")[::1]])
-def test_all_kinds_of_bytes(tmp_path: Path, data: storage.Buffer) -> None:
-    storage.write_atomic(tmp_path / "a", data)
+def test_all_kinds_of_bytes(tmp_path: Path, data: atomic.Buffer) -> None:
+    atomic.write_atomic(tmp_path / "a", data)
     assert (tmp_path / "a").read_bytes() == bytes(data)
 
 
@@ -100,7 +100,7 @@ def test_a_relative_path_is_saved_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    storage.write_atomic(Path("here"), NEW)
+    atomic.write_atomic(Path("here"), NEW)
     assert (tmp_path / "here").read_bytes() == NEW
 
 
@@ -119,7 +119,7 @@ def test_every_fault_at_every_call(
         if at == index or (persistent and at > index and name == SAVE[index]):
             raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(storage, "os", Shim(fail))
+    monkeypatch.setattr(atomic, "os", Shim(fail))
     error = attempt(target)
     last = len(SAVE) - 1
     retried = number == errno.EIO and 2 <= index <= 6
@@ -141,7 +141,7 @@ def test_every_fault_at_every_call(
 
 def attempt(target: Path) -> StorageError | None:
     try:
-        storage.write_atomic(target, NEW)
+        atomic.write_atomic(target, NEW)
     except StorageError as error:
         return error
     return None
@@ -161,23 +161,23 @@ def test_a_retry_writes_a_new_file(
             raise OSError(errno.EIO, "I/O error")
 
     shim = Shim(fail_first)
-    monkeypatch.setattr(storage, "os", shim)
-    storage.write_atomic(target, NEW)
+    monkeypatch.setattr(atomic, "os", shim)
+    atomic.write_atomic(target, NEW)
     again = ["open", "write", "fsync", "close", "unlink", "open", "write", "fsync", "close"]
     assert shim.trace == ["open", "statvfs", *again, "replace", "fsync", "close"]
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 4096])
 def test_short_writes(target: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(storage, "os", Shim(no_fault, chunk))
-    storage.write_atomic(target, NEW)
+    monkeypatch.setattr(atomic, "os", Shim(no_fault, chunk))
+    atomic.write_atomic(target, NEW)
     assert target.read_bytes() == NEW
 
 
 def test_a_disk_that_accepts_nothing_is_an_error(
     target: Path, monkeypatch: pytest.MonkeyPatch, naps: list[float]
 ) -> None:
-    monkeypatch.setattr(storage, "os", Shim(no_fault, chunk=0))
+    monkeypatch.setattr(atomic, "os", Shim(no_fault, chunk=0))
     assert code_of(attempt(target)) == "IO_ERROR"
     assert target.read_bytes() == OLD
     assert os.listdir(target.parent) == [target.name]
@@ -192,9 +192,9 @@ def test_any_other_exception_keeps_the_old_file(
         if at == index:
             raise signal_error
 
-    monkeypatch.setattr(storage, "os", Shim(interrupt))
+    monkeypatch.setattr(atomic, "os", Shim(interrupt))
     with pytest.raises(signal_error):
-        storage.write_atomic(target, NEW)
+        atomic.write_atomic(target, NEW)
     assert target.read_bytes() == OLD
     assert os.listdir(target.parent) == [target.name]
 
@@ -203,7 +203,7 @@ def test_a_disk_without_room_is_refused_before_writing(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shim = Shim(no_fault)
-    monkeypatch.setattr(storage, "os", shim)
+    monkeypatch.setattr(atomic, "os", shim)
     monkeypatch.setattr(os, "statvfs", lambda fd: statvfs_result(blocks=10, free=1))
     error = attempt(target)
     assert code_of(error) == "IO_NO_SPACE"
@@ -215,7 +215,7 @@ def test_a_file_system_that_counts_no_blocks_is_tried(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda fd: statvfs_result(blocks=0, free=0))
-    storage.write_atomic(target, NEW)
+    atomic.write_atomic(target, NEW)
     assert target.read_bytes() == NEW
 
 
@@ -236,7 +236,7 @@ def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
 def test_a_link_is_replaced_and_its_target_kept(tmp_path: Path, target: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(target)
-    storage.write_atomic(link, NEW)
+    atomic.write_atomic(link, NEW)
     assert not link.is_symlink() and link.read_bytes() == NEW
     assert target.read_bytes() == OLD
 
@@ -266,7 +266,7 @@ def run_python(program: str, *args: str) -> "subprocess.CompletedProcess[str]":
 KILLER = """
 import os, signal, sys
 from pathlib import Path
-from rnnkit import storage
+from rnnkit.files import atomic
 
 OLD, NEW = b"old" * 1000, b"new bytes" * 1000
 target = Path(sys.argv[1])
@@ -296,8 +296,8 @@ class Dying:
 def save_until(at, late):
     pid = os.fork()
     if pid == 0:
-        storage.os = Dying(at, late)
-        storage.write_atomic(target, NEW)
+        atomic.os = Dying(at, late)
+        atomic.write_atomic(target, NEW)
         os._exit(0)
     return os.waitpid(pid, 0)[1]
 
@@ -309,7 +309,7 @@ for late in (False, True):
         content = target.read_bytes()
         assert content in (OLD, NEW), (at, late)
         left += len(os.listdir(target.parent)) - 1
-        storage.sweep_temporary(target.parent)
+        atomic.sweep_temporary(target.parent)
         assert os.listdir(target.parent) == [target.name], (at, late)
         if status == 0:
             assert content == NEW
@@ -335,8 +335,8 @@ Event = tuple[str, ...]
 
 def record(target: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     shim = Shim(no_fault, chunk=4000)
-    monkeypatch.setattr(storage, "os", shim)
-    storage.write_atomic(target, NEW)
+    monkeypatch.setattr(atomic, "os", shim)
+    atomic.write_atomic(target, NEW)
     return shim.trace
 
 
@@ -378,22 +378,22 @@ def test_sweep_removes_only_what_this_writer_leaves(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     (tmp_path / (".dir.1." + "0" * 16 + ".tmp")).mkdir()
     (tmp_path / (".sym.1." + "0" * 16 + ".tmp")).symlink_to(tmp_path / "a.h5")
-    storage.sweep_temporary(tmp_path)
+    atomic.sweep_temporary(tmp_path)
     names = set(os.listdir(tmp_path))
     assert names == {*kept, f".dir.1.{'0' * 16}.tmp", f".sym.1.{'0' * 16}.tmp"}
 
 
 def test_sweep_reports_what_it_cannot_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match=r"\[IO_ERROR\] cannot remove temporary files"):
-        storage.sweep_temporary(tmp_path / "missing")
+        atomic.sweep_temporary(tmp_path / "missing")
     (tmp_path / (".a.1." + "0" * 16 + ".tmp")).write_bytes(b"")
 
     def fail(at: int, name: str) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(storage, "os", Shim(fail))
+    monkeypatch.setattr(atomic, "os", Shim(fail))
     with pytest.raises(StorageError, match=r"\[IO_READ_ONLY\]"):
-        storage.sweep_temporary(tmp_path)
+        atomic.sweep_temporary(tmp_path)
 
 
 def test_an_unremovable_temporary_does_not_hide_the_error(
@@ -404,10 +404,10 @@ def test_an_unremovable_temporary_does_not_hide_the_error(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "os", Shim(fail))
+        patch.setattr(atomic, "os", Shim(fail))
         assert code_of(attempt(target)) == "IO_NO_SPACE"
     assert len(os.listdir(target.parent)) == 2
-    storage.sweep_temporary(target.parent)
+    atomic.sweep_temporary(target.parent)
     assert os.listdir(target.parent) == [target.name]
 
 
@@ -415,7 +415,7 @@ def test_an_unremovable_temporary_does_not_hide_the_error(
 
 
 def read(path: Path, limit: int = 1 << 20) -> bytearray:
-    return storage.read_regular(path, limit, DataError, "DATA")
+    return atomic.read_regular(path, limit, DataError, "DATA")
 
 
 def refused(path: Path, code: str, limit: int = 1 << 20) -> str:
@@ -442,7 +442,7 @@ def test_follows_a_link_to_a_file(tmp_path: Path) -> None:
 def test_each_reader_has_its_own_class_and_code(tmp_path: Path) -> None:
     for error, prefix in ((SpecError, "SPEC"), (DataError, "DATA"), (CheckpointError, "CKPT")):
         with pytest.raises(error, match=rf"\[{prefix}_NOT_FOUND\] no such file"):
-            storage.read_regular(tmp_path / "missing", 10, error, prefix)
+            atomic.read_regular(tmp_path / "missing", 10, error, prefix)
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -495,10 +495,10 @@ def test_short_reads_and_a_changing_size(tmp_path: Path, monkeypatch: pytest.Mon
         def read(self, fd: int, count: int) -> bytes:
             return b"x"
 
-    monkeypatch.setattr(storage, "os", Short(no_fault))
+    monkeypatch.setattr(atomic, "os", Short(no_fault))
     assert read(path) == NEW
     for changing in (Shrunk, Grown):
-        monkeypatch.setattr(storage, "os", changing(no_fault))
+        monkeypatch.setattr(atomic, "os", changing(no_fault))
         refused(path, "DATA_NOT_REGULAR")
 
 
@@ -509,7 +509,7 @@ def test_a_file_that_does_not_fit_in_memory(
         raise MemoryError
 
     (tmp_path / "data").write_bytes(NEW)
-    monkeypatch.setattr(storage, "bytearray", no_memory, raising=False)
+    monkeypatch.setattr(atomic, "bytearray", no_memory, raising=False)
     assert "memory" in refused(tmp_path / "data", "DATA_TOO_LARGE")
 
 
@@ -519,5 +519,5 @@ def test_a_read_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     (tmp_path / "data").write_bytes(NEW)
-    monkeypatch.setattr(storage, "os", Shim(fail))
+    monkeypatch.setattr(atomic, "os", Shim(fail))
     assert "EIO" in refused(tmp_path / "data", "DATA_UNREADABLE")

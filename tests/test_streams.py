@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnkit.dataset import Batch, Layout
-from rnnkit.datasets.streams import after_separators, count_windows, windows
-from rnnkit.datasets.text import Text, TextSource
+from rnnkit.builtin.datasets.text.streams import after_separators, count_windows, windows
+from rnnkit.builtin.datasets.text.text import Text, TextSource
+from rnnkit.contracts.dataset import Batch, Layout
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DataError
-from rnnkit.registry import Registry
 from rnnkit.types import Array
 
 SIZES = [(2, 1, 1), (26, 3, 4), (25, 3, 4), (27, 5, 5), (100, 7, 6), (101, 10, 10), (64, 1, 9)]

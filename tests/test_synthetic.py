@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.dataset import Layout
-from rnnkit.datasets.synthetic import Synthetic
-from rnnkit.datasets.tasks import ADDITION, TASKS
-from rnnkit.datasets.waves import mackey_glass, sine
+from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
+from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS
+from rnnkit.builtin.datasets.synthetic.waves import mackey_glass, sine
+from rnnkit.contracts.dataset import Layout
 
 ALL = Layout(400, 5, tail=True)
 HERE = Path(".")

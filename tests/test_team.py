@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnnkit import parallel, sampler
-from rnnkit.kernels import sample_plan
-from rnnkit.kernels.jit import available
-from rnnkit.kernels.sample_plan import Plan, packed
+from rnnkit.compute import parallel, sampler
+from rnnkit.compute.kernels import sample_plan
+from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.sample_plan import Plan, packed
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
 ROWS, WIDTH = 700, 752
@@ -23,7 +23,7 @@ def matrix() -> tuple[np.ndarray, np.ndarray]:
 
 
 def products(helped: bool, count: int) -> np.ndarray:
-    from rnnkit.kernels import team as kernels
+    from rnnkit.compute.kernels import team as kernels
 
     weights, x = matrix()
     flat, room = weights.ravel(), kernels.team(ROWS, WIDTH)
@@ -50,7 +50,7 @@ def test_equal_with_and_without_help_every_time() -> None:
 
 
 def test_small_products_are_not_shared() -> None:
-    from rnnkit.kernels import team as kernels
+    from rnnkit.compute.kernels import team as kernels
 
     weights, x = matrix()
     y, room = np.empty(16, np.float32), kernels.team(ROWS, WIDTH)
@@ -99,6 +99,6 @@ def test_the_ids_do_not_depend_on_threads(count: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sampler, "threads", lambda: 1)
     alone = ids(3)
     monkeypatch.setattr(sampler, "threads", lambda: count)
-    monkeypatch.setattr("rnnkit.kernels.sample_plan.LARGE", 1)
+    monkeypatch.setattr("rnnkit.compute.kernels.sample_plan.LARGE", 1)
     assert ids(3) == alone
     assert ids(1) == alone[:1]

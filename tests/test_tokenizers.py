@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from rnnkit.builtin.tokenizers import _tally, _text, _words, word
+from rnnkit.builtin.tokenizers.byte import Byte
+from rnnkit.builtin.tokenizers.char import Char
+from rnnkit.builtin.tokenizers.word import Word
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError, StorageError
-from rnnkit.tokenizer import Tokenizer, Vocabulary
-from rnnkit.tokenizers import _tally, _text, _words, word
-from rnnkit.tokenizers.byte import Byte
-from rnnkit.tokenizers.char import Char
-from rnnkit.tokenizers.word import Word
 
 # A combining mark, a right-to-left word, an emoji family of seven code points, the last code point,
 # a NUL, and separators that `str.splitlines` takes for line ends.

@@ -26,14 +26,14 @@ from helpers import (
     write_spec,
 )
 
-from rnnkit.builder import build
+from rnnkit.checkpoint.progress import Progress
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
-from rnnkit.context import Context
-from rnnkit.dataset import Source
-from rnnkit.network import zero_states
-from rnnkit.progress import Progress
-from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir
+from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.context import Context
+from rnnkit.network.builder import build
+from rnnkit.network.network import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.loop import Limits
@@ -610,7 +610,7 @@ def test_divergence_keeps_the_state_before_the_step(tmp_path: Path) -> None:
 def test_divergence_names_step_layer_and_tensor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poison: str, named: str, code: str
 ) -> None:
-    from rnnkit.cells.rnn import RNN
+    from rnnkit.builtin.cells.rnn import RNN
 
     clean = RNN.scan
 

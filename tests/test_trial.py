@@ -14,7 +14,7 @@ from test_bad_inputs import told
 LOSS = """
 from typing import Literal
 import numpy as np
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
 
 class Stub(SoftmaxCrossEntropy):
@@ -58,7 +58,7 @@ DATASET = """
 from dataclasses import replace
 from typing import Literal
 import numpy as np
-from rnnkit.datasets.text import Text
+from rnnkit.builtin.datasets.text.text import Text
 
 
 class Changed:
@@ -168,8 +168,8 @@ BROKEN = {
         cell().replace(
             "    def mix(",
             "    def extra(self, inputs):\n"
-            "        from rnnkit.initializers import Zeros\n"
-            "        from rnnkit.params import ParamSpec\n"
+            "        from rnnkit.core.initializers import Zeros\n"
+            "        from rnnkit.core.params import ParamSpec\n"
             "        return {'\u03b2': ParamSpec((3,), Zeros())}\n\n    def mix(",
         ),
         "params() has the name '\u03b2', which no checkpoint can hold",

@@ -12,13 +12,13 @@ from helpers import command, done, lines, newest, plain_spec, results, small_spe
 from test_recompute import DROPOUT, STACKS, STREAMS, Case
 from test_train import fresh, opened
 
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.dataset import Batch
+from rnnkit.core.context import Context, Pool
 from rnnkit.errors import DivergedError
-from rnnkit.losses.mse import MSE
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.network import Network, States, copied
-from rnnkit.truncation import History, learn_truncated, sequences_at_once
+from rnnkit.network.network import Network, States, copied
+from rnnkit.network.truncation import History, learn_truncated, sequences_at_once
 
 STEPS = 17
 QUIET = {name: stack for name, stack in STACKS.items() if name != "one mask"}

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from layer_examples import build
 
-from rnnkit.context import Context, Pool
-from rnnkit.layer import Layer, prefixed
-from rnnkit.signal import Signal
+from rnnkit.contracts.layer import Layer, prefixed
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.signal import Signal
 from rnnkit.types import Array, Backward, State
 
 Arrays = dict[str, Array]

@@ -32,7 +32,7 @@ from rnnkit.checkpoint.layout import (
 )
 from rnnkit.checkpoint.seal import unseal
 from rnnkit.errors import CheckpointError, Problem, printable
-from rnnkit.storage import read_regular
+from rnnkit.files.atomic import read_regular
 
 SECONDS = 30
 CPU_SECONDS = 10

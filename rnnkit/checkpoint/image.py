@@ -22,7 +22,7 @@ from rnnkit.checkpoint.guard import examine
 from rnnkit.checkpoint.layout import FILE_LIMIT, FORMAT, SCHEMA, Extent, check_entries
 from rnnkit.checkpoint.seal import HEADER_SIZE, seal, unseal
 from rnnkit.errors import CheckpointError, ResourceError
-from rnnkit.storage import Buffer, read_regular
+from rnnkit.files.atomic import Buffer, read_regular
 from rnnkit.types import Array
 
 # Every array starts at a multiple of 8, so that the views of a loaded file are aligned.

@@ -8,11 +8,11 @@ from typing import Any
 
 import pydantic
 
-from rnnkit.block import Block, Record
+from rnnkit.checkpoint.progress import Progress
+from rnnkit.compute.numerics import Numerics
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import Block, Record
 from rnnkit.errors import CheckpointError, PluginError, printable
-from rnnkit.numerics import Numerics
-from rnnkit.progress import Progress
-from rnnkit.registry import Registry
 from rnnkit.spec.model import Spec, canonical_json
 
 

@@ -20,7 +20,7 @@ import hashlib
 import struct
 
 from rnnkit.errors import CheckpointError, printable
-from rnnkit.storage import Buffer
+from rnnkit.files.atomic import Buffer
 
 MAGIC = b"RNNKIT\0\1"
 HEADER_VERSION = 1

@@ -11,8 +11,8 @@ import pydantic
 
 from rnnkit.checkpoint.image import Image, build_image, load_image
 from rnnkit.checkpoint.meta import Meta
+from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.errors import CheckpointError, DivergedError
-from rnnkit.tokenizer import Vocabulary
 from rnnkit.types import Array
 
 Expected = Mapping[str, tuple[int, ...]]

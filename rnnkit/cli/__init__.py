@@ -138,7 +138,7 @@ def run_command(arguments: list[str]) -> int:
 def _blame(error: BaseException) -> str:
     """Return the line of a plugin that the error came through, if it did."""
     with suppress(Exception):  # what finds the plugins may be what failed
-        from rnnkit.installed import blame
+        from rnnkit.core.installed import blame
 
         return blame(error)
     return ""

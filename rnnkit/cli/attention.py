@@ -11,11 +11,11 @@ import click
 
 from rnnkit.cli.common import OUTPUT, PATH, emit, tell, verb
 from rnnkit.errors import CheckpointError
-from rnnkit.outputs import write_output
+from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
-    from rnnkit.alignment.grid import Grid
-    from rnnkit.model import Model
+    from rnnkit.analysis.attention.grid import Grid
+    from rnnkit.inference.model import Model
 
 
 def picture_name(context: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
@@ -48,9 +48,9 @@ def command(
     A row for each token that it writes, a column for each of the text: the weights of the layer
     attention, which sum to 1 in a row.
     """
-    from rnnkit.alignment.svg import page, svg
-    from rnnkit.alignment.terminal import draw
-    from rnnkit.model import load
+    from rnnkit.analysis.attention.svg import page, svg
+    from rnnkit.analysis.attention.terminal import draw
+    from rnnkit.inference.model import load
 
     model = load(checkpoint, untrusted=untrusted)
     grids = [grid for each in text for grid in maps(model, each, target)]
@@ -68,9 +68,9 @@ def command(
 
 def maps(model: Model, text: str, target: str | None) -> list[Grid]:
     """Return the maps of a text; raises CheckpointError for a model that attends to nothing."""
-    from rnnkit.alignment.texts import grids_of
-    from rnnkit.seq2seq import Seq2Seq
-    from rnnkit.textpairs import TextPairs
+    from rnnkit.analysis.attention.texts import grids_of
+    from rnnkit.contracts.pair_text import TextPairs
+    from rnnkit.network.seq2seq import Seq2Seq
 
     data, network = model.spec.data, model.network
     if not (isinstance(network, Seq2Seq) and isinstance(data, TextPairs)):

@@ -29,7 +29,7 @@ def command(
     verbose: bool,
 ) -> None:
     """Report all errors of SPEC with file, line and column; exit 3 where there are any."""
-    from rnnkit.registry import Registry
+    from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
 
     document = read_spec(spec, Registry(), overrides)
@@ -40,9 +40,9 @@ def command(
 
 def check_data(document: Document, path: Path, root: Path) -> None:
     """Raise the errors of a spec that only its data tells, with their places in its file."""
-    from rnnkit.builder import build
-    from rnnkit.memory import default_budget, memory, open_data
-    from rnnkit.training.demands import check_demands
+    from rnnkit.network.builder import build
+    from rnnkit.network.memory import default_budget, memory, open_data
+    from rnnkit.training.requirements import check_demands
 
     spec = document.spec
     source = open_data(spec.data, root)

@@ -107,7 +107,7 @@ def located(name: str, line: int) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        from rnnkit.predict import placed
+        from rnnkit.inference.predict import placed
 
         raise placed(error, f"{name}:{line}") from None
 

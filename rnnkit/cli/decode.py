@@ -60,8 +60,8 @@ def command(
     Without a SOURCE each line of stdin is one. A line of output belongs to each; with -n above 1 a
     block of lines, the best first: log p in nats, a tab, the target.
     """
-    from rnnkit.model import load
-    from rnnkit.translation import translate
+    from rnnkit.inference.model import load
+    from rnnkit.inference.translate import translate
 
     if count > width:
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")

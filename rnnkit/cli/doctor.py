@@ -7,7 +7,7 @@ import os
 import platform
 
 from rnnkit.cli.common import emit, table, tell, verb
-from rnnkit.installed import installed
+from rnnkit.core.installed import installed
 
 PACKAGES = ("rnnkit", "numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
 VARIABLES = (
@@ -22,8 +22,8 @@ VARIABLES = (
 @verb("doctor")
 def command(as_json: bool, verbose: bool) -> None:
     """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
-    from rnnkit.numerics import fingerprint
-    from rnnkit.pins import cost, pins
+    from rnnkit.compute.blas_pins import cost, pins
+    from rnnkit.compute.numerics import fingerprint
 
     numerics = fingerprint()
     plugins = installed()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import PATH, THREADS, advising, emit, finite, number, table, tell, verb
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
-from rnnkit.rundir import data_root
 
 if TYPE_CHECKING:
-    from rnnkit.dataset import Source, Split
-    from rnnkit.metric import MetricName, Table
-    from rnnkit.model import Model
+    from rnnkit.contracts.dataset import Source, Split
+    from rnnkit.contracts.metric import MetricName, Table
+    from rnnkit.inference.model import Model
 
 HELD_OUT: tuple[Split, ...] = ("test", "valid")
 
@@ -87,9 +87,9 @@ def command(
     The state starts cold and is carried to the end; the protocol is printed with the numbers,
     since it changes them. Labels, columns of values and naive forecasts have a table each.
     """
-    from rnnkit.evaluate import metric_names, protocol
-    from rnnkit.model import load
-    from rnnkit.numerics import limited_threads
+    from rnnkit.compute.numerics import limited_threads
+    from rnnkit.inference.evaluate import metric_names, protocol
+    from rnnkit.inference.model import load
 
     model = load(checkpoint)
     source = _opened(model, checkpoint, data, root)

@@ -11,7 +11,7 @@ import click
 from rnnkit.cli.common import PATH, emit, table, verb
 
 if TYPE_CHECKING:
-    from rnnkit.network import Network
+    from rnnkit.network.network import Network
 
 
 @verb("explain")
@@ -30,11 +30,11 @@ def command(
     Reads the data, since the vocabulary decides the first and the last width, and measures what a
     window takes in memory on a few small ones.
     """
-    from rnnkit.builder import build
     from rnnkit.cli.reporter import streams_in_words
-    from rnnkit.memory import default_budget, human, memory, open_data
-    from rnnkit.params import count
-    from rnnkit.registry import Registry
+    from rnnkit.contracts.registry import Registry
+    from rnnkit.core.params import count
+    from rnnkit.network.builder import build
+    from rnnkit.network.memory import default_budget, human, memory, open_data
     from rnnkit.spec.read import read_spec
 
     document = read_spec(spec, Registry(), overrides)
@@ -69,7 +69,7 @@ def command(
 
 def layer_rows(network: Network) -> list[dict[str, Any]]:
     """Return what is shown of each layer; a shared parameter counts where it is stored."""
-    from rnnkit.params import ParamSpec
+    from rnnkit.core.params import ParamSpec
 
     rows: list[dict[str, Any]] = []
     declared, leaving = network.declared(), network.leaving()

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import PATH, emit, tell, verb
 from rnnkit.cli.picture import drawing, picture, unknown
 from rnnkit.errors import DataError, PluginError, SpecError
-from rnnkit.rundir import data_root
 
 if TYPE_CHECKING:
-    from rnnkit.cell import Cell
-    from rnnkit.dataset import Batch, Dataset, Source, Split
-    from rnnkit.network import Network
-    from rnnkit.plots.gradients import Flow
-    from rnnkit.plots.variants import Variant
-    from rnnkit.registry import Registry
+    from rnnkit.analysis.plots.gradients import Flow
+    from rnnkit.analysis.plots.variants import Variant
+    from rnnkit.contracts.cell import Cell
+    from rnnkit.contracts.dataset import Batch, Dataset, Source, Split
+    from rnnkit.contracts.registry import Registry
+    from rnnkit.contracts.tokenizer import Vocabulary
+    from rnnkit.network.network import Network
     from rnnkit.spec.model import Spec
-    from rnnkit.tokenizer import Vocabulary
     from rnnkit.types import Array
 
 
@@ -101,8 +101,8 @@ def command(
     A spec is measured as it starts, a checkpoint as it was trained. Without its data a spec is
     measured on random inputs, and stderr says so.
     """
-    from rnnkit.plots.gradients import panel
-    from rnnkit.registry import Registry
+    from rnnkit.analysis.plots.gradients import panel
+    from rnnkit.contracts.registry import Registry
 
     registry = Registry()
     subject = opened(model, overrides, root, registry)
@@ -127,9 +127,9 @@ def opened(
     path: Path, overrides: tuple[str, ...], root: Path | None, registry: Registry
 ) -> Subject:
     """Open a spec or a checkpoint, and its data where it is there."""
-    from rnnkit.builder import build
-    from rnnkit.model import load
-    from rnnkit.plots.example import guessed_signals
+    from rnnkit.analysis.plots.example import guessed_signals
+    from rnnkit.inference.model import load
+    from rnnkit.network.builder import build
     from rnnkit.spec.read import read_spec
 
     if holds_weights(path):
@@ -164,7 +164,7 @@ def holds_weights(path: Path) -> bool:
 
 def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source | None:
     """Open the data; None, told, where its file does not exist. Other errors are raised."""
-    from rnnkit.memory import open_data
+    from rnnkit.network.memory import open_data
 
     try:
         return open_data(data, root, vocabulary)
@@ -177,8 +177,8 @@ def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source 
 
 def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> None:
     """Raise where there is nothing to measure, or nothing to scale."""
-    from rnnkit.plots.probe import cells
-    from rnnkit.plots.variants import RECURRENT, has_recurrent_weights
+    from rnnkit.analysis.plots.probe import cells
+    from rnnkit.analysis.plots.variants import RECURRENT, has_recurrent_weights
 
     if not cells(network):
         message = "has no recurrent cell, so no gradient flows through time (add one, such as lstm)"
@@ -191,7 +191,7 @@ def example(
     subject: Subject, source: Source | None, split: Split, steps: int | None, seed: int
 ) -> Batch:
     """Return the window to measure on."""
-    from rnnkit.plots.example import first_batch, random_batch
+    from rnnkit.analysis.plots.example import first_batch, random_batch
 
     layout = subject.spec.train.layout()
     if steps is not None:
@@ -206,7 +206,7 @@ def example(
 
 def cell_classes(names: str | None, registry: Registry) -> list[type[Cell]]:
     """Return the classes of the cells to compare."""
-    from rnnkit.cell import Cell
+    from rnnkit.contracts.cell import Cell
 
     found: list[type[Cell]] = []
     for name in dict.fromkeys(names.split(",") if names is not None else ()):
@@ -220,7 +220,7 @@ def cell_classes(names: str | None, registry: Registry) -> list[type[Cell]]:
 
 def cell_names(registry: Registry) -> list[str]:
     """Return the types that are cells; one that cannot be loaded is left out."""
-    from rnnkit.cell import Cell
+    from rnnkit.contracts.cell import Cell
 
     found = []
     for name in registry.names(Cell.group):
@@ -236,7 +236,7 @@ def forms(
     """Return the forms of the model to compare; other cells start untrained, and that is told."""
     from pydantic import ValidationError
 
-    from rnnkit.plots.variants import rescaled, variants
+    from rnnkit.analysis.plots.variants import rescaled, variants
 
     if subject.trained is not None and not cells:
         return rescaled(subject.network, subject.trained, scales)
@@ -254,7 +254,7 @@ def forms(
 
 def measured(form: Variant, batch: Batch, steps: int | None) -> list[Flow]:
     """Return the flows of one form, named so that no two of a comparison are alike."""
-    from rnnkit.plots.gradients import flows
+    from rnnkit.analysis.plots.gradients import flows
 
     found = flows(form.network, form.store.values, batch, steps)
     return [replace(flow, name=named(flow.name, form.label)) for flow in found]

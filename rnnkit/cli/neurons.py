@@ -13,16 +13,16 @@ import click
 
 from rnnkit.cli.common import OUTPUT, PATH, emit, table, tell, verb
 from rnnkit.errors import CheckpointError, DataError, printable
-from rnnkit.outputs import write_output
-from rnnkit.storage import read_regular
+from rnnkit.files.atomic import read_regular
+from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
-    from rnnkit.model import Model
-    from rnnkit.neurons.follow import Follower, Search
-    from rnnkit.neurons.properties import Property
-    from rnnkit.neurons.record import Part
-    from rnnkit.neurons.saturation import Saturation
-    from rnnkit.neurons.text import TokenText
+    from rnnkit.analysis.neurons.follow import Follower, Search
+    from rnnkit.analysis.neurons.properties import Property
+    from rnnkit.analysis.neurons.record import Part
+    from rnnkit.analysis.neurons.saturation import Saturation
+    from rnnkit.analysis.neurons.text import TokenText
+    from rnnkit.inference.model import Model
     from rnnkit.types import Array
 
 LIMIT = 2**30
@@ -77,12 +77,12 @@ def command(
     The text is read from a cold start. The states h and c and the gates of every layer are compared
     with each property; the text is coloured by one unit, red above zero and blue below.
     """
-    from rnnkit.model import load
-    from rnnkit.neurons.ansi import coloured
-    from rnnkit.neurons.follow import search
-    from rnnkit.neurons.record import record
-    from rnnkit.neurons.report import gates_object, search_object
-    from rnnkit.neurons.saturation import saturations
+    from rnnkit.analysis.neurons.ansi import coloured
+    from rnnkit.analysis.neurons.follow import search
+    from rnnkit.analysis.neurons.record import record
+    from rnnkit.analysis.neurons.report import gates_object, search_object
+    from rnnkit.analysis.neurons.saturation import saturations
+    from rnnkit.inference.model import load
 
     _check(names)
     model = load(checkpoint, untrusted=untrusted)
@@ -98,7 +98,7 @@ def command(
     part, index = chosen(parts, searches, unit)
     gates = saturations(parts)
     if out is not None:
-        from rnnkit.neurons.page import page
+        from rnnkit.analysis.neurons.page import page
 
         title = f"{model.spec.name}: {'stdin' if str(text) == '-' else text.name}"
         html = page(title, tokens.tokens, parts, searches, gates, f"{part.label}/{index}")
@@ -122,17 +122,17 @@ def command(
 
 def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
     """Return the first ids of a text, and what each of them stands for; raises DataError."""
-    from rnnkit import coding
-    from rnnkit.neurons.text import TokenText
+    from rnnkit.analysis.neurons.text import TokenText
+    from rnnkit.contracts import checked_tokenizer
 
     stdin = str(file) == "-"
     data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
     tokenizer, vocabulary = model.text()
     try:
-        ids = coding.encode(tokenizer, data, vocabulary)
+        ids = checked_tokenizer.encode(tokenizer, data, vocabulary)
         if not len(ids):
             raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")
-        spelling = coding.spelling(tokenizer, data, vocabulary)
+        spelling = checked_tokenizer.spelling(tokenizer, data, vocabulary)
     except DataError as error:
         name = "stdin" if stdin else str(file)
         raise DataError(*(replace(p, where=name) for p in error.problems)) from None
@@ -143,7 +143,7 @@ def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
 
 def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Property]:
     """Return the properties; DataError for one that was asked for and never changes."""
-    from rnnkit.neurons.properties import PROPERTIES, property_of
+    from rnnkit.analysis.neurons.properties import PROPERTIES, property_of
 
     found = [property_of(name, tokens) for name in names or PROPERTIES]
     for each in found:
@@ -160,7 +160,7 @@ def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Propert
 
 def chosen(parts: Sequence[Part], searches: Sequence[Search], unit: str | None) -> tuple[Part, int]:
     """Return the unit that was asked for, else the best follower, else the first one."""
-    from rnnkit.neurons.address import unit_of
+    from rnnkit.analysis.neurons.address import unit_of
 
     if unit is None:
         best = searches[0].units[0] if searches else None
@@ -208,7 +208,7 @@ def wants_colour(asked: bool | None) -> bool:
 
 def _check(names: Sequence[str]) -> None:
     """Refuse what is no property before a model is read."""
-    from rnnkit.neurons.properties import PATTERN, PROPERTIES, pattern_of
+    from rnnkit.analysis.neurons.properties import PATTERN, PROPERTIES, pattern_of
 
     for name in names:
         if name in PROPERTIES:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from rnnkit.outputs import check_output, overwritten
-from rnnkit.rundir import RunDir
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.files.outputs import check_output, overwritten
 
 PathLike = str | bytes | os.PathLike[str]
 

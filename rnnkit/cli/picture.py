@@ -15,7 +15,7 @@ import click
 from rnnkit.cli.common import OUTPUT, tell
 
 if TYPE_CHECKING:
-    from rnnkit.plots.panel import Panel
+    from rnnkit.analysis.plots.panel import Panel
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,9 +36,9 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
 
     Raises PluginError where there is no matplotlib to write it.
     """
-    from rnnkit.outputs import write_output
-    from rnnkit.plots.svg import svg
-    from rnnkit.plots.terminal import draw
+    from rnnkit.analysis.plots.svg import svg
+    from rnnkit.analysis.plots.terminal import draw
+    from rnnkit.files.outputs import write_output
 
     if out is not None:
         write_output(out, svg(panels))

@@ -13,7 +13,7 @@ from rnnkit.cli.common import PATH, emit, verb
 from rnnkit.cli.picture import drawing, picture, unknown
 
 if TYPE_CHECKING:
-    from rnnkit.plots.panel import Curve, Panel
+    from rnnkit.analysis.plots.panel import Curve, Panel
 
 
 @verb("plot")
@@ -50,7 +50,7 @@ def command(
     RUN is a run directory, also one that is still training. With --out the picture is one SVG,
     which needs the extra rnnkit[plot]; without it the curves are drawn in the terminal.
     """
-    from rnnkit.plots.metrics import DEFAULT, metric_names, panels, read_history
+    from rnnkit.analysis.plots.metrics import DEFAULT, metric_names, panels, read_history
 
     if math.isnan(smooth):
         raise click.UsageError("--smooth: expected a weight from 0 to 1, received nan")

@@ -8,14 +8,14 @@ import sys
 import click
 
 from rnnkit.cli.common import emit, table, verb
+from rnnkit.core.installed import Plugin, clashes, installed, misplaced
 from rnnkit.errors import PluginError, Problem, printable
-from rnnkit.installed import Plugin, clashes, installed, misplaced
 
 CHILD = """
 import sys
 from rnnkit.errors import PluginError
-from rnnkit.installed import Plugin
-from rnnkit.registry import load
+from rnnkit.core.installed import Plugin
+from rnnkit.contracts.registry import load
 try:
     load(Plugin(*sys.argv[1:]))
 except PluginError as error:

@@ -17,9 +17,9 @@ from rnnkit.cli.common import OUTPUT, PATH, THREADS, advising, carrying, print_j
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from rnnkit.carried import Carried
-    from rnnkit.model import Model
-    from rnnkit.predict import Predicted
+    from rnnkit.inference.model import Model
+    from rnnkit.inference.predict import Predicted
+    from rnnkit.inference.stream_state import Carried
 
 LIMIT = 2**31
 
@@ -66,10 +66,10 @@ def command(
     the likeliest next token. CSV has a row for each step. Every sequence starts cold; with
     --state-in or --state-out DATA is one stream, which goes on from record to record.
     """
-    from rnnkit.model import load
-    from rnnkit.numerics import limited_threads
-    from rnnkit.predict import predict
-    from rnnkit.states import save_states
+    from rnnkit.compute.numerics import limited_threads
+    from rnnkit.inference.model import load
+    from rnnkit.inference.predict import predict
+    from rnnkit.inference.states import save_states
 
     model = load(checkpoint, untrusted=untrusted)
     begun = _begun(model, state_in, state_out)
@@ -106,8 +106,8 @@ def _rows(record: Any, each: bool) -> list[list[Any]]:
 
 
 def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> Carried | None:
-    from rnnkit.carried import Carried
-    from rnnkit.states import check_continues, load_states
+    from rnnkit.inference.states import check_continues, load_states
+    from rnnkit.inference.stream_state import Carried
 
     if state_in:
         return load_states(state_in, model)
@@ -128,7 +128,7 @@ def _content(data: Path, plain: bool) -> tuple[bytes, str]:
 
     Of stdin the name says that it is CSV, unless it starts with an object or may be `plain` text.
     """
-    from rnnkit.storage import read_regular
+    from rnnkit.files.atomic import read_regular
 
     if str(data) != "-":
         return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
@@ -142,7 +142,7 @@ def _form_of(out: Path | None) -> str:
 
 
 def _write(found: Predicted, form: str, out: Path | None, as_json: bool) -> None:
-    from rnnkit.outputs import write_output
+    from rnnkit.files.outputs import write_output
 
     if out:
         text = "".join(lines(found, form))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rnnkit.cli.common import number, tell
-from rnnkit.dataset import Source
+from rnnkit.contracts.dataset import Source
 from rnnkit.spec.model import Spec
 from rnnkit.training.loop import Reporter
 from rnnkit.training.step import Training, Update

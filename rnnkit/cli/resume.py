@@ -23,7 +23,7 @@ def command(
     change means, and refuses what the stored state cannot follow.
     """
     from rnnkit.cli.training import Settings
-    from rnnkit.registry import Registry
+    from rnnkit.contracts.registry import Registry
     from rnnkit.training.start import resume
 
     chosen, registry = Settings(**settings), Registry()

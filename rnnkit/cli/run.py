@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import PATH, running, tell, verb
 from rnnkit.errors import RefusedError
-from rnnkit.lock import RunLock
-from rnnkit.rundir import RunDir
-from rnnkit.storage import storage_error
+from rnnkit.files.atomic import storage_error
+from rnnkit.files.lock import RunLock
 
 
 @verb("run")
@@ -47,7 +47,7 @@ def command(
     Prints how well it did, where the model lies, and the command that comes next.
     """
     from rnnkit.cli.training import Settings
-    from rnnkit.registry import Registry
+    from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
     from rnnkit.training.start import check_free, resume, start
 

@@ -17,10 +17,10 @@ import click
 from rnnkit.cli.common import PATH, Stopped, carrying, emit, located, print_json, verb
 
 if TYPE_CHECKING:
-    from rnnkit.carried import Carried
-    from rnnkit.generate import Sampling
-    from rnnkit.growing import Grown
-    from rnnkit.model import Model
+    from rnnkit.inference.generate import Sampling
+    from rnnkit.inference.model import Model
+    from rnnkit.inference.sample_stream import Grown
+    from rnnkit.inference.stream_state import Carried
 
 
 @verb("sample")
@@ -92,10 +92,10 @@ def command(
     Only the text goes to stdout, the prompt before it. --state-in goes on where a stream stood
     when --state-out wrote it, also its random numbers; the states of one stream serve -n samples.
     """
-    from rnnkit.generate import Sampling
-    from rnnkit.model import load
-    from rnnkit.states import check_continues, load_states, save_states
-    from rnnkit.tokenizer import line_reader
+    from rnnkit.contracts.tokenizer import line_reader
+    from rnnkit.inference.generate import Sampling
+    from rnnkit.inference.model import load
+    from rnnkit.inference.states import check_continues, load_states, save_states
 
     if temperature != temperature or top_p != top_p:
         raise click.UsageError("--temperature and --top-p must be numbers, received nan")
@@ -132,13 +132,13 @@ class Asked:
 
     def grow(self, prompt: str, count: int, begun: Carried | None) -> Iterator[Grown]:
         """Yield the samples as they grow."""
-        from rnnkit.growing import grow
+        from rnnkit.inference.sample_stream import grow
 
         return grow(self.model, prompt, self.length, count, self.sampling, self.stop, begun)
 
     def ended(self, prompt: str, grown: Grown, begun: Carried | None) -> Carried:
         """Return where the samples stand."""
-        from rnnkit.growing import ended
+        from rnnkit.inference.sample_stream import ended
 
         return ended(self.model, prompt, grown.ids, self.stop, begun)
 
@@ -183,8 +183,8 @@ def answer(
     An answer ends where `--stop` begins, at the end of a line unless told otherwise. However the
     conversation ends, what is saved stands after its last whole answer.
     """
-    from rnnkit.states import save_states
-    from rnnkit.tokenizer import line_reader
+    from rnnkit.contracts.tokenizer import line_reader
+    from rnnkit.inference.states import save_states
 
     asked = replace(asked, stop=asked.stop or "\n")
     stands, read = begun or asked.model.line_start(), line_reader(*asked.model.text())

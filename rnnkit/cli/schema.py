@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rnnkit.cli.common import OUTPUT, print_json, tell, verb
-from rnnkit.outputs import write_output
+from rnnkit.files.outputs import write_output
 
 
 @verb("schema")
@@ -18,7 +18,7 @@ def command(out: Path | None, as_json: bool, verbose: bool) -> None:
 
     A spec names the file by "$schema"; plugins that cannot be imported are left out and named.
     """
-    from rnnkit.registry import Registry
+    from rnnkit.contracts.registry import Registry
     from rnnkit.spec.schema import json_schema
 
     schema, broken = json_schema(Registry())

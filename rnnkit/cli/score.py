@@ -13,10 +13,10 @@ import click
 
 from rnnkit.cli.common import PATH, carrying, emit, located, number, table, verb
 from rnnkit.errors import DataError
-from rnnkit.storage import read_regular
+from rnnkit.files.atomic import read_regular
 
 if TYPE_CHECKING:
-    from rnnkit.model import Model
+    from rnnkit.inference.model import Model
     from rnnkit.types import Array
 
 LIMIT = 2**30
@@ -43,9 +43,9 @@ def command(
     where the model knows one. Logarithms are natural. Prints the log-probability, the perplexity of
     a token and the line, with tabs between them.
     """
-    from rnnkit.model import load
-    from rnnkit.states import check_continues, load_states, save_states
-    from rnnkit.tokenizer import line_reader
+    from rnnkit.contracts.tokenizer import line_reader
+    from rnnkit.inference.model import load
+    from rnnkit.inference.states import check_continues, load_states, save_states
 
     model = load(checkpoint)
     if state_in or state_out:
@@ -86,7 +86,7 @@ def text_of(model: Model, file: Path) -> str:
 
 def _check_known(model: Model, text: str, name: str) -> None:
     """Raise DataError for what the model does not know, line by line where it knows no line end."""
-    from rnnkit.tokenizer import reads_line_ends
+    from rnnkit.contracts.tokenizer import reads_line_ends
 
     if not reads_line_ends(*model.text()):
         for number, line in enumerate(text.split("\n"), 1):

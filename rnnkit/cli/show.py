@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import PATH, emit, number, table, verb
-from rnnkit.rundir import RunDir
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(checkpoint: Path, spec: bool, untrusted: bool, as_json: bool, verbose: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first."""
-    from rnnkit.model import checkpoint_of, read
+    from rnnkit.inference.model import checkpoint_of, read
     from rnnkit.spec.model import canonical_json
 
     file = checkpoint_of(checkpoint)
@@ -61,7 +61,7 @@ def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str
 
 def as_text(result: dict[str, Any]) -> str:
     """Return the same for people."""
-    from rnnkit.memory import human
+    from rnnkit.network.memory import human
 
     progress, data = result["progress"], result["data"]
     best = progress["best"]

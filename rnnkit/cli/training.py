@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rnnkit.cli.common import emit, finite, number, tell
 from rnnkit.cli.reporter import reporter
+from rnnkit.compute.numerics import limited_threads
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import ResourceError
-from rnnkit.evaluate import protocol
-from rnnkit.model import load
-from rnnkit.numerics import limited_threads
-from rnnkit.registry import Registry
+from rnnkit.inference.evaluate import protocol
+from rnnkit.inference.model import load
 from rnnkit.training.loop import Limits
 from rnnkit.training.signals import catching_signals
 from rnnkit.training.start import Options, Outcome

@@ -8,10 +8,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from rnnkit.block import Block, parse_block
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import Block, parse_block
 from rnnkit.errors import ShapeError, printable
-from rnnkit.registry import Registry
-from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.locations import Draft, Path
 
 B = TypeVar("B", bound=Block)
 T = TypeVar("T")

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from rnnkit.contracts.registry import GROUPS, Registry
 from rnnkit.errors import PluginError
-from rnnkit.registry import GROUPS, Registry
+from rnnkit.spec.locations import Path, has
 from rnnkit.spec.model import Spec
-from rnnkit.spec.places import Path, has
 from rnnkit.types import JSON
 
 Schema: TypeAlias = dict[str, Any]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from rnnkit.dataset import Dataset
-from rnnkit.loss import Loss
-from rnnkit.registry import Registry
+from rnnkit.contracts.dataset import Dataset
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.registry import Registry
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.locations import Draft, Path
 
 METRICS: Path = ("evaluate", "metrics")
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from rnnkit.block import Name, Record, Size, nested
-from rnnkit.dataset import Dataset, Layout, Source
-from rnnkit.layer import LayerBlock
-from rnnkit.loss import Loss
-from rnnkit.metric import MetricName
-from rnnkit.optimizer import Optimizer
-from rnnkit.schedule import Schedule
+from rnnkit.contracts.dataset import Dataset, Layout, Source
+from rnnkit.contracts.layer import LayerBlock
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.metric import MetricName
+from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.schedule import Schedule
+from rnnkit.core.block import Name, Record, Size, nested
 from rnnkit.spec.regime import Feed, Truncation
 
 Positive = Annotated[float, Field(gt=0, le=1e12)]

@@ -6,7 +6,7 @@ import json
 import re
 
 from rnnkit.errors import SpecError, printable
-from rnnkit.spec.places import Draft, Path, Place, Position, inside
+from rnnkit.spec.locations import Draft, Path, Place, Position, inside
 from rnnkit.spec.scan import Scan, scan_text
 from rnnkit.spec.scanner import MAX_DEPTH
 from rnnkit.types import JSON

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from rnnkit.dataset import Dataset
-from rnnkit.signal import Signal
+from rnnkit.contracts.dataset import Dataset
+from rnnkit.contracts.stack import bridge_problem
+from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.places import Draft, Path, shown
+from rnnkit.spec.locations import Draft, Path, shown
 from rnnkit.spec.stack_check import RECOMPUTE, Beside, StackCheck
-from rnnkit.stack import bridge_problem
 
 MODEL: Path = ("model",)
 ENCODER: Path = ("model", "encoder", "layers")

@@ -6,7 +6,7 @@ import json
 
 from pydantic import TypeAdapter
 
-from rnnkit.block import Name
+from rnnkit.core.block import Name
 from rnnkit.spec.grammar import BLOCK, Node, Schema
 from rnnkit.types import JSON
 

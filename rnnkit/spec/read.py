@@ -9,18 +9,18 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import PluginError, Problem, RnnkitError, SpecError, printable
-from rnnkit.registry import Registry
+from rnnkit.files.atomic import read_regular
 from rnnkit.spec.grammar import Grammar
+from rnnkit.spec.locations import Draft, Path
 from rnnkit.spec.metric_check import check_metrics
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import apply_override
-from rnnkit.spec.places import Draft, Path
+from rnnkit.spec.pydantic_errors import Translator
 from rnnkit.spec.regime_check import check_regime
 from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.spec.shapes import check_shapes
-from rnnkit.spec.translate import Translator
-from rnnkit.storage import read_regular
 from rnnkit.types import JSON
 
 MAX_SHOWN = 100

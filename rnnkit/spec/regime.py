@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rnnkit.block import Record, Size
+from rnnkit.core.block import Record, Size
 
 LARGEST_EXPONENT = 700.0
 """exp of a little more is no finite number in float64."""

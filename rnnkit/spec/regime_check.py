@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from rnnkit.dataset import Dataset
-from rnnkit.layer import Layer, sees_future
-from rnnkit.loss import Loss
-from rnnkit.registry import Registry
+from rnnkit.contracts.dataset import Dataset
+from rnnkit.contracts.layer import Layer, sees_future
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.registry import Registry
 from rnnkit.spec.blocks import Blocks
+from rnnkit.spec.locations import Draft, Path, shown
 from rnnkit.spec.model import MAX_LAYERS
-from rnnkit.spec.places import Draft, Path, shown
 
 LAYERS: Path = ("model", "layers")
 STYLE: Path = ("train", "bptt", "style")

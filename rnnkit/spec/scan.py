@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from rnnkit.errors import SpecError
-from rnnkit.spec.places import Finding, Path, Place, Position
+from rnnkit.spec.locations import Finding, Path, Place, Position
 from rnnkit.spec.scanner import Locate, Scanner
 from rnnkit.types import JSON
 

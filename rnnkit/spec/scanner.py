@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeAlias
 
 from rnnkit.errors import SpecError
-from rnnkit.spec.places import Finding, Path, Place, Position
+from rnnkit.spec.locations import Finding, Path, Place, Position
 from rnnkit.spec.syntax import KEY, explain, explain_string
 from rnnkit.types import JSON
 

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import PydanticUserError
 from pydantic.json_schema import models_json_schema
 
-from rnnkit.block import Block
+from rnnkit.contracts.registry import GROUPS, Registry
+from rnnkit.core.block import Block
 from rnnkit.errors import PluginError, Problem, printable
-from rnnkit.registry import GROUPS, Registry
 from rnnkit.spec.grammar import BLOCK, BlockSchema, Schema, schema_of
 from rnnkit.spec.model import Spec
 

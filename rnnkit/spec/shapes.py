@@ -6,15 +6,15 @@ receives, silences what depends on it, so that each mistake is reported once.
 
 from __future__ import annotations
 
-from rnnkit.dataset import Dataset
-from rnnkit.loss import Loss
-from rnnkit.optimizer import Optimizer
-from rnnkit.registry import Registry
-from rnnkit.schedule import Schedule
-from rnnkit.signal import Signal
+from rnnkit.contracts.dataset import Dataset
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.schedule import Schedule
+from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.pair_check import check_pair, is_pair
-from rnnkit.spec.places import Draft
 from rnnkit.spec.stack_check import StackCheck
 
 

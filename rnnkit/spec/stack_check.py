@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rnnkit.layer import Layer, sees_future
-from rnnkit.params import Declaration, Shared
-from rnnkit.signal import Signal
+from rnnkit.contracts.layer import Layer, sees_future
+from rnnkit.contracts.stack import joined, peeking, reads_memory
+from rnnkit.core.params import Declaration, Shared
+from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
+from rnnkit.spec.locations import Path, shown
 from rnnkit.spec.model import MAX_LAYERS
-from rnnkit.spec.places import Path, shown
-from rnnkit.stack import joined, peeking, reads_memory
 from rnnkit.types import JSON
 
 LAYERS: Path = ("model", "layers")

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from rnnkit.block import Block
-from rnnkit.layer import Layer
-from rnnkit.registry import Registry
-from rnnkit.signal import Signal
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import Block
+from rnnkit.core.signal import Signal
 from rnnkit.testing.compare import Comparison, Equal
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import STEPS, STREAMS, Subject

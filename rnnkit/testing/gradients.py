@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnkit.layer import Layer
+from rnnkit.contracts.layer import Layer
 from rnnkit.testing.compare import Comparison, Slope, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject

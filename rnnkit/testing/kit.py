@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.layer import Layer
-from rnnkit.signal import Signal
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.signal import Signal
 from rnnkit.testing import (
     declarations,
     gradients,

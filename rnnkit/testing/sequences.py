@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnkit.layer import Layer, sees_future
-from rnnkit.signal import Signal
+from rnnkit.contracts.layer import Layer, sees_future
+from rnnkit.core.signal import Signal
 from rnnkit.testing.compare import Comparison, close
 from rnnkit.testing.gradients import slopes
 from rnnkit.testing.report import Skipped

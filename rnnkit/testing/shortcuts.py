@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.block import stands_for
-from rnnkit.cell import GatedCell, StepCell, step_kernel
-from rnnkit.context import Context
-from rnnkit.fused import flat
-from rnnkit.layer import Layer
+from rnnkit.compute.compiled_scan import flat
+from rnnkit.contracts.cell import GatedCell, StepCell, step_kernel
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.block import stands_for
+from rnnkit.core.context import Context
 from rnnkit.testing.compare import Close, Comparison, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject

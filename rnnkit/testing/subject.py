@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from rnnkit.context import Context, Pool
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamSpec
+from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.layer import Layer
-from rnnkit.params import ParamSpec
-from rnnkit.signal import Signal
 from rnnkit.testing.window import Arrays, Window, numbered
 from rnnkit.types import Array, DType, Shape
 

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.context import Context
-from rnnkit.layer import Layer, prefixed
+from rnnkit.contracts.layer import Layer, prefixed
+from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, State
 
 Arrays: TypeAlias = dict[str, Array]

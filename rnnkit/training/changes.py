@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnkit.errors import Problem, RefusedError, printable
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import path_of
-from rnnkit.spec.places import Draft
 
 ALLOWED = {
     "train.epochs": "the run ends at another epoch; a schedule over the whole run bends",

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnkit.dataset import Batch, Source
+from rnnkit.checkpoint.progress import Best, Progress
+from rnnkit.checkpoint.run_directory import Journal, RunDir, make_private
+from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import DataError, DivergedError, InterruptedRun, Problem
-from rnnkit.evaluate import Stopped, evaluate
-from rnnkit.progress import Best, Progress
-from rnnkit.rundir import Journal, RunDir, make_private
+from rnnkit.files.atomic import write_atomic
+from rnnkit.inference.evaluate import Stopped, evaluate
 from rnnkit.spec.model import Cadence
-from rnnkit.storage import write_atomic
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training, Update
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnkit.context import Context
-from rnnkit.dataset import Batch
-from rnnkit.network import Network, States, copied
-from rnnkit.params import ParamStore
+from rnnkit.contracts.dataset import Batch
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.network.network import Network, States, copied
 
 
 def first_nonfinite(

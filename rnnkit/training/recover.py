@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit.checkpoint.meta import Meta, stored_spec
+from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import CheckpointError, RnnkitError, printable
-from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir, make_private
+from rnnkit.files.atomic import write_atomic
 from rnnkit.spec.model import canonical_json
 from rnnkit.spec.read import parse_spec
-from rnnkit.storage import write_atomic
 from rnnkit.training.changes import Change, changes
 
 FOREIGN = "CKPT_OTHER_RUN"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match
-from rnnkit.dataset import Source
+from rnnkit.compute.numerics import Numerics
+from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DataError
-from rnnkit.network import Network
-from rnnkit.numerics import Numerics
-from rnnkit.registry import Registry
-from rnnkit.rundir import RunDir
+from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
-from rnnkit.training.demands import Locate, check_demands
+from rnnkit.training.plugin_checks import try_plugins
+from rnnkit.training.requirements import Locate, check_demands
 from rnnkit.training.step import Training
-from rnnkit.trial import try_plugins
 from rnnkit.types import Array
 from rnnkit.version import VERSION
 

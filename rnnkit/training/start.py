@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnnkit.builder import build
 from rnnkit.checkpoint.meta import Meta, stored_spec
-from rnnkit.dataset import Source
+from rnnkit.checkpoint.progress import Progress
+from rnnkit.checkpoint.run_directory import Journal, RunDir, looked_for, make_private, whole_lines
+from rnnkit.compute.numerics import fingerprint
+from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import (
     CheckpointError,
     DataError,
@@ -19,19 +22,16 @@ from rnnkit.errors import (
     RefusedError,
     SpecError,
 )
-from rnnkit.lock import RunLock
-from rnnkit.memory import default_budget, memory, open_data
-from rnnkit.numerics import fingerprint
-from rnnkit.progress import Progress
-from rnnkit.registry import Registry
-from rnnkit.rundir import Journal, RunDir, looked_for, make_private, whole_lines
+from rnnkit.files.lock import RunLock
+from rnnkit.network.builder import build
+from rnnkit.network.memory import default_budget, memory, open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, asked_for, changes, check_changes
-from rnnkit.training.demands import Locate
-from rnnkit.training.globalrandom import watched
+from rnnkit.training.global_random import watched
 from rnnkit.training.loop import Limits, Loop, Reporter, Silent
 from rnnkit.training.recover import Found, recover
+from rnnkit.training.requirements import Locate
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training

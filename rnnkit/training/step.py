@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnnkit.context import Context, Pool
-from rnnkit.dataset import Batch
+from rnnkit.checkpoint.progress import Progress
+from rnnkit.compute.parallel import MEMORY_BOUND, divided, ours
+from rnnkit.contracts.dataset import Batch
+from rnnkit.core.context import Context, Pool
+from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError, PluginError
-from rnnkit.network import Network, States, copied
-from rnnkit.parallel import MEMORY_BOUND, divided, ours
-from rnnkit.params import ParamStore
-from rnnkit.progress import Progress
-from rnnkit.recompute import blocks, learn_in_blocks
+from rnnkit.network.gradient_checkpointing import blocks, learn_in_blocks
+from rnnkit.network.network import Network, States, copied
+from rnnkit.network.truncation import History, learn_truncated
 from rnnkit.spec.model import Clip, Spec
-from rnnkit.training.feeding import fed
 from rnnkit.training.nonfinite import finite, first_nonfinite
-from rnnkit.truncation import History, learn_truncated
+from rnnkit.training.scheduled_sampling import fed
 from rnnkit.types import Array
 
 

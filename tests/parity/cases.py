@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.signal import Signal
+from rnnkit.core.signal import Signal
 
 Case = tuple[list[dict[str, Any]], Signal]
 

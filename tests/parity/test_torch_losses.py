@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch", reason="parity needs torch: pip install rnn
 
 from test_losses import context, random_case  # noqa: E402
 
-from rnnkit.loss import Loss  # noqa: E402
-from rnnkit.losses.binary_cross_entropy import BinaryCrossEntropy  # noqa: E402
-from rnnkit.losses.huber import Huber  # noqa: E402
-from rnnkit.losses.mae import MAE  # noqa: E402
-from rnnkit.losses.mse import MSE  # noqa: E402
-from rnnkit.losses.softmax_cross_entropy import SoftmaxCrossEntropy  # noqa: E402
+from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy  # noqa: E402
+from rnnkit.builtin.losses.huber import Huber  # noqa: E402
+from rnnkit.builtin.losses.mae import MAE  # noqa: E402
+from rnnkit.builtin.losses.mse import MSE  # noqa: E402
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy  # noqa: E402
+from rnnkit.contracts.loss import Loss  # noqa: E402
 
 F = torch.nn.functional
 

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="parity needs torch: pip install rnn
 
 from test_seq2seq import MODELS, batch_of, learned, network_of, stored  # noqa: E402
 
-from rnnkit.dataset import Batch  # noqa: E402
-from rnnkit.seq2seq import Seq2Seq  # noqa: E402
+from rnnkit.contracts.dataset import Batch  # noqa: E402
+from rnnkit.network.seq2seq import Seq2Seq  # noqa: E402
 
 F = torch.nn.functional
 GATES = [0, 1, 3, 2]  # i f o g here, i f g o there

@@ -1,0 +1,89 @@
+"""Alignment maps as one SVG, or a page with it; neither asks a network for anything."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+
+from rnnkit.analysis.attention.grid import Grid, label
+
+CELL, LETTER, GAP = 22, 9, 10
+"""Pixels: the side of a cell, the width of a letter, the space around."""
+
+STYLE = "text{font:14px ui-monospace,monospace;fill:#1a1a1a}rect{stroke:#ddd;stroke-width:.5}"
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>body{{font:15px/1.5 system-ui,sans-serif;margin:1.5em;background:#fff}}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{svg}
+</body>
+</html>
+"""
+
+
+def svg(grids: Sequence[Grid]) -> str:
+    """Return the maps below each other: a row for each token written, darker where it looks.
+
+    A cell tells its weight when the pointer rests on it.
+    """
+    parts: list[str] = []
+    width = top = GAP
+    for grid in grids:
+        wide, high, cells = _map(grid, top)
+        parts += cells
+        width, top = max(width, wide), high
+    size = f'width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
+    return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>\n"])
+
+
+def page(title: str, grids: Sequence[Grid]) -> str:
+    """Return the same in an HTML page."""
+    return PAGE.format(title=html.escape(label(title).replace("␣", " ")), svg=svg(grids))
+
+
+def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:
+    """Return the right and the lower edge, and the elements."""
+    left = 2 * GAP + LETTER * _longest(grid.written)
+    first = top + 2 * GAP + CELL + LETTER * _longest(grid.read)
+    parts = [f'<text x="{GAP}" y="{top + 14}">{html.escape(grid.layer)}</text>']
+    turn = " rotate(-90)" if _longest(grid.read) > 1 else ""
+    for column, token in enumerate(grid.read):
+        x = left + CELL * column + CELL // 2 + (5 if turn else -4)
+        place = f'transform="translate({x} {first - 6}){turn}"'
+        parts.append(f"<text {place}>{html.escape(label(token))}</text>")
+    for row, token in enumerate(grid.written):
+        y = first + CELL * row + 16
+        place = f'x="{left - 8}" y="{y}" text-anchor="end"'
+        parts.append(f"<text {place}>{html.escape(label(token))}</text>")
+    parts += _cells(grid, left, first)
+    right = left + CELL * len(grid.read) + GAP
+    return right, first + CELL * len(grid.written) + 2 * GAP, parts
+
+
+def _cells(grid: Grid, left: int, top: int) -> Iterator[str]:
+    for row, weights in enumerate(grid.weights):
+        for column, weight in enumerate(weights.tolist()):
+            place = f'x="{left + CELL * column}" y="{top + CELL * row}"'
+            size = f'width="{CELL}" height="{CELL}" fill="{shade(weight)}"'
+            names = f"{label(grid.written[row])} looks at {label(grid.read[column])}"
+            told = html.escape(f"{names}: {weight:.3f}")
+            yield f"<rect {place} {size}><title>{told}</title></rect>"
+
+
+def shade(weight: float) -> str:
+    """Return the colour of a weight: white at 0, dark blue at 1."""
+    part = min(max(weight, 0.0), 1.0)
+    red, green, blue = (round(255 + (dark - 255) * part) for dark in (16, 44, 120))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _longest(tokens: Sequence[str]) -> int:
+    return max((len(label(token)) for token in tokens), default=0)

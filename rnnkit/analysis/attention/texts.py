@@ -1,0 +1,38 @@
+"""A source text, and the map of what a model writes for it."""
+
+from __future__ import annotations
+
+from rnnkit.analysis.attention.attend import looks
+from rnnkit.analysis.attention.grid import Grid
+from rnnkit.contracts.pair_text import TextPairs
+from rnnkit.inference.decode import Limits, decode
+from rnnkit.inference.model import Model
+from rnnkit.network.seq2seq import Seq2Seq
+
+SPARE = 20
+"""Tokens beyond twice the source's that are written at most where nothing ends a text."""
+
+
+def grids_of(
+    model: Model, network: Seq2Seq, data: TextPairs, text: str, target: str | None
+) -> list[Grid]:
+    """Return a map for each layer that looks at the source.
+
+    The decoder writes what is likeliest, or reads a given target. A source that is read backwards
+    is shown forwards. Raises DataError for text that the model does not know.
+    """
+    _, vocabulary = model.text()
+    coder, params = data.coder(vocabulary), model.store.values
+    source, ids = data.reading([text], vocabulary), coder.source(text)
+    if target is None:
+        limits = Limits(coder.start, coder.end, coder.pad[1] or 2 * len(ids) + SPARE)
+        (written,) = decode(network, params, source, limits)
+        if coder.end is not None and len(written) < limits.steps:
+            written.append(coder.end)
+    else:
+        written = coder.target(target)[1:].tolist()
+    step, names = -1 if coder.reverse else 1, vocabulary.tokens
+    read = tuple(names[i] for i in ids[::step].tolist())
+    given = tuple(names[i] for i in written)
+    found = looks(network, params, source, [coder.start, *written[:-1]])
+    return [Grid(name, given, read, weights[:, ::step]) for name, weights in found.items()]

@@ -1,0 +1,124 @@
+"""Pairs of texts as ids, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.builtin.datasets.pairs.generated import Pair
+from rnnkit.builtin.datasets.shared.batches import Ragged
+from rnnkit.builtin.datasets.shared.sequence_source import Part
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, shown
+from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.errors import DataError
+from rnnkit.types import Array
+
+
+class Line(NamedTuple):
+    """One good pair before it is encoded: its file and line."""
+
+    name: str
+    line: int
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class PairCoder:
+    """Turns texts into ids by one vocabulary.
+
+    `start` is what a decoder reads first, `end` what it gives last (None: nothing); `pad` and
+    `reverse` are those of `Pairs`.
+    """
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    start: int
+    end: int | None
+    pad: tuple[int, int]
+    reverse: bool
+
+    def ids(self, text: str) -> Array:
+        """Return the ids of a text; raises DataError for what the vocabulary lacks."""
+        data = text.encode(errors="surrogateescape")
+        return checked_tokenizer.encode(self.tokenizer, data, self.vocabulary)
+
+    def source(self, text: str) -> Array:
+        """Return what an encoder reads of a text, at least one id."""
+        ids = self.ids(text.ljust(self.pad[0]))
+        if len(ids) == 0:
+            raise DataError.of("DATA_EMPTY", "the source is empty (give it some text)")
+        return ids[::-1] if self.reverse else ids
+
+    def target(self, text: str) -> Array:
+        """Return what a decoder reads and gives: the start, the text, the end."""
+        text = text.ljust(self.pad[1])
+        ids = self.ids(text)
+        if self.end is None and len(ids) != self.pad[1]:
+            message = f"the target has {len(ids)} tokens, and without an end each has {self.pad[1]}"
+            raise DataError.of("DATA_LENGTH", f'{message} (give a larger "pad", or an "end")')
+        if self.end is not None and self.end in ids:
+            token = self.vocabulary.tokens[self.end]
+            message = f"the target holds {shown(token)}, which ends a target"
+            raise DataError.of("DATA_MARK", f'{message} (give another "end")')
+        ends = [] if self.end is None else [self.end]
+        return np.concatenate([[self.start], ids, ends])
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text that a decoder gave, up to the end, without what fills it up."""
+        found = list(ids)
+        if self.end in found:
+            found = found[: found.index(self.end)]
+        text = checked_tokenizer.decode(self.tokenizer, found, self.vocabulary)
+        return text.rstrip(" ") if self.pad[1] else text
+
+    def part(self, lines: Sequence[Line], bad: BadRows) -> Part | None:
+        """Return the pairs of a split as ids; None where none is good."""
+
+        def encoded(line: Line) -> tuple[Array, Array]:
+            return self.source(line.pair[0]), self.target(line.pair[1])
+
+        found = [bad.attempt(line.name, line.line, partial(encoded, line)) for line in lines]
+        good = [pair for pair in found if pair]
+        if not good:
+            return None
+        return Part(
+            Ragged.of([source for source, _ in good], np.int32),
+            Ragged.of([target for _, target in good], np.int32),
+        )
+
+
+def mark(name: str, text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> int:
+    """Return the id of a mark; raises DataError where it is not one token."""
+    if text in vocabulary.tokens:
+        return vocabulary.tokens.index(text)
+    ids = checked_tokenizer.encode(tokenizer, text.encode(), vocabulary)
+    if len(ids) != 1:
+        message = f'"{name}" {shown(text)} is {len(ids)} tokens (give one token)'
+        raise DataError.of("DATA_MARK", message)
+    return int(ids[0])
+
+
+def read_tabs(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
+    """Yield the good rows of a TSV file: source, tab, target, one a line, no quotes."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.strip():
+            row = bad.attempt(name, number, partial(_tabbed, number, line))
+            if row:
+                yield row
+
+
+def _tabbed(number: int, line: bytes) -> Row:
+    try:
+        cells = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r").split("\t")
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start} is not UTF-8 (save the file as UTF-8)"
+        raise DataError.of("DATA_ENCODING", message) from None
+    if len(cells) != 2:
+        message = f"expected a source, a tab and a target, received {len(cells)} cells"
+        raise DataError.of("DATA_TSV", f"{message} (keep tabs out of the texts)")
+    return Row(number, {"source": cells[0], "target": cells[1]})

@@ -1,0 +1,64 @@
+"""Columns of numbers brought to one scale, learned from the training part alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from rnnkit.core.block import Record
+from rnnkit.errors import DataError
+from rnnkit.types import Array
+
+Scaling = Literal["standard", "minmax", "none"]
+Factor = Annotated[float, Field(gt=0)]
+
+
+class Scaler(Record):
+    """x' = (x - offset) / factor for each column, in the order of the columns."""
+
+    offset: tuple[float, ...]
+    factor: tuple[Factor, ...]
+
+    @classmethod
+    def fitted(cls, values: Array, kind: Scaling) -> Scaler:
+        """Return the scaler of values (N, F): mean 0 and deviation 1, or from 0 to 1, or none.
+
+        A column that never moves keeps its unit.
+        """
+        width = values.shape[1]
+        offset, factor = np.zeros(width), np.ones(width)
+        if kind == "standard":
+            offset, factor = values.mean(axis=0), values.std(axis=0)
+        elif kind == "minmax":
+            offset, factor = values.min(axis=0), np.ptp(values, axis=0)
+        factor = np.where(factor > 0, factor, 1.0)
+        return cls(offset=tuple(offset.tolist()), factor=tuple(factor.tolist()))
+
+    def scaled(self, values: Array) -> Array:
+        """Return values (..., F) on the scale, in float32."""
+        found: Array = (values - np.array(self.offset)) / np.array(self.factor)
+        return found.astype(np.float32)
+
+    def beyond(self, values: Array) -> Array:
+        """Tell which values (N, F) no float32 holds once they are on the scale."""
+        with np.errstate(over="ignore"):
+            found = (values - np.array(self.offset)) / np.array(self.factor)
+        wrong: Array = np.abs(found) > np.finfo(np.float32).max
+        return wrong
+
+    def check(self, values: Array, columns: Sequence[str]) -> None:
+        """Raise DataError for the first of values (N, F) that is beyond."""
+        found = np.argwhere(self.beyond(values))
+        if len(found):
+            row, column = found[0]
+            message = f"{columns[column]}: {values[row, column]} is no finite number on the scale "
+            message += "of the training part (take the row out, or fill in a number)"
+            raise DataError.of("DATA_NAN", message)
+
+    def unscaled(self, values: Array) -> Array:
+        """Return values (..., F) in the units of the data."""
+        found: Array = values * np.array(self.factor) + np.array(self.offset)
+        return found

@@ -1,0 +1,1 @@
+"""Data that is made up, for tasks whose right answer is known."""

@@ -1,0 +1,174 @@
+"""Data that a seeded generator makes up: the classic tasks of memory, and two series."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from rnnkit.builtin.datasets.series.series import Horizon
+from rnnkit.builtin.datasets.series.timeline import TimelineSource
+from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.scaler import Scaler
+from rnnkit.builtin.datasets.shared.sequence_source import SPLITS, Part, WholeSequences, WholeSource
+from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS, Options
+from rnnkit.builtin.datasets.synthetic.waves import mackey_glass, made, sine
+from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked, timeline_asked
+from rnnkit.builtin.datasets.tables.input_fields import Reads
+from rnnkit.builtin.datasets.tables.rows import Row, field_of
+from rnnkit.contracts.dataset import Dataset, Layout, Source
+from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.core.block import Size
+from rnnkit.core.context import keyed_generator
+from rnnkit.core.signal import Signal
+
+WAVES = ("sine", "mackey_glass")
+Count = Annotated[int, Field(ge=1, le=10**7)]
+
+
+class Synthetic(WholeSequences):
+    """A task of `train`, `valid` and `test` sequences; the score of doing nothing in parentheses.
+
+    `copy`: ten of `symbols` symbols repeated after `length` steps (10 ln symbols / (length + 20)).
+    `adding`: the sum of two marked numbers among `length` (mean squared error 0.1667). `echo`:
+    each of `length` symbols again, `delay` steps later (ln symbols). `addition`: the sum, as a
+    class, of a text such as 57+5 with numbers of up to `digits` digits (the entropy of the sums).
+    `iris`: the kind of a flower from four measures, one step (ln 3).
+
+    `sine`, of period `length`, and `mackey_glass`, of delay `length`, are series of `train`,
+    `valid` and `test` steps, forecast `horizon` steps ahead on a scale of mean 0 and deviation 1
+    (mean squared error 1, and the naive forecasts that `explain` shows). They are read in streams
+    of windows as a text is.
+    """
+
+    type: Literal["synthetic"] = "synthetic"
+
+    task: Literal["copy", "adding", "echo", "addition", "iris", "sine", "mackey_glass"]
+    train: Count = 10_000
+    valid: Count = 1_000
+    test: Count = 1_000
+    length: Annotated[int, Field(ge=2, le=65536)] = 20
+    symbols: Annotated[int, Field(ge=2, le=65536)] = 8
+    delay: Annotated[int, Field(ge=0, le=65535)] = 3
+    digits: Annotated[int, Field(ge=1, le=4)] = 2
+    horizon: Horizon = 1
+    bucket: Size = 50
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Synthetic:
+        if self.task == "echo" and self.delay >= self.length:
+            raise ValueError(
+                f'"delay" must be below "length", received {self.delay} and {self.length}'
+            )
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether the task is one of whole sequences."""
+        return self.task not in WAVES
+
+    def _options(self) -> Options:
+        return Options(self.length, self.symbols, self.delay, self.digits)
+
+    def made(self) -> int:
+        """Return the bytes that the generator takes at most, for all splits."""
+        count = self.train + self.valid + self.test
+        if self.whole:
+            return count * TASKS[self.task].bytes(self._options())
+        return made(self.task, count, self.length)
+
+    def signals(self) -> tuple[Signal, Signal]:
+        """Give the widths of the task."""
+        if not self.whole:
+            return Signal(1), Signal(1)
+        return TASKS[self.task].signals(self._options())
+
+    def fitted(self, source: Source) -> Dataset:
+        """Return the same: the generator knows all."""
+        return self
+
+    def laid_out(self, source: Source, layout: Layout) -> Layout:
+        """Return the layout whose window is the longest sequence; of a series as it is."""
+        return super().laid_out(source, layout) if self.whole else layout
+
+    def in_words(self, source: Source, layout: Layout) -> str:
+        """Return how the data is read, and the score of doing nothing."""
+        if isinstance(source, TimelineSource):
+            return source.in_words(layout)
+        return super().in_words(source, layout)
+
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
+        """Make up the data; the seed decides it."""
+        return self._sequences() if self.whole else self._series()
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return the `inputs` of each row; of a series its rows as one stream, as in a CSV."""
+        if not self.whole:
+            scaler = self._series().scales[0]
+            meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
+            return timeline_asked(data, name, skip_bad, (self.task,), scaler, meaning)
+        each, signal = TASKS[self.task].unit == "step", self.signals()[0]
+        if self.task == "addition":
+            reads = Reads(kind="tokens", key="inputs")
+        else:
+            reads = Reads(kind="ids" if signal.ids else "numbers", key="inputs", size=signal.width)
+        encode = reads.learned([], Vocabulary(tokens=tuple(ADDITION))).encode
+        dtype = np.int32 if signal.ids else np.float32
+
+        def asked(row: Row) -> Question:
+            fields = row.fields
+            if self.task == "addition":
+                fields = {"inputs": list(str(field_of(fields, "inputs")))}
+            return Question(row.line, encode(reads.parse(fields)).astype(dtype), each)
+
+        return rows_asked(data, name, skip_bad, asked, ("inputs",), Meaning())
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def _sequences(self) -> WholeSource:
+        task, options = TASKS[self.task], self._options()
+        parts: dict[str, Part] = {}
+        for split in SPLITS:
+            random = keyed_generator(self.seed, self.task, split)
+            parts[split] = task.make(random, getattr(self, split), options)
+        inputs, targets = task.signals(options)
+        score, how = task.nothing(options)
+        return WholeSource(
+            self,
+            inputs,
+            targets,
+            task.unit,
+            parts,  # type: ignore[arg-type]
+            self._digest(),
+            Order(self.seed, self.bucket),
+            vocabulary=Vocabulary(tokens=tuple(ADDITION)) if self.task == "addition" else None,
+            note=f"doing nothing scores {score:.4g} ({how})",
+        )
+
+    def _series(self) -> TimelineSource:
+        random = keyed_generator(self.seed, self.task)
+        counts = [self.train, self.valid, self.test]
+        make = sine if self.task == "sine" else mackey_glass
+        values = make(random, sum(counts), self.length)
+        parts = dict(zip(SPLITS, np.split(values, np.cumsum(counts)[:2]), strict=True))
+        scaler = Scaler.fitted(parts["train"], "standard")
+        season = self.length if self.task == "sine" else None
+        return TimelineSource(
+            self,
+            parts,
+            parts,
+            (scaler, scaler),
+            (self.task,),
+            self.horizon,
+            season,
+            self._digest(),
+        )

@@ -1,0 +1,1 @@
+"""Sequences from the rows of CSV and JSONL files."""

@@ -1,0 +1,73 @@
+"""A sequence of ids as contiguous streams side by side, read window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnnkit.contracts.dataset import Batch, Layout
+from rnnkit.errors import DataError
+from rnnkit.types import JSON, Array
+
+
+def count_windows(tokens: int, layout: Layout, where: str) -> int:
+    """Return the windows in an epoch of N tokens, the next token being the target.
+
+    Each stream has n = (N - 1) // streams inputs. Raises DataError with the numbers that would fit.
+    """
+    inputs = max(tokens - 1, 0) // layout.streams
+    windows = -(-inputs // layout.window) if layout.tail else inputs // layout.window
+    if windows == 0:
+        raise DataError.of("DATA_TOO_SHORT", _too_short(tokens, layout, inputs), where)
+    return windows
+
+
+def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -> Iterator[Batch]:
+    """Yield the windows of `ids` (N,) from the cursor on; the layout must fit.
+
+    A window's last state starts the next one; `resets` marks where a stream starts anew instead.
+    """
+    per_stream = (len(ids) - 1) // layout.streams
+    used = per_stream * layout.streams
+    inputs = ids[:used].reshape(layout.streams, per_stream)
+    targets = ids[1 : used + 1].reshape(layout.streams, per_stream)
+    first = 0 if cursor is None else int(cursor["window"])
+    count = count_windows(len(ids), layout, "")
+    for index in range(first, count):
+        piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
+        xs = _time_major(inputs[:, piece])
+        resets = np.zeros(xs.shape, bool)
+        if separator is not None:
+            steps = np.arange(piece.start, piece.stop)[:, np.newaxis]
+            places = steps + per_stream * np.arange(layout.streams)
+            resets = after_separators(ids, places, separator)
+        if layout.reset == "window" or (index == 0 and layout.reset != "never"):
+            resets[0] = True
+        weights = np.ones(xs.shape, np.float32)
+        following = {"window": index + 1} if index + 1 < count else None
+        yield Batch(xs, _time_major(targets[:, piece]), weights, resets, following)
+
+
+def after_separators(ids: Array, places: Array, separator: Array) -> Array:
+    """Return for each place whether a document starts there, right after a separator."""
+    starts: Array = places >= len(separator)
+    for index, token in enumerate(separator):
+        starts &= ids[np.maximum(places - len(separator) + index, 0)] == token
+    return starts
+
+
+def _time_major(piece: Array) -> Array:
+    return np.ascontiguousarray(piece.T, dtype=np.int32)
+
+
+def _too_short(tokens: int, layout: Layout, inputs: int) -> str:
+    need = layout.streams * (1 if layout.tail else layout.window) + 1
+    fit = max(tokens - 1, 0) // (1 if layout.tail else layout.window)
+    advice = [f"at most {fit} streams"] if fit else []
+    if inputs and not layout.tail:
+        advice.append(f"windows of at most {inputs}")
+    return (
+        f"{tokens} tokens, but {layout.streams} streams of windows of {layout.window} need at "
+        f"least {need} ({' or '.join(advice) or 'give more text'}{' fit' if advice else ''})"
+    )

@@ -1,0 +1,51 @@
+"""Token ids to vectors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from rnnkit.compute.kernels.sample_plan import Steps, lookup
+from rnnkit.compute.products import add_rows
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.block import Size
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Uniform
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
+from rnnkit.types import Array, Backward, Grads, Params, State
+
+
+class Embedding(Layer):
+    """Row `id` of W (vocabulary, units) for each id."""
+
+    type: Literal["embedding"] = "embedding"
+    units: Size
+
+    def output(self, inputs: Signal) -> Signal:
+        """Give `units` values."""
+        inputs.token_ids()
+        return Signal(self.units)
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare W (vocabulary, units)."""
+        return {"W": ParamSpec((inputs.known(), self.units), Uniform(bound=0.1))}
+
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        return lookup(params["W"])
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Gather the rows of ids (T, B)."""
+        ys = ctx.empty((*xs.shape, self.units))
+        # Ids are checked where they enter; "clip" only spares NumPy a copy of the output.
+        np.take(params["W"], xs, axis=0, out=ys, mode="clip")
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[None, State]:
+            add_rows(grads["W"], xs.reshape(-1), dys.reshape(-1, self.units))
+            return None, dstate
+
+        return ys, state, backward

@@ -1,0 +1,101 @@
+"""Softmax cross-entropy against labels (T, B) by compiled kernels, alone or with its affine map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+
+from rnnkit.builtin.losses._rows import check_rows
+from rnnkit.compute.compiled_scan import flat
+from rnnkit.compute.parallel import MEMORY_BOUND, divided
+from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.core.context import Context
+from rnnkit.types import Array
+
+COST = 30.0
+"""Multiplications that take as long as the softmax of one logit."""
+
+
+def by_kernels(
+    kernels: ModuleType,
+    ys: Array,
+    targets: Array,
+    weights: Array,
+    smoothing: float,
+    ctx: Context,
+) -> tuple[float, float, Callable[[], Array]]:
+    """Return (total, weight, backward) for logits (T, B, V); only backward needs room for more."""
+    check_rows(ys.shape[:-1], targets, weights)
+    ys = np.ascontiguousarray(ys)
+    labels, each = targets.reshape(-1), weights.reshape(-1)
+
+    def loss(i: int, j: int) -> tuple[float, float]:
+        found: tuple[float, float] = kernels.loss(flat(ys)[i:j], labels[i:j], each[i:j], smoothing)
+        return found
+
+    totals, weighed = zip(*divided(len(labels), COST * ys.size, loss), strict=True)
+
+    @cache
+    def backward() -> Array:
+        dys = ctx.empty(ys.shape, ys.dtype)
+        np.copyto(dys, ys)
+        none = np.zeros(ys.shape[-1], ys.dtype)
+        kernels.gradient(flat(dys), none, labels, each, smoothing, none.copy())
+        return dys
+
+    return sum(totals), sum(weighed), backward
+
+
+def with_linear(
+    kernels: ModuleType,
+    xs: Array,
+    W: Array,
+    b: Array | None,
+    targets: Array,
+    weights: Array,
+    smoothing: float,
+    dW: Array,
+    db: Array | None,
+    ctx: Context,
+) -> tuple[float, float, Array]:
+    """Return (total, weight, dxs) for logits xs W + b; add to dW and db.
+
+    The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
+    over dW each.
+    """
+    check_rows(xs.shape[:-1], targets, weights)
+    rows, dxs = flat(xs), ctx.empty(xs.shape)
+    logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
+    bias = np.zeros(W.shape[1], W.dtype) if b is None else b
+
+    def gradient(i: int, j: int) -> tuple[float, float, Array]:
+        wanted = (targets.reshape(-1)[i:j], weights.reshape(-1)[i:j], smoothing)
+        own = np.zeros(bias.shape, bias.dtype)
+        return (*kernels.gradient(logits[i:j], bias, *wanted, own), own)
+
+    found = divided(len(rows), COST * logits.size, gradient)
+    totals, weighed, dbias = zip(*found, strict=True)
+    if db is not None:
+        db += sum(dbias[1:], dbias[0])
+    # A tied table is given transposed; its product is formed in the layout of the sum.
+    left, right, sums = (logits, rows, dW.T) if dW.flags.f_contiguous else (rows, logits, dW)
+    multiply_all(
+        Product(logits, W.T, flat(dxs)), Product(left.T, right, sums, ctx.empty(sums.shape))
+    )
+    return sum(totals), sum(weighed), dxs
+
+
+def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: Array) -> float:
+    """Return the summed weight of the targets that have the largest logit."""
+    check_rows(ys.shape[:-1], targets, weights)
+    logits = flat(np.ascontiguousarray(ys))
+    labels, each = targets.reshape(-1), weights.reshape(-1)
+
+    def correct(i: int, j: int) -> float:
+        found: float = kernels.correct(logits[i:j], labels[i:j], each[i:j])
+        return found
+
+    return sum(divided(len(labels), MEMORY_BOUND * logits.size, correct))

@@ -1,0 +1,95 @@
+"""The loss of answers that are yes or no, each on its own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from rnnkit.builtin.losses._rows import given_as_labels, row_weights, weighted_sum
+from rnnkit.contracts.cell import sigmoid
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+from rnnkit.types import Array
+
+
+class BinaryCrossEntropy(Loss):
+    """The negative log-probability of F answers, each a sigmoid of its logit, in nats.
+
+    p = 1 / (1 + exp(-y));  loss = -1/F sum_f (t_f log p_f + (1 - t_f) log(1 - p_f));
+    dy = (p - t) / F
+
+    It is computed from the logit, max(y, 0) - y t + log(1 + exp(-|y|)), which no logit overflows.
+    Targets are values (T, B, F) from 0 to 1, several of which may be 1 at once, or with a single
+    output the ids 0 and 1 (T, B); the id -1 weighs nothing. With `reduction` "mean" and equal
+    weights this is PyTorch's `BCEWithLogitsLoss`.
+    """
+
+    type: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+    def check(self, outputs: Signal, targets: Signal) -> None:
+        """Raise ShapeError unless there is one logit for each answer."""
+        outputs.values()
+        if targets.ids and targets.width not in (None, 2):
+            raise ShapeError(
+                f"decides between two labels, but the targets are {targets} "
+                "(use softmax_cross_entropy)"
+            )
+        width = 1 if targets.ids else targets.width
+        if not outputs.fits(Signal(width)):
+            raise ShapeError(
+                f"needs one logit for {'the labels 0 and 1' if targets.ids else 'each answer'}, "
+                f'but receives {outputs} (set "units" of the last layer to {width})'
+            )
+
+    def forward(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        """Return (total, weight, backward) for logits (T, B, F).
+
+        `backward` returns the same array at every call. A logit that is not finite gives a total
+        that is not finite, unless its target weighs nothing.
+        """
+        width = ys.shape[-1]
+        ws = row_weights(ys, targets, weights)
+        zs, wanted = ys.reshape(-1, width), _answers(ys, targets).reshape(-1, width)
+        with np.errstate(invalid="ignore"):
+            each = np.maximum(zs, 0) - zs * wanted + np.log1p(np.exp(-np.abs(zs)))
+        losses = each.sum(axis=-1, dtype=np.float64) / width
+
+        @functools.cache
+        def backward() -> Array:
+            dys = ctx.empty(ys.shape, ys.dtype)
+            rows = dys.reshape(-1, width)
+            np.subtract(sigmoid(zs), wanted, out=rows)
+            rows *= (ws / width).astype(ys.dtype)[:, None]
+            rows[ws == 0] = 0
+            return dys
+
+        return weighted_sum(ws, losses), float(ws.sum()), backward
+
+    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
+        """Return the weighted share of the answers that are right, p >= 1/2 being a yes."""
+        right = (ys >= 0) == (_answers(ys, targets) >= 0.5)
+        shares = right.mean(axis=-1, dtype=np.float64).reshape(-1)
+        return {"accuracy": weighted_sum(row_weights(ys, targets, weights), shares)}
+
+    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
+        """Return (chosen, wanted): ids (T, B) where the targets are ids, else answers (T, B, F)."""
+        if given_as_labels(ys, targets):
+            return (ys[..., 0] >= 0).astype(targets.dtype), targets
+        return ys >= 0, targets >= 0.5
+
+    def probabilities(self, ys: Array) -> Array:
+        """Return the sigmoid."""
+        return sigmoid(ys)
+
+
+def _answers(ys: Array, targets: Array) -> Array:
+    """Return the targets as values (T, B, F) of the type of the logits."""
+    values = targets[..., None] if given_as_labels(ys, targets) else targets
+    return values.astype(ys.dtype, copy=False)

@@ -1,0 +1,144 @@
+"""The loss of a choice among tokens or classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from rnnkit.builtin.losses._compiled_softmax import by_kernels, correct_by_kernels, with_linear
+from rnnkit.builtin.losses._rows import given_as_labels
+from rnnkit.builtin.losses._softmax import by_numpy
+from rnnkit.compute.kernels.dispatch import kernel_module
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.block import Rate
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+from rnnkit.types import Array
+
+LARGEST_EXPONENT = 709.0
+"""exp of a little more is no finite number in float64, and infinity is no JSON."""
+
+Weight = Annotated[float, Field(gt=0, le=1e6)]
+
+NO_TOKEN = ("sequence", "step")
+"""Units of targets that are classes: a perplexity says nothing of them."""
+
+
+class SoftmaxCrossEntropy(Loss):
+    """The negative log-probability of the target under a softmax, in nats.
+
+    p = exp(y - max y) / sum exp(y - max y);  loss = -sum_v q_v log p_v;  dy = p sum q - q
+
+    Targets are ids (T, B), where -1 weighs nothing whatever `weights` says, or distributions q
+    (T, B, V), one-hot or soft. `label_smoothing` e (Szegedy et al. 2016) replaces q by
+    (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of the
+    true targets, from which the perplexity follows. `class_weights`, one for each id, multiply the
+    weights of its targets, so that rare classes may count as much as frequent ones (PyTorch's
+    `weight`), also in training alone.
+    """
+
+    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
+
+    chooses: ClassVar[bool] = True
+    label_smoothing: Rate = 0.0
+    class_weights: Annotated[tuple[Weight, ...], Field(min_length=1, max_length=65536)] | None = (
+        None
+    )
+
+    def check(self, outputs: Signal, targets: Signal) -> None:
+        """Raise ShapeError unless there is one logit for each target id or class."""
+        outputs.values()
+        if not outputs.fits(Signal(targets.width)):
+            raise ShapeError(
+                f"needs one logit for each of the {targets.width} target classes, but receives "
+                f'{outputs} (set "units" of the last layer to {targets.width}, or leave "units" '
+                "out of a last affine layer)"
+            )
+        count = len(self.class_weights or ())
+        if count and not targets.ids:
+            raise ShapeError('has "class_weights", but the targets are no ids (leave them out)')
+        if count and targets.width not in (None, count):
+            raise ShapeError(
+                f"has {count} class_weights for {targets.width} classes (give one for each)"
+            )
+
+    def forward(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        """Return (total, weight, backward) for logits (T, B, V).
+
+        `backward` returns the same array at every call. A logit that is not finite gives a total
+        that is not finite, unless its target weighs nothing.
+        """
+        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        kernels = kernel_module("softmax")
+        if kernels and given_as_labels(ys, targets):
+            return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
+        return by_numpy(ys, targets, weights, smoothing, ctx)
+
+    def fused(
+        self,
+        xs: Array,
+        W: Array,
+        b: Array | None,
+        targets: Array,
+        weights: Array,
+        dW: Array,
+        db: Array | None,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        """Return (total, weight, dxs) through one array of logits, which becomes their gradient.
+
+        None where targets are distributions, or kernels are off.
+        """
+        kernels = kernel_module("softmax")
+        if not kernels or not given_as_labels(xs, targets):
+            return None
+        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
+
+    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
+        """Return the weighted number of targets that have the largest logit."""
+        kernels = kernel_module("softmax")
+        if kernels and given_as_labels(ys, targets):
+            return {"accuracy": correct_by_kernels(kernels, ys, targets, weights)}
+        chosen, wanted = self.decisions(ys, targets)
+        return {"accuracy": float(np.sum(weights, where=chosen == wanted, dtype=np.float64))}
+
+    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
+        """Return (chosen, wanted) (T, B): the largest logit, the label or the likeliest class."""
+        wanted = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
+        return ys.argmax(axis=-1), wanted
+
+    def probabilities(self, ys: Array) -> Array:
+        """Return the softmax."""
+        found: Array = np.exp(ys - ys.max(axis=-1, keepdims=True))
+        found /= found.sum(axis=-1, keepdims=True)
+        return found
+
+    def metrics(self, mean: float, unit: str) -> dict[str, float]:
+        """Return loss, of tokens the perplexity too, and the bits of a character or byte.
+
+        The perplexity exp(loss) stays at exp(709), about 8e307, for every loss above 709.
+        """
+        found = {"loss": mean}
+        if unit not in NO_TOKEN:
+            found["perplexity"] = math.exp(min(mean, LARGEST_EXPONENT))
+        if unit in ("character", "byte"):
+            found[f"bits_per_{unit}"] = mean / math.log(2)
+        return found
+
+    def _smoothing(self, ctx: Context) -> float:
+        return self.label_smoothing if ctx.train else 0.0
+
+    def _weighed(self, targets: Array, weights: Array, ctx: Context) -> Array:
+        """Return the weights times those of the classes; an id of -1 weighs nothing anyway."""
+        if self.class_weights is None or not ctx.train:
+            return weights
+        found: Array = weights * np.array(self.class_weights, weights.dtype)[np.maximum(targets, 0)]
+        return found

@@ -1,0 +1,80 @@
+"""The errors of estimated values, in the units of the data, and beside naive forecasts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnkit.contracts.metric import Metric, Table
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.types import Array
+
+
+class Errors(Metric):
+    """Squared and absolute errors of every column, averaged over targets and columns.
+
+    mse = mean e^2;  rmse = sqrt(mse);  mae = mean |e|
+
+    Values and targets are taken back to the units of the data where a scaler is known. Where naive
+    forecasts are, `mase` (Hyndman and Koehler 2006) is the mean over the columns of mae / scale,
+    scale being the mean absolute error of a naive forecast on the training part; the same of each
+    naive forecast stands beside it as `mase_persistence` and so on.
+    """
+
+    def __init__(self, width: int, meaning: Meaning, split: str) -> None:
+        self._meaning, self._split = meaning, split
+        self._squares, self._sizes = np.zeros((2, width))
+        self._weight, self._targets = 0.0, 0
+
+    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+        """Add up the errors of the targets that count."""
+        live = weights != 0
+        given, wanted = ys[live].astype(np.float64), targets[live].astype(np.float64)
+        if self._meaning.unscaled:
+            given, wanted = self._meaning.unscaled(given), self._meaning.unscaled(wanted)
+        errors, ws = given - wanted, weights[live].astype(np.float64)
+        self._squares += ws @ np.square(errors)
+        self._sizes += ws @ np.abs(errors)
+        self._weight += float(ws.sum())
+        self._targets += len(ws)
+
+    def report(self) -> dict[str, float]:
+        """Return the means over all columns."""
+        weight = self._weight or math.nan
+        mse = float(self._squares.mean()) / weight
+        found = {"mse": mse, "rmse": math.sqrt(mse), "mae": float(self._sizes.mean()) / weight}
+        if self._meaning.naive:
+            for name, (_, scaled) in self._forecasts().items():
+                found["mase" if name == "model" else f"mase_{name}"] = float(scaled.mean())
+        return found
+
+    def _forecasts(self) -> dict[str, tuple[Array, Array]]:
+        """Return (mae, mase) (F,) of the model and of each naive forecast."""
+        assert self._meaning.naive
+        naive = self._meaning.naive(self._split, max(self._targets, 1))
+        maes = {"model": self._sizes / (self._weight or math.nan), **naive.errors}
+        # A column that never moves in training has scale 0: its error has no measure.
+        scale = np.where(naive.scale > 0, naive.scale, math.nan)
+        return {name: (mae, mae / scale) for name, mae in maes.items()}
+
+    def tables(self) -> dict[str, Table]:
+        """Return a row for each column, where there are several, and one for each forecast."""
+        found = {}
+        width, weight = len(self._sizes), self._weight or math.nan
+        if width > 1:
+            names: Sequence[str] = self._meaning.names or [str(i) for i in range(width)]
+            mses = self._squares / weight
+            columns = {"mse": mses, "rmse": np.sqrt(mses), "mae": self._sizes / weight}
+            if self._meaning.naive:
+                columns["mase"] = self._forecasts()["model"][1]
+            rows = zip(names, *(column.tolist() for column in columns.values()), strict=True)
+            found["columns"] = Table(("column", *columns), tuple(rows))
+        if self._meaning.naive:
+            forecasts = tuple(
+                (name, float(mae.mean()), float(scaled.mean()))
+                for name, (mae, scaled) in self._forecasts().items()
+            )
+            found["forecasts"] = Table(("forecast", "mae", "mase"), forecasts)
+        return found

@@ -1,0 +1,79 @@
+"""Precision, recall and F1, label by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.metric import Metric, Table
+from rnnkit.types import Array
+
+HEAD = ("label", "precision", "recall", "f1", "targets")
+
+
+class Labels(Metric):
+    """How well each label is found (van Rijsbergen 1979), and the means over labels.
+
+    precision = hits / chosen;  recall = hits / wanted;  f1 = 2 hits / (chosen + wanted)
+
+    A label that was never chosen has precision 0. `precision`, `recall` and `f1` are the plain
+    means over the labels that were wanted or chosen at all ("macro"), in which a rare label counts
+    as much as a frequent one.
+    """
+
+    def __init__(self, loss: Loss, width: int, names: Sequence[str] | None) -> None:
+        self._loss, self._names = loss, names or [str(label) for label in range(width)]
+        self._hits, self._chosen, self._wanted = np.zeros((3, width))
+
+    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+        """Count by weight what was chosen, wanted, and both."""
+        decided = self._loss.decisions(ys, targets)
+        if decided is None:
+            return
+        chosen, wanted = decided
+        if chosen.ndim == 3:
+            self._add_answers(chosen, wanted, weights)
+        else:
+            self._add_ids(chosen.reshape(-1), wanted.reshape(-1), weights.reshape(-1))
+
+    def _add_ids(self, chosen: Array, wanted: Array, weights: Array) -> None:
+        live = (weights != 0) & (wanted >= 0)
+        chosen, wanted, weights = chosen[live], wanted[live], weights[live]
+        for sums, ids, ws in (
+            (self._chosen, chosen, weights),
+            (self._wanted, wanted, weights),
+            (self._hits, wanted, weights * (chosen == wanted)),
+        ):
+            sums += np.bincount(ids, ws, len(sums))
+
+    def _add_answers(self, chosen: Array, wanted: Array, weights: Array) -> None:
+        for sums, yes in (
+            (self._chosen, chosen),
+            (self._wanted, wanted),
+            (self._hits, chosen & wanted),
+        ):
+            sums += np.einsum("tbf,tb->f", yes, weights, dtype=np.float64)
+
+    def _each(self) -> tuple[Array, Array, Array]:
+        """Return (precision, recall, f1) of every label."""
+        chosen, wanted, hits = self._chosen, self._wanted, self._hits
+        return _share(hits, chosen), _share(hits, wanted), _share(2 * hits, chosen + wanted)
+
+    def report(self) -> dict[str, float]:
+        """Return the means over the labels that occur."""
+        there = (self._chosen + self._wanted) > 0
+        count = max(int(there.sum()), 1)
+        precision, recall, f1 = (float(each[there].sum()) / count for each in self._each())
+        return {"precision": precision, "recall": recall, "f1": f1}
+
+    def tables(self) -> dict[str, Table]:
+        """Return a row for each label; `targets` is how many there were of it."""
+        columns = [*self._each(), self._wanted]
+        rows = zip(self._names, *(column.tolist() for column in columns), strict=True)
+        return {"labels": Table(HEAD, tuple(rows))}
+
+
+def _share(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)

@@ -1,0 +1,66 @@
+"""Where a run stands: what a checkpoint saves beside the arrays, and the trainer advances."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rnnkit.contracts.schedule import Moment
+from rnnkit.core.block import Record
+from rnnkit.types import JSON
+
+
+class Best(Record):
+    """The best evaluation so far."""
+
+    step: int
+    metric: str
+    value: float
+
+
+class Progress(Record):
+    """Counters, the data cursor, and the state of schedule and stopper.
+
+    `step` counts updates done, `epoch` whole epochs done, `window` windows done in this epoch;
+    `total` and `weight` sum the training loss since the last metrics line; `lines` counts the lines
+    of metrics.jsonl; `pending` tells that a signal cut an evaluation short, which a resume does
+    first.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    window: int = 0
+    cursor: JSON = None
+    schedule: JSON = None
+    total: float = 0.0
+    weight: float = 0.0
+    lr: float | None = None
+    gradient_norm: float | None = None
+    best: Best | None = None
+    stale: int = 0
+    lines: int = 0
+    pending: Literal["evaluation"] | None = None
+    finished: bool = False
+
+    def moment(self, windows: int, epochs: int) -> Moment:
+        """Return the place in the run for a schedule; an epoch has `windows` steps."""
+        return Moment(self.step, self.epoch + self.window / windows, windows * epochs, epochs)
+
+    def stepped(
+        self, windows: int, cursor: JSON, total: float, weight: float, lr: float, norm: float
+    ) -> Progress:
+        """Return the progress after one more update on a window with this summed loss."""
+        ended = self.window + 1 == windows
+        return self.changed(
+            step=self.step + 1,
+            epoch=self.epoch + ended,
+            window=0 if ended else self.window + 1,
+            cursor=cursor,
+            total=self.total + total,
+            weight=self.weight + weight,
+            lr=lr,
+            gradient_norm=norm,
+        )
+
+    def changed(self, **fields: object) -> Progress:
+        """Return a copy with some fields replaced."""
+        return self.model_copy(update=fields)

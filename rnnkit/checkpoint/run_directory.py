@@ -1,0 +1,253 @@
+"""The folder of a run: its files, what may be written when, and what a resume puts right."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rnnkit.errors import CheckpointError, DataError, printable
+from rnnkit.files.atomic import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
+
+STEP_FILE = re.compile(r"step-(\d{12})\.h5")
+TEMPORARY = re.compile(r"\..+\.tmp")
+BEFORE_SPEC = ("run.lock", "run.json", "spec.original.json", "checkpoints")
+JSON_LIMIT = 64 * 2**20
+KINDS: Mapping[str, tuple[type, str]] = {
+    "data_root": (str, "text"),
+    "data_sha256": (str, "text"),
+    "resumes": (list, "a list"),
+}
+"""What run.json is read for."""
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Names of the files of a run. Whoever writes holds the lock at `run.lock`."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file that the running process locks; never removed."""
+        return self.path / "run.lock"
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec in canonical bytes."""
+        return self.path / "spec.json"
+
+    @property
+    def best(self) -> Path:
+        """A copy of the checkpoint at the best evaluation."""
+        return self.path / "best.h5"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line; no times, so that equal runs give equal bytes."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def times(self) -> Path:
+        """Wall clock and speed, one line for each line of the metrics."""
+        return self.path / "times.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of step files."""
+        return self.path / "checkpoints"
+
+    @property
+    def crash(self) -> Path:
+        """The folder of the finite state before a step that diverged."""
+        return self.path / "crash"
+
+    def holds_run(self) -> bool:
+        """Tell whether a run was started here."""
+        return self.spec.is_file()
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is here but what a start that was killed may leave.
+
+        Raises StorageError for what is no folder.
+        """
+        if not self.path.exists():
+            return True
+        try:
+            names = {p.name for p in self.path.iterdir()}
+        except OSError as error:
+            raise storage_error(self.path, "cannot read the folder", error) from error
+        return all(n in BEFORE_SPEC or TEMPORARY.fullmatch(n) for n in names) and not (
+            self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        )
+
+    def create(self, spec: bytes, original: bytes, **facts: object) -> None:
+        """Write what a new run starts with; raises StorageError.
+
+        The spec comes last: a folder without it holds no run, and a killed start can be repeated.
+        """
+        for folder in (self.path, self.checkpoints):
+            make_private(folder)
+        write_atomic(self.path / "spec.original.json", original)
+        self.note(**facts)
+        write_atomic(self.spec, spec)
+
+    def rewrite_spec(self, spec: bytes) -> None:
+        """Replace the resolved spec, after a resume changed what it may change."""
+        write_atomic(self.spec, spec)
+
+    def step_file(self, step: int) -> Path:
+        """Return the name of the checkpoint after `step` updates."""
+        return self.checkpoints / f"step-{step:012d}.h5"
+
+    def step_files(self) -> list[tuple[int, Path]]:
+        """Return the step files, oldest first."""
+        return step_files(self.checkpoints)
+
+    def files(self) -> list[Path]:
+        """Return the files that a run may hold, there or not."""
+        names = ("spec.original.json", "run.json", "run.lock")
+        named = [self.spec, self.best, self.metrics, self.times, *(self.path / n for n in names)]
+        return [*named, *(path for _, path in self.step_files())]
+
+    def save(self, step: int, image: Buffer, keep: int) -> Path:
+        """Write a checkpoint and, once it is on the disk, remove all but the newest `keep`."""
+        path = self.step_file(step)
+        write_atomic(path, image)
+        older = [p for s, p in self.step_files() if s <= step]
+        for old in older[:-keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def reject(self, path: Path) -> Path:
+        """Put a file aside that a resume may not use."""
+        aside = path.with_name(path.name + ".rejected")
+        os.replace(path, aside)
+        return aside
+
+    def sweep(self) -> None:
+        """Remove what a killed process was writing."""
+        for folder in (self.path, self.checkpoints, self.crash):
+            if folder.is_dir():
+                sweep_temporary(folder)
+
+    def facts(self) -> dict[str, Any]:
+        """Return run.json, empty where there is none."""
+        path = self.path / "run.json"
+        if not path.exists():
+            return {}
+        try:
+            facts = json.loads(read_regular(path, JSON_LIMIT, CheckpointError, "RUN"))
+        except (ValueError, RecursionError) as error:
+            message = f"is no JSON: {error} (bring it back)"
+            raise CheckpointError.of("RUN_FACTS", message, path) from error
+        if not isinstance(facts, dict):
+            raise CheckpointError.of("RUN_FACTS", "is no JSON object (bring it back)", path)
+        for name, (kind, words) in KINDS.items():
+            if not isinstance(facts.get(name, kind()), kind):
+                received = printable(json.dumps(facts[name]))
+                message = f"{name}: expected {words}, received {received} (bring it back)"
+                raise CheckpointError.of("RUN_FACTS", message, path)
+        return facts
+
+    def note(self, **facts: object) -> None:
+        """Change entries of run.json."""
+        # In ASCII, half a character in the name of a folder is written as it is read.
+        text = json.dumps({**self.facts(), **facts}, indent=1, sort_keys=True)
+        write_atomic(self.path / "run.json", (text + "\n").encode())
+
+
+class Journal:
+    """metrics.jsonl and times.jsonl, appended line by line and cut back together on a resume."""
+
+    def __init__(self, run: RunDir, lines: int) -> None:
+        self._files = []
+        for path in (run.metrics, run.times):
+            _cut(path, lines)
+            self._files.append(open(path, "ab"))
+
+    def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> None:
+        """Write one line to each; raises StorageError."""
+        for file, value in zip(self._files, (metrics, times), strict=True):
+            line = json.dumps(value, allow_nan=False) + "\n"
+            try:
+                file.write(line.encode())
+                file.flush()
+            except OSError as error:
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
+
+    def flush(self) -> None:
+        """Bring the lines to the disk; a checkpoint that counts them is written after that."""
+        for file in self._files:
+            try:
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise storage_error(Path(file.name), "cannot write a line", error) from error
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            with suppress(OSError):  # every line was flushed, or its error was raised
+                file.close()
+
+
+def step_files(folder: Path) -> list[tuple[int, Path]]:
+    """Return the step files in a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [(STEP_FILE.fullmatch(p.name), p) for p in folder.iterdir()]
+    return sorted((int(match[1]), p) for match, p in found if match)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can read; raises StorageError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, "cannot make the folder", error) from error
+
+
+def whole_lines(path: Path) -> int:
+    """Return how many lines of a file have an end; 0 where there is no file."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _cut(path: Path, lines: int) -> None:
+    """Keep the first lines of a file, as many as there are whole."""
+    data = path.read_bytes() if path.exists() else b""
+    kept = data.split(b"\n")[:-1][:lines]
+    whole = b"".join(line + b"\n" for line in kept)
+    if whole != data:
+        write_atomic(path, whole)
+
+
+def data_root(path: Path, given: Path | None = None) -> Path:
+    """Return where relative data paths start: as given, else as the run directory remembers.
+
+    `path` is the run directory, or a checkpoint in it.
+    """
+    whole = path.absolute()
+    for folder in (whole, whole.parent, whole.parent.parent):
+        if given is None and (folder / "run.json").is_file():
+            return Path(str(RunDir(folder).facts().get("data_root", ".")))
+    return given or Path(".")
+
+
+@contextmanager
+def looked_for(root: Path) -> Iterator[None]:
+    """Name the option that says where data is, in the DataError of a file that is not there."""
+    try:
+        yield
+    except DataError as error:
+        advice = f"; relative paths start at {root}, or where --data-root says"
+        raise DataError(
+            *(
+                replace(p, message=p.message + advice) if p.code == "DATA_NOT_FOUND" else p
+                for p in error.problems
+            )
+        ) from error

@@ -1,0 +1,1 @@
+"""Arithmetic: compiled kernels, scans, products, threads, and the fingerprint of all of it."""

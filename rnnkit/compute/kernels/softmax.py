@@ -1,0 +1,105 @@
+"""Softmax cross-entropy of rows of logits against labels, the row in the cache from end to end.
+
+A row whose weight is 0, or whose label is below 0, counts for nothing. `smoothing` e replaces the
+label's indicator q by (1 - e) q + e / V.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rnnkit.compute.kernels.exp import exp
+from rnnkit.compute.kernels.jit import jit
+from rnnkit.compute.kernels.largest import largest_of, sortable
+
+OUTSIDE = "a target is not below the number of logits"
+
+
+@jit
+def loss(logits: Any, labels: Any, weights: Any, smoothing: float) -> tuple[float, float]:
+    """Return the summed loss and weight of logits (N, V), which are left as they are."""
+    ordered, total, summed = sortable(logits), 0.0, 0.0
+    for n in range(len(logits)):
+        row, label, weight = logits[n], labels[n], np.float64(weights[n])
+        if weight == 0 or label < 0:
+            continue
+        if label >= len(row):
+            raise IndexError(OUTSIDE)
+        largest = largest_of(ordered[n])
+        mass = row.dtype.type(0)
+        for j in range(len(row)):
+            mass += exp(row[j] - largest)
+        total += weight * (math.log(np.float64(mass)) - _wanted(row, label, largest, smoothing))
+        summed += weight
+    return total, summed
+
+
+@jit
+def gradient(
+    logits: Any, bias: Any, labels: Any, weights: Any, smoothing: float, dbias: Any
+) -> tuple[float, float]:
+    """Return what `loss` does of logits (N, V) + bias, and turn the logits into their gradient.
+
+    The gradient of the bias is added to `dbias` (V,).
+    """
+    ordered, total, summed = sortable(logits), 0.0, 0.0
+    for n in range(len(logits)):
+        row, label, weight = logits[n], labels[n], np.float64(weights[n])
+        kind = row.dtype.type
+        if weight == 0 or label < 0:
+            row[:] = kind(0)
+            continue
+        if label >= len(row):
+            raise IndexError(OUTSIDE)
+        for j in range(len(row)):
+            row[j] += bias[j]
+        largest = largest_of(ordered[n])
+        wanted = _wanted(row, label, largest, smoothing)
+        mass = kind(0)
+        for j in range(len(row)):
+            value = exp(row[j] - largest)
+            row[j] = value
+            mass += value
+        total += weight * (math.log(np.float64(mass)) - wanted)
+        summed += weight
+        scale, shift = kind(weight / mass), kind(weight * smoothing / len(row))
+        for j in range(len(row)):
+            value = row[j] * scale - shift
+            row[j] = value
+            dbias[j] += value
+        kept = kind(weight * (1 - smoothing))
+        row[label] -= kept
+        dbias[label] -= kept
+    return total, summed
+
+
+@jit
+def correct(logits: Any, labels: Any, weights: Any) -> float:
+    """Return the summed weight of the rows whose label is the first of the largest logits."""
+    ordered, total = sortable(logits), 0.0
+    for n in range(len(logits)):
+        row, label = logits[n], labels[n]
+        if not 0 <= label < len(row) or row[label] != largest_of(ordered[n]):
+            continue
+        first = 0
+        while row[first] != row[label]:
+            first += 1
+        if first == label:
+            total += np.float64(weights[n])
+    return total
+
+
+@jit
+def _wanted(row: Any, label: int, largest: Any, smoothing: float) -> Any:
+    """Return sum_v q_v (y_v - largest)."""
+    top = np.float64(largest)
+    found = (1 - smoothing) * (row[label] - top)
+    if smoothing:
+        mean = 0.0
+        for value in row:
+            mean += np.float64(value)
+        found += smoothing * (mean / len(row) - top)
+    return found

@@ -1,0 +1,1 @@
+"""What a plugin author reads: the base class of every kind of type, and what finds them."""

@@ -1,0 +1,203 @@
+"""Three bases for recurrent cells: pointwise mathematics, one step, or the whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+
+from rnnkit.compute.compiled_scan import flat, fused_scan
+from rnnkit.compute.kernels.kernel import Kernel
+from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
+from rnnkit.core.block import Size, stands_for
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
+from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
+
+
+class Cell(Layer):
+    """A layer with `units` whose `state[0]` (B, units) is its output."""
+
+    units: Size
+
+    def output(self, inputs: Signal) -> Signal:
+        """Give `units` values."""
+        inputs.values()
+        return Signal(self.units)
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        """Keep the output alone."""
+        return (self.units,)
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run the sequence without resets."""
+        if type(self).scan is Layer.scan:
+            raise NotImplementedError(f"{type(self).__name__}.scan")
+        return self.scan(params, xs, state, None, ctx)
+
+
+class GatedCell(Cell):
+    """A cell whose author writes only pointwise mathematics.
+
+    `zx = x Wx + b` and `zh = h Wh` hold `gates` blocks of `units` columns. The base multiplies the
+    inputs of all steps in one product, the hidden state once a step, and forms each weight gradient
+    in one product.
+    """
+
+    gates: ClassVar[int] = 1
+
+    def mix(
+        self, params: Params, zx: Array, zh: Array, state: State, ctx: Context
+    ) -> tuple[State, MixBackward]:
+        """Return the new state and its gradient for `zx` and `zh` (B, gates * units).
+
+        The slices are this step's own: the closure may keep them. `dzx` and `dzh` may be one array
+        where the cell only uses their sum.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.mix")
+
+    def kernel(self) -> Kernel | None:
+        """Return the compiled form of `mix`; None where there is none, or kernels are off.
+
+        It is not asked where a subclass has a `mix` of its own.
+        """
+        return None
+
+    def extra(self, inputs: Signal) -> Declaration:
+        """Declare further parameters that `mix` uses pointwise."""
+        return {}
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare Wx (inputs, gates * units), Wh (units, gates * units) and b."""
+        width = self.gates * self.units
+        return {
+            "Wx": ParamSpec((inputs.known(), width), Glorot(), gates=self.gates),
+            "Wh": ParamSpec((self.units, width), Orthogonal(), gates=self.gates),
+            "b": ParamSpec((width,), Zeros(), decay=False, gates=self.gates),
+            **self.extra(inputs),
+        }
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run all steps, restarting streams where `resets` is true, by `kernel` or by `mix`."""
+        if kernel := step_kernel(self):
+            initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+            extra = self.extra(Signal(xs.shape[2]))
+            return fused_scan(kernel, tuple(extra), params, xs, state, initial, resets, ctx)
+        return self.scan_by_mix(params, xs, state, resets, ctx)
+
+    def scan_by_mix(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Do what `scan` does without a kernel."""
+        Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
+        steps, batch, _ = xs.shape
+        gated = (steps, batch, Wh.shape[1])
+        zxs, zhs = ctx.empty(gated), ctx.empty(gated)
+        multiply(flat(xs), Wx, flat(zxs))
+        zxs += b
+        hs = ctx.empty((steps, batch, self.units))  # the hidden state that enters each step
+        ys = ctx.empty((steps, batch, self.units))
+        restart = _restart(self, xs, state, resets)
+        backwards: list[MixBackward] = []
+        for t in range(steps):
+            state = restart(t, state)
+            hs[t] = state[0]
+            np.matmul(hs[t], Wh, out=zhs[t])
+            state, backward = self.mix(params, zxs[t], zhs[t], state, ctx.later(t))
+            backwards.append(backward)
+            ys[t] = state[0]
+
+        def backward_scan(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            dzxs, dzhs = ctx.empty(gated), None
+            WhT = np.ascontiguousarray(Wh.T)
+            for t in range(steps - 1, -1, -1):
+                dzx, dzh, dstate = backwards[t]((dstate[0] + dys[t], *dstate[1:]), grads)
+                if not dzx.shape == dzh.shape == gated[1:]:
+                    raise ValueError(
+                        f"mix gave dzx {dzx.shape}, dzh {dzh.shape}: expected {gated[1:]} of both"
+                    )
+                dzxs[t] = dzx
+                if dzh is not dzx:
+                    dzhs = ctx.empty(gated) if dzhs is None else dzhs
+                    dzhs[t] = dzh
+                dstate = (dstate[0] + dzh @ WhT, *dstate[1:])
+                if resets is not None and resets[t].any():
+                    dstate = stopped_rows(dstate, resets[t])
+            dzhs = dzxs if dzhs is None else dzhs
+            dxs = ctx.empty(xs.shape)
+            multiply_all(
+                Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)),
+                Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
+                Product(flat(dzxs), Wx.T, flat(dxs)),
+            )
+            grads["b"] += flat(dzxs).sum(axis=0)
+            return dxs, dstate
+
+        return ys, state, backward_scan
+
+
+class StepCell(Cell):
+    """A cell whose author writes one step, products included; the base writes the time loop."""
+
+    def step(
+        self, params: Params, x: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, StepBackward]:
+        """Return (y, state, backward) for one step `x` (B, inputs)."""
+        raise NotImplementedError(f"{type(self).__name__}.step")
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run all steps, restarting streams where `resets` is true."""
+        steps = len(xs)
+        ys: Array | None = None
+        restart = _restart(self, xs, state, resets)
+        backwards: list[StepBackward] = []
+        for t in range(steps):
+            y, state, backward = self.step(params, xs[t], restart(t, state), ctx.later(t))
+            ys = ctx.empty((steps, *y.shape)) if ys is None else ys
+            ys[t] = y
+            backwards.append(backward)
+        assert ys is not None, "a window has at least one step"
+
+        def backward_scan(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            dxs = np.empty_like(xs)
+            for t in range(steps - 1, -1, -1):
+                dxs[t], dstate = backwards[t](dys[t], dstate, grads)
+                if resets is not None and resets[t].any():
+                    dstate = stopped_rows(dstate, resets[t])
+            return dxs, dstate
+
+        return ys, state, backward_scan
+
+
+def step_kernel(cell: GatedCell) -> Kernel | None:
+    """Return the compiled step that takes the place of `mix`, where there is one."""
+    return cell.kernel() if stands_for(cell, "kernel", "mix") else None
+
+
+def sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)) without overflow."""
+    return 0.5 * np.tanh(0.5 * z) + 0.5
+
+
+def _restart(
+    cell: Cell, xs: Array, state: State, resets: Array | None
+) -> Callable[[int, State], State]:
+    if resets is None or not resets.any():
+        return lambda t, state: state
+    initial = cell.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+    starts = resets
+
+    def restart(t: int, state: State) -> State:
+        return initial_rows(state, initial, starts[t]) if starts[t].any() else state
+
+    return restart

@@ -1,0 +1,131 @@
+"""Text to ids and back by any tokenizer; what a tokenizer gives is looked at before it is used.
+
+A wrong id reads past the end of a table, or wraps around where ids are stored: it is an error here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from rnnkit.contracts.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
+from rnnkit.core.block import stands_for
+from rnnkit.core.installed import installed
+from rnnkit.errors import PluginError
+from rnnkit.types import Array
+
+
+def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
+    """Return `tokenizer.fit`; raises PluginError for what is no vocabulary."""
+    with _written(tokenizer):
+        return _vocabulary("fit", tokenizer, tokenizer.fit(chunks))
+
+
+def merge(tokenizer: Tokenizer, counts: Iterable[Counts]) -> Vocabulary:
+    """Return `tokenizer.merged`; raises PluginError for what is no vocabulary."""
+    with _written(tokenizer):
+        return _vocabulary("merged", tokenizer, tokenizer.merged(counts))
+
+
+def encode(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> Array:
+    """Return `tokenizer.encode`; raises PluginError for what are no ids of the vocabulary."""
+    with _written(tokenizer):
+        return _ids(tokenizer, tokenizer.encode(text, vocabulary), vocabulary)
+
+
+def stream(
+    tokenizer: Tokenizer, chunks: Iterable[bytes], vocabulary: Vocabulary
+) -> Iterator[Array]:
+    """Yield the ids of a text piece by piece, each looked at like those of `encode`."""
+    # A subclass may have written an `encode` that the `stream` it inherits does not know.
+    if stands_for(tokenizer, "stream", "encode"):
+        return _looked_at(tokenizer, tokenizer.stream(chunks, vocabulary), vocabulary)
+    return _looked_at(tokenizer, Tokenizer.stream(tokenizer, chunks, vocabulary), vocabulary)
+
+
+def encoder(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoder:
+    """Return `stream` for one vocabulary, prepared where the tokenizer can."""
+    if not stands_for(tokenizer, "encoder", "stream", "encode"):
+        return lambda chunks: stream(tokenizer, chunks, vocabulary)
+    prepared = tokenizer.encoder(vocabulary)
+    return lambda chunks: _looked_at(tokenizer, prepared(chunks), vocabulary)
+
+
+def decode(tokenizer: Tokenizer, ids: Iterable[int], vocabulary: Vocabulary) -> str:
+    """Return `tokenizer.decode`; raises PluginError for what is no text."""
+    with _written(tokenizer):
+        found: object = tokenizer.decode(ids, vocabulary)
+    if not isinstance(found, str):
+        raise _broken(tokenizer, f"decode: expected a str, received {_shown(found)}")
+    return found
+
+
+def spelling(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+    """Return `tokenizer.spelling`, or what each id decodes to."""
+    if stands_for(tokenizer, "spelling", "stream", "encode"):
+        return tokenizer.spelling(text, vocabulary)
+    ids = encode(tokenizer, text, vocabulary)
+    return [decode(tokenizer, [i], vocabulary).encode() for i in ids.tolist()]
+
+
+def head(tokenizer: Tokenizer, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+    """Yield `tokenizer.head`, or what the first ids of the whole text decode to."""
+    if stands_for(tokenizer, "head", "stream", "encode"):
+        yield from tokenizer.head(chunks, tokens)
+        return
+    text = b"".join(chunks)
+    vocabulary = fit(tokenizer, [text])
+    ids = encode(tokenizer, text, vocabulary)[:tokens]
+    yield decode(tokenizer, ids.tolist(), vocabulary).encode()
+
+
+def _looked_at(
+    tokenizer: Tokenizer, pieces: Iterable[Array], vocabulary: Vocabulary
+) -> Iterator[Array]:
+    with _written(tokenizer):
+        for piece in pieces:
+            yield _ids(tokenizer, piece, vocabulary)
+
+
+def _vocabulary(method: str, tokenizer: Tokenizer, found: object) -> Vocabulary:
+    if not isinstance(found, Vocabulary):
+        raise _broken(tokenizer, f"{method}: expected a Vocabulary, received {_shown(found)}")
+    return found
+
+
+def _ids(tokenizer: Tokenizer, found: object, vocabulary: Vocabulary) -> Array:
+    if not isinstance(found, np.ndarray) or found.ndim != 1 or found.dtype.kind not in "iu":
+        message = f"ids: expected integers of shape (N,) in an array, received {_shown(found)}"
+        raise _broken(tokenizer, message)
+    below = found.dtype.kind == "i" and found.size and found.min() < 0
+    if below or (found.size and found.max() >= vocabulary.size):
+        raise _broken(
+            tokenizer,
+            f"ids: expected 0 to {vocabulary.size - 1}, received {found.min()} to {found.max()}",
+        )
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of {value.shape}"
+    return type(value).__name__
+
+
+@contextmanager
+def _written(tokenizer: Tokenizer) -> Iterator[None]:
+    """Name the tokenizer that lacks a method of the contract."""
+    try:
+        yield
+    except NotImplementedError as error:
+        raise _broken(tokenizer, f"{error} is not written") from error
+
+
+def _broken(tokenizer: Tokenizer, message: str) -> PluginError:
+    plugin = next(
+        (p for p in installed() if (p.group, p.name) == (tokenizer.group, tokenizer.type)),
+        type(tokenizer).__qualname__,
+    )
+    return PluginError.of("PLUGIN_CONTRACT", f"tokenizer, {plugin}: {message} (tell its author)")

@@ -1,0 +1,193 @@
+"""The contract of a dataset: windows over contiguous streams, and where to go on after each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from rnnkit.contracts.inference_inputs import Questions
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.core.block import Block
+from rnnkit.core.signal import Signal
+from rnnkit.errors import DataError
+from rnnkit.types import JSON, Array
+
+Split = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a split is laid out: streams side by side, windows one after the other.
+
+    `reset` says where a stream takes its initial state: at every `window`, at each `epoch`,
+    `never`, or also after each `separator` (`document`). `tail` adds the last, shorter window,
+    which evaluation reads.
+    """
+
+    streams: int
+    window: int
+    reset: Literal["window", "epoch", "never", "document"] = "epoch"
+    separator: str | None = None
+    tail: bool = False
+
+
+class EncoderInputs(NamedTuple):
+    """What an encoder reads beside a window: inputs (S, B, ...), resets (S, B), valid (S, B)."""
+
+    inputs: Array
+    resets: Array
+    valid: Array
+
+
+class Batch(NamedTuple):
+    """One window: inputs, targets (T, B, ...), weights, resets (T, B); where the next starts.
+
+    Sequences of different lengths are right-aligned: a reset at the first step of each, weights of
+    0 before it, and `valid` (T, B) true from there on (None: all steps carry data).
+    """
+
+    inputs: Array
+    targets: Array
+    weights: Array
+    resets: Array
+    next_cursor: JSON
+    valid: Array | None = None
+    encoder: EncoderInputs | None = None
+
+    def check(self, streams: int) -> None:
+        """Raise DataError unless all arrays are of one window of so many streams."""
+        inputs, targets, window = self.inputs.shape, self.targets.shape, self.weights.shape
+        same = window == self.resets.shape == inputs[:2] == targets[:2]
+        same = same and (self.valid is None or self.valid.shape == window)
+        if same and len(window) == 2 and window[0] and window[1] == streams:
+            return
+        names = "inputs", "targets", "weights", "resets", "valid"
+        arrays = self.inputs, self.targets, self.weights, self.resets, self.valid
+        found = zip(names, arrays, strict=True)
+        received = ", ".join(f"{name} {array.shape}" for name, array in found if array is not None)
+        raise DataError.of(
+            "DATA_BATCH",
+            f"a window of the dataset has {received}: expected (T, {streams}) of each, and one T "
+            "(tell its author)",
+        )
+
+    def steps(self, piece: slice) -> Batch:
+        """Return some steps of the window; what an encoder reads stays whole."""
+        valid = None if self.valid is None else self.valid[piece]
+        inputs, targets, weights, resets = (array[piece] for array in self[:4])
+        return self._replace(
+            inputs=inputs, targets=targets, weights=weights, resets=resets, valid=valid
+        )
+
+
+class Source(Protocol):
+    """Opened data."""
+
+    @property
+    def inputs(self) -> Signal:
+        """What the first layer reads."""
+        ...
+
+    @property
+    def targets(self) -> Signal:
+        """What the loss compares with."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What one target is: character, byte, word, ..."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Turns text into inputs; None where the data is no text."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The tokens by id, which the checkpoint stores."""
+        ...
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what was read, for the checkpoint."""
+        ...
+
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits that have data."""
+        ...
+
+    def size(self, split: Split) -> int:
+        """Return the number of tokens or rows of a split."""
+        ...
+
+    def windows(self, split: Split, layout: Layout) -> int:
+        """Return the windows in an epoch; raises DataError where the split is too short."""
+        ...
+
+    def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
+        """Yield the windows from `cursor` (None: the start) to the end of its epoch.
+
+        The last one's `next_cursor` starts the next epoch, which may have another order.
+        """
+        ...
+
+
+class Dataset(Block):
+    """Names data in a spec."""
+
+    group: ClassVar[str] = "rnnkit.datasets"
+    predicts_next: ClassVar[bool] = False
+    """True where the target is the next input, which no layer may see beforehand."""
+    has_source: ClassVar[bool] = False
+    """True where each batch has a source, which an encoder reads."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether a window is a batch of whole sequences, each from a state of its own."""
+        return False
+
+    def signals(self) -> tuple[Signal, Signal]:
+        """Return (inputs, targets) as far as they are known before the data is read."""
+        raise NotImplementedError(f"{type(self).__name__}.signals")
+
+    def made(self) -> int:
+        """Return the bytes that `open` takes for data it makes up; 0 where it reads a file."""
+        return 0
+
+    def text_tokenizer(self) -> Tokenizer | None:
+        """Return what turns text into ids, None where the data is no text."""
+        return None
+
+    def of_file(self, path: Path) -> Dataset:
+        """Return the same kind of data from one file, all of it in the `test` split."""
+        raise NotImplementedError(f"{type(self).__name__}.of_file")
+
+    def fitted(self, source: Source) -> Dataset:
+        """Return the dataset with what it learned from the training part, such as its classes.
+
+        The resolved spec holds it, and so a checkpoint; `open` then takes it as given.
+        """
+        return self
+
+    def laid_out(self, source: Source, layout: Layout) -> Layout:
+        """Return the layout as it is read: of whole sequences the window is the longest one."""
+        return layout
+
+    def in_words(self, source: Source, layout: Layout) -> str:
+        """Return how training reads the data; "" for streams of tokens, which need no word."""
+        return ""
+
+    def questions(
+        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+    ) -> Questions:
+        """Return what a file of this kind asks of a model; targets in it are not read.
+
+        Raises DataError with `name` and line for what cannot be used, unless it is skipped.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.questions")
+
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
+        """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""
+        raise NotImplementedError(f"{type(self).__name__}.open")

@@ -1,0 +1,51 @@
+"""What a model is asked about a file: sequences without targets, and what answers to them mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.types import Array
+
+
+class Question(NamedTuple):
+    """One sequence of a file: the line where it starts, and its inputs, ids (T,) or values (T, F).
+
+    `each`: every step has an answer; else the last one alone. `ends` is the label that ends the
+    answer of an input that unrolls, whose own steps are few: zeros follow until it is given.
+
+    `lines` are those of the steps, where each step is a row of its own, and so is its answer.
+    """
+
+    line: int
+    inputs: Array
+    each: bool = False
+    ends: int | None = None
+    lines: Sequence[int] = ()
+
+
+class Written(NamedTuple):
+    """How a decoder answers: its `start`, its `end` (None: nothing), the text of its ids."""
+
+    start: int
+    end: int | None
+    steps: int
+    text: Callable[[Sequence[int]], str]
+
+
+class Questions(NamedTuple):
+    """The good sequences of a file in its order, what answers mean, and what was skipped.
+
+    `whole`: the answers of a sequence are one text, character by character. `streams`: the file is
+    one stream, which goes on after its end; a sequence otherwise starts from a cold state.
+    `written`: the sequences are sources, and a decoder writes the answers.
+    """
+
+    records: Sequence[Question]
+    meaning: Meaning = Meaning()
+    whole: bool = False
+    streams: bool = False
+    skipped: int = 0
+    note: str = ""
+    written: Written | None = None

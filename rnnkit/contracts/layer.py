@@ -1,0 +1,207 @@
+"""The contract of a layer: a validated JSON block with pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from rnnkit.compute.kernels.sample_plan import Steps
+from rnnkit.core.block import Block, Name, nested
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Identity, Init, Orthogonal
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+from rnnkit.types import Array, Backward, DType, Grads, Params, State
+
+
+class Layer(Block):
+    """A frozen record of its fields, which are its JSON keys.
+
+    A subclass declares `type`, its own fields, and at least `output` and `forward`. Layers with
+    parameters add `params`, layers with a hidden state `state_sizes`. `causal` is False where an
+    output depends on later inputs.
+    """
+
+    group: ClassVar[str] = "rnnkit.layers"
+    causal: ClassVar[bool] = True
+    reads_memory: ClassVar[bool] = False
+    """True where the layer reads what an encoder gave: `params["memory"]` (S, B, F)."""
+
+    name: Name | None = None
+    init: dict[str, Init] = {}
+
+    def output(self, inputs: Signal) -> Signal:
+        """Return what the layer gives for `inputs`; raises ShapeError for what it cannot take."""
+        raise NotImplementedError(f"{type(self).__name__}.output")
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare the parameters by name."""
+        return {}
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        """Return the width n of each (B, n) array of the hidden state; () without one."""
+        return ()
+
+    def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
+        """Return the state before the first step: zeros, unless the layer says otherwise."""
+        return tuple(np.zeros((batch, n), dtype) for n in self.state_sizes(inputs))
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run `xs` (T, B, F), or ids (T, B), from `state`; return (ys, state, backward)."""
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run `forward`, each stream starting anew before the steps where `resets` (T, B) is true.
+
+        No gradient crosses a reset. This default cuts the window at every reset and runs the pieces
+        one after the other; wrappers and layers that are not causal override it.
+        """
+        if resets is None or not state or not resets.any():
+            return self.forward(params, xs, state, ctx)
+        return _scan_in_pieces(self, params, xs, state, resets, ctx)
+
+    def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None] | None:
+        """Return (W, b) where the layer is ys = xs W + b, b None without one; else None.
+
+        `arrays` holds the parameters by name, or their gradients: the answer is views of them. It
+        is not asked where a subclass has a `forward` of its own.
+        """
+        return None
+
+    def reading(self, inputs: Signal) -> Layer:
+        """Return the layer with the width of its inputs, where its own was left to them."""
+        return self
+
+    def attending(self, memory: Signal) -> Layer:
+        """Return the layer with the width of what an encoder gives, where it reads that."""
+        return self
+
+    def looks(self, params: Params, xs: Array, ctx: Context) -> Array | None:
+        """Return how much each step looks at each of an encoder's (B, T, S), rows summing to 1.
+
+        None where the layer does not look back.
+        """
+        return None
+
+    def sized(self, target: Signal) -> Layer:
+        """Return the layer with the width of the target, where its own was left to it."""
+        return self
+
+    def tied_to(self) -> str | None:
+        """Return the name of the layer whose parameters this one shares, transposed."""
+        return None
+
+    def compiled(self, params: Params) -> Steps | None:
+        """Return what the layer does with one vector, for the compiled sampler; None: no such form.
+
+        It is then the whole of what the layer does when it does not train. Only a method of the
+        layer's own class is asked: a subclass may do something else.
+        """
+        return None
+
+    def state_names(self) -> tuple[str, ...]:
+        """Return what the arrays of the state are called, in their order; the first is h."""
+        return ("h",)
+
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return the gates (N, n) by name, each from 0 to 1, at N steps that need not be in a row.
+
+        `xs` (N, F) are the inputs of the steps and `state`, arrays (N, n), is what entered them. A
+        layer that tells nothing has none; as with `compiled`, only its own class is asked.
+        """
+        return {}
+
+    def inner(self) -> Mapping[str, Layer]:
+        """Return the layers that a wrapper holds, by the prefix of their parameters."""
+        return {}
+
+    def declared(self, inputs: Signal) -> Declaration:
+        """Return `params` with the initializers that the spec chose."""
+        declaration = dict(self.params(inputs))
+        for name, init in self.init.items():
+            spec = declaration.get(name)
+            if not isinstance(spec, ParamSpec):
+                own = [
+                    n for n, s in declaration.items() if isinstance(s, ParamSpec) and "." not in n
+                ]
+                raise ShapeError(
+                    f"init names {name!r}, which is no parameter of this layer "
+                    f"({'it has ' + ', '.join(own) if own else 'it has none of its own'})"
+                )
+            if len(spec.shape) != 2 and isinstance(init, Orthogonal | Identity):
+                raise ShapeError(
+                    f"init gives {name} the start {init.type!r}, which is one of matrices, but "
+                    f"{name} is a vector (leave it out, or take another)"
+                )
+            declaration[name] = ParamSpec(spec.shape, init, spec.decay, spec.gates)
+        return declaration
+
+
+LayerBlock = Annotated[Layer, nested("rnnkit.layers")]
+"""The field of a wrapper that holds the inner layer."""
+
+
+def sees_future(layer: Layer) -> bool:
+    """Tell whether an output of the layer, or of one inside it, depends on later inputs."""
+    return not layer.causal or any(map(sees_future, layer.inner().values()))
+
+
+def gates_of(layer: Layer, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+    """Return `Layer.gate_values`, empty where only a base class gives them."""
+    return layer.gate_values(params, xs, state) if "gate_values" in vars(type(layer)) else {}
+
+
+def prefixed(views: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Return the views of an inner layer: those that start with `prefix` and a dot, without it."""
+    start = prefix + "."
+    return {name[len(start) :]: view for name, view in views.items() if name.startswith(start)}
+
+
+def initial_rows(state: State, initial: State, reset: Array) -> State:
+    """Return the state with the rows where `reset` (B,) is true replaced by the initial ones."""
+    rows = reset[:, None]
+    return tuple(np.where(rows, start, now) for now, start in zip(state, initial, strict=True))
+
+
+def stopped_rows(dstate: State, reset: Array) -> State:
+    """Return the gradient of a state with the rows where `reset` (B,) is true set to zero."""
+    keep = ~reset[:, None]
+    return tuple(np.where(keep, d, np.zeros((), d.dtype)) for d in dstate)
+
+
+def signal_of(xs: Array) -> Signal:
+    """Return the signal of a window (T, B, F), or of ids (T, B)."""
+    return Signal(None, ids=True) if xs.ndim == 2 else Signal(xs.shape[2])
+
+
+def _scan_in_pieces(
+    layer: Layer, params: Params, xs: Array, state: State, resets: Array, ctx: Context
+) -> tuple[Array, State, Backward]:
+    steps, batch = xs.shape[:2]
+    initial = layer.initial_state(signal_of(xs), batch, state[0].dtype)
+    cuts = [0, *(t for t in range(1, steps) if resets[t].any()), steps]
+    outputs: list[Array] = []
+    pieces: list[tuple[slice, Backward]] = []
+    for start, stop in zip(cuts, cuts[1:], strict=False):
+        state = initial_rows(state, initial, resets[start])
+        ys, state, backward = layer.forward(params, xs[start:stop], state, ctx.later(start))
+        outputs.append(ys)
+        pieces.append((slice(start, stop), backward))
+
+    def backward_pieces(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        parts: list[Array] = []
+        for piece, backward in reversed(pieces):
+            dxs, dstate = backward(dys[piece], dstate, grads)
+            dstate = stopped_rows(dstate, resets[piece.start])
+            if dxs is not None:
+                parts.append(dxs)
+        return (np.concatenate(parts[::-1]) if parts else None), dstate
+
+    return np.concatenate(outputs), state, backward_pieces

@@ -1,0 +1,84 @@
+"""The contract of a loss: sums over targets, never means, so that any split of a batch is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from rnnkit.core.block import Block
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.types import Array
+
+
+class Loss(Block):
+    """A loss over every target of a window.
+
+    `reduction` says what the trainer divides the summed gradient by: `mean`, the summed weight of
+    the targets; `sum_time`, the number of streams (Zaremba, Sutskever and Vinyals 2014).
+    """
+
+    group: ClassVar[str] = "rnnkit.losses"
+
+    estimates: ClassVar[bool] = False
+    """True where the outputs estimate the values of the targets, in their units."""
+
+    chooses: ClassVar[bool] = False
+    """True where the outputs are logits, one for each of the ids that a target may be."""
+
+    reduction: Literal["mean", "sum_time"] = "mean"
+
+    def check(self, outputs: Signal, targets: Signal) -> None:
+        """Raise ShapeError where the loss cannot compare the two."""
+        raise NotImplementedError(f"{type(self).__name__}.check")
+
+    def forward(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        """Return (total, weight, backward) for outputs (T, B, F) and weights (T, B).
+
+        `total` is the weighted sum of the losses in float64, `weight` the sum of the weights that
+        count, and `backward()` the gradient of `total` with respect to `ys`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def fused(
+        self,
+        xs: Array,
+        W: Array,
+        b: Array | None,
+        targets: Array,
+        weights: Array,
+        dW: Array,
+        db: Array | None,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        """Return (total, weight, dxs) of the outputs xs W + b, or None to be asked for `forward`.
+
+        Adds the gradients of W (F, V) and b (V,), which may be views, to `dW` and `db`. Equal to
+        `forward` and its gradient, but free to keep nothing of the outputs.
+        """
+        return None
+
+    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
+        """Return weighted sums of further metrics over the targets, such as the correct ones."""
+        return {}
+
+    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
+        """Return (chosen, wanted), from which accuracy, exact match and F1 follow.
+
+        Label ids (T, B), of which -1 is no label, or answers yes or no (T, B, F) where several
+        labels may hold at once; None where the outputs decide nothing.
+        """
+        return None
+
+    def probabilities(self, ys: Array) -> Array | None:
+        """Return what outputs (..., F) say of each label, or of each answer yes or no, as p.
+
+        None where they say none, such as those that estimate values.
+        """
+        return None
+
+    def metrics(self, mean: float, unit: str) -> dict[str, float]:
+        """Return the metrics that follow from the mean loss; `unit` is what one target is."""
+        return {"loss": mean}

@@ -1,0 +1,49 @@
+"""The contract of an optimizer: one in-place vector operation on flat buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from rnnkit.core.block import Block
+from rnnkit.types import Array
+
+LearningRate = Annotated[float, Field(gt=0, le=1e4)]
+Decay = Annotated[float, Field(ge=0, le=1)]
+Epsilon = Annotated[float, Field(ge=1e-30, le=1)]
+"""Keeps a quotient finite; much less would be 0 in float32."""
+
+
+class Optimizer(Block):
+    """Moves the parameters against the gradient.
+
+    `slots` names the flat buffers it keeps between steps; they start at zero and are stored in the
+    checkpoint.
+    """
+
+    group: ClassVar[str] = "rnnkit.optimizers"
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    lr: LearningRate
+
+    def used_slots(self) -> tuple[str, ...]:
+        """Return the slots that these options need."""
+        return self.slots
+
+    def update(
+        self,
+        step: int,
+        lr: float,
+        params: Array,
+        grads: Array,
+        slots: Mapping[str, Array],
+        decayed: slice,
+    ) -> None:
+        """Update `params` and `slots` in place; `grads` may be used as scratch.
+
+        `step` counts from 1; `lr` is the scheduled rate; weight decay touches `params[decayed]`
+        alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.update")

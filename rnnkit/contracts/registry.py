@@ -1,0 +1,118 @@
+"""Names to classes through entry points: listed without importing, loaded on first use.
+
+rnnkit's own types are entry points of rnnkit's own distribution; there is no other road.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+import warnings
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from importlib import metadata
+
+from pydantic_core import PydanticUndefined
+
+from rnnkit.contracts.dataset import Dataset
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.schedule import Schedule
+from rnnkit.contracts.tokenizer import Tokenizer
+from rnnkit.core.block import Block
+from rnnkit.core.installed import KINDS, Plugin, clash, installed
+from rnnkit.errors import PluginError, printable
+
+GROUPS: dict[str, type[Block]] = {
+    contract.group: contract for contract in (Layer, Loss, Optimizer, Schedule, Dataset, Tokenizer)
+}
+
+
+class Registry:
+    """Finds classes by group and name, each loaded once and checked when it is loaded."""
+
+    def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
+        self.plugins = tuple(installed() if plugins is None else plugins)
+        self._loaded: dict[tuple[str, str], type[Block]] = {}
+
+    def find(self, group: str, name: str) -> type[Block]:
+        """Return the class of a type name; PluginError where it is missing, broken or clashes."""
+        if (group, name) not in self._loaded:
+            self._loaded[group, name] = load(self.plugin(group, name))
+        return self._loaded[group, name]
+
+    def plugin(self, group: str, name: str) -> Plugin:
+        """Return where a name comes from, without importing it."""
+        offers = [p for p in self.plugins if (p.group, p.name) == (group, name)]
+        if not offers:
+            raise PluginError.of("PLUGIN_NOT_FOUND", self._unknown(group, name))
+        if len(offers) > 1:
+            raise PluginError.of(*clash(offers))
+        return offers[0]
+
+    def names(self, group: str) -> list[str]:
+        """Return the type names of a group."""
+        return sorted({p.name for p in self.plugins if p.group == group})
+
+    def _unknown(self, group: str, name: str) -> str:
+        names = self.names(group)
+        near = difflib.get_close_matches(name, names, n=1)
+        kind = KINDS[group]
+        return (
+            f"no installed distribution provides the {kind} {printable(name)!r}; "
+            + (f"did you mean {near[0]!r}? " if near else "")
+            + f"installed: {', '.join(names) or 'none'}"
+        )
+
+
+def load(plugin: Plugin) -> type[Block]:
+    """Import a plugin and check that it keeps the contract of its group.
+
+    Raises PluginError naming distribution, version and entry point, whatever the import does.
+    """
+    point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
+    try:
+        # What a plugin prints while it is imported is no result of the command.
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+            # Pydantic's word for what is refused below, with what to do about it.
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+            found = point.load()
+    except (Exception, SystemExit) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise PluginError.of(
+            "PLUGIN_IMPORT",
+            f"{plugin} failed to import: {type(error).__name__}: {printable(reason, 200)} "
+            "(update or uninstall it)",
+        ) from error
+    _check(plugin, found)
+    cls: type[Block] = found
+    return cls
+
+
+def _check(plugin: Plugin, found: object) -> None:
+    contract = GROUPS[plugin.group]
+    if not (inspect.isclass(found) and issubclass(found, contract)):
+        problem = f"is no subclass of rnnkit's {contract.__name__}, but {printable(repr(found))}"
+    elif (declared := found.model_fields["type"].default) is PydanticUndefined:
+        problem = f'declares no type (type: Literal["{plugin.name}"] = "{plugin.name}")'
+    elif declared != plugin.name:
+        problem = f"declares the type {printable(str(declared))!r} under the name {plugin.name!r}"
+    elif hidden := _hidden(found):
+        problem = f"has the field {hidden!r}, which hides what a base class calls so "
+        problem += "(a constant is a ClassVar; a field needs another name)"
+    elif not isinstance(found.version, int) or found.version < 1:
+        problem = f"has the version {found.version!r}, no whole number from 1"
+    else:
+        return
+    raise PluginError.of("PLUGIN_API", f"{plugin} {problem} (tell its author)")
+
+
+def _hidden(found: type[Block]) -> str | None:
+    """Return a field that stands where a base class has a method or a constant."""
+    for base in found.__mro__[1:]:
+        for name in found.model_fields:
+            if name in vars(base) and name not in getattr(base, "model_fields", {}):
+                return name
+    return None

@@ -1,0 +1,85 @@
+"""A stack of layers: what they are called, and what flows between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.signal import Signal
+
+
+def layer_names(layers: Sequence[Layer], prefix: str = "", first: int = 0) -> tuple[str, ...]:
+    """Return the name of each layer: its own, or its position and type, such as `1.lstm`.
+
+    `prefix` stands before a position: `decoder.1.lstm`; `first` is the position of the first.
+    """
+    return tuple(
+        layer.name or f"{prefix}{i}.{layer.type}" for i, layer in enumerate(layers, start=first)
+    )
+
+
+def signals(layers: Sequence[Layer], inputs: Signal) -> tuple[Signal, ...]:
+    """Return what enters each layer, and what the last one gives; raises ShapeError."""
+    flow = [inputs]
+    for layer in layers:
+        flow.append(layer.output(flow[-1]))
+    return tuple(flow)
+
+
+def reads_memory(layer: Layer) -> bool:
+    """Tell whether the layer, or one inside it, reads what an encoder gave."""
+    return layer.reads_memory or any(map(reads_memory, layer.inner().values()))
+
+
+def bridge_problem(
+    encoder: Sequence[tuple[int, ...]], decoder: Sequence[tuple[int, ...]], whole: bool
+) -> str:
+    """Return why the states of an encoder cannot start a decoder; empty where they can.
+
+    Given are the sizes of the states of each recurrent layer, in order; `whole` tells that all
+    arrays of a state pass, not the first alone.
+    """
+    if not encoder or not decoder:
+        side = "decoder" if encoder else "encoder"
+        return f"the {side} has no recurrent layer (give it one, such as lstm)"
+    if len(encoder) != len(decoder):
+        return (
+            f"the encoder has {len(encoder)} recurrent layers, the decoder {len(decoder)} "
+            "(states pass layer by layer: give both as many)"
+        )
+    for number, (gives, takes) in enumerate(zip(encoder, decoder, strict=True), start=1):
+        if gives[: None if whole else 1] != takes[: None if whole else 1]:
+            return (
+                f"recurrent layer {number} of the encoder has a state of {_sizes(gives, whole)}, "
+                f"that of the decoder one of {_sizes(takes, whole)} (make them equal"
+                + (
+                    ', or pass only the output: "bridge": "output")'
+                    if gives[0] == takes[0]
+                    else ")"
+                )
+            )
+    return ""
+
+
+def _sizes(sizes: tuple[int, ...], whole: bool) -> str:
+    return " and ".join(map(str, sizes[: None if whole else 1]))
+
+
+def recurrent(layer: Layer) -> bool:
+    """Tell whether the layer has a hidden state."""
+    return bool(layer.state_sizes(Signal(1)))
+
+
+def peeking(decoder: Sequence[Layer]) -> tuple[int, ...]:
+    """Return the positions that the encoder's last output joins: first recurrent layer, last layer.
+
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", equations 5 and 6.
+    """
+    first = [position for position, layer in enumerate(decoder) if recurrent(layer)][:1]
+    return tuple(sorted({*first, len(decoder) - 1}))
+
+
+def joined(signal: Signal, other: Signal) -> Signal:
+    """Return two signals side by side."""
+    widths = signal.values().width, other.values().width
+    return Signal(None if None in widths else sum(filter(None, widths)))

@@ -1,0 +1,126 @@
+"""The contract of a tokenizer: text to ids and back, by a vocabulary that the checkpoint stores.
+
+A text comes in chunks, cut anywhere, and is never all in memory where that can be helped: `fit`,
+`stream` and `head` give for any chunks what they give for the whole.
+
+A tokenizer that knows where a text may be cut (`cut`) has its parts encoded by several processes,
+and fitted so too where it fits by `counts` and `merged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+
+from rnnkit.core.block import Block, Record
+from rnnkit.errors import DataError
+from rnnkit.types import Array, DType
+
+Encoder: TypeAlias = Callable[[Iterable[bytes]], Iterator[Array]]
+"""`Tokenizer.stream` with its vocabulary prepared, for one text after the other."""
+
+Counts: TypeAlias = Mapping[bytes, int]
+"""How often each token, in UTF-8, occurs in a part of a text."""
+
+
+class Vocabulary(Record):
+    """Tokens by id; `unknown` is the id that stands for every other token, if there is one."""
+
+    tokens: tuple[str, ...]
+    unknown: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of ids."""
+        return len(self.tokens)
+
+    @property
+    def dtype(self) -> DType:
+        """The smallest unsigned integer type for the ids."""
+        return np.min_scalar_type(max(self.size - 1, 0))
+
+
+class Tokenizer(Block):
+    """Turns text into ids. `unit` names what one id stands for: character, byte or word.
+
+    A tokenizer gives `fit` (or `counts` and `merged`), `decode` and either `encode` or `stream`.
+    With `encode` alone it is right; with `stream`, a text larger than memory can be encoded too;
+    with `cut`, several processes share the work.
+    """
+
+    group: ClassVar[str] = "rnnkit.tokenizers"
+    unit: ClassVar[str] = "token"
+
+    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
+        """Return the vocabulary of a text given in chunks; DataError names the first bad byte."""
+        return self.merged(self.counts(chunks))
+
+    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
+        """Yield what `fit` asks of a text, in parts that add up, none larger than fits memory."""
+        raise NotImplementedError(f"{type(self).__name__}.fit")
+
+    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
+        """Return the vocabulary of the texts that were counted, in whatever order they come."""
+        raise NotImplementedError(f"{type(self).__name__}.merged")
+
+    def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
+        """Return ids (N,) in the smallest unsigned integer type that fits.
+
+        Raises DataError for bytes that are not text, and for a token outside a vocabulary without
+        `unknown`.
+        """
+        if type(self).stream is Tokenizer.stream:
+            raise NotImplementedError(f"{type(self).__name__}.encode")
+        return np.concatenate([np.empty(0, vocabulary.dtype), *self.stream([text], vocabulary)])
+
+    def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
+        """Yield the ids that `encode` returns, piece by piece; places in errors are of the text."""
+        yield self.encode(b"".join(chunks), vocabulary)
+
+    def encoder(self, vocabulary: Vocabulary) -> Encoder:
+        """Return `stream` for one vocabulary; override it where that takes preparation."""
+        return lambda chunks: self.stream(chunks, vocabulary)
+
+    def cut(self, text: bytes) -> int:
+        """Return the last place where a text may be cut, whatever follows; 0 where it may not.
+
+        Both parts, encoded alone, give the ids of the whole, and their counts add up.
+        """
+        return 0
+
+    def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
+        """Return the text of the ids."""
+        raise NotImplementedError(f"{type(self).__name__}.decode")
+
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
+        """Return the part of the text that each of its ids stands for; together they are the text.
+
+        What no id stands for, such as spaces between words, belongs to the id after it. Where it is
+        not written, one id at a time is decoded, which shows the text as the model reads it.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.spelling")
+
+    def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
+        """Yield the part of the text that holds its first tokens.
+
+        Where it is not written, that is what the first ids of the whole text decode to.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.head")
+
+
+def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:
+    """Tell whether a line feed can be encoded; texts of one line alone hold none."""
+    try:
+        tokenizer.encode(b"\n", vocabulary)
+    except DataError:
+        return False
+    return True
+
+
+def line_reader(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Callable[[str], str]:
+    """Return what makes of a line what a model reads: without its end, if that is not encoded."""
+    if reads_line_ends(tokenizer, vocabulary):
+        return lambda line: line
+    return lambda line: line.removesuffix("\n")

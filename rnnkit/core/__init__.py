@@ -1,0 +1,1 @@
+"""Values that everything else is made of: blocks, signals, parameters, contexts, initial values."""

@@ -1,0 +1,1 @@
+"""Files that outlive a kill: atomic writes, the outputs that a user names, the run lock."""

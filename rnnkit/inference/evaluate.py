@@ -1,0 +1,120 @@
+"""The metrics of a split: its own state, its own scratch memory, every token once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.builtin.metrics.choice import choose, made_up
+from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
+from rnnkit.contracts.metric import MetricName, Table
+from rnnkit.core.context import Context, Pool
+from rnnkit.network.gradient_checkpointing import blocks
+from rnnkit.network.network import Network, copied
+from rnnkit.types import Params
+
+
+class Measured(NamedTuple):
+    """Metrics by name, without the split's prefix, and tables by title."""
+
+    metrics: dict[str, float]
+    tables: dict[str, Table]
+
+
+class Stopped(Exception):
+    """The evaluation was told to stop; its partial sums are dropped."""
+
+
+def evaluate(
+    network: Network,
+    params: Mapping[str, Params],
+    source: Source,
+    split: Split,
+    layout: Layout,
+    stop: Callable[[], bool] = lambda: False,
+    in_blocks: bool = False,
+    asked: Sequence[MetricName] = (),
+) -> dict[str, float]:
+    """Return the metrics of a split by name, without the split's prefix; see `measure`."""
+    return measure(network, params, source, split, layout, stop, in_blocks, asked).metrics
+
+
+def measure(
+    network: Network,
+    params: Mapping[str, Params],
+    source: Source,
+    split: Split,
+    layout: Layout,
+    stop: Callable[[], bool] = lambda: False,
+    in_blocks: bool = False,
+    asked: Sequence[MetricName] = (),
+) -> Measured:
+    """Return the metrics of a split, and the tables that go with them.
+
+    Reads the split from a cold start, state carried over, as the layout says. `stop` is asked after
+    each window; raises Stopped once it answers True, and DataError where the split is too short.
+    `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one block. `asked`
+    names metrics beyond those that suit loss and data; SpecError where the loss cannot give one.
+    """
+    pool = Pool()
+    ctx = Context(dtype=np.dtype(np.float32), pool=pool)
+    states = network.initial_states(layout.streams, ctx.dtype)
+    total = weight = 0.0
+    sums: Counter[str] = Counter()
+    metrics = choose(network.loss, network.outputs.known(), source, split, asked)
+    for batch in source.batches(split, layout, None):
+        batch.check(layout.streams)
+        length = len(batch.weights)
+        for block in blocks(length) if in_blocks else (slice(0, length),):
+            piece = batch.steps(block)
+            _, targets, weights, resets = piece[:4]
+            here = replace(ctx.later(block.start), valid=piece.valid)
+            ys, after = network.run(params, piece, states, here)
+            part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
+            total, weight = total + part, weight + part_weight
+            sums.update(network.loss.counts(ys, targets, weights))
+            for metric in metrics:
+                metric.add(ys, targets, weights, resets)
+            states = copied(after)
+            pool.recycle()
+        if stop():
+            raise Stopped
+    weight = weight or 1.0
+    found = network.loss.metrics(total / weight, source.unit)
+    found |= {name: value / weight for name, value in sums.items()}
+    tables: dict[str, Table] = {}
+    for metric in metrics:
+        found |= metric.report()
+        tables |= metric.tables()
+    return Measured(found, tables)
+
+
+def metric_names(network: Network, source: Source, asked: Sequence[MetricName] = ()) -> list[str]:
+    """Return the names that `evaluate` gives, found on one made-up target.
+
+    Raises SpecError for a metric in `asked` that the loss cannot give.
+    """
+    width = network.outputs.known()
+    counts = network.loss.counts(*made_up(width, network.targets.ids))
+    found = [*network.loss.metrics(0.0, source.unit), *counts]
+    for metric in choose(network.loss, width, source, source.splits()[0], asked):
+        found += metric.report()
+    return found
+
+
+def protocol(data: Dataset, layout: Layout, size: int) -> dict[str, object]:
+    """Return how a result was measured, which changes the number and is printed beside it."""
+    if data.whole:
+        return {"streams": layout.streams, "start": "cold", "read": size}
+    return {
+        "streams": layout.streams,
+        "window": layout.window,
+        "start": "cold",
+        "reset": layout.reset,
+        "read": (size - 1) // layout.streams * layout.streams,
+        "dropped": (size - 1) % layout.streams,
+    }

@@ -1,0 +1,231 @@
+"""Text from a trained network, token by token, and the probability of text that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.sample_plan import Plan, Step, packed
+from rnnkit.compute.sampler import tokens
+from rnnkit.core.block import Record
+from rnnkit.core.context import Context, keyed_generator
+from rnnkit.inference.stream_state import Carried
+from rnnkit.network.network import Network, States, copied
+from rnnkit.types import Array, Params
+
+WINDOW = 256
+"""Steps that are run at once at most: a long text needs no more memory than a short one."""
+
+LOGITS = 2**22
+"""Logits that are held at once at most, however large the vocabulary."""
+
+BLOCK = 32
+"""Tokens that one call of the compiled sampler makes."""
+
+SKIPPED = 2**16
+"""Random numbers that are passed over at once, where a sample goes on from an earlier one."""
+
+FEW = 4
+"""Samples up to which compiled code, one after the other, is faster than a batch in NumPy."""
+
+
+class Sampling(Record):
+    """How the next token is drawn from the logits.
+
+    The logits are divided by `temperature`; only the `top_k` largest, then only the smallest set
+    whose probabilities reach `top_p` (Holtzman et al. 2020), may be drawn. `greedy` takes the
+    largest.
+    """
+
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
+    greedy: bool = False
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+
+    def limits(self, vocabulary: int) -> tuple[int, float]:
+        """Return how many ids may be drawn, and what they need to reach, as plain numbers."""
+        top_k = 1 if self.greedy else min(self.top_k or vocabulary, vocabulary)
+        return top_k, self.top_p or 1.0
+
+
+def choose(logits: Array, sampling: Sampling, drawn: Array) -> Array:
+    """Return an id for each row of logits (B, V), from numbers `drawn` (B,) uniform in [0, 1).
+
+    It is the first id at which the sum of the probabilities, in the order of the vocabulary, passes
+    the number; 0 where a logit is NaN.
+    """
+    if available():
+        from rnnkit.compute.kernels.sample_choice import choose_rows
+
+        options = sampling.temperature, *sampling.limits(logits.shape[1])
+        return np.asarray(choose_rows(logits, *options, drawn))
+    return choose_in_numpy(logits, sampling, drawn)
+
+
+def choose_in_numpy(logits: Array, sampling: Sampling, drawn: Array) -> Array:
+    """Do the same without compiled code."""
+    if sampling.greedy:
+        return np.asarray(logits.argmax(axis=1))
+    scaled = logits.astype(np.float64) / sampling.temperature
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    if sampling.top_k is not None or sampling.top_p is not None:
+        weights *= _kept(logits, weights, sampling)
+    reached = np.cumsum(weights, axis=1)
+    return np.asarray((reached > drawn[:, None] * reached[:, -1:]).argmax(axis=1))
+
+
+def _kept(logits: Array, weights: Array, sampling: Sampling) -> Array:
+    """Return which ids (B, V) may be drawn; of equal logits the lower id comes first."""
+    order = np.argsort(-logits, axis=1, kind="stable")[:, : sampling.top_k]
+    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    likely = np.ones(order.shape, bool)
+    if sampling.top_p is not None:
+        likely[:, 1:] = reached[:, :-1] < sampling.top_p * reached[:, -1:]
+    kept = np.zeros(logits.shape, bool)
+    np.put_along_axis(kept, order, likely, axis=1)
+    return kept
+
+
+def generate(
+    network: Network,
+    params: Mapping[str, Params],
+    prompt: Array,
+    count: int,
+    sampling: Sampling,
+    begun: Carried | None = None,
+) -> Iterator[Array]:
+    """Yield the next ids (count,), one step at a time, for ever.
+
+    Every sample reads the same prompt ids (T,) from where `begun` stands, one stream for all of
+    them or one for each (None: a cold start), and draws from a generator of its own, so the first
+    of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
+    by compiled code: the same ids, but where the rounding of a logit decides.
+    """
+    begun = begun or Carried.cold(network)
+    draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
+    ctx = Context()
+    logits, states = _read(network, params, begun.before(prompt), begun.states, ctx)
+    after = Carried(states, begun.streams, drawn=begun.drawn).spread(count)
+    logits = np.repeat(logits, count // begun.streams, axis=0)
+    ids = choose(logits, sampling, next(draws)[0])
+    yield ids
+    one = after.rows(np.zeros(1, np.intp)).states
+    plan = compiled(network, params, one) if count <= FEW else None
+    if plan:
+        yield from _in_blocks(plan, after, ids, sampling, draws)
+    states = after.states
+    for drawn in chain.from_iterable(draws):
+        logits, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
+        ids = choose(logits, sampling, drawn)
+        yield ids
+
+
+def compiled(network: Network, params: Mapping[str, Params], states: States) -> Plan | None:
+    """Return what the compiled sampler runs from states of one stream.
+
+    None where a layer has no such form or the kernels are off.
+    """
+    if not available():
+        return None
+    steps: list[Step] = []
+    for name, layer in zip(network.names, network.layers, strict=True):
+        found = layer.compiled(params[name]) if "compiled" in vars(type(layer)) else None
+        if found is None:
+            return None
+        steps += found
+    return packed(steps, tuple(chain.from_iterable(states.values())))
+
+
+def log_probabilities(
+    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
+) -> tuple[Array, Carried]:
+    """Return log p (N,) in nats of each of the ids (N,) that one stream sees next, and its state.
+
+    Each is given those before it; the stream stands before its `last` token, which it needs.
+    """
+    ctx, states, found = Context(), begun.states, [np.zeros(0)]
+    for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
+        logits = ys[:, 0].astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])
+        states = after
+    last = begun.before(ids)[-1].astype(np.int64)
+    return np.concatenate(found), replace(begun, states=states, last=last)
+
+
+def following(
+    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
+) -> tuple[Array, Carried]:
+    """Return the logits (B, V) of what follows ids (T,), and the streams with all of them read."""
+    logits, states = _read(network, params, begun.before(ids), begun.states, Context())
+    return logits, replace(begun, states=states, last=None)
+
+
+def seen(network: Network, params: Mapping[str, Params], ids: Array, begun: Carried) -> Carried:
+    """Return the streams once they have seen ids (T,), the last of which they do not yet read."""
+    ctx, states, xs = Context(), begun.states, begun.before(ids)
+    for _, _, after in windows(network, params, xs[:-1], states, ctx):
+        states = after
+    return replace(begun, states=states, last=xs[-1].astype(np.int64)) if len(xs) else begun
+
+
+def _read(
+    network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
+) -> tuple[Array, States]:
+    """Return the logits (B, V) after the last of the ids (T, B), and the states there."""
+    for _, ys, after in windows(network, params, xs, states, ctx):
+        logits, states = ys[-1].copy(), after
+    return logits, states
+
+
+def windows(
+    network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
+) -> Iterator[tuple[int, Array, States]]:
+    """Yield (start, logits, states after it) of each window of ids (T, B).
+
+    The logits lie in scratch memory until the next one.
+    """
+    window = max(min(WINDOW, LOGITS // network.outputs.known()), 1)
+    for start in range(0, len(xs), window):
+        ys, after, _ = network.scan(params, xs[start : start + window], states, None, ctx)
+        states = copied(after)
+        yield start, ys, states
+        ctx.pool.recycle()
+
+
+def _draws(seed: int, used: Sequence[int]) -> Iterator[Array]:
+    """Yield blocks (n, B) of numbers, the first of one row; a sample has its own generator.
+
+    `used` says how many numbers of each generator were drawn before.
+    """
+    random = [keyed_generator(seed, "sample", step=k) for k in range(len(used))]
+    for generator, count in zip(random, used, strict=True):
+        for start in range(0, count, SKIPPED):
+            generator.random(min(SKIPPED, count - start))
+    for size in chain([1], repeat(BLOCK)):
+        yield np.stack([r.random(size) for r in random], axis=1)
+
+
+def _in_blocks(
+    plan: Plan, after: Carried, ids: Array, sampling: Sampling, draws: Iterator[Array]
+) -> Iterator[Array]:
+    """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams."""
+    plans = [plan.standing(tuple(_arrays_of(after, k))) for k in range(after.streams)]
+    options = sampling.temperature, *sampling.limits(plan.outputs)
+    for drawn in draws:
+        found = tokens(plans, ids, drawn, options)
+        ids = found[-1]
+        yield from found
+
+
+def _arrays_of(after: Carried, stream: int) -> Iterator[Array]:
+    for state in after.states.values():
+        yield from (array[stream] for array in state)

@@ -1,0 +1,37 @@
+"""What a model may be given from Python: inputs and states of its own shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import States
+from rnnkit.types import Array
+
+
+def checked(xs: Array, inputs: Signal) -> Array:
+    """Return inputs in the type that layers read; raises ValueError for what they cannot."""
+    width = inputs.known()
+    if not inputs.ids:
+        if xs.ndim != 3 or xs.shape[2] != width or xs.size == 0:
+            raise ValueError(f"expected values of shape (T, B, {width}), received {_form(xs)}")
+        return xs.astype(np.float32)
+    if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
+        raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
+    for value in (xs.min(), xs.max()):
+        if not 0 <= value < width:
+            raise ValueError(f"expected ids from 0 to {width - 1}, received {value}")
+    return xs.astype(np.int32)
+
+
+def check_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> None:
+    """Raise ValueError for a state of other shapes than the network's."""
+    received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
+    if received != shapes:
+        raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
+
+
+def _form(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"

@@ -1,0 +1,331 @@
+"""A trained model from its file: sample, evaluate, score, or run it on ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.checkpoint.child import read_untrusted
+from rnnkit.checkpoint.meta import stored_spec
+from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_files
+from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match, snapshot_of
+from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.dataset import Layout, Source, Split
+from rnnkit.contracts.layer import sees_future
+from rnnkit.contracts.metric import MetricName
+from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.errors import CheckpointError, DataError
+from rnnkit.inference.evaluate import Measured, measure
+from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
+from rnnkit.inference.inputs import check_state, checked
+from rnnkit.inference.stream_state import Carried, joined
+from rnnkit.network.builder import build
+from rnnkit.network.memory import open_data
+from rnnkit.network.network import Network, States
+from rnnkit.network.truncation import History
+from rnnkit.spec.model import Spec
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its parameters, and the vocabulary that gives its ids a meaning."""
+
+    path: Path
+    spec: Spec
+    network: Network
+    store: ParamStore
+    vocabulary: Vocabulary | None
+    trained_on: str | None = None
+    """The SHA-256 of the data it was trained on; None for an untrained model."""
+
+    def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
+        """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
+
+        Returns what the last layer gives (T, B, V), such as logits, and the state to go on from.
+        Raises ValueError for other shapes, ids outside the vocabulary, and an encoder with decoder.
+        """
+        if self.network.reads_source:
+            raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
+        xs = checked(np.asarray(ids), self.network.inputs)
+        ctx = Context()
+        if state is None:
+            state = self.network.initial_states(xs.shape[1], ctx.dtype)
+        else:
+            check_state(state, self.network.state_shapes(xs.shape[1]))
+        ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
+        return ys, after
+
+    def start(self, streams: int = 1) -> States:
+        """Return the state before the first step of so many streams, for `step`.
+
+        Raises ValueError where a layer reads later inputs: no output can then be given at once.
+        """
+        self._check_online()
+        return self.network.initial_states(streams, np.dtype(np.float32))
+
+    def step(self, x: Array | int, state: States) -> tuple[Array, States]:
+        """Run one step of a stream as it arrives; return (y, state), both to keep.
+
+        `x` is an id or values (F,), and `y` (V,) then; or a step of B streams: ids (B,) or values
+        (B, F), and y (B, V). Steps give what `forward` gives for the whole sequence.
+        """
+        self._check_online()
+        xs = np.asarray(x)
+        single = xs.ndim == (0 if self.network.inputs.ids else 1)
+        ys, after = self.forward(xs[None, None] if single else xs[None], state)
+        return ys[0, 0] if single else ys[0], after
+
+    def _check_online(self) -> None:
+        if self.network.reads_source:
+            raise ValueError("the encoder reads its whole source before the first step")
+        for name, layer in self.network.named:
+            if sees_future(layer):
+                raise ValueError(
+                    f"layer {name} reads later inputs, so a step has no output of its own: "
+                    "give the whole sequence to forward"
+                )
+
+    def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
+        """Return `length` more tokens as text; the options are those of `Sampling`.
+
+        Raises DataError for a prompt with a token that the model does not know, and ValueError for
+        a length below 0.
+        """
+        if length < 0:
+            raise ValueError(f"length: expected at least 0, received {length}")
+        sampling = Sampling.model_validate(options)
+        steps = islice(self.stream(prompt, 1, sampling), length)
+        return self.continuation(prompt, [int(ids[0]) for ids in steps])
+
+    def continuation(self, prompt: str, ids: Sequence[int]) -> str:
+        """Return what ids add to a prompt, so that the two can stand side by side.
+
+        Words are joined by a space, unless the prompt ends in one.
+        """
+        (added,) = self.continuations(prompt, [ids])
+        return added
+
+    def continuations(self, prompt: str, samples: Sequence[Sequence[int]]) -> list[str]:
+        """Return the same for many samples of one prompt, which is encoded once."""
+        tokenizer, vocabulary = self.text()
+        before = self.encode(prompt).tolist()
+        start = checked_tokenizer.decode(tokenizer, before, vocabulary)
+
+        def added(ids: Sequence[int]) -> str:
+            whole = checked_tokenizer.decode(tokenizer, [*before, *ids], vocabulary)
+            if not whole.startswith(start):  # a character of several bytes that the prompt began
+                return checked_tokenizer.decode(tokenizer, ids, vocabulary)
+            rest = whole[len(start) :]
+            joined = (
+                rest[:1] == " " and checked_tokenizer.decode(tokenizer, ids, vocabulary)[:1] != " "
+            )
+            return rest[1:] if joined and prompt[-1:].isspace() else rest
+
+        return [added(ids) for ids in samples]
+
+    def stream(
+        self, prompt: str, count: int, sampling: Sampling, begun: Carried | None = None
+    ) -> Iterator[Array]:
+        """Yield the next ids (count,) of so many samples, for ever.
+
+        They go on from where `begun` stands, with the prompt read after it (None: a cold start).
+        """
+        ids = self._prompt_of(prompt, begun)
+        return generate(self.network, self.store.values, ids, count, sampling, begun)
+
+    def after(
+        self, prompt: str, samples: Sequence[Sequence[int]], begun: Carried | None = None
+    ) -> Carried:
+        """Return where samples stand that `stream` gave, each cut where its ids end."""
+        before, first = self._prompt_of(prompt, begun), begun or Carried.cold(self.network)
+        first = first.spread(len(samples))
+        parts: list[Carried] = []
+        for k, sample in enumerate(samples):
+            ids = np.concatenate([before, np.array(sample, np.int64)])
+            part = seen(self.network, self.store.values, ids, first.rows(np.array([k])))
+            parts.append(replace(part, drawn=part.drawn + len(sample)))
+        return joined(parts)
+
+    def _prompt_of(self, prompt: str, begun: Carried | None) -> Array:
+        """Return the ids of a prompt; an empty one adds nothing to what `begun` has seen."""
+        self._check_next()
+        ids = self.encode(prompt)
+        return self.prompt_ids(prompt) if begun is None or begun.last is None else ids
+
+    def score(self, text: str) -> tuple[Array, Array]:
+        """Return (ids, log p): each token of a text with its log-probability in nats.
+
+        The text is read as if it began a line. Raises DataError for what the model does not know.
+        """
+        return self.score_on(text, self.line_start())[:2]
+
+    def score_on(self, text: str, begun: Carried) -> tuple[Array, Array, Carried]:
+        """Return the same for a text that goes on from where one stream stands, and its end."""
+        ids = self.encode(text)
+        logs, after = log_probabilities(self.network, self.store.values, ids, begun)
+        return ids, logs, after
+
+    def line_start(self) -> Carried:
+        """Return where a stream of text stands that has read nothing: at the start of a line."""
+        self._check_next()
+        return Carried.cold(self.network, last=self._line_start())
+
+    def evaluate(
+        self,
+        split: Split = "valid",
+        source: Source | None = None,
+        root: str | Path | None = None,
+        streams: int | None = None,
+        window: int | None = None,
+    ) -> dict[str, float]:
+        """Return the metrics of a split, of the model's own data unless a source is given.
+
+        Relative paths start at `root`, or else where those of the run did.
+        """
+        given = None if root is None else Path(root)
+        opened = source or self.open_data(data_root(self.path, given))
+        asked = self.spec.evaluate.metrics
+        return self.measure(split, opened, self.layout(streams, window), asked).metrics
+
+    def measure(
+        self, split: Split, source: Source, layout: Layout, asked: Sequence[MetricName] = ()
+    ) -> Measured:
+        """Return the metrics of a split, those in `asked` too, and the tables that go with them."""
+        return measure(
+            self.network,
+            self.store.values,
+            source,
+            split,
+            layout,
+            in_blocks=self.spec.train.recompute,
+            asked=asked,
+        )
+
+    def layout(self, streams: int | None = None, window: int | None = None) -> Layout:
+        """Return how a split is evaluated, with other streams or windows where they are given."""
+        spec = self.spec.evaluation_layout()
+        for name, value in (("streams", streams), ("window", window)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1, received {value}")
+        return replace(
+            spec, streams=streams or spec.streams, window=window or spec.window, tail=True
+        )
+
+    def open_data(self, root: Path) -> Source:
+        """Open the data that the spec names, encoded with the model's vocabulary."""
+        with looked_for(root):
+            return open_data(self.spec.data, root, self.vocabulary)
+
+    def text(self) -> tuple[Tokenizer, Vocabulary]:
+        """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""
+        tokenizer = self.spec.data.text_tokenizer()
+        if tokenizer is None or self.vocabulary is None:
+            raise CheckpointError.of(
+                "CKPT_NO_TEXT", "the model reads no text, so it has no vocabulary", self.path
+            )
+        return tokenizer, self.vocabulary
+
+    def _check_next(self) -> None:
+        """Raise CheckpointError where what the model gives is not the next token of a text."""
+        self.text()
+        if not self.spec.data.predicts_next:
+            verb = "decode" if self.network.reads_source else "predict"
+            message = f"the model does not predict the next token of a text; use rnnkit {verb}"
+            raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
+
+    def prompt_ids(self, prompt: str) -> Array:
+        """Return the ids of a prompt; an empty one is the start of a line."""
+        ids = self.encode(prompt)
+        return ids if len(ids) else np.array([self._line_start()])
+
+    def encode(self, text: str) -> Array:
+        """Return the ids of a text; raises DataError for what the model does not know.
+
+        Bytes that are no UTF-8 may stand in it as Python's `surrogateescape` writes them.
+        """
+        tokenizer, vocabulary = self.text()
+        try:
+            data = text.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            message = f"character {error.start} is half a surrogate pair (take it out)"
+            raise DataError.of("DATA_ENCODING", message) from error
+        return checked_tokenizer.encode(tokenizer, data, vocabulary)
+
+    def _line_start(self) -> int:
+        """Return what ends the line before: a newline, `<eos>`, or else the first token."""
+        _, vocabulary = self.text()
+        for token in ("\n", "\\n", "<eos>"):
+            if token in vocabulary.tokens:
+                return vocabulary.tokens.index(token)
+        return 0
+
+
+def load(path: str | Path, registry: Registry | None = None, untrusted: bool = False) -> Model:
+    """Load a checkpoint, or the best one of a run directory (else its newest).
+
+    Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
+    with the `pip install` line for one that needs a plugin. `untrusted` reads the file in a
+    limited child process.
+    """
+    file = checkpoint_of(Path(path))
+    return model_of(read(file, untrusted), file, registry or Registry())
+
+
+def read(file: Path, untrusted: bool = False) -> Snapshot:
+    """Read and verify a checkpoint, with `untrusted` in a limited child process."""
+    return snapshot_of(read_untrusted(file), file) if untrusted else load_snapshot(file)
+
+
+def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
+    """Give the parameters of a checkpoint to the network of its spec."""
+    meta = snapshot.meta
+    facts = meta.data
+    spec, network = build(
+        stored_spec(meta, registry, path),
+        Signal(facts.inputs, facts.inputs_are_ids),
+        Signal(facts.targets, facts.targets_are_ids),
+    )
+    vocabulary = snapshot.vocabulary
+    if vocabulary is not None and vocabulary.size != facts.inputs:
+        message = f"expected a vocabulary of {facts.inputs} tokens, received {vocabulary.size}"
+        raise CheckpointError.of("CKPT_META", message, path)
+    store = network.store(np.dtype(np.float32))
+    stored = store.stored(store.flat)
+    match(snapshot, _expected(spec, network, store), path)
+    for name, value in snapshot.part("params").items():
+        stored[name][...] = value
+    return Model(path, spec, network, store, vocabulary, facts.sha256)
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Return the file itself; of a run best.h5, else the newest; of its checkpoints the newest."""
+    if not path.is_dir():
+        return path
+    run = RunDir(path)
+    if run.best.exists():
+        return run.best
+    files = run.step_files() or step_files(path)
+    if not files:
+        raise CheckpointError.of("CKPT_NOT_FOUND", "holds no checkpoint", path)
+    return files[-1][1]
+
+
+def _expected(spec: Spec, network: Network, store: ParamStore) -> Mapping[str, tuple[int, ...]]:
+    shapes = {name: array.shape for name, array in store.stored(store.flat).items()}
+    expected = {f"params/{name}": shape for name, shape in shapes.items()}
+    for slot in spec.train.optimizer.used_slots():
+        expected |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}
+    for layer, state in network.state_shapes(spec.train.streams).items():
+        expected |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
+    train = spec.train
+    history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()
+    return expected | {name: array.shape for name, array in history.items()}

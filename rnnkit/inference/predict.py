@@ -1,0 +1,295 @@
+"""What a model says of data without targets: a label, tags, numbers, the next token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from rnnkit.contracts.dataset import Batch, EncoderInputs
+from rnnkit.contracts.inference_inputs import Question, Questions, Written
+from rnnkit.contracts.layer import sees_future
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.contracts.tokenizer import line_reader
+from rnnkit.core.context import Context
+from rnnkit.errors import CheckpointError, DataError
+from rnnkit.inference.decode import Limits, decode
+from rnnkit.inference.generate import following, seen, windows
+from rnnkit.inference.model import Model
+from rnnkit.inference.predictions import Answers, Columns
+from rnnkit.inference.stream_state import Carried
+from rnnkit.network.network import States, copied
+from rnnkit.network.seq2seq import Seq2Seq
+from rnnkit.types import Array
+
+STREAMS = 32
+"""Sequences that are read side by side, where each starts from a cold state."""
+
+WINDOW = 256
+"""Steps that are read at once; the state is carried over, so only rounding depends on it."""
+
+LONGEST = 1024
+"""Steps after which an answer that does not end is cut."""
+
+Record: TypeAlias = Mapping[str, object]
+
+
+class Predicted(NamedTuple):
+    """Records, each with its `line`; what was skipped, and where the stream stands at the end.
+
+    A record has a value for each column, or a list where every step has an answer (`each`).
+    """
+
+    records: list[Record]
+    each: bool = False
+    skipped: int = 0
+    note: str = ""
+    after: Carried | None = None
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told, or None
+def predict(
+    model: Model,
+    data: bytes,
+    name: str,
+    top: int = 1,
+    skip_bad: bool = False,
+    begun: Carried | None = None,
+) -> Predicted:
+    """Return what the model says of a file of its own kind of data; targets in it are not read.
+
+    Each sequence is read from a cold start, alone in what it gives, though many are read at once.
+    With `begun` the file is one stream that goes on from there. `name` is the file's name in
+    errors, and tells CSV from JSONL. Raises DataError with file and line; `skip_bad` skips and
+    counts those lines. Raises CheckpointError for a model that cannot predict so.
+    """
+    if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
+        return _NextTokens(model, name, top, skip_bad).of(data, begun)
+    asked = _questions(model, data, name, skip_bad)
+    if asked.written:
+        written = list(_written(model, asked.records, asked.written))
+        return Predicted(written, False, asked.skipped, asked.note)
+    answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
+    if begun is not None:
+        _check_continues(model, asked.records)
+    elif asked.streams and not _sees_future(model):
+        begun = Carried.cold(model.network)
+    if begun is None:
+        found, after = list(_cold(model, asked.records)), None
+    else:
+        found, after = _as_stream(model, asked.records, begun)
+        _check_finite(asked.records, found, name)
+    records: list[Record] = []
+    for question, ys in zip(asked.records, found, strict=True):
+        records += _records(question, ys, answers, asked)
+    each = any(q.each and not q.lines for q in asked.records) and not asked.whole
+    return Predicted(records, each, asked.skipped, asked.note, after)
+
+
+def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Questions:
+    dataset = model.spec.data
+    try:
+        return dataset.questions(data, name, model.vocabulary, skip_bad)
+    except NotImplementedError:
+        message = f"data of the type {dataset.type!r} tells no file to predict from"
+        raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
+
+
+def _check_continues(model: Model, records: Sequence[Question]) -> None:
+    """Raise CheckpointError for answers that unroll: each has a start and an end of its own."""
+    if any(question.ends is not None for question in records):
+        message = "each answer unrolls from a record to an end of its own, so nothing goes on"
+        advice = "leave out --state-in and --state-out"
+        raise CheckpointError.of("STATE_UNROLLS", f"{message} ({advice})", model.path)
+
+
+def _records(question: Question, ys: Array, answers: Answers, asked: Questions) -> Iterator[Record]:
+    """Yield the record of a question, or one for each of its lines."""
+    if asked.whole:
+        yield {"line": question.line, "text": answers.text(ys, question.ends)}
+        return
+    columns: Columns = answers.columns(ys)
+    if question.each and not question.lines:
+        yield {"line": question.line, **columns}
+        return
+    for k, line in enumerate(question.lines or [question.line]):
+        yield {"line": line} | {name: values[k] for name, values in columns.items()}
+
+
+def _as_stream(
+    model: Model, records: Sequence[Question], begun: Carried
+) -> tuple[list[Array], Carried]:
+    """Return the outputs of records that go on from one another, and the stream after them."""
+    network, params, ctx = model.network, model.store.values, Context()
+    states, found = begun.states, []
+    for question in records:
+        ys: list[Array] = []
+        xs = question.inputs[:, None]
+        for _, piece, after in windows(network, params, xs, states, ctx):
+            states = after
+            ys.append(piece[:, 0].copy() if question.each else piece[-1:, 0].copy())
+        found.append(np.concatenate(ys) if question.each else ys[-1])
+    return found, replace(begun, states=states, last=None)
+
+
+def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str) -> None:
+    """Raise DataError at the first answer that is not finite: no later one of a stream would be."""
+    for question, ys in zip(records, found, strict=True):
+        wrong = np.flatnonzero(~np.isfinite(ys).all(axis=1))
+        if len(wrong):
+            line = question.lines[wrong[0]] if question.lines else question.line
+            message = "the model's answer is no finite number, nor could a later one be (take the "
+            message += "row out, or fill in numbers as those it was trained on)"
+            raise DataError.of("DATA_NAN", message, f"{name}:{line}")
+
+
+def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:
+    """Yield the outputs of each record, read from a cold start beside others."""
+    for start in range(0, len(records), STREAMS):
+        group = records[start : start + STREAMS]
+        if group[0].ends is None:
+            yield from _side_by_side(model, group)
+        else:
+            yield from _unrolled(model, group)
+
+
+def _side_by_side(model: Model, group: Sequence[Question]) -> Iterator[Array]:
+    lengths = np.array([len(question.inputs) for question in group])
+    batch = _right_aligned(group, lengths)
+    window = batch.resets.shape[0] if _sees_future(model) else WINDOW
+    ys = np.concatenate(list(_run(model, batch, window, group[0].each)))
+    for stream, question in enumerate(group):
+        yield ys[-lengths[stream] if question.each else -1 :, stream]
+
+
+def _written(model: Model, records: Sequence[Question], how: Written) -> Iterator[Record]:
+    """Yield the text that a decoder writes for each source, always the likeliest token."""
+    network, params = model.network, model.store.values
+    assert isinstance(network, Seq2Seq)
+    limits = Limits(how.start, how.end, how.steps)
+    for start in range(0, len(records), STREAMS):
+        group = records[start : start + STREAMS]
+        batch = _right_aligned(group, np.array([len(question.inputs) for question in group]))
+        valid = np.ones(batch.resets.shape, bool) if batch.valid is None else batch.valid
+        source = EncoderInputs(batch.inputs, batch.resets, valid)
+        for question, ids in zip(group, decode(network, params, source, limits), strict=True):
+            yield {"line": question.line, "text": how.text(ids)}
+
+
+def _right_aligned(group: Sequence[Question], lengths: Array) -> Batch:
+    """Return sequences as one batch, as the training of ragged sequences reads them."""
+    steps = int(lengths.max())
+    first = group[0].inputs
+    xs = np.zeros((steps, len(group), *first.shape[1:]), first.dtype)
+    for stream, question in enumerate(group):
+        xs[steps - lengths[stream] :, stream] = question.inputs
+    at = np.arange(steps)[:, None]
+    resets = at == steps - lengths
+    resets[0] = True
+    valid = at >= steps - lengths
+    nothing = np.zeros((steps, len(group)), np.float32)
+    return Batch(xs, nothing, nothing, resets, None, None if valid.all() else valid)
+
+
+def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]:
+    """Yield the outputs (T, B, F) of a batch, a window at a time; of `each` step, or the last."""
+    network, ctx = model.network, Context()
+    states: States = network.initial_states(batch.resets.shape[1], ctx.dtype)
+    for start in range(0, len(batch.resets), window):
+        piece = batch.steps(slice(start, start + window))
+        here = replace(ctx.later(start), valid=piece.valid)
+        ys, after = network.run(model.store.values, piece, states, here)
+        if each or start + window >= len(batch.resets):
+            yield ys.copy() if each else ys[-1:].copy()
+        states = copied(after)
+        ctx.pool.recycle()
+
+
+def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
+    """Yield the outputs of inputs that zeros follow until the label that ends each answer."""
+    if _sees_future(model):
+        message = "a layer reads later inputs, and an answer that unrolls has no end before it"
+        raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path)
+    network, ctx = model.network, Context()
+    states = network.initial_states(len(group), ctx.dtype)
+    xs = np.stack([question.inputs for question in group], axis=1)
+    found: list[Array] = []
+    ended = np.zeros(len(group), bool)
+    while not ended.all() and len(found) < LONGEST:
+        ys, after, _ = network.scan(model.store.values, xs, states, None, ctx)
+        found += list(ys.copy())
+        ended |= found[-1].argmax(axis=1) == group[0].ends
+        states, xs = copied(after), np.zeros_like(xs[:1])
+        ctx.pool.recycle()
+    yield from np.stack(found, axis=1)
+
+
+def _sees_future(model: Model) -> bool:
+    return any(map(sees_future, model.network.layers))
+
+
+@dataclass(frozen=True)
+class _NextTokens:
+    """The likeliest token after each line of a text."""
+
+    model: Model
+    name: str
+    top: int
+    skip_bad: bool
+
+    def of(self, data: bytes, begun: Carried | None) -> Predicted:
+        """Return a record for each line, each from a cold start unless a stream goes on."""
+        lines = data.decode(errors="surrogateescape").split("\n")
+        endings = [True] * (len(lines) - 1) + [False]
+        if not lines[-1]:
+            lines.pop()
+        line_end = self.model.encode(line_reader(*self.model.text())("\n"))
+        records: list[Record] = []
+        problems = []
+        for number, (line, ended) in enumerate(zip(lines, endings, strict=False), 1):
+            try:
+                ids = self.model.encode(line)
+            except DataError as error:
+                problems.append(placed(error, f"{self.name}:{number}"))
+                if self.skip_bad:
+                    continue
+                raise problems[-1] from None
+            logits, read = self._read(ids, begun or self.model.line_start())
+            records.append({"line": number, **self._likeliest(logits)})
+            if begun is not None:
+                begun = self._on(ids, begun, read, line_end if ended else line_end[:0])
+        bad = f"{len(problems):,} bad line{'s' * (len(problems) > 1)} skipped"
+        note = f"{bad}, the first: {problems[0]}" if problems else ""
+        return Predicted(records, False, len(problems), note, begun)
+
+    def _read(self, ids: Array, begun: Carried) -> tuple[Array, Carried]:
+        return following(self.model.network, self.model.store.values, ids, begun)
+
+    def _on(self, ids: Array, begun: Carried, read: Carried, ending: Array) -> Carried:
+        """Return the stream after a line; the token that ends it is seen and not yet read."""
+        network, params = self.model.network, self.model.store.values
+        if len(ending):
+            return seen(network, params, ending, read)
+        return seen(network, params, ids, begun)
+
+    def _likeliest(self, logits: Array) -> Record:
+        vocabulary = self.model.text()[1]
+        meaning = Meaning(names=vocabulary.tokens)
+        answers = Answers(self.model.network.loss, self.model.network.targets, meaning, self.top)
+        renamed = {
+            name.replace("label", "token"): values
+            for name, values in answers.columns(logits).items()
+        }
+        return {name: values[0] for name, values in renamed.items()}
+
+
+def placed(error: DataError, where: str) -> DataError:
+    """Return the error of one line with its place in the file."""
+    return DataError(
+        *(
+            replace(p, where=where, message=p.message.replace(" at line 1,", " at"))
+            for p in error.problems
+        )
+    )

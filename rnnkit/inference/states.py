@@ -1,0 +1,129 @@
+"""States that continue tomorrow: from a model's streams to a sealed file, and back to its like."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.checkpoint.state_file import (
+    StateFile,
+    StateMeta,
+    digest_of,
+    load_state_file,
+    save_state_file,
+)
+from rnnkit.contracts.layer import sees_future
+from rnnkit.errors import CheckpointError, Problem
+from rnnkit.inference.model import Model
+from rnnkit.inference.stream_state import Carried
+from rnnkit.version import VERSION
+
+Shapes = Mapping[str, tuple[tuple[int, ...], str]]
+
+
+def save_states(path: str | Path, model: Model, carried: Carried) -> None:
+    """Write where streams stand; equal states give equal bytes.
+
+    Raises StorageError, and CheckpointError (STATE_NOT_CAUSAL, STATE_NONFINITE) where there is
+    nothing to go on from.
+    """
+    check_continues(model)
+    arrays = {
+        f"state/{layer}/{index}": array
+        for layer, state in carried.states.items()
+        for index, array in enumerate(state)
+    }
+    arrays["stream/drawn"] = carried.drawn
+    if carried.last is not None:
+        arrays["stream/last"] = carried.last
+    save_state_file(Path(path), StateFile(_meta(model, carried.streams), arrays))
+
+
+def load_states(path: str | Path, model: Model, streams: int = 1) -> Carried:
+    """Read where streams stand; one stream is spread over as many as are asked for.
+
+    Raises CheckpointError for a file that is damaged or of another kind, of other parameters or
+    another spec (STATE_OTHER_MODEL), of another number of streams (STATE_STREAMS), or whose arrays
+    are not those of the model (STATE_ARRAYS).
+    """
+    path = Path(path)
+    check_continues(model)
+    file = load_state_file(path)
+    _check_model(file.meta, _meta(model, file.meta.streams), path)
+    _check_arrays(file, model, path)
+    held = file.meta.streams
+    if held not in (1, streams):
+        wanted = "1" if streams == 1 else f"1 or {streams}"
+        message = f"holds {held} streams, expected {wanted}"
+        advice = f"go on with {held}, or write the states of one"
+        raise CheckpointError.of("STATE_STREAMS", f"{message} ({advice})", path)
+    shapes = model.network.state_shapes(held)
+    states = {
+        name: tuple(file.arrays[f"state/{name}/{i}"] for i in range(len(shapes[name])))
+        for name in shapes
+    }
+    last = file.arrays.get("stream/last")
+    return Carried(states, held, last, file.arrays["stream/drawn"]).spread(streams)
+
+
+def check_continues(model: Model) -> None:
+    """Raise CheckpointError where a layer reads later inputs: no stream can then be continued.
+
+    An encoder does so too, for the decoder that follows it.
+    """
+    if model.network.reads_source:
+        message = "an encoder reads its whole source, so nothing is carried from one to the next"
+        advice = "leave out --state-in and --state-out"
+        raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
+    for name, layer in model.network.named:
+        if sees_future(layer):
+            message = f"layer {name} reads later inputs, so a sequence cannot be continued"
+            advice = "give whole sequences, without --state-in and --state-out"
+            raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
+
+
+def _meta(model: Model, streams: int) -> StateMeta:
+    return StateMeta(
+        rnnkit=VERSION,
+        streams=streams,
+        parameters=digest_of(model.store.stored(model.store.flat)),
+        spec=hashlib.sha256(model.spec.canonical()).hexdigest(),
+    )
+
+
+def _check_model(found: StateMeta, wanted: StateMeta, path: Path) -> None:
+    problems = []
+    for name in ("parameters", "spec"):
+        theirs, ours = getattr(found, name), getattr(wanted, name)
+        if theirs != ours:
+            digests = f"its {name} had SHA-256 {theirs[:12]}…, the model's {ours[:12]}…"
+            advice = "give the checkpoint that wrote it, or start cold without --state-in"
+            message = f"left by another model: {digests} ({advice})"
+            problems.append(Problem(str(path), "STATE_OTHER_MODEL", message))
+    if problems:
+        raise CheckpointError(*problems)
+
+
+def _check_arrays(file: StateFile, model: Model, path: Path) -> None:
+    received = {name: (array.shape, array.dtype.str) for name, array in file.arrays.items()}
+    expected = _expected(model, file.meta.streams)
+    last = file.arrays.get("stream/last", np.zeros(1, np.int64))
+    inside = last.min() >= 0 and last.max() < model.network.inputs.known()
+    if received != expected or not inside or file.arrays["stream/drawn"].min() < 0:
+        odd = sorted(name for name, _ in set(expected.items()) ^ set(received.items()))
+        message = f"its arrays are not those of the model ({', '.join(odd) or 'a bad number'})"
+        raise CheckpointError.of("STATE_ARRAYS", f"{message}; this rnnkit did not write it", path)
+
+
+def _expected(model: Model, streams: int) -> Shapes:
+    expected: dict[str, tuple[tuple[int, ...], str]] = {
+        f"state/{layer}/{index}": (shape, "<f4")
+        for layer, shapes in model.network.state_shapes(streams).items()
+        for index, shape in enumerate(shapes)
+    }
+    text = model.spec.data.predicts_next and model.vocabulary is not None
+    names = ("stream/drawn", "stream/last") if text else ("stream/drawn",)
+    return expected | {name: ((streams,), "<i8") for name in names}

@@ -1,0 +1,176 @@
+"""What training takes in memory: counted where the shapes tell, measured for the window."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.contracts.dataset import Dataset, Source
+from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.core.params import count
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ResourceError
+from rnnkit.network.gradient_checkpointing import blocks
+from rnnkit.network.network import Network
+from rnnkit.network.truncation import sequences_at_once
+from rnnkit.network.window_memory import window_bytes
+from rnnkit.spec.model import Spec
+
+LOOKED = 32
+"""Windows that are looked at for restarts."""
+
+FLOAT = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training takes at its peak, by what for.
+
+    `data` is what was made up, `batch` one window of data, `window` all that learning from it
+    takes. `window` is None where it was not measured, because the rest is more than the budget or a
+    layer raised.
+    """
+
+    data: int
+    parameters: int
+    gradients: int
+    optimizer: int
+    state: int
+    batch: int
+    window: int | None
+
+    @property
+    def total(self) -> int:
+        """All of it, as far as it is known."""
+        return sum(size or 0 for size in vars(self).values())
+
+    def in_words(self) -> str:
+        """Return the parts that take something, with their sizes."""
+        known = {**vars(self), "window": self.window or 0}
+        return ", ".join(f"{name} {human(size)}" for name, size in known.items() if size)
+
+    def check(self, budget: int, where: object = "") -> None:
+        """Raise ResourceError where it is more than the budget in bytes."""
+        if self.total > budget:
+            raise ResourceError.of(
+                "MEM_BUDGET",
+                f"training needs {human(self.total)} ({self.in_words()}), the budget is "
+                f"{human(budget)} (fewer units, streams or steps in a window, "
+                '"recompute" for a long one, or --max-memory)',
+                where,
+            )
+
+
+def open_data(
+    dataset: Dataset,
+    root: Path,
+    vocabulary: Vocabulary | None = None,
+    budget: int | None = None,
+) -> Source:
+    """Open a dataset; raises ResourceError where what it makes up needs more than the budget."""
+    made, most = dataset.made(), default_budget() if budget is None else budget
+    if made > most:
+        raise ResourceError.of(
+            "MEM_BUDGET",
+            f"the data that {dataset.type} makes up needs {human(made)}, the budget is "
+            f"{human(most)} (fewer or shorter sequences, or --max-memory)",
+        )
+    return dataset.open(root, vocabulary)
+
+
+def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
+    """Return what training takes: counted from the shapes, and measured for the window.
+
+    Nothing is allocated where what is counted alone is more than the budget in bytes.
+    """
+    train = spec.train
+    parameters = count(network.declared()) * FLOAT.itemsize
+    # Weights and resets take five bytes for each target.
+    row = _bytes(network.inputs) + _bytes(network.targets) + 5
+    state = _state_bytes(network, train.streams)
+    counted = Memory(
+        data=spec.data.made(),
+        parameters=parameters,
+        gradients=parameters,
+        optimizer=parameters * len(train.optimizer.used_slots()),
+        state=state,
+        batch=row * train.streams * _steps(spec, source),
+        window=None,
+    )
+    if counted.total > budget:
+        return counted
+    return Memory(**{**vars(counted), "window": _window(spec, network, source)})
+
+
+def _window(spec: Spec, network: Network, source: Source) -> int | None:
+    """Return the bytes that a window takes; None where a layer raises, as its trial will tell."""
+    train = spec.train
+    restarts = _restarts(spec, source)
+    steps = _steps(spec, source)
+    learned, streams, kept = steps, train.streams, 0
+    if train.recompute:
+        # Of each block the state that enters it is kept, of one also the gradient of its state.
+        cuts = blocks(steps)
+        learned, kept = cuts[0].stop, len(cuts) if len(cuts) > 1 else 0
+    elif train.bptt.steps:
+        # The state that enters each step is kept, and no outputs but those of the last step.
+        learned, kept = train.bptt.steps, steps + 1
+        streams = sequences_at_once(steps, train.streams, learned)
+    try:
+        found = window_bytes(network, learned, streams, restarts)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit):
+        return None
+    return found + kept * _state_bytes(network, train.streams)
+
+
+def _steps(spec: Spec, source: Source) -> int:
+    """Return the steps of the longest window."""
+    return spec.data.laid_out(source, spec.train.layout()).window
+
+
+def _restarts(spec: Spec, source: Source) -> bool:
+    """Tell whether streams start anew in the middle of a window, by the policy or by the data."""
+    layout = spec.train.layout()
+    if layout.reset == "document":
+        return True
+    if not source.windows("train", layout):
+        return False
+    # Sequences of one length may share the first batch, and not the next.
+    first = islice(source.batches("train", layout, None), LOOKED)
+    return any(batch.resets[1:].any() for batch in first)
+
+
+def _bytes(signal: Signal) -> int:
+    """Return the bytes of one step of one stream."""
+    return FLOAT.itemsize * (1 if signal.ids else signal.known())
+
+
+def _state_bytes(network: Network, streams: int) -> int:
+    shapes = network.state_shapes(streams).values()
+    return FLOAT.itemsize * sum(rows * width for layer in shapes for rows, width in layer)
+
+
+def default_budget(held: int = 0) -> int:
+    """Return 80 % of the memory that is free now, in bytes, and those that data holds already."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            facts = dict(line.split(":", 1) for line in file)
+        free = int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return free * 4 // 5 + held
+
+
+def human(size: float) -> str:
+    """Return a number of bytes as people write it."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

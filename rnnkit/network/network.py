@@ -1,0 +1,306 @@
+"""A stack of layers run as one: parameters, states and gradients by layer name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.stack import layer_names, signals
+from rnnkit.core.block import stands_for
+from rnnkit.core.context import Context
+from rnnkit.core.params import Declaration, ParamStore
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+from rnnkit.types import Array, DType, Grads, Params, State
+
+States = dict[str, State]
+"""The hidden state of every stateful layer by name."""
+
+NetworkBackward = Callable[[Array, States, Mapping[str, Grads]], tuple[Array | None, States]]
+"""`backward(dys, dstates, grads)` gives (dxs, dstates0) and adds to grads, by layer and name."""
+
+
+Reader = Callable[[Array, States, Array, Context], tuple[Array, States]]
+"""`read(xs, states, resets, ctx)` runs some steps of a window and gives (ys, states)."""
+
+
+class Learned(NamedTuple):
+    """Summed loss and weight, the state after a piece of a window, the gradients of what it reads.
+
+    `dstates` is that of the state before the piece, `dxs` that of its inputs, None for ids.
+    """
+
+    total: float
+    weight: float
+    states: States
+    dstates: States
+    dxs: Array | None
+
+
+@dataclass
+class Visit:
+    """A layer in the course of a window, and all that it reads there."""
+
+    name: str
+    layer: Layer
+    params: Params
+    xs: Array
+    state: State
+    resets: Array | None
+    ctx: Context
+    found: tuple[Array, State] | None = None
+    """(ys, state), once the layer was run."""
+
+    def done(self) -> tuple[Array, State]:
+        """Return (ys, state), running the layer where nobody did."""
+        if self.found is None:
+            found = self.layer.scan(self.params, self.xs, self.state, self.resets, self.ctx)
+            self.found = found[:2]
+        return self.found
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers whose every width is known; holds no array."""
+
+    reads_source: ClassVar[bool] = False
+    """True where a window needs what an encoder reads beside it."""
+
+    layers: tuple[Layer, ...]
+    loss: Loss
+    inputs: Signal
+    targets: Signal
+    prefix: str = ""
+    """Stands before the position in the name of a layer."""
+    first: int = field(default=0, kw_only=True)
+    """The position of the first layer, in the name of a layer of a part of a network."""
+
+    @classmethod
+    def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
+        """Give each layer the widths that its spec left to the data.
+
+        Raises ShapeError where two widths do not fit.
+        """
+        found: list[Layer] = []
+        signal = inputs
+        for name, layer in zip(layer_names(layers), layers, strict=True):
+            try:
+                layer = layer.reading(signal)
+                layer = layer.sized(targets) if len(found) == len(layers) - 1 else layer
+                signal = layer.output(signal)
+            except ShapeError as error:
+                raise ShapeError(f"layer {name} {error}") from error
+            found.append(layer)
+        loss.check(signal, targets)
+        return cls(tuple(found), loss, inputs, targets)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The layers' names: their own, or position and type."""
+        return layer_names(self.layers, self.prefix, self.first)
+
+    @cached_property
+    def named(self) -> tuple[tuple[str, Layer], ...]:
+        """The layers with their names."""
+        return tuple(zip(self.names, self.layers, strict=True))
+
+    @cached_property
+    def body(self) -> Network:
+        """All layers but the last."""
+        return replace(self, layers=self.layers[:-1])
+
+    def above(self, below: int) -> Network:
+        """Return the network without the first so many layers."""
+        reads = signals(self.layers, self.inputs)[below]
+        return replace(self, layers=self.layers[below:], inputs=reads, first=self.first + below)
+
+    def entering(self) -> dict[str, Signal]:
+        """Return the signal that each layer reads, by name."""
+        return dict(zip(self.names, signals(self.layers, self.inputs), strict=False))
+
+    def leaving(self) -> dict[str, Signal]:
+        """Return the signal that each layer gives, by name."""
+        entering = self.entering()
+        return {name: layer.output(entering[name]) for name, layer in self.named}
+
+    @property
+    def outputs(self) -> Signal:
+        """What the last layer gives."""
+        return signals(self.layers, self.inputs)[-1]
+
+    def declared(self) -> dict[str, Declaration]:
+        """Return the parameters of every layer by name."""
+        entering = self.entering()
+        return {name: layer.declared(entering[name]) for name, layer in self.named}
+
+    def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Return the shapes of the hidden state of every stateful layer."""
+        entering = self.entering()
+        sizes = {name: layer.state_sizes(entering[name]) for name, layer in self.named}
+        return {name: tuple((batch, n) for n in widths) for name, widths in sizes.items() if widths}
+
+    def store(self, dtype: DType) -> ParamStore:
+        """Return the parameters, all zero."""
+        return ParamStore(self.declared(), dtype)
+
+    def initial_states(self, batch: int, dtype: DType) -> States:
+        """Return the state of every stateful layer before the first step."""
+        entering = self.entering()
+        states = {
+            name: layer.initial_state(entering[name], batch, dtype) for name, layer in self.named
+        }
+        return {name: state for name, state in states.items() if state}
+
+    def scan(
+        self,
+        params: Mapping[str, Params],
+        xs: Array,
+        states: States,
+        resets: Array | None,
+        ctx: Context,
+    ) -> tuple[Array, States, NetworkBackward]:
+        """Run a window through every layer; return (ys, states, backward)."""
+        after: States = {}
+        backwards = []
+        ys, learns = xs, ctx.learns_below
+        for name, layer in self.named:
+            inner = ctx.at(name, learns_below=learns)
+            ys, state, backward = layer.scan(params[name], ys, states.get(name, ()), resets, inner)
+            learns = learns or bool(params[name]) or name in states
+            backwards.append((name, backward))
+            if name in states:
+                after[name] = state
+
+        def backward_all(
+            dys: Array, dstates: States, grads: Mapping[str, Grads]
+        ) -> tuple[Array | None, States]:
+            before: States = {}
+            dxs: Array | None = dys
+            for name, backward in reversed(backwards):
+                if dxs is None:
+                    break
+                dxs, dstate = backward(dxs, dstates.get(name, ()), grads[name])
+                if name in dstates:
+                    before[name] = dstate
+            return dxs, before
+
+        return ys, after, backward_all
+
+    def run(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> tuple[Array, States]:
+        """Return what the last layer gives for a window of data, and the states after it."""
+        return self.scan(params, batch.inputs, states, batch.resets, ctx)[:2]
+
+    def reader(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> tuple[States, Reader]:
+        """Return the state before a window of data, and what runs it a few steps at a time.
+
+        A network that decodes reads the source of the batch for it.
+        """
+
+        def read(xs: Array, states: States, resets: Array, ctx: Context) -> tuple[Array, States]:
+            return self.scan(params, xs, states, resets, ctx)[:2]
+
+        return states, read
+
+    def visits(
+        self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
+    ) -> Iterator[Visit]:
+        """Yield each layer with what it reads in a window; it is run there, or else after it."""
+        xs = batch.inputs
+        for name, layer in self.named:
+            state = states.get(name, ())
+            visit = Visit(name, layer, params[name], xs, state, batch.resets, ctx.at(name))
+            yield visit
+            xs, _ = visit.done()
+
+    def learn(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        batch: Batch,
+        states: States,
+        ctx: Context,
+    ) -> tuple[float, float, States]:
+        """Add the gradient of a window's summed loss to `grads`; return (total, weight, states).
+
+        The last layer and the loss are one where the layer is linear and the loss offers it.
+        """
+        ctx = replace(ctx, learns_below=False)
+        return self.learn_piece(params, grads, batch, states, None, ctx)[:3]
+
+    def learn_piece(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        batch: Batch,
+        states: States,
+        dstates: States | None,
+        ctx: Context,
+    ) -> Learned:
+        """Learn from a piece of a window; `dstates` is the gradient of the state after it.
+
+        None stands for zeros: the piece is the window's last, or all of it.
+        """
+        xs, after, backward = self.body.scan(params, batch.inputs, states, batch.resets, ctx)
+        name, last = self.named[-1]
+        before: States = {}
+        found = self._fused(params, grads, xs, batch, ctx)
+        if found is None:
+            own, above = states.get(name, ()), ctx.at(name)
+            ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
+            total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
+            dstate = zero_state(state) if dstates is None else dstates.get(name, ())
+            dxs, dstate = last_backward(slope(), dstate, grads[name])
+            if name in states:
+                after[name], before[name] = state, dstate
+        else:
+            total, weight, dxs = found
+        if dxs is not None:
+            ends = zero_states(after) if dstates is None else dstates
+            dxs, below = backward(dxs, ends, grads)
+            before |= below
+        # No gradient reaches what lies below a layer of ids.
+        dbefore = {n: before[n] if n in before else zero_state(states[n]) for n in states}
+        return Learned(total, weight, after, dbefore, dxs)
+
+    def _fused(
+        self,
+        params: Mapping[str, Params],
+        grads: Mapping[str, Grads],
+        xs: Array,
+        batch: Batch,
+        ctx: Context,
+    ) -> tuple[float, float, Array] | None:
+        name, last = self.named[-1]
+        own = stands_for(last, "linear", "forward", "scan")
+        if not own or not stands_for(self.loss, "fused", "forward"):
+            return None
+        linear, slopes = last.linear(params[name]), last.linear(grads[name])
+        if linear is None or slopes is None:
+            return None
+        return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, ctx)
+
+
+def zero_states(states: States) -> States:
+    """Return the gradient of a window's last state: nothing flows back over the edge."""
+    return {name: zero_state(state) for name, state in states.items()}
+
+
+def zero_state(state: State) -> State:
+    """Return zeros for each array of one layer's state."""
+    return tuple(np.zeros(a.shape, a.dtype) for a in state)
+
+
+def copied(states: States) -> States:
+    """Return states that outlive the window's scratch memory."""
+    return {name: tuple(a.copy() for a in state) for name, state in states.items()}

@@ -1,0 +1,119 @@
+"""One step of the loss, the optimizer, the schedule and the dataset of a plugin."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnkit.contracts.dataset import Batch, Dataset
+from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.schedule import Moment, Schedule
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
+from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, stranger
+from rnnkit.types import Array, Params
+
+SIZE = 64
+"""Parameters that an optimizer is tried on; weight decay touches the first half."""
+
+
+def try_loss(
+    network: Network, registry: Registry, params: Mapping[str, Params], batch: Batch
+) -> None:
+    """Ask the loss for its sum, its weight and the gradient on a window."""
+    plugin = stranger(network.loss, registry)
+    if not plugin:
+        return
+    ctx = Context(train=True, step=1, valid=batch.valid)
+    states = network.initial_states(batch.weights.shape[1], ctx.dtype)
+    with np.errstate(all="ignore"):
+        ys, _ = network.run(params, batch, states, ctx)
+        given = ys.copy()
+        with blamed(plugin, "loss"):
+            total, weight, backward = network.loss.forward(ys, batch.targets, batch.weights, ctx)
+            _expect_number("the total", total)
+            _expect_number("the weight", weight, least=0.0)
+            expect("the gradient of the outputs", backward(), given.shape, given.dtype)
+
+
+def try_optimizer(optimizer: Optimizer, registry: Registry) -> None:
+    """Move a few parameters against a gradient."""
+    plugin = stranger(optimizer, registry)
+    if not plugin:
+        return
+    params = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    before, grads = params.copy(), np.full_like(params, 0.5)
+    with blamed(plugin, "optimizer"), np.errstate(all="ignore"):
+        slots = {name: np.zeros_like(params) for name in optimizer.used_slots()}
+        for name in slots:
+            expect_name("slots", name)
+        optimizer.update(1, optimizer.lr, params, grads, slots, slice(0, SIZE // 2))
+        expect("the parameters", params, before.shape, before.dtype)
+        if np.array_equal(params, before):
+            raise Broken("update left the parameters as they were (write into them: params -= ...)")
+
+
+def try_schedule(schedule: Schedule, registry: Registry, windows: int, epochs: int) -> None:
+    """Ask for the first factor, and for the state before and after an evaluation."""
+    plugin = stranger(schedule, registry)
+    if not plugin:
+        return
+    with blamed(plugin, "schedule"):
+        state = schedule.start()
+        _expect_json("start()", state)
+        factor = schedule.factor(Moment(0, 0.0, windows * epochs, epochs), state)
+        _expect_number("factor()", factor, least=0.0)
+        _expect_json("observe()", schedule.observe(1.0, state))
+
+
+def try_batch(dataset: Dataset, network: Network, registry: Registry, batch: Batch) -> None:
+    """See that a window is what it was said to be, and that a checkpoint can hold its cursor."""
+    plugin = stranger(dataset, registry)
+    if not plugin:
+        return
+    with blamed(plugin, "dataset"):
+        _expect_signal("inputs", batch.inputs, network.inputs, least=0)
+        _expect_signal("targets", batch.targets, network.targets, least=-1)
+        _expect_json("next_cursor", batch.next_cursor)
+
+
+def _expect_number(what: str, value: object, least: float = -math.inf) -> None:
+    number = isinstance(value, int | float | np.floating) and math.isfinite(value)
+    if not number or float(value) < least:  # type: ignore[arg-type]
+        bound = f" not below {least:g}" if least > -math.inf else ""
+        raise Broken(f"{what}: expected a finite number{bound}, received {value!r}")
+
+
+def _expect_signal(what: str, array: Array, signal: Signal, least: int) -> None:
+    width = signal.known()
+    if not signal.ids:
+        if array.ndim != 3 or array.shape[2] != width or array.dtype.kind != "f":
+            wanted = f"floating-point numbers of shape (T, B, {width})"
+            raise Broken(f"{what}: expected {wanted}, received {array.dtype} of {array.shape}")
+    elif array.ndim != 2 or array.dtype.kind not in "iu":
+        raise Broken(
+            f"{what}: expected ids, integers of shape (T, B), received {array.dtype} of "
+            f"{array.shape}"
+        )
+    elif not least <= array.min() <= array.max() < width:
+        raise Broken(
+            f"{what}: expected ids from {least} to {width - 1}, received {array.min()} to "
+            f"{array.max()}"
+        )
+
+
+def _expect_json(what: str, value: object) -> None:
+    try:
+        same = json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise Broken(
+            f"{what}: expected what JSON can write and read back as it was (plain numbers, text, "
+            f"lists, objects), received {value!r}"
+        )

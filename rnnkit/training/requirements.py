@@ -1,0 +1,73 @@
+"""What a spec asks of its data and its network, checked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from rnnkit.contracts.dataset import Source
+from rnnkit.errors import Problem, SpecError
+from rnnkit.inference.evaluate import metric_names
+from rnnkit.network.network import Network
+from rnnkit.spec.hints import near_hint
+from rnnkit.spec.locations import Path, shown
+from rnnkit.spec.model import Spec
+
+
+class Unmet(NamedTuple):
+    """A value of the spec that asks for what there is not."""
+
+    path: Path
+    code: str
+    message: str
+
+
+Locate: TypeAlias = Callable[[Path, str, str], Problem]
+"""What gives a problem its place in the file of the spec."""
+
+
+def check_demands(
+    spec: Spec, network: Network, source: Source, locate: Locate | None = None
+) -> None:
+    """Raise DataError where a split is too short, SpecError for what there is not.
+
+    `locate` gives a problem its place; without it the name of the spec stands there.
+    """
+    source.windows("train", spec.train.layout())
+    for split in source.splits():
+        if split != "train":
+            source.windows(split, spec.evaluation_layout())
+    found = list(_unmet(spec, network, source))
+    if found:
+        place = locate or _nameless(spec)
+        raise SpecError(*(place(each.path, each.code, each.message) for each in found))
+
+
+def _nameless(spec: Spec) -> Locate:
+    return lambda path, code, message: Problem(spec.name, code, f"{shown(path)}: {message}")
+
+
+def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
+    if "valid" in source.splits():
+        yield from _best(spec, metric_names(network, source, spec.evaluate.metrics))
+    else:
+        yield from _evaluated(spec, source.splits())
+
+
+def _best(spec: Spec, measured: Sequence[str]) -> Iterator[Unmet]:
+    names, metric = [f"valid_{name}" for name in measured], spec.train.best.metric
+    if metric not in names:
+        message = f"there is no {metric} here (there is {', '.join(names)})"
+        yield Unmet(("train", "best", "metric"), "SPEC_METRIC", message + near_hint(metric, names))
+
+
+def _evaluated(spec: Spec, splits: Sequence[str]) -> Iterator[Unmet]:
+    """Yield what watches the validation split, where there is none."""
+    train = spec.train
+    missing = f"needs a validation split, but there is {', '.join(splits)} alone"
+    advice = "give the data one, such as by its split, or leave this out"
+    if train.stop:
+        yield Unmet(("train", "stop"), "SPEC_INCONSISTENT", f"{missing} ({advice})")
+    if train.schedule and train.schedule.observes:
+        path, kind = ("train", "schedule"), train.schedule.type
+        yield Unmet(path, "SPEC_INCONSISTENT", f'"{kind}" {missing} ({advice})')
