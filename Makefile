@@ -24,11 +24,11 @@ types: $(VENV)/tested
 
 unit: $(VENV)/tested
 	$(BIN)/python -m pytest
-	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/test_conformance.py tests/test_golden.py tests/test_losses.py tests/test_optimizers.py tests/test_sampler.py
+	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/test_sampler.py
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pytest tests/parity tests/test_clip.py tests/test_losses.py tests/test_optimizers.py tests/test_schedules.py
+	$(BIN)/python -m pytest tests/parity tests/training/test_clip.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/builtin/schedules
 
 bench: $(VENV)/tested
 	-$(BIN)/pip install --quiet "torch==2.13.0"

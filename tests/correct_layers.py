@@ -1,4 +1,4 @@
-"""Correct layers in plain NumPy; tests/test_kit.py plants one bug at a time in this text."""
+"""Correct layers in plain NumPy; tests/testing/test_kit.py plants one bug at a time in them."""
 
 from __future__ import annotations
 

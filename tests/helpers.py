@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_limits
 
 from rnnkit.checkpoint.run_directory import RunDir
@@ -199,3 +200,75 @@ def newest(run: Path) -> Snapshot:
 def steps_kept(run: Path) -> list[int]:
     """Return the steps of the checkpoints that are there."""
     return [step for step, _ in RunDir(run).step_files()]
+
+
+def told(ran: Ran, code: int, *said: str) -> None:
+    """Check the exit code and that one line says it all."""
+    assert ran.code == code, ran.err
+    for part in said:
+        assert part in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+def pair_spec(**train: Any) -> JSONObject:
+    """Return a spec of an encoder and a decoder."""
+    spec = small_spec(**train)
+    layers = [{"type": "embedding", "units": 4}, {"type": "gru", "units": 5}]
+    spec["data"] = {"type": "pairs", "source": "addition", "tokenizer": {"type": "char"}}
+    spec["model"] = {
+        "encoder": {"layers": layers},
+        "decoder": {"layers": [*layers, {"type": "affine"}]},
+        "loss": {"type": "softmax_cross_entropy"},
+    }
+    return spec
+
+
+# The letters of the validation split never come in training: its loss grows from the first on.
+CONTENT = text(68, alphabet="abc") + text(17, alphabet="de")
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    """Return a spec in which every field matters: it gets worse, and the patience runs out."""
+    return small_spec(
+        epochs=5,
+        optimizer={"type": "adam", "lr": 0.05},
+        schedule={"type": "stall", "multiply": 0.9},
+        clip=None,
+        every={"log": 3, "evaluate": 2, "save": 100},
+        stop={"patience": 8},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("whole"), spec, content=CONTENT)
+
+
+def rewritten(run: Path, to: Path, change: Any) -> Path:
+    """Copy a run and replace its newest snapshot by change(snapshot)."""
+    copy(run, to)
+    for path in RunDir(to).step_files()[:-1]:
+        path[1].unlink()
+    _, path = RunDir(to).step_files()[-1]
+    path.write_bytes(change(newest(to)).encoded())
+    return to
+
+
+def differs(run: Path, whole: Path) -> bool:
+    """Tell whether a resume fails, or ends in other results than the run that never stopped."""
+    ran = command("resume", run)
+    return ran.code != 0 or results(run) != results(whole)
+
+
+FOLDER = Path(__file__).parents[1] / "model_specs"
+
+
+def measured(name: str, out: Path, *options: str, split: str = "test") -> dict[str, float]:
+    """Return the metrics of a spec that was trained with some values changed."""
+    overrides = [part for option in options for part in ("-s", option)]
+    done("run", FOLDER / f"{name}.json", "--out", out, *overrides)
+    found = json.loads(done("eval", out, "--split", split, "--json").out)
+    metrics: dict[str, float] = found["metrics"]
+    return metrics

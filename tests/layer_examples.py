@@ -8,6 +8,8 @@ from typing import Any
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import parse_block
+from rnnkit.core.params import ParamSpec
+from rnnkit.testing.subject import Subject
 
 GROUP = "rnnkit.layers"
 REGISTRY = Registry()
@@ -87,3 +89,25 @@ def build(block: dict[str, Any]) -> Layer:
 def label(block: dict[str, Any]) -> str:
     """Return a block as one short word for the name of a test."""
     return json.dumps(block, separators=(",", ":")).replace('"', "").replace("type:", "")
+
+
+def declared() -> dict[str, Any]:
+    """Return the parameters and state sizes that every example block declares."""
+    return {label(block): _declared(block) for blocks in EXAMPLES.values() for block in blocks}
+
+
+def _declared(block: dict[str, Any]) -> dict[str, Any]:
+    subject = Subject(build(block), None, 0)
+    params = subject.layer.declared(subject.inputs)
+    return {
+        "reads": str(subject.inputs),
+        "gives": str(subject.outputs),
+        "params": {name: [list(spec.shape), _storage(spec)] for name, spec in params.items()},
+        "state": list(subject.layer.state_sizes(subject.inputs)),
+    }
+
+
+def _storage(spec: Any) -> str:
+    if isinstance(spec, ParamSpec):
+        return "decayed" if spec.decay else "not decayed"
+    return f"shared with {spec.layer}/{spec.name}"

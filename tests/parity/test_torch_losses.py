@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="parity needs torch: pip install rnnkit[parity]")
 
-from test_losses import context, random_case  # noqa: E402
+from loss_cases import context, random_case  # noqa: E402
 
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy  # noqa: E402
 from rnnkit.builtin.losses.huber import Huber  # noqa: E402

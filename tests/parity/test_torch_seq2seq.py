@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="parity needs torch: pip install rnnkit[parity]")
 
-from test_seq2seq import MODELS, batch_of, learned, network_of, stored  # noqa: E402
+from seq2seq_cases import MODELS, batch_of, learned, network_of, stored  # noqa: E402
 
 from rnnkit.contracts.dataset import Batch  # noqa: E402
 from rnnkit.network.seq2seq import Seq2Seq  # noqa: E402

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="parity needs torch: pip install rnnkit[pari
 
 import torch
 from helpers import small_spec
-from test_train import fresh, opened
+from training_cases import fresh, opened
 
 from rnnkit.training.step import Training
 

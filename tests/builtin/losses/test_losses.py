@@ -1,0 +1,323 @@
+"""Losses: stored values, PyTorch's values, gradients by direction, and what must not change."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from loss_cases import context, random_case
+
+from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
+from rnnkit.builtin.losses.huber import Huber
+from rnnkit.builtin.losses.mae import MAE
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+
+YS = np.array([[[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], [[0.0, 0.0, 2.0], [-1.5, 0.75, 0.5]]])
+LABELS = np.array([[2, 1], [-1, 0]], np.int32)
+VALUES = np.array([[[0.5, -1.0, 0.0], [1.0, 1.0, 1.0]], [[0.0, 0.5, 2.5], [-1.0, 0.25, 0.5]]])
+ONES = np.ones((2, 2))
+
+
+CASES = [
+    (SoftmaxCrossEntropy(), "labels"),
+    (SoftmaxCrossEntropy(label_smoothing=0.1), "labels"),
+    (SoftmaxCrossEntropy(class_weights=(1, 0.5, 2, 3, 1, 0.1)), "labels"),
+    (SoftmaxCrossEntropy(), "values"),
+    (SoftmaxCrossEntropy(label_smoothing=0.1), "values"),
+    (MSE(), "labels"),
+    (MSE(), "values"),
+    (MAE(), "labels"),
+    (MAE(), "values"),
+    (Huber(), "labels"),
+    (Huber(delta=2.5), "values"),
+    (BinaryCrossEntropy(), "binary"),
+    (BinaryCrossEntropy(), "values"),
+]
+BOUNDED_SLOPE = (MAE, Huber, BinaryCrossEntropy)
+every_case = pytest.mark.parametrize(("loss", "kind"), CASES)
+
+# From PyTorch 2.13, cross_entropy(ignore_index=-1, reduction="sum").
+CROSS_ENTROPY = {
+    0.0: (
+        3.967136435430012,
+        [
+            [0.6037488961486258, 0.030058887569574, -0.6338077837181998],
+            [0.0590697575925102, -0.0759935264921331, 0.0169237688996228],
+            [0, 0, 0],
+            [-0.944061551780665, 0.530729219800871, 0.4133323319797941],
+        ],
+    ),
+    0.1: (
+        4.117136435430012,
+        [
+            [0.5704155628152925, -0.0032744457637593, -0.5671411170515331],
+            [0.0257364242591769, -0.0093268598254664, -0.0164095644337105],
+            [0, 0, 0],
+            [-0.8773948851139983, 0.4973958864675376, 0.3799989986464608],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("smoothing", CROSS_ENTROPY)
+def test_cross_entropy_has_the_stored_values(smoothing: float) -> None:
+    total, gradient = CROSS_ENTROPY[smoothing]
+    loss = SoftmaxCrossEntropy(label_smoothing=smoothing)
+    found, weight, backward = loss.forward(YS, LABELS, ONES, context())
+    assert found == pytest.approx(total, rel=1e-14)
+    assert weight == 3
+    np.testing.assert_allclose(backward().reshape(4, 3), gradient, rtol=0, atol=1e-14)
+
+
+def test_mse_has_the_values_of_its_definition() -> None:
+    total, weight, backward = MSE().forward(YS, VALUES, ONES, context())
+    squares = [0.25 + 1 + 0.25, 0.5625 + 4 + 4, 0.25 + 0.25, 0.25 + 0.25]
+    assert total == pytest.approx(sum(squares) / 3, rel=1e-15)
+    assert weight == 4
+    np.testing.assert_allclose(backward(), 2 / 3 * (YS - VALUES), rtol=1e-15)
+
+
+@every_case
+def test_gradient_is_that_of_the_sum(loss: Loss, kind: str) -> None:
+    ys, targets, weights = random_case(kind)
+    direction = np.random.default_rng(1).standard_normal(ys.shape)
+
+    def total(step: float) -> float:
+        return loss.forward(ys + step * direction, targets, weights, context())[0]
+
+    numeric = (total(1e-5) - total(-1e-5)) / 2e-5
+    gradient = loss.forward(ys, targets, weights, context())[2]()
+    assert np.vdot(gradient, direction) == pytest.approx(numeric, rel=1e-8)
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept_and_inputs_are_unharmed(loss: Loss, kind: str, dtype: Any) -> None:
+    case = random_case(kind, dtype)
+    before = [array.copy() for array in case]
+    for array in case:
+        array.setflags(write=False)
+    total, weight, backward = loss.forward(*case, context(dtype))
+    first = backward().copy()
+    assert first.dtype == dtype and first.shape == case[0].shape
+    np.testing.assert_array_equal(backward(), first)
+    loss.counts(*case)
+    assert type(total) is float and type(weight) is float
+    for array, copy in zip(case, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@every_case
+def test_float32_is_close_to_float64(loss: Loss, kind: str) -> None:
+    totals, gradients = [], []
+    for dtype in (np.float32, np.float64):
+        total, _, backward = loss.forward(*random_case(kind, dtype), context(dtype))
+        totals.append(total)
+        gradients.append(backward())
+    assert totals[0] == pytest.approx(totals[1], rel=1e-6)
+    np.testing.assert_allclose(gradients[0], gradients[1], rtol=0, atol=2e-6)
+
+
+@every_case
+def test_what_weighs_nothing_changes_nothing(loss: Loss, kind: str) -> None:
+    ys, targets, weights = random_case(kind)
+    silent = weights == 0 if kind == "values" else (weights == 0) | (targets < 0)
+    total, weight, backward = loss.forward(ys, targets, weights, context())
+    broken = np.where(silent[..., None], math.nan, ys)
+    with np.errstate(invalid="ignore"):
+        same, same_weight, same_backward = loss.forward(broken, targets, weights, context())
+    assert (same, same_weight) == (total, weight)
+    if not getattr(loss, "class_weights", None):
+        assert weight == pytest.approx(weights[~silent].sum())
+    np.testing.assert_array_equal(same_backward(), backward())
+    assert not backward()[silent].any()
+
+
+@every_case
+def test_a_window_is_the_sum_of_its_halves(loss: Loss, kind: str) -> None:
+    ys, targets, weights = random_case(kind)
+    whole = loss.forward(ys, targets, weights, context())
+    parts = [
+        loss.forward(ys[part], targets[part], weights[part], context())
+        for part in (slice(0, 2), slice(2, None))
+    ]
+    assert whole[0] == pytest.approx(sum(part[0] for part in parts), rel=1e-14)
+    assert whole[1] == pytest.approx(sum(part[1] for part in parts), rel=1e-14)
+    halves = np.concatenate([part[2]() for part in parts])
+    np.testing.assert_allclose(whole[2](), halves, rtol=1e-13)
+
+
+@every_case
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_number_that_is_not_finite_is_seen(loss: Loss, kind: str, bad: float) -> None:
+    ys, targets, weights = random_case(kind)
+    targets = np.maximum(targets, 0)
+    ys[0, 0, -1] = bad if kind != "binary" else bad * (1 - 2 * targets[0, 0])
+    total, _, backward = loss.forward(ys, targets, weights, context())
+    assert not math.isfinite(total)
+    if math.isnan(bad) or not isinstance(loss, BOUNDED_SLOPE):
+        assert not np.isfinite(backward()[0, 0]).all()
+    assert np.isfinite(backward()[1:]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_logits_are_exact(dtype: Any) -> None:
+    big = float(np.finfo(dtype).max)
+    ys = np.array([[[big, -big, 0.0]], [[1e4, 1e4, -1e4]], [[-1e4, 0.0, 1e4]]], dtype)
+    targets = np.array([[0], [1], [2]])
+    total, _, backward = SoftmaxCrossEntropy().forward(ys, targets, np.ones((3, 1)), context(dtype))
+    assert total == pytest.approx(math.log(2), rel=1e-6)
+    np.testing.assert_allclose(backward()[:, 0], [[0, 0, 0], [0.5, -0.5, 0], [0, 0, 0]])
+
+
+def test_one_hot_rows_equal_their_labels() -> None:
+    ys, labels, weights = random_case("labels")
+    labels = np.abs(labels)
+    for loss in (SoftmaxCrossEntropy(label_smoothing=0.2), MSE(), MAE(), Huber()):
+        by_label = loss.forward(ys, labels, weights, context())
+        by_row = loss.forward(ys, np.eye(6)[labels], weights, context())
+        assert by_label[0] == pytest.approx(by_row[0], rel=1e-14)
+        np.testing.assert_allclose(by_label[2](), by_row[2](), atol=1e-15)
+        if not loss.estimates:
+            assert loss.counts(ys, labels, weights) == pytest.approx(
+                loss.counts(ys, np.eye(6)[labels], weights)
+            )
+
+
+def test_classes_weigh_as_they_are_told_in_training_alone() -> None:
+    plain, weighed = SoftmaxCrossEntropy(), SoftmaxCrossEntropy(class_weights=(0.5, 2.0, 4.0))
+    total, weight, backward = weighed.forward(YS, LABELS, ONES, context())
+    by_hand = np.array([[4.0, 2.0], [1.0, 0.5]])
+    expected = plain.forward(YS, LABELS, by_hand, context())
+    assert (total, weight) == (expected[0], 6.5)
+    np.testing.assert_array_equal(backward(), expected[2]())
+    evaluation = context(train=False)
+    found = weighed.forward(YS, LABELS, ONES, evaluation)[:2]
+    assert found == plain.forward(YS, LABELS, ONES, evaluation)[:2]
+
+
+def test_check_of_class_weights() -> None:
+    loss = SoftmaxCrossEntropy(class_weights=(1.0, 2.0))
+    loss.check(Signal(2), Signal(2, ids=True))
+    loss.check(Signal(None), Signal(None, ids=True))
+    with pytest.raises(ShapeError, match="has 2 class_weights for 3 classes .*one for each"):
+        loss.check(Signal(3), Signal(3, ids=True))
+    with pytest.raises(ShapeError, match="targets are no ids .*leave them out"):
+        loss.check(Signal(2), Signal(2))
+
+
+def test_smoothing_is_for_training_alone() -> None:
+    plain, smooth = SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.3)
+    evaluation = context(train=False)
+    expected = plain.forward(YS, LABELS, ONES, evaluation)[0]
+    assert smooth.forward(YS, LABELS, ONES, evaluation)[0] == expected
+    assert smooth.forward(YS, LABELS, ONES, context())[0] > expected
+
+
+def test_counts() -> None:
+    weights = np.array([[1.0, 2.0], [4.0, 8.0]])
+    right = np.array([[0, 1], [-1, 0]])
+    assert SoftmaxCrossEntropy().counts(YS, right, weights) == {"accuracy": 3.0}
+    assert MSE().counts(YS, VALUES, weights) == {}
+    assert MSE().counts(YS, right, weights) == {"accuracy": 3.0}
+
+
+def test_counts_of_answers() -> None:
+    weights = np.array([[1.0, 2.0], [4.0, 8.0]])
+    wanted = np.array([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 1, 1]]], np.float32)
+    right = 1 * 2 / 3 + 2 * 2 / 3 + 4 * 1 / 3 + 8 * 2 / 3
+    assert BinaryCrossEntropy().counts(YS, wanted, weights) == {"accuracy": pytest.approx(right)}
+    binary = np.array([[1, 0], [-1, 1]])
+    assert BinaryCrossEntropy().counts(YS[..., :1], binary, weights) == {"accuracy": 1.0}
+
+
+def test_decisions() -> None:
+    labels = np.array([[0, 1], [-1, 0]])
+    for loss in (SoftmaxCrossEntropy(), MSE(), MAE(), Huber()):
+        chosen, wanted = loss.decisions(YS, labels)
+        np.testing.assert_array_equal(chosen, [[0, 1], [2, 1]])
+        np.testing.assert_array_equal(wanted, labels)
+    assert MSE().decisions(YS, VALUES) is None
+    np.testing.assert_array_equal(SoftmaxCrossEntropy().decisions(YS, VALUES)[1], [[0, 0], [2, 2]])
+    chosen, wanted = BinaryCrossEntropy().decisions(YS[..., :1], labels)
+    np.testing.assert_array_equal(chosen, [[1, 1], [1, 0]])
+    np.testing.assert_array_equal(wanted, labels)
+    chosen, wanted = BinaryCrossEntropy().decisions(YS, VALUES)
+    np.testing.assert_array_equal(chosen, YS >= 0)
+    np.testing.assert_array_equal(wanted, VALUES >= 0.5)
+
+
+def test_metrics() -> None:
+    loss = SoftmaxCrossEntropy()
+    words = {"loss": 2.0, "perplexity": pytest.approx(math.e**2)}
+    assert loss.metrics(2.0, "sequence") == loss.metrics(2.0, "step") == {"loss": 2.0}
+    bits = pytest.approx(2 / math.log(2))
+    assert loss.metrics(2.0, "word") == words
+    assert loss.metrics(2.0, "character") == {**words, "bits_per_character": bits}
+    assert loss.metrics(2.0, "byte") == {**words, "bits_per_byte": bits}
+    for other in (MSE(), MAE(), Huber(), BinaryCrossEntropy()):
+        assert other.metrics(0.25, "row") == {"loss": 0.25}
+
+
+def test_a_huge_loss_has_a_finite_perplexity() -> None:
+    found = SoftmaxCrossEntropy().metrics(1e6, "word")
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["perplexity"] == math.exp(709)
+    assert math.isnan(SoftmaxCrossEntropy().metrics(math.nan, "word")["perplexity"])
+
+
+def test_mae_and_huber_have_the_values_of_their_definition() -> None:
+    errors = np.array([0.5, 1, 0.5, 0.75, 2, 2, 0, 0.5, 0.5, 0.5, 0.5, 0])
+    total, weight, backward = MAE().forward(YS, VALUES, ONES, context())
+    assert (total, weight) == (pytest.approx(errors.sum() / 3, rel=1e-15), 4)
+    np.testing.assert_allclose(backward(), np.sign(YS - VALUES) / 3, rtol=1e-15)
+    total, _, backward = Huber(delta=0.75).forward(YS, VALUES, ONES, context())
+    large = np.array([1, 2, 2])
+    small = np.array([0.5, 0.5, 0.75, 0.5, 0.5, 0.5, 0.5])
+    expected = (small**2 / 2).sum() + (0.75 * (large - 0.375)).sum()
+    assert total == pytest.approx(expected / 3, rel=1e-15)
+    np.testing.assert_allclose(backward(), np.clip(YS - VALUES, -0.75, 0.75) / 3, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_answers_are_exact(dtype: Any) -> None:
+    big = float(np.finfo(dtype).max)
+    ys = np.array([big, -big, 1e4, 100.0, -1e4, 0.0], dtype).reshape(6, 1, 1)
+    targets = np.array([[1], [0], [0], [1], [1], [1]])
+    ones = np.ones((6, 1))
+    total, _, backward = BinaryCrossEntropy().forward(ys, targets, ones, context(dtype))
+    assert total == pytest.approx(2e4 + math.log(2), rel=1e-6)
+    np.testing.assert_allclose(backward().ravel(), [0, 0, 1, 0, -1, -0.5], atol=1e-7)
+
+
+def test_check_of_answers() -> None:
+    loss = BinaryCrossEntropy()
+    for targets, width in ((Signal(2, ids=True), 1), (Signal(None, ids=True), 1), (Signal(4), 4)):
+        loss.check(Signal(width), targets)
+    with pytest.raises(ShapeError, match="two labels, but .* ids below 5 .*softmax_cross_entropy"):
+        loss.check(Signal(1), Signal(5, ids=True))
+    with pytest.raises(ShapeError, match="labels 0 and 1, .* width 2 .*units.* to 1"):
+        loss.check(Signal(2), Signal(2, ids=True))
+    with pytest.raises(ShapeError, match="each answer, .* width 3 .*units.* to 4"):
+        loss.check(Signal(3), Signal(4))
+
+
+REGRESSIONS = [MSE(), MAE(), Huber()]
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), *REGRESSIONS], ids=lambda loss: loss.type)
+def test_check_says_the_widths_and_what_to_do(loss: Loss) -> None:
+    for targets in (Signal(5, ids=True), Signal(5), Signal(None, ids=True)):
+        loss.check(Signal(5), targets)
+    loss.check(Signal(None), Signal(5))
+    with pytest.raises(ShapeError, match="5.* values of width 7 .*units.* to 5.*affine"):
+        loss.check(Signal(7), Signal(5, ids=True))
+    with pytest.raises(ShapeError, match="embedding or one_hot"):
+        loss.check(Signal(5, ids=True), Signal(5, ids=True))

@@ -1,0 +1,150 @@
+"""Greedy decoding and beam search, against every target there is; what attention looks at."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from seq2seq_cases import MODELS, batch_of, network_of
+
+from rnnkit.builtin.metrics.exact_match import ExactMatch
+from rnnkit.contracts.dataset import Batch, EncoderInputs
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.inference.decode import Limits, beam, decode
+from rnnkit.network.seq2seq import Seq2Seq
+
+END, START, TOKENS = 3, 0, 7
+
+
+def stored(network: Seq2Seq, seed: int = 1) -> ParamStore:
+    store = network.store(np.dtype(np.float32))
+    store.flat[:] = 0.6 * np.random.default_rng(seed).standard_normal(store.flat.size)
+    return store
+
+
+def reading(source: EncoderInputs, targets: list[list[int]]) -> Batch:
+    """The batch in which a decoder reads its start and then targets of one length."""
+    rows = [[START, *target[:-1]] for target in targets]
+    inputs = np.ascontiguousarray(np.array(rows, np.int32).T)
+    weights = np.ones(inputs.shape, np.float32)
+    return Batch(inputs, inputs, weights, np.zeros(inputs.shape, bool), None, None, source)
+
+
+def attended(network: Seq2Seq, store: ParamStore, batch: Batch) -> dict[str, np.ndarray]:
+    visits = network.visits(store.values, batch, {}, Context())
+    found = {v.name: v.layer.looks(v.params, v.xs, v.ctx) for v in visits}
+    return {name: weights for name, weights in found.items() if weights is not None}
+
+
+def source_of_one(stream: int = 0) -> EncoderInputs:
+    source = batch_of().encoder
+    assert source is not None
+    return EncoderInputs(*(a[:, [stream]] for a in source))
+
+
+def log_probability(
+    network: Seq2Seq, store: ParamStore, source: EncoderInputs, ids: list[int]
+) -> float:
+    batch = reading(source, [ids])
+    ys = network.run(store.values, batch, {}, Context())[0][:, 0].astype(np.float64)
+    logs = ys - np.log(np.exp(ys).sum(axis=1, keepdims=True))
+    return float(sum(logs[t, token] for t, token in enumerate(ids)))
+
+
+def every_target(steps: int, end: int | None) -> list[list[int]]:
+    found = []
+    for length in range(1, steps + 1):
+        for ids in itertools.product(range(TOKENS), repeat=length):
+            ended = end in ids
+            if (ended and ids.index(end) == length - 1) or (length == steps and not ended):
+                found.append(list(ids))
+    return found
+
+
+@pytest.mark.parametrize("name", ["peeky", "additive"])
+@pytest.mark.parametrize("end", [END, None])
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 0.6])
+def test_a_wide_beam_finds_the_best_of_all(name: str, end: int | None, alpha: float) -> None:
+    network, steps = network_of(name), 3
+    store, source = stored(network), source_of_one(2)
+    everything = [
+        (log_probability(network, store, source, ids) / len(ids) ** alpha, ids)
+        for ids in every_target(steps, end)
+    ]
+    best = sorted(everything, reverse=True)[:5]
+    found = beam(network, store.values, source, Limits(START, end, steps), TOKENS**2, alpha)
+    assert [h.score for h in found[:5]] == pytest.approx([score for score, _ in best], abs=1e-5)
+    assert list(found[0].ids) == [token for token in best[0][1] if token != end]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "attention last"])
+@pytest.mark.parametrize("end", [END, None])
+def test_a_beam_of_one_is_greedy(name: str, end: int | None) -> None:
+    network, limits = network_of(name), Limits(START, end, 6)
+    store, source = stored(network, 2), batch_of().encoder
+    assert source is not None
+    together = decode(network, store.values, source, limits)
+    for stream, target in enumerate(together):
+        one = source_of_one(stream)
+        assert decode(network, store.values, one, limits) == [target]
+        (best,) = beam(network, store.values, one, limits, 1)
+        ids = list(best.ids)
+        assert ids == target
+        whole = ids if len(ids) == limits.steps else [*ids, END]
+        expected = log_probability(network, store, one, whole)
+        assert best.log_probability == pytest.approx(expected, abs=1e-5)
+        assert best.score == pytest.approx(expected / len(whole), abs=1e-5)
+
+
+def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
+    network = network_of("dot")
+    store, source = stored(network, 5), batch_of().encoder
+    assert source is not None
+    targets = decode(network, store.values, source, Limits(START, None, 4))
+    targets[1][2] = (targets[1][2] + 1) % TOKENS
+    batch = reading(source, targets)
+    wanted = np.array(targets, np.int32).T
+    ys = network.run(store.values, batch, {}, Context())[0]
+    metric = ExactMatch(network.loss)
+    resets = np.zeros(wanted.shape, bool)
+    resets[0] = True
+    metric.add(ys, wanted, np.ones(wanted.shape), resets)
+    assert metric.report() == {"exact_match": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize("name", ["dot", "additive", "both ways"])
+def test_attention_looks_at_steps_with_data_alone(name: str) -> None:
+    network = network_of(name)
+    store, source = stored(network), batch_of(sources=(4, 2, 6)).encoder
+    assert source is not None
+    batch = reading(source, [[1, 2], [4, 5], [6, 1]])
+    ((layer, weights),) = attended(network, store, batch).items()
+    assert layer == "decoder.2.attention" and weights.shape == (3, 2, 6)
+    np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-6)
+    assert (weights[0, :, :2] == 0).all() and (weights[0, :, 2:] > 0).all()
+    assert (weights[1, :, :4] == 0).all() and (weights[2] > 0).all()
+
+
+def test_dot_attention_is_the_softmax_of_products() -> None:
+    network = network_of("dot")
+    store, source = stored(network), source_of_one(0)
+    batch = reading(source, [[1, 2, 3]])
+    seen = {}
+    for visit in network.visits(store.values, batch, {}, Context()):
+        seen[visit.name] = visit.done()[0][:, 0].astype(np.float64)
+    memory, asked = seen["encoder.1.lstm"][2:], seen["decoder.1.lstm"]
+    scores = asked @ memory.T
+    weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        attended(network, store, batch)["decoder.2.attention"][0, :, 2:], weights, rtol=1e-4
+    )
+    expected = np.concatenate([weights @ memory, asked], axis=1)
+    np.testing.assert_allclose(seen["decoder.2.attention"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_targets_are_empty() -> None:
+    network = network_of("plain")
+    store = stored(network)
+    assert decode(network, store.values, source_of_one(), Limits(START, END, 0)) == [[]]

@@ -1,0 +1,198 @@
+"""The memory that is predicted, against what training takes."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import command, done, plain_spec, small_spec, text, write_spec
+from training_cases import opened
+
+from rnnkit.builtin.datasets.synthetic.synthetic import WAVES, Synthetic
+from rnnkit.builtin.datasets.synthetic.tasks import TASKS
+from rnnkit.contracts.dataset import Batch
+from rnnkit.errors import ResourceError
+from rnnkit.network import memory as module
+from rnnkit.network.builder import build
+from rnnkit.network.memory import Memory, human, memory
+from rnnkit.training.step import Training
+
+BUDGET = 10**12
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    """Return specs of small models with long or wide windows."""
+    deep = small_spec(window=50, streams=20, epochs=1)
+    for layer in deep["model"]["layers"]:
+        layer |= {"units": 40} if "units" in layer else {}
+    deep["model"]["layers"][3]["layer"]["units"] = 40
+    by_document = {"reset": "document", "separator": "\n"}
+    sgd = {"type": "sgd", "lr": 0.1}
+    changed = {
+        "adam": {},
+        "sgd": {"optimizer": sgd},
+        "momentum": {"optimizer": {**sgd, "momentum": 0.9}},
+        "documents": {"state": by_document},
+        "true truncation": {"bptt": {"style": "true", "steps": 8}, "window": 40},
+        "true truncation, far back": {"bptt": {"style": "true", "steps": 60}, "window": 40},
+        "recompute": {"recompute": True, "window": 300, "streams": 4},
+        "recompute of documents": {"recompute": True, "window": 300, "state": by_document},
+    }
+    return {name: {**deep, "train": {**deep["train"], **t}} for name, t in changed.items()}
+
+
+@pytest.mark.parametrize("name", specs())
+def test_what_training_takes_is_within_a_fifth(tmp_path: Path, name: str) -> None:
+    spec, source = opened(tmp_path, specs()[name], text(9000))
+    spec, network = build(spec, source.inputs, source.targets)
+    needs = memory(spec, network, source, BUDGET)
+    Training.started(spec, network, 9).step(
+        next(source.batches("train", spec.train.layout(), None))
+    )
+    tracemalloc.start()
+    try:
+        training = Training.started(spec, network, 9)
+        held = tracemalloc.get_traced_memory()[0]
+        batches = source.batches("train", spec.train.layout(), None)
+        tracemalloc.reset_peak()
+        for _, batch in zip(range(2), batches, strict=False):
+            training.step(batch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert needs.window is not None
+    assert abs(needs.total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
+    assert abs(needs.window + needs.batch - (peak - held)) < 0.2 * (peak - held)
+    assert abs(needs.total - needs.window - needs.batch - held) < 0.1 * held + 20_000
+
+
+def test_what_is_counted(tmp_path: Path) -> None:
+    spec, source = opened(tmp_path, small_spec())
+    needs = memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    assert needs.gradients == needs.parameters and needs.optimizer == 2 * needs.parameters
+    assert needs.state == 4 * 3 * (6 + 6 + 6)  # an LSTM of two arrays and a GRU, three streams
+    assert needs.batch == 3 * 4 * (4 + 4 + 5)
+    assert needs.total == sum(vars(needs).values())
+
+
+def test_more_than_the_budget_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, source = opened(tmp_path, small_spec())
+    network = build(spec, source.inputs, source.targets)[1]
+    whole = memory(spec, network, source, BUDGET)
+    calls = []
+    monkeypatch.setattr(module, "window_bytes", lambda *sizes: calls.append(sizes) or 7)
+    counted = whole.total - whole.window
+    refused = memory(spec, network, source, counted - 1)
+    assert refused.window is None and refused.total == counted and not calls
+    with pytest.raises(ResourceError, match="MEM_BUDGET"):
+        refused.check(counted - 1)
+    assert memory(spec, network, source, counted).window == 7
+    assert [call[1:] for call in calls] == [(4, 3, False)]
+
+
+def test_the_window_counts_against_the_budget() -> None:
+    needs = Memory(0, 1, 2, 0, 4, 8, 16)
+    needs.check(31)
+    with pytest.raises(ResourceError) as caught:
+        needs.check(30)
+    assert str(caught.value).endswith(
+        "training needs 31 B (parameters 1 B, gradients 2 B, state 4 B, batch 8 B, window 16 B), "
+        'the budget is 30 B (fewer units, streams or steps in a window, "recompute" for a long '
+        "one, or --max-memory)"
+    )
+
+
+@pytest.mark.parametrize("length", [20, 1000])
+@pytest.mark.parametrize("task", [*TASKS, *WAVES])
+def test_what_is_made_up_takes_what_is_told(task: str, length: int) -> None:
+    data = Synthetic.model_validate({"task": task, "train": 40_000 // length, "length": length})
+    tracemalloc.start()
+    data.open(Path("."))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.9 * peak < data.made() < 3 * peak
+
+
+def test_data_that_is_too_much_is_not_made_up(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"] = {"type": "synthetic", "task": "echo", "length": 65536, "train": 10**7}
+    value["model"]["layers"][0] = {"type": "one_hot"}
+    path = write_spec(tmp_path, value)
+    said = "[MEM_BUDGET] the data that synthetic makes up needs 5.24 TB, the budget is "
+    for line in (["run", path, "--out", tmp_path / "run"], ["check", path, "--data"]):
+        ran = command(*line)
+        assert ran.code == 10 and said in ran.err
+        assert "(fewer or shorter sequences, or --max-memory)" in ran.err
+    small = ["-s", "data.train=400", "-s", "data.length=100", "--max-memory"]
+    ran = command("run", path, "--out", tmp_path / "run", *small, "1MB")
+    assert ran.code == 10 and "needs 2.04 MB, the budget is 1 MB (" in ran.err
+    ran = command("run", path, "--out", tmp_path / "run", *small, "2.05MB")
+    assert ran.code == 10 and "[MEM_BUDGET] training needs " in ran.err and "(data 2.0" in ran.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("in_the_data", [False, True])
+def test_restarts_in_the_data_are_rehearsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_the_data: bool
+) -> None:
+    spec, source = opened(tmp_path, plain_spec())
+    original, given = type(source).batches, []
+
+    def batches(*arguments: Any) -> Any:
+        for number, batch in enumerate(original(*arguments)):
+            resets = np.zeros_like(batch.resets)
+            resets[2, 1] = in_the_data and number == 1
+            yield Batch(*batch[:3], resets, batch.next_cursor)
+
+    monkeypatch.setattr(type(source), "batches", batches)
+    monkeypatch.setattr(module, "window_bytes", lambda *sizes: given.append(sizes[3]) or 7)
+    memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    assert given == [in_the_data]
+
+
+def test_restarts_by_the_policy_are_rehearsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[bool] = []
+    spec, source = opened(tmp_path, plain_spec(state={"reset": "document", "separator": "\n"}))
+    monkeypatch.setattr(module, "window_bytes", lambda *sizes: given.append(sizes[3]) or 7)
+    memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    assert given == [True]
+
+
+def test_a_layer_that_raises_leaves_the_window_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("rnnkit.builtin.cells.rnn.RNN.scan", broken)
+    path = write_spec(tmp_path, plain_spec())
+    assert json.loads(done("explain", path, "--json").out)["memory"]["window"] is None
+    out = done("explain", path).out
+    assert "(the window was not measured)" in out and "window 0" not in out
+    assert "a mistake" in command("run", path, "--out", tmp_path / "run").err
+
+
+def test_explain_shows_what_a_block_takes(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, small_spec(window=400, streams=5), text(9000))
+    whole = json.loads(done("explain", path, "--json").out)["memory"]
+    blocks = json.loads(done("explain", path, "--json", "-s", "train.recompute=true").out)["memory"]
+    assert blocks["window"] < whole["window"] / 6
+    assert "(the window was measured)" in done("explain", path).out
+
+
+def test_numbers_of_bytes_as_people_write_them() -> None:
+    assert [human(n) for n in (12, 1500, 2.5e6, 3.21e9, 4e15)] == [
+        "12 B",
+        "1.5 KB",
+        "2.5 MB",
+        "3.21 GB",
+        "4e+03 TB",
+    ]

@@ -1,0 +1,274 @@
+"""Plugins of every kind are tried on the first window, and named where they break a contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import command, plain_spec, told
+from helpers import write_spec as write
+from stubs import cell, install
+
+LOSS = """
+from typing import Literal
+import numpy as np
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+
+
+class Stub(SoftmaxCrossEntropy):
+    type: Literal["stub"] = "stub"
+
+    def forward(self, ys, targets, weights, ctx):
+        total, weight, backward = super().forward(ys, targets, weights, ctx)
+        {body}
+"""
+OPTIMIZER = """
+import math
+from typing import ClassVar, Literal
+import numpy as np
+from rnnkit import Optimizer
+
+
+class Stub(Optimizer):
+    type: Literal["stub"] = "stub"
+    slots: ClassVar[tuple[str, ...]] = ({slots})
+
+    def update(self, step, lr, params, grads, slots, decayed):
+        {body}
+"""
+SCHEDULE = """
+import math
+from typing import Literal
+import numpy as np
+from rnnkit import Schedule
+
+
+class Stub(Schedule):
+    type: Literal["stub"] = "stub"
+
+    def start(self):
+        return {state}
+
+    def factor(self, moment, state):
+        return {factor}
+"""
+DATASET = """
+from dataclasses import replace
+from typing import Literal
+import numpy as np
+from rnnkit.builtin.datasets.text.text import Text
+
+
+class Changed:
+    def __init__(self, source):
+        self.source = source
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+    def batches(self, split, layout, cursor):
+        for batch in self.source.batches(split, layout, cursor):
+            {body}
+
+
+class Stub(Text):
+    type: Literal["stub"] = "stub"
+
+    def open(self, root, vocabulary=None):
+        return Changed(super().open(root, vocabulary))
+"""
+
+
+def spec_of(group: str) -> dict[str, Any]:
+    value = plain_spec()
+    if group == "losses":
+        value["model"]["loss"] = {"type": "stub"}
+    elif group == "optimizers":
+        value["train"]["optimizer"] = {"type": "stub", "lr": 0.1}
+    elif group == "schedules":
+        value["train"]["schedule"] = {"type": "stub"}
+    elif group == "datasets":
+        value["data"]["type"] = "stub"
+    else:
+        value["model"]["layers"][1] = {"type": "stub", "units": 5}
+    return value
+
+
+BROKEN = {
+    "the loss has no backward": (
+        "losses",
+        LOSS.format(body="return total, weight"),
+        "loss, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): ValueError: not enough values",
+    ),
+    "the loss is an array": (
+        "losses",
+        LOSS.format(body="return np.ones(2), weight, backward"),
+        "the total: expected a finite number, received array([1., 1.])",
+    ),
+    "the gradient has another shape": (
+        "losses",
+        LOSS.format(body="return total, weight, lambda: backward()[:1]"),
+        "the gradient of the outputs: expected float32 of shape (4, 3, ",
+    ),
+    "the optimizer binds another array": (
+        "optimizers",
+        OPTIMIZER.format(slots="", body="params = params - lr * grads"),
+        "update left the parameters as they were (write into them: params -= ...)",
+    ),
+    "a slot that is not declared": (
+        "optimizers",
+        OPTIMIZER.format(slots="", body="slots['m'] += grads"),
+        "optimizer, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): KeyError: 'm'",
+    ),
+    "a slot that cannot be stored": (
+        "optimizers",
+        OPTIMIZER.format(slots="'first moment',", body="params -= grads"),
+        "slots has the name 'first moment', which no checkpoint can hold (1 to 128 of the letters",
+    ),
+    "the parameters become NaN": (
+        "optimizers",
+        OPTIMIZER.format(slots="", body="params /= 0 * grads"),
+        "the parameters holds NaN or infinity",
+    ),
+    "a factor that is no number": (
+        "schedules",
+        SCHEDULE.format(state="None", factor="None"),
+        "factor(): expected a finite number not below 0, received None",
+    ),
+    "a factor below 0": (
+        "schedules",
+        SCHEDULE.format(state="None", factor="-1.0"),
+        "factor(): expected a finite number not below 0, received -1.0",
+    ),
+    "a state that JSON changes": (
+        "schedules",
+        SCHEDULE.format(state="{'best': math.inf}", factor="1.0"),
+        "start(): expected what JSON can write and read back as it was (plain numbers, text, "
+        "lists, objects), received {'best': inf}",
+    ),
+    "a cursor of NumPy": (
+        "datasets",
+        DATASET.format(body="yield batch._replace(next_cursor=np.int64(3))"),
+        "next_cursor: expected what JSON can write and read back",
+    ),
+    "ids outside": (
+        "datasets",
+        DATASET.format(body="yield batch._replace(inputs=batch.inputs + 1000)"),
+        "inputs: expected ids from 0 to 5, received 1000 to 1005",
+    ),
+    "ids as floats": (
+        "datasets",
+        DATASET.format(body="yield batch._replace(inputs=batch.inputs * 1.0)"),
+        "inputs: expected ids, integers of shape (T, B), received float64 of (4, 3)",
+    ),
+    "a parameter that cannot be stored": (
+        "layers",
+        cell().replace(
+            "    def mix(",
+            "    def extra(self, inputs):\n"
+            "        from rnnkit.core.initializers import Zeros\n"
+            "        from rnnkit.core.params import ParamSpec\n"
+            "        return {'\u03b2': ParamSpec((3,), Zeros())}\n\n    def mix(",
+        ),
+        "params() has the name '\u03b2', which no checkpoint can hold",
+    ),
+    "a gradient that would broadcast": (
+        "layers",
+        cell().replace("return dz, dz, ", "return dz[:, :1], dz, "),
+        "ValueError: mix gave dzx (3, 1), dzh (3, 5): expected (3, 5) of both",
+    ),
+    "a parameter that is written over": (
+        "layers",
+        cell(forward="params['b'][...] = 1"),
+        "forward changed its parameters",
+    ),
+}
+
+
+@pytest.mark.parametrize(("group", "module", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_named_before_the_first_step(
+    tmp_path: Path, site: Path, group: str, module: str, said: str
+) -> None:
+    install(site, module, group=f"rnnkit.{group}")
+    ran = command("run", write(tmp_path, spec_of(group)), "--out", tmp_path / "run")
+    told(ran, 4, "[PLUGIN_CONTRACT] ")
+    assert "stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): " in ran.err
+    assert said in ran.err
+    assert not (tmp_path / "run").exists()
+
+
+GOOD = {
+    "losses": LOSS.format(body="return np.float32(total), weight, backward"),
+    "optimizers": OPTIMIZER.format(
+        slots="'m',", body="slots['m'] += grads; params -= lr * slots['m']"
+    ),
+    "schedules": SCHEDULE.format(state="[1, None]", factor="np.float32(0.5)"),
+    "datasets": DATASET.format(body="yield batch"),
+}
+
+
+@pytest.mark.parametrize("group", GOOD)
+def test_a_plugin_that_keeps_its_contract_trains_and_goes_on(
+    tmp_path: Path, site: Path, group: str
+) -> None:
+    install(site, GOOD[group], group=f"rnnkit.{group}")
+    run = tmp_path / "run"
+    began = command("run", write(tmp_path, spec_of(group)), "--out", run, "--max-steps", 2)
+    assert began.code == 0, began.err
+    resumed = command("resume", run, "--max-steps", 4)
+    assert resumed.code == 0, resumed.err
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "inputs=batch.inputs.T, targets=batch.targets.T",
+            "inputs (3, 4), targets (3, 4), ",
+        ),
+        ("resets=batch.resets[:1]", "resets (1, 3): expected (T, 3) of each, and one T"),
+        ("weights=batch.weights[:, :2]", "weights (4, 2), resets (4, 3): expected (T, 3) of each"),
+    ],
+)
+def test_a_window_of_another_shape_is_refused(
+    tmp_path: Path, site: Path, body: str, said: str
+) -> None:
+    install(site, DATASET.format(body=f"yield batch._replace({body})"), group="rnnkit.datasets")
+    ran = command("run", write(tmp_path, spec_of("datasets")), "--out", tmp_path / "run")
+    told(ran, 5, "[DATA_BATCH] a window of the dataset has inputs (")
+    assert said in ran.err
+
+
+def test_a_dataset_without_windows_is_refused(tmp_path: Path, site: Path) -> None:
+    module = DATASET.format(body="if layout is None: yield batch")
+    install(site, module, group="rnnkit.datasets")
+    ran = command("run", write(tmp_path, spec_of("datasets")), "--out", tmp_path / "run")
+    told(ran, 5, "[DATA_WINDOWS] the data gave none of the ")
+
+
+def test_a_factor_that_turns_bad_later_is_refused(tmp_path: Path, site: Path) -> None:
+    factor = "math.nan if moment.step else 1.0"
+    install(site, SCHEDULE.format(state="None", factor=factor), group="rnnkit.schedules")
+    ran = command("run", write(tmp_path, spec_of("schedules")), "--out", tmp_path / "run")
+    told(ran, 4, "[PLUGIN_CONTRACT] schedule stub, step 2: expected a finite factor not below 0, ")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("version: int = 2", "has the field 'version', which hides what a base class calls so"),
+        ("gates: int = 2", "has the field 'gates', which hides what a base class calls so"),
+        ("version: ClassVar = '2.0'", "has the version '2.0', no whole number from 1"),
+        ("type: str", 'declares no type (type: Literal["stub"] = "stub")'),
+    ],
+)
+def test_a_class_that_hides_its_contract_is_refused(
+    tmp_path: Path, site: Path, line: str, said: str
+) -> None:
+    own = '    type: Literal["stub"] = "stub"\n'
+    keep = "" if line.startswith("type") else own
+    install(site, cell().replace(own, f"{keep}    {line}\n"))
+    ran = command("check", write(tmp_path, spec_of("layers")))
+    told(ran, 4, "[PLUGIN_API] ")
+    assert said in ran.err
