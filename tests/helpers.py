@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from threadpoolctl import threadpool_limits
 
 from rnnkit.checkpoint.run_directory import RunDir
@@ -224,28 +223,6 @@ def pair_spec(**train: Any) -> JSONObject:
     return spec
 
 
-# The letters of the validation split never come in training: its loss grows from the first on.
-CONTENT = text(68, alphabet="abc") + text(17, alphabet="de")
-
-
-@pytest.fixture(scope="module")
-def spec() -> dict[str, Any]:
-    """Return a spec in which every field matters: it gets worse, and the patience runs out."""
-    return small_spec(
-        epochs=5,
-        optimizer={"type": "adam", "lr": 0.05},
-        schedule={"type": "stall", "multiply": 0.9},
-        clip=None,
-        every={"log": 3, "evaluate": 2, "save": 100},
-        stop={"patience": 8},
-    )
-
-
-@pytest.fixture(scope="module")
-def whole(spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("whole"), spec, content=CONTENT)
-
-
 def rewritten(run: Path, to: Path, change: Any) -> Path:
     """Copy a run and replace its newest snapshot by change(snapshot)."""
     copy(run, to)
@@ -262,13 +239,13 @@ def differs(run: Path, whole: Path) -> bool:
     return ran.code != 0 or results(run) != results(whole)
 
 
-FOLDER = Path(__file__).parents[1] / "model_specs"
+MODEL_SPECS = Path(__file__).parents[1] / "model_specs"
 
 
 def measured(name: str, out: Path, *options: str, split: str = "test") -> dict[str, float]:
     """Return the metrics of a spec that was trained with some values changed."""
     overrides = [part for option in options for part in ("-s", option)]
-    done("run", FOLDER / f"{name}.json", "--out", out, *overrides)
+    done("run", MODEL_SPECS / f"{name}.json", "--out", out, *overrides)
     found = json.loads(done("eval", out, "--split", split, "--json").out)
     metrics: dict[str, float] = found["metrics"]
     return metrics

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import (
-    CONTENT,
     command,
     differs,
     newest,
     plain_spec,
     results,
     rewritten,
+    small_spec,
+    text,
     trained,
 )
 
@@ -34,6 +35,8 @@ FIRST = Progress()
 
 STOPPED_AT = 13
 
+# The letters of the validation split never come in training: its loss grows from the first on.
+CONTENT = text(68, alphabet="abc") + text(17, alphabet="de")
 
 CASES: dict[str, dict[str, Any]] = {
     "step": {"step": 3},  # Adam's bias correction, the masks, the file's name
@@ -56,6 +59,24 @@ SHOWN = {
     "pending": "that evaluation is made only where it is set",
 }
 """Fields that matter where a signal cut an evaluation short; tested with such a checkpoint."""
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    """Return a spec in which every field matters: it gets worse, and the patience runs out."""
+    return small_spec(
+        epochs=5,
+        optimizer={"type": "adam", "lr": 0.05},
+        schedule={"type": "stall", "multiply": 0.9},
+        clip=None,
+        every={"log": 3, "evaluate": 2, "save": 100},
+        stop={"patience": 8},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("whole"), spec, content=CONTENT)
 
 
 @pytest.fixture(scope="module")
