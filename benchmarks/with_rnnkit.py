@@ -16,7 +16,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
 from rnnkit.inference.generate import Sampling, generate
-from rnnkit.network.builder import build
+from rnnkit.network.builder import build_network
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
@@ -120,7 +120,7 @@ def _built(workload: Workload) -> tuple[Spec, Network]:
     }
     ids = Signal(workload.vocabulary, ids=True)
     document = parse_spec(json.dumps(spec).encode(), workload.name, Registry())
-    return build(document.spec, ids, ids)
+    return build_network(document.spec, ids, ids)
 
 
 def _fill(network: Network, store: ParamStore, arrays: dict[str, Array]) -> None:

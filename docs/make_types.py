@@ -31,7 +31,7 @@ SECTIONS = (
     ("The spec", model.Spec),
     ("model, a stack of layers", model.ModelSpec),
     ("model, an encoder and a decoder", model.PairSpec),
-    ("model.encoder, model.decoder", model.Part),
+    ("model.encoder, model.decoder", model.StackSpec),
     ("train", model.Train),
     ("train.clip", model.Clip),
     ("train.bptt", regime.Truncation),

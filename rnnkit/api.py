@@ -10,12 +10,12 @@ import numpy as np
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.contracts.registry import Registry
 from rnnkit.inference.model import Model, load
-from rnnkit.network.builder import build as build_network
+from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
-from rnnkit.training.loop import Limits, Reporter, Silent
-from rnnkit.training.start import Options, resume, start
+from rnnkit.training.loop import Reporter, RunLimits, Silent
+from rnnkit.training.start import RunOptions, resume, start
 
 
 def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
@@ -58,7 +58,9 @@ def train(
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
     given = None if root is None else Path(root)
-    options = Options(data_root=given, limits=Limits(max_steps), reporter=reporter or Silent())
+    options = RunOptions(
+        data_root=given, limits=RunLimits(max_steps), reporter=reporter or Silent()
+    )
     if run.holds_run():
         resume(run.path, registry, options, asked=spec)
     else:

@@ -15,11 +15,11 @@ from helpers import (
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
-from rnnkit.network.builder import build
+from rnnkit.network.builder import build_network
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
-from rnnkit.training.start import Options, start
+from rnnkit.training.start import RunOptions, start
 from rnnkit.training.step import Training
 
 
@@ -27,12 +27,12 @@ def opened(folder: Path, spec: JSONObject, content: str | None = None) -> tuple[
     """Return a resolved spec and its data."""
     read = read_spec(write_spec(folder, spec, content), Registry()).spec
     source = read.data.open(folder)
-    return build(read, source.inputs, source.targets)[0], source
+    return build_network(read, source.inputs, source.targets)[0], source
 
 
 def fresh(spec: Spec, source: Source, dtype: Any = np.float64) -> Training:
     """Return the state before the first step, in float64 for comparisons."""
-    spec, network = build(spec, source.inputs, source.targets)
+    spec, network = build_network(spec, source.inputs, source.targets)
     store = network.store(np.dtype(dtype))
     store.initialize(spec.train.seed)
     slots = {n: np.zeros_like(store.flat) for n in spec.train.optimizer.used_slots()}
@@ -46,7 +46,7 @@ def stopped_at(
 ) -> Path:
     """Run a spec that meets SIGTERM in its count-th scan of training, or of an evaluation."""
     path = write_spec(folder, spec)
-    options = Options()
+    options = RunOptions()
     scan, seen = Network.scan, 0
 
     def counted(self: Network, params: Any, xs: Any, states: Any, resets: Any, ctx: Any) -> Any:

@@ -72,7 +72,7 @@ class Meta(Record):
 def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
     """Return where every block of a spec comes from."""
     found = []
-    for path, block in blocks(spec, ()):
+    for path, block in nested_blocks(spec, ()):
         plugin = registry.plugin(block.group, block.type)
         found.append(
             Origin(
@@ -88,7 +88,7 @@ def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
     return tuple(found)
 
 
-def blocks(
+def nested_blocks(
     value: object, path: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], Block]]:
     """Yield every block inside a value with the path that leads to it, outer ones first."""
@@ -96,10 +96,10 @@ def blocks(
         yield path, value
     if isinstance(value, Record):
         for name in type(value).model_fields:
-            yield from blocks(getattr(value, name), (*path, name))
+            yield from nested_blocks(getattr(value, name), (*path, name))
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from blocks(item, (*path, index))
+            yield from nested_blocks(item, (*path, index))
 
 
 def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:

@@ -9,7 +9,7 @@ from rnnkit.core.block import Record
 from rnnkit.types import JSON
 
 
-class Best(Record):
+class BestEvaluation(Record):
     """The best evaluation so far."""
 
     step: int
@@ -35,7 +35,7 @@ class Progress(Record):
     weight: float = 0.0
     lr: float | None = None
     gradient_norm: float | None = None
-    best: Best | None = None
+    best: BestEvaluation | None = None
     stale: int = 0
     lines: int = 0
     pending: Literal["evaluation"] | None = None

@@ -15,7 +15,7 @@ try:
     import click
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell
-    from rnnkit.cli.streams import drop, opened
+    from rnnkit.cli.streams import drop, replace_closed
     from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit with its code; see the table in the guide."""
     code = 130
     with suppress(KeyboardInterrupt):
-        opened()
+        replace_closed()
         if "_RNNKIT_COMPLETE" in os.environ:
             group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
         if isinstance(sys.stdout, io.TextIOWrapper):

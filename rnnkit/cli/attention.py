@@ -48,22 +48,24 @@ def command(
     A row for each token that it writes, a column for each of the text: the weights of the layer
     attention, which sum to 1 in a row.
     """
-    from rnnkit.analysis.attention.svg import page, svg
-    from rnnkit.analysis.attention.terminal import draw
+    from rnnkit.analysis.attention.svg import attention_page, attention_svg
+    from rnnkit.analysis.attention.terminal import draw_map
     from rnnkit.inference.model import load
 
     model = load(checkpoint, untrusted=untrusted)
     grids = [grid for each in text for grid in maps(model, each, target)]
     if out is not None:
         html = out.suffix.lower() == ".html"
-        picture = page(f"{model.spec.name}: attention", grids) if html else svg(grids)
+        picture = (
+            attention_page(f"{model.spec.name}: attention", grids) if html else attention_svg(grids)
+        )
         write_output(out, picture.encode())
         tell(f"wrote {out}")
     painted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") if color is None else color
     if painted:
         click.get_current_context().color = True  # else click takes the colours out for a pipe
-    said = "\n\n".join(draw(grid, painted) for grid in grids)
-    emit(as_json, {"checkpoint": str(model.path), "maps": list(map(as_object, grids))}, said)
+    said = "\n\n".join(draw_map(grid, painted) for grid in grids)
+    emit(as_json, {"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
 
 
 def maps(model: Model, text: str, target: str | None) -> list[Grid]:
@@ -83,7 +85,7 @@ def maps(model: Model, text: str, target: str | None) -> list[Grid]:
     return found
 
 
-def as_object(grid: Grid) -> dict[str, Any]:
+def _as_object(grid: Grid) -> dict[str, Any]:
     """Return a map as JSON can hold it."""
     return {
         "layer": grid.layer,

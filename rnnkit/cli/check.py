@@ -40,14 +40,14 @@ def command(
 
 def check_data(document: Document, path: Path, root: Path) -> None:
     """Raise the errors of a spec that only its data tells, with their places in its file."""
-    from rnnkit.network.builder import build
+    from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, memory, open_data
     from rnnkit.training.requirements import check_demands
 
     spec = document.spec
     source = open_data(spec.data, root)
     try:
-        resolved, network = build(spec.fitted(source), source.inputs, source.targets)
+        resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     except SpecError as error:
         where = str(document.draft.where(("model",)))
         raise SpecError(*(replace(p, where=where) for p in error.problems)) from error

@@ -44,7 +44,7 @@ def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
     return decorate
 
 
-def running(start: str) -> Callable[[F], F]:
+def run_options(start: str) -> Callable[[F], F]:
     """Add the options that run and resume share; relative data paths begin at `start`."""
     options = (
         click.option(
@@ -90,7 +90,7 @@ def running(start: str) -> Callable[[F], F]:
     return decorate
 
 
-def carrying(function: F) -> F:
+def state_options(function: F) -> F:
     """Add the options of a verb whose states go on from a file, and to one."""
     options = (
         click.option("--state-in", type=PATH, help="Go on from the states in this file."),
@@ -192,7 +192,7 @@ def print_json(value: object) -> None:
     click.echo(text.encode(errors="backslashreplace").decode())
 
 
-def finite(metrics: Mapping[str, object]) -> dict[str, object]:
+def finite_or_none(metrics: Mapping[str, object]) -> dict[str, object]:
     """Return metrics as JSON can hold them: None for what is not a finite number."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.checkpoint.run_directory import data_root
-from rnnkit.cli.common import PATH, THREADS, advising, emit, finite, number, table, tell, verb
+from rnnkit.cli.common import (
+    PATH,
+    THREADS,
+    advising,
+    emit,
+    finite_or_none,
+    number,
+    table,
+    tell,
+    verb,
+)
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
 
 if TYPE_CHECKING:
@@ -106,11 +116,13 @@ def command(
     result = {
         "checkpoint": str(model.path),
         "split": chosen,
-        "metrics": finite(metrics),
+        "metrics": finite_or_none(metrics),
         "protocol": how,
     }
     if tables:
-        result["tables"] = {k: [finite(row) for row in t.records()] for k, t in tables.items()}
+        result["tables"] = {
+            k: [finite_or_none(row) for row in t.records()] for k, t in tables.items()
+        }
     text = table([(name, number(value)) for name, value in metrics.items()])
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
     text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())

@@ -33,14 +33,14 @@ def command(
     from rnnkit.cli.reporter import streams_in_words
     from rnnkit.contracts.registry import Registry
     from rnnkit.core.params import count
-    from rnnkit.network.builder import build
+    from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, human, memory, open_data
     from rnnkit.spec.read import read_spec
 
     document = read_spec(spec, Registry(), overrides)
     data = document.spec.data
     source = open_data(data, data_root or spec.parent)
-    resolved, network = build(document.spec.fitted(source), source.inputs, source.targets)
+    resolved, network = build_network(document.spec.fitted(source), source.inputs, source.targets)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget(data.made()))
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Subject:
+class MeasuredModel:
     """What is measured: a network, its trained parameters if it has any, and its data if there."""
 
     spec: Spec
@@ -37,7 +37,7 @@ class Subject:
     source: Source | None
 
 
-def numbers(text: str) -> tuple[float, ...]:
+def positive_numbers(text: str) -> tuple[float, ...]:
     """Return positive numbers between commas."""
     try:
         found = tuple(map(float, text.split(",")))
@@ -69,7 +69,7 @@ def numbers(text: str) -> tuple[float, ...]:
 @click.option(
     "--scale",
     "scales",
-    type=numbers,
+    type=positive_numbers,
     default=None,
     metavar="NUMBERS",
     help="Give recurrent weights this largest singular value, such as 0.5,1,1.5.",
@@ -105,7 +105,7 @@ def command(
     from rnnkit.contracts.registry import Registry
 
     registry = Registry()
-    subject = opened(model, overrides, root, registry)
+    subject = open_model(model, overrides, root, registry)
     seed = subject.spec.train.seed if seed is None else seed
     check(subject.network, scales, model)
     batch = example(subject, None if made_up else subject.source, split, steps, seed)
@@ -117,19 +117,19 @@ def command(
         "inputs": "random" if made_up or subject.source is None else split,
         "seed": seed,
         "out": None if out is None else str(out),
-        "layers": [as_object(flow) for flow in found],
+        "layers": [_as_object(flow) for flow in found],
     }
     text = picture([panel(found)], out, terminal, as_json)
     emit(as_json, result, "\n".join([*([text, ""] if text else []), *sentences]))
 
 
-def opened(
+def open_model(
     path: Path, overrides: tuple[str, ...], root: Path | None, registry: Registry
-) -> Subject:
+) -> MeasuredModel:
     """Open a spec or a checkpoint, and its data where it is there."""
     from rnnkit.analysis.plots.example import guessed_signals
     from rnnkit.inference.model import load
-    from rnnkit.network.builder import build
+    from rnnkit.network.builder import build_network
     from rnnkit.spec.read import read_spec
 
     if holds_weights(path):
@@ -137,14 +137,14 @@ def opened(
             raise click.UsageError("-s changes a spec, but a checkpoint was given")
         model = load(path, registry)
         source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
-        return Subject(model.spec, model.network, model.store.flat, source)
+        return MeasuredModel(model.spec, model.network, model.store.flat, source)
     spec = read_spec(path, registry, overrides).spec
     source = data_of(spec.data, root or path.parent, None)
     inputs, targets = (
         guessed_signals(spec.data) if source is None else (source.inputs, source.targets)
     )
-    resolved, network = build(spec, inputs, targets)
-    return Subject(resolved, network, None, source)
+    resolved, network = build_network(spec, inputs, targets)
+    return MeasuredModel(resolved, network, None, source)
 
 
 def holds_weights(path: Path) -> bool:
@@ -188,7 +188,7 @@ def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> No
 
 
 def example(
-    subject: Subject, source: Source | None, split: Split, steps: int | None, seed: int
+    subject: MeasuredModel, source: Source | None, split: Split, steps: int | None, seed: int
 ) -> Batch:
     """Return the window to measure on."""
     from rnnkit.analysis.plots.example import first_batch, random_batch
@@ -231,7 +231,7 @@ def cell_names(registry: Registry) -> list[str]:
 
 
 def forms(
-    subject: Subject, cells: list[type[Cell]], scales: tuple[float, ...], seed: int
+    subject: MeasuredModel, cells: list[type[Cell]], scales: tuple[float, ...], seed: int
 ) -> list[Variant]:
     """Return the forms of the model to compare; other cells start untrained, and that is told."""
     from pydantic import ValidationError
@@ -266,7 +266,7 @@ def named(path: str, label: str) -> str:
     return ", ".join([path, *words])
 
 
-def as_object(flow: Flow) -> dict[str, Any]:
+def _as_object(flow: Flow) -> dict[str, Any]:
     """Return a flow as --json prints it: None for what no float64 holds."""
     norms = [norm if math.isfinite(norm) else None for norm in flow.norms]
     return {

@@ -19,7 +19,7 @@ from rnnkit.files.outputs import write_output
 if TYPE_CHECKING:
     from rnnkit.analysis.neurons.follow import Follower, Search
     from rnnkit.analysis.neurons.properties import Property
-    from rnnkit.analysis.neurons.record import Part
+    from rnnkit.analysis.neurons.record import Activations
     from rnnkit.analysis.neurons.saturation import Saturation
     from rnnkit.analysis.neurons.text import TokenText
     from rnnkit.inference.model import Model
@@ -89,7 +89,7 @@ def command(
     if model.network.reads_source:
         message = "the model has an encoder, not one text that it reads (see rnnkit attention)"
         raise CheckpointError.of("CKPT_ENCODER", message, model.path)
-    ids, tokens = read(model, text, length)
+    ids, tokens = read_text(model, text, length)
     parts = record(model.network, model.store.values, ids)
     if not parts:
         message = "no layer of the model is recurrent, so it has no hidden unit"
@@ -112,7 +112,7 @@ def command(
         "unit": f"{part.label}/{index}",
         "values": part.values[:, index].tolist(),
     }
-    said = as_text(searches, gates)
+    said = _as_text(searches, gates)
     if wants_colour(color):
         click.get_current_context().color = True  # else click takes them out for a pipe
         painted = coloured(tokens.tokens, part.shown(index))
@@ -120,7 +120,7 @@ def command(
     emit(as_json, result, said)
 
 
-def read(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
+def read_text(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
     """Return the first ids of a text, and what each of them stands for; raises DataError."""
     from rnnkit.analysis.neurons.text import TokenText
     from rnnkit.contracts import checked_tokenizer
@@ -158,7 +158,9 @@ def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Propert
     return [each for each in found if each.varies]
 
 
-def chosen(parts: Sequence[Part], searches: Sequence[Search], unit: str | None) -> tuple[Part, int]:
+def chosen(
+    parts: Sequence[Activations], searches: Sequence[Search], unit: str | None
+) -> tuple[Activations, int]:
     """Return the unit that was asked for, else the best follower, else the first one."""
     from rnnkit.analysis.neurons.address import unit_of
 
@@ -171,7 +173,7 @@ def chosen(parts: Sequence[Part], searches: Sequence[Search], unit: str | None) 
         raise click.BadParameter(str(error), param_hint="--unit") from None
 
 
-def as_text(searches: Sequence[Search], gates: Sequence[Saturation]) -> str:
+def _as_text(searches: Sequence[Search], gates: Sequence[Saturation]) -> str:
     """Return the tables for people."""
     head = ("property", "unit", "r", "chance", "auc", "accuracy", "guess")
     rows = [_row(each, follower) for each in searches for follower in each.units]

@@ -37,7 +37,7 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
     Raises PluginError where there is no matplotlib to write it.
     """
     from rnnkit.analysis.plots.svg import svg
-    from rnnkit.analysis.plots.terminal import draw
+    from rnnkit.analysis.plots.terminal import draw_panels
     from rnnkit.files.outputs import write_output
 
     if out is not None:
@@ -46,7 +46,7 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
     if as_json or (out is not None and not terminal):
         return ""
     columns = shutil.get_terminal_size().columns
-    return draw(panels, columns, colour=_in_colour(), braille=_in_braille())
+    return draw_panels(panels, columns, colour=_in_colour(), braille=_in_braille())
 
 
 def unknown(kind: str, name: str, known: Sequence[str]) -> click.UsageError:

@@ -50,12 +50,12 @@ def command(
     RUN is a run directory, also one that is still training. With --out the picture is one SVG,
     which needs the extra rnnkit[plot]; without it the curves are drawn in the terminal.
     """
-    from rnnkit.analysis.plots.metrics import DEFAULT, metric_names, panels, read_history
+    from rnnkit.analysis.plots.metrics import DEFAULT, drawable_metrics, panels, read_history
 
     if math.isnan(smooth):
         raise click.UsageError("--smooth: expected a weight from 0 to 1, received nan")
     histories = [read_history(run) for run in dict.fromkeys(runs)]
-    known = metric_names(histories)
+    known = drawable_metrics(histories)
     for name in metrics:
         if name not in known:
             raise unknown("metric", name, known)

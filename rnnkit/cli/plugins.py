@@ -15,9 +15,9 @@ CHILD = """
 import sys
 from rnnkit.errors import PluginError
 from rnnkit.core.installed import Plugin
-from rnnkit.contracts.registry import load
+from rnnkit.contracts.registry import load_plugin
 try:
-    load(Plugin(*sys.argv[1:]))
+    load_plugin(Plugin(*sys.argv[1:]))
 except PluginError as error:
     print(error.problems[0].code, error.problems[0].message)
     sys.exit(4)

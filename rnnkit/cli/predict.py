@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, THREADS, advising, carrying, print_json, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, THREADS, advising, print_json, state_options, tell, verb
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ LIMIT = 2**31
     help="Give the k likeliest labels.",
 )
 @click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
-@carrying
+@state_options
 @THREADS
 @click.option("--untrusted", is_flag=True, help="Read the checkpoint in a limited child process.")
 def command(

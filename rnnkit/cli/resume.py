@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from rnnkit.cli.common import PATH, running, verb
+from rnnkit.cli.common import PATH, run_options, verb
 
 
 @verb("resume")
 @click.argument("run", type=PATH)
 @click.option("--strict", is_flag=True, help="Refuse a damaged newest checkpoint (exit 6).")
-@running("where those of the run did")
+@run_options("where those of the run did")
 def command(
     run: Path, overrides: tuple[str, ...], as_json: bool, verbose: bool, **settings: Any
 ) -> None:

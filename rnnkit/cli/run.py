@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, running, tell, verb
+from rnnkit.cli.common import PATH, run_options, tell, verb
 from rnnkit.errors import RefusedError
 from rnnkit.files.atomic import storage_error
 from rnnkit.files.lock import RunLock
@@ -31,7 +31,7 @@ from rnnkit.files.lock import RunLock
     help="auto: continue --out if it holds this run; must: only continue.",
 )
 @click.option("--force", is_flag=True, help="Move the run that --out holds aside.")
-@running("the spec's folder")
+@run_options("the spec's folder")
 def command(
     spec: Path,
     out: Path | None,

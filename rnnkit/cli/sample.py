@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, Stopped, carrying, emit, located, print_json, verb
+from rnnkit.cli.common import PATH, Stopped, emit, located, print_json, state_options, verb
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @click.option(
     "--stream", is_flag=True, help="Answer each line of stdin at once, the state carried on."
 )
-@carrying
+@state_options
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, carrying, emit, located, number, table, verb
+from rnnkit.cli.common import PATH, emit, located, number, state_options, table, verb
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
 
@@ -26,7 +26,7 @@ LIMIT = 2**30
 @click.argument("checkpoint", type=PATH)
 @click.argument("file", type=PATH, default=Path("-"))
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
-@carrying
+@state_options
 def command(
     checkpoint: Path,
     file: Path,
@@ -59,7 +59,7 @@ def command(
     else:
         lines = lines_of(model, file)
         records = [scored(model, line, *model.score(line), per_token) for line in lines]
-    text = "\n".join(map(as_text, records))
+    text = "\n".join(map(_as_text, records))
     if as_json or records:
         emit(as_json, {"checkpoint": str(model.path), "lines": records}, text)
     if state_out:
@@ -117,7 +117,7 @@ def scored(model: Model, line: str, ids: Array, logs: Array, per_token: bool) ->
     return record
 
 
-def as_text(record: dict[str, Any]) -> str:
+def _as_text(record: dict[str, Any]) -> str:
     """Return the same for people."""
     numbers = f"{record['log_probability']:.4f}\t{number(record['perplexity'])}"
     line = f"{numbers}\t{record['text']}"

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(checkpoint: Path, spec: bool, untrusted: bool, as_json: bool, verbose: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first."""
-    from rnnkit.inference.model import checkpoint_of, read
+    from rnnkit.inference.model import checkpoint_of, read_checkpoint
     from rnnkit.spec.model import canonical_json
 
     file = checkpoint_of(checkpoint)
-    snapshot = read(file, untrusted)
+    snapshot = read_checkpoint(file, untrusted)
     if spec:
         click.echo(canonical_json(snapshot.meta.spec).decode(), nl=False)
         return
     facts = RunDir(checkpoint).facts() if checkpoint.is_dir() else {}
     result = described(snapshot, file, facts)
-    emit(as_json, result, as_text(result))
+    emit(as_json, result, _as_text(result))
 
 
 def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str
     }
 
 
-def as_text(result: dict[str, Any]) -> str:
+def _as_text(result: dict[str, Any]) -> str:
     """Return the same for people."""
     from rnnkit.network.memory import human
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 NAMES = ("stdin", "stdout", "stderr")
 
 
-def opened() -> None:
+def replace_closed() -> None:
     """Put /dev/null in the place of what was closed, before a file of ours takes its number."""
     for number, name in enumerate(NAMES):
         if getattr(sys, name) is not None:

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.cli.common import emit, finite, number, tell
+from rnnkit.cli.common import emit, finite_or_none, number, tell
 from rnnkit.cli.reporter import reporter
 from rnnkit.compute.numerics import limited_threads
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import ResourceError
 from rnnkit.inference.evaluate import protocol
 from rnnkit.inference.model import load
-from rnnkit.training.loop import Limits
+from rnnkit.training.loop import RunLimits
 from rnnkit.training.signals import catching_signals
-from rnnkit.training.start import Options, Outcome
+from rnnkit.training.start import Outcome, RunOptions
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Settings:
     strict: bool = False
 
     @contextmanager
-    def options(self) -> Iterator[Options]:
+    def options(self) -> Iterator[RunOptions]:
         """Give the options of a run, with signals caught, threads set and a reporter drawn."""
         with limited_threads(self.threads), catching_signals() as stop, reporter() as report:
-            yield Options(
+            yield RunOptions(
                 data_root=self.data_root,
                 max_memory=None if self.max_memory is None else int(self.max_memory),
                 exact=self.exact,
                 strict=self.strict,
-                limits=Limits(self.max_steps, self.max_time),
+                limits=RunLimits(self.max_steps, self.max_time),
                 reporter=report,
                 stop=stop,
                 tell=tell,
@@ -86,7 +86,7 @@ def _print_end(outcome: Outcome, model: Path, test: Mapping[str, object], as_jso
         "reason": outcome.reason,
         "step": progress.step,
         "best": best.model_dump() if best else None,
-        "test": finite(test) or None,
+        "test": finite_or_none(test) or None,
         "model": str(model),
     }
     emit(as_json, result, "\n".join(lines))

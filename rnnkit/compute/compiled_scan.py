@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnnkit.compute.kernels.dispatch import kernel_module
-from rnnkit.compute.kernels.kernel import Adjoint, Kernel, Window
+from rnnkit.compute.kernels.kernel import Adjoint, Kernel, WindowArrays
 from rnnkit.compute.parallel import run, shares
-from rnnkit.compute.products import Product, add_rows, multiply, multiply_all, packed
+from rnnkit.compute.products import Product, multiply, multiply_all, packed, scatter_add
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
@@ -45,7 +45,7 @@ def fused_scan(
     for all_steps, array in zip(states, state, strict=True):
         all_steps[0] = array
     zhs = ctx.empty(gated if kernel.split else (1, *gated[1:]))
-    window = Window(zxs, zhs, tuple(params[name] for name in pointwise), states)
+    window = WindowArrays(zxs, zhs, tuple(params[name] for name in pointwise), states)
     streams = shares(batch, zxs.size * Wh.shape[0])
     Whs = packed(Wh)
     forward = partial(loops.forward, window, Wx, ids, Whs, params["b"], initial, resets, stride)
@@ -88,7 +88,7 @@ def fused_scan(
         if dxs is not None:
             products.append(Product(flat(dzxs), Wx.T, flat(dxs)))
         if len(ids):
-            add_rows(grads["Wx"], ids, flat(dzxs))
+            scatter_add(grads["Wx"], ids, flat(dzxs))
         else:
             products.append(Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)))
         multiply_all(*products)

@@ -65,14 +65,14 @@ def packed(matrix: Array) -> Array:
     """
     kernels = kernel_module("product")
     assert kernels, "only compiled loops read packed matrices"
-    panels, columns = kernels.panels(matrix.shape[1], matrix.itemsize)
+    panels, columns = kernels.column_panels(matrix.shape[1], matrix.itemsize)
     into = np.empty(len(matrix) * columns, matrix.dtype)
     # Every value is read and written.
     divided(panels, 2 * MEMORY_BOUND * matrix.size, partial(kernels.pack, matrix, into))
     return into
 
 
-def add_rows(table: Array, ids: Array, rows: Array) -> None:
+def scatter_add(table: Array, ids: Array, rows: Array) -> None:
     """Add rows[k] to table[ids[k]] for every k, in an order that depends on the ids alone."""
     if kernels := kernel_module("rows"):
         add = partial(kernels.add_rows, table, ids, rows)

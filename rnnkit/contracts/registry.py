@@ -40,7 +40,7 @@ class Registry:
     def find(self, group: str, name: str) -> type[Block]:
         """Return the class of a type name; PluginError where it is missing, broken or clashes."""
         if (group, name) not in self._loaded:
-            self._loaded[group, name] = load(self.plugin(group, name))
+            self._loaded[group, name] = load_plugin(self.plugin(group, name))
         return self._loaded[group, name]
 
     def plugin(self, group: str, name: str) -> Plugin:
@@ -67,7 +67,7 @@ class Registry:
         )
 
 
-def load(plugin: Plugin) -> type[Block]:
+def load_plugin(plugin: Plugin) -> type[Block]:
     """Import a plugin and check that it keeps the contract of its group.
 
     Raises PluginError naming distribution, version and entry point, whatever the import does.

@@ -54,7 +54,7 @@ Declaration = Mapping[str, ParamSpec | Shared]
 """The parameters of one layer by name."""
 
 
-def named(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:
+def named_parameters(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:
     """Yield (layer, name, spec) of every parameter that is stored, decayed ones first."""
     for decay in (True, False):
         for layer, declaration in declared.items():
@@ -65,7 +65,7 @@ def named(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, Param
 
 def count(declared: Mapping[str, Declaration]) -> int:
     """Return the number of stored parameters, a shared one counted once."""
-    return sum(math.prod(spec.shape) for _, _, spec in named(declared))
+    return sum(math.prod(spec.shape) for _, _, spec in named_parameters(declared))
 
 
 class ParamStore:
@@ -75,7 +75,7 @@ class ParamStore:
         self.declared = declared
         self.flat = np.zeros(count(declared), dtype)
         self.grad = np.zeros_like(self.flat)
-        specs = list(named(declared))
+        specs = list(named_parameters(declared))
         self.decayed = slice(0, sum(math.prod(s.shape) for _, _, s in specs if s.decay))
         self.values = self.views(self.flat)
         self.grads = self.views(self.grad)
@@ -84,7 +84,7 @@ class ParamStore:
         """Return the named views of a buffer laid out as this one, by layer, name."""
         views: dict[str, dict[str, Array]] = {layer: {} for layer in self.declared}
         start = 0
-        for layer, name, spec in named(self.declared):
+        for layer, name, spec in named_parameters(self.declared):
             stop = start + math.prod(spec.shape)
             views[layer][name] = flat[start:stop].reshape(spec.shape)
             start = stop
@@ -97,13 +97,16 @@ class ParamStore:
     def stored(self, flat: Array) -> dict[str, Array]:
         """Return the views a checkpoint stores, by "layer/name"; a shared parameter stands once."""
         views = self.views(flat)
-        return {f"{layer}/{name}": views[layer][name] for layer, name, _ in named(self.declared)}
+        return {
+            f"{layer}/{name}": views[layer][name]
+            for layer, name, _ in named_parameters(self.declared)
+        }
 
     def initialize(self, seed: int) -> None:
         """Draw every parameter from a generator of its own, keyed by seed and name."""
         # On one thread, so that an orthogonal start does not depend on how many there are.
         with threadpool_limits(1, user_api="blas"):
-            for layer, name, spec in named(self.declared):
+            for layer, name, spec in named_parameters(self.declared):
                 random = keyed_generator(seed, "init", f"{layer}/{name}")
                 self.values[layer][name][...] = spec.draw(random)
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.builtin.metrics.choice import choose, made_up
+from rnnkit.builtin.metrics.choice import choose_metrics, made_up
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.core.context import Context, Pool
-from rnnkit.network.gradient_checkpointing import blocks
+from rnnkit.network.gradient_checkpointing import window_blocks
 from rnnkit.network.network import Network, copied
 from rnnkit.types import Params
 
@@ -25,7 +25,7 @@ class Measured(NamedTuple):
     tables: dict[str, Table]
 
 
-class Stopped(Exception):
+class EvaluationStopped(Exception):
     """The evaluation was told to stop; its partial sums are dropped."""
 
 
@@ -65,11 +65,11 @@ def measure(
     states = network.initial_states(layout.streams, ctx.dtype)
     total = weight = 0.0
     sums: Counter[str] = Counter()
-    metrics = choose(network.loss, network.outputs.known(), source, split, asked)
+    metrics = choose_metrics(network.loss, network.outputs.known(), source, split, asked)
     for batch in source.batches(split, layout, None):
         batch.check(layout.streams)
         length = len(batch.weights)
-        for block in blocks(length) if in_blocks else (slice(0, length),):
+        for block in window_blocks(length) if in_blocks else (slice(0, length),):
             piece = batch.steps(block)
             _, targets, weights, resets = piece[:4]
             here = replace(ctx.later(block.start), valid=piece.valid)
@@ -82,7 +82,7 @@ def measure(
             states = copied(after)
             pool.recycle()
         if stop():
-            raise Stopped
+            raise EvaluationStopped
     weight = weight or 1.0
     found = network.loss.metrics(total / weight, source.unit)
     found |= {name: value / weight for name, value in sums.items()}
@@ -101,7 +101,7 @@ def metric_names(network: Network, source: Source, asked: Sequence[MetricName] =
     width = network.outputs.known()
     counts = network.loss.counts(*made_up(width, network.targets.ids))
     found = [*network.loss.metrics(0.0, source.unit), *counts]
-    for metric in choose(network.loss, width, source, source.splits()[0], asked):
+    for metric in choose_metrics(network.loss, width, source, source.splits()[0], asked):
         found += metric.report()
     return found
 

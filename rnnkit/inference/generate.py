@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.compute.kernels.jit import available
-from rnnkit.compute.kernels.sample_plan import Plan, Step, packed
+from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
@@ -55,7 +55,7 @@ class Sampling(Record):
         return top_k, self.top_p or 1.0
 
 
-def choose(logits: Array, sampling: Sampling, drawn: Array) -> Array:
+def choose_ids(logits: Array, sampling: Sampling, drawn: Array) -> Array:
     """Return an id for each row of logits (B, V), from numbers `drawn` (B,) uniform in [0, 1).
 
     It is the first id at which the sum of the probabilities, in the order of the vocabulary, passes
@@ -114,7 +114,7 @@ def generate(
     logits, states = _read(network, params, begun.before(prompt), begun.states, ctx)
     after = Carried(states, begun.streams, drawn=begun.drawn).spread(count)
     logits = np.repeat(logits, count // begun.streams, axis=0)
-    ids = choose(logits, sampling, next(draws)[0])
+    ids = choose_ids(logits, sampling, next(draws)[0])
     yield ids
     one = after.rows(np.zeros(1, np.intp)).states
     plan = compiled(network, params, one) if count <= FEW else None
@@ -123,7 +123,7 @@ def generate(
     states = after.states
     for drawn in chain.from_iterable(draws):
         logits, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
-        ids = choose(logits, sampling, drawn)
+        ids = choose_ids(logits, sampling, drawn)
         yield ids
 
 
@@ -134,13 +134,13 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
     """
     if not available():
         return None
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     for name, layer in zip(network.names, network.layers, strict=True):
         found = layer.compiled(params[name]) if "compiled" in vars(type(layer)) else None
         if found is None:
             return None
         steps += found
-    return packed(steps, tuple(chain.from_iterable(states.values())))
+    return make_plan(steps, tuple(chain.from_iterable(states.values())))
 
 
 def log_probabilities(

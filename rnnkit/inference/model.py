@@ -26,8 +26,8 @@ from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.evaluate import Measured, measure
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.inference.inputs import check_state, checked
-from rnnkit.inference.stream_state import Carried, joined
-from rnnkit.network.builder import build
+from rnnkit.inference.stream_state import Carried, joined_streams
+from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.network.network import Network, States
 from rnnkit.network.truncation import History
@@ -153,7 +153,7 @@ class Model:
             ids = np.concatenate([before, np.array(sample, np.int64)])
             part = seen(self.network, self.store.values, ids, first.rows(np.array([k])))
             parts.append(replace(part, drawn=part.drawn + len(sample)))
-        return joined(parts)
+        return joined_streams(parts)
 
     def _prompt_of(self, prompt: str, begun: Carried | None) -> Array:
         """Return the ids of a prompt; an empty one adds nothing to what `begun` has seen."""
@@ -277,10 +277,10 @@ def load(path: str | Path, registry: Registry | None = None, untrusted: bool = F
     limited child process.
     """
     file = checkpoint_of(Path(path))
-    return model_of(read(file, untrusted), file, registry or Registry())
+    return model_of(read_checkpoint(file, untrusted), file, registry or Registry())
 
 
-def read(file: Path, untrusted: bool = False) -> Snapshot:
+def read_checkpoint(file: Path, untrusted: bool = False) -> Snapshot:
     """Read and verify a checkpoint, with `untrusted` in a limited child process."""
     return snapshot_of(read_untrusted(file), file) if untrusted else load_snapshot(file)
 
@@ -289,7 +289,7 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     """Give the parameters of a checkpoint to the network of its spec."""
     meta = snapshot.meta
     facts = meta.data
-    spec, network = build(
+    spec, network = build_network(
         stored_spec(meta, registry, path),
         Signal(facts.inputs, facts.inputs_are_ids),
         Signal(facts.targets, facts.targets_are_ids),

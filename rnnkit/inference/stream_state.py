@@ -56,7 +56,7 @@ class Carried:
         return each if self.last is None else np.vstack([self.last.astype(np.int32), each])
 
 
-def joined(each: Sequence[Carried]) -> Carried:
+def joined_streams(each: Sequence[Carried]) -> Carried:
     """Return streams that went on alone as one value."""
     lasts = [part.last for part in each if part.last is not None]
     states = {

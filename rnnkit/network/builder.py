@@ -6,10 +6,10 @@ from rnnkit.core.signal import Signal
 from rnnkit.errors import Problem, ShapeError, SpecError
 from rnnkit.network.network import Network
 from rnnkit.network.seq2seq import Seq2Seq, paired
-from rnnkit.spec.model import ModelSpec, PairSpec, Part, Spec
+from rnnkit.spec.model import ModelSpec, PairSpec, Spec, StackSpec
 
 
-def build(spec: Spec, inputs: Signal, targets: Signal) -> tuple[Spec, Network]:
+def build_network(spec: Spec, inputs: Signal, targets: Signal) -> tuple[Spec, Network]:
     """Return the resolved spec, every width in it, and its network.
 
     Raises SpecError where two widths do not fit.
@@ -38,5 +38,5 @@ def _sized(
         model.peek,
     )
     parts = pair.layers[: pair.encoding], pair.layers[pair.encoding :]
-    encoder, decoder = (Part(layers=layers) for layers in parts)
+    encoder, decoder = (StackSpec(layers=layers) for layers in parts)
     return model.model_copy(update={"encoder": encoder, "decoder": decoder}), pair

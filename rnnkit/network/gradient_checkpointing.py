@@ -17,7 +17,7 @@ from rnnkit.network.network import Learned, Network, States, copied
 from rnnkit.types import Grads, Params
 
 
-def blocks(steps: int) -> tuple[slice, ...]:
+def window_blocks(steps: int) -> tuple[slice, ...]:
     """Cut a window into blocks of about sqrt(steps) steps; only the last may be shorter.
 
     T steps in blocks of k hold the activations of k steps and T / k states. The sum is least where
@@ -43,7 +43,7 @@ def learn_in_blocks(
     layer must be causal. What is returned is no scratch memory.
     """
     window = _Window(network, params, grads, batch, replace(ctx, learns_below=False))
-    cuts = blocks(len(batch.weights))
+    cuts = window_blocks(len(batch.weights))
     entering = [states]
     for block in cuts[:-1]:
         entering.append(window.forward(block, entering[-1]))

@@ -14,7 +14,7 @@ from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.params import count
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
-from rnnkit.network.gradient_checkpointing import blocks
+from rnnkit.network.gradient_checkpointing import window_blocks
 from rnnkit.network.network import Network
 from rnnkit.network.truncation import sequences_at_once
 from rnnkit.network.window_memory import window_bytes
@@ -114,7 +114,7 @@ def _window(spec: Spec, network: Network, source: Source) -> int | None:
     learned, streams, kept = steps, train.streams, 0
     if train.recompute:
         # Of each block the state that enters it is kept, of one also the gradient of its state.
-        cuts = blocks(steps)
+        cuts = window_blocks(steps)
         learned, kept = cuts[0].stop, len(cuts) if len(cuts) > 1 else 0
     elif train.bptt.steps:
         # The state that enters each step is kept, and no outputs but those of the last step.

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context, Pool
-from rnnkit.core.params import count, named
+from rnnkit.core.params import count, named_parameters
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network, States, copied
 from rnnkit.types import Array, DType, Grads
@@ -87,7 +87,9 @@ class _Rehearsal:
 
     def _views(self) -> dict[str, Grads]:
         declared = self.network.declared()
-        largest = max((math.prod(spec.shape) for _, _, spec in named(declared)), default=0)
+        largest = max(
+            (math.prod(spec.shape) for _, _, spec in named_parameters(declared)), default=0
+        )
         buffer = np.zeros(largest, self.dtype)
 
         def view(shape: tuple[int, ...]) -> Array:

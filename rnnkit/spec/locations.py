@@ -28,7 +28,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a value and its key stand (in a list both are the same); `text` is as written."""
 
     key: Position
@@ -43,7 +43,7 @@ def has(value: JSON, part: str | int) -> bool:
     return isinstance(value, dict) and part in value
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """Return a path as the user types it: `model.layers[1].units`."""
     text = ""
     for part in path:
@@ -67,7 +67,7 @@ class Finding:
 
     def problem(self) -> Problem:
         """Return the line."""
-        start = f"{shown(self.path)}: " if self.path else ""
+        start = f"{path_text(self.path)}: " if self.path else ""
         return Problem(str(self.at), self.code, start + self.message)
 
 
@@ -81,7 +81,7 @@ class Draft:
     """A spec on its way to being valid: its values, their places, and what was found wrong."""
 
     value: JSON
-    places: dict[Path, Place]
+    places: dict[Path, Location]
     findings: list[Finding] = field(default_factory=list)
     overridden: dict[Path, Position] = field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class Draft:
             value = value[part] if has(value, part) else None
         return value
 
-    def place(self, path: Path) -> Place:
+    def place(self, path: Path) -> Location:
         """Return the place of a value, or of the closest object around it that has one."""
         while path not in self.places:
             path = path[:-1]

@@ -29,7 +29,7 @@ class ModelSpec(Record):
     loss: Annotated[Loss, nested("rnnkit.losses")]
 
 
-class Part(Record):
+class StackSpec(Record):
     """The layers of an encoder or a decoder, the first reading ids."""
 
     layers: Annotated[tuple[LayerBlock, ...], Field(min_length=1, max_length=MAX_LAYERS)]
@@ -43,8 +43,8 @@ class PairSpec(Record):
     decoder's first recurrent layer and of its last layer, at every step.
     """
 
-    encoder: Part
-    decoder: Part
+    encoder: StackSpec
+    decoder: StackSpec
     bridge: Literal["all", "output"] = "all"
     peek: bool = False
     loss: Annotated[Loss, nested("rnnkit.losses")]

@@ -6,7 +6,7 @@ import json
 import re
 
 from rnnkit.errors import SpecError, printable
-from rnnkit.spec.locations import Draft, Path, Place, Position, inside
+from rnnkit.spec.locations import Draft, Location, Path, Position, inside
 from rnnkit.spec.scan import Scan, scan_text
 from rnnkit.spec.scanner import MAX_DEPTH
 from rnnkit.types import JSON
@@ -61,7 +61,7 @@ def _opened(draft: Draft, path: Path, at: Position) -> bool:
         if value is None:
             value = {} if isinstance(part, str) else []
             _put(draft, here, value)
-            draft.places[here] = Place(at, at)
+            draft.places[here] = Location(at, at)
             draft.overridden[here] = at
             if isinstance(part, int):
                 return False  # validation says whether there is such a list, and how long it is

@@ -8,7 +8,7 @@ from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.stack import bridge_problem
 from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft, Path, shown
+from rnnkit.spec.locations import Draft, Path, path_text
 from rnnkit.spec.stack_check import RECOMPUTE, Beside, StackCheck
 
 MODEL: Path = ("model",)
@@ -67,5 +67,5 @@ def _check_names(draft: Draft, encoder: StackCheck, decoder: StackCheck) -> None
     for i, layer in enumerate(decoder.layers):
         if layer and layer.name in first:
             message = f"{json.dumps(layer.name)} is also the name of "
-            message += f"{shown((*ENCODER, first[layer.name]))} (names are unique)"
+            message += f"{path_text((*ENCODER, first[layer.name]))} (names are unique)"
             draft.report((*DECODER, i, "name"), "SPEC_INCONSISTENT", message)

@@ -9,7 +9,7 @@ from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft, Path, shown
+from rnnkit.spec.locations import Draft, Path, path_text
 from rnnkit.spec.model import MAX_LAYERS
 
 LAYERS: Path = ("model", "layers")
@@ -41,7 +41,9 @@ def _check_truncation(blocks: Blocks) -> None:
     for path in [(*LAYERS, i) for i in range(count)]:
         layer = blocks.find(path, Layer)
         if layer and sees_future(layer):
-            message = f"{shown(path)} reads later inputs, so no loss can be cut off from the steps "
+            message = (
+                f"{path_text(path)} reads later inputs, so no loss can be cut off from the steps "
+            )
             message += 'before (take "window", or remove the layer)'
             draft.report(STYLE, "SPEC_INCONSISTENT", message)
             return

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from rnnkit.errors import SpecError
-from rnnkit.spec.locations import Finding, Path, Place, Position
+from rnnkit.spec.locations import Finding, Location, Path, Position
 from rnnkit.spec.scanner import Locate, Scanner
 from rnnkit.types import JSON
 
@@ -23,7 +23,7 @@ class Scan:
     """What a text holds; a value with a finding is None."""
 
     value: JSON
-    places: dict[Path, Place]
+    places: dict[Path, Location]
     findings: tuple[Finding, ...]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeAlias
 
 from rnnkit.errors import SpecError
-from rnnkit.spec.locations import Finding, Path, Place, Position
+from rnnkit.spec.locations import Finding, Location, Path, Position
 from rnnkit.spec.syntax import KEY, explain, explain_string
 from rnnkit.types import JSON
 
@@ -34,7 +34,7 @@ class Scanner:
     def __init__(self, text: str, locate: Locate) -> None:
         self.text, self.locate, self.at = text, locate, 0
         self.count = 0
-        self.places: dict[Path, Place] = {}
+        self.places: dict[Path, Location] = {}
         self.findings: list[Finding] = []
 
     def document(self) -> JSON:
@@ -62,7 +62,7 @@ class Scanner:
         else:
             value = self._scalar(path)
         text = "" if first in ("{", "[") else self.text[start : self.at]
-        self.places[path] = Place(self.locate(key), self.locate(start), text)
+        self.places[path] = Location(self.locate(key), self.locate(start), text)
         return value
 
     def _object(self, path: Path) -> dict[str, JSON]:

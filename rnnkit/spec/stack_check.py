@@ -11,7 +11,7 @@ from rnnkit.contracts.stack import joined, peeking, reads_memory
 from rnnkit.core.params import Declaration, Shared
 from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Path, shown
+from rnnkit.spec.locations import Path, path_text
 from rnnkit.spec.model import MAX_LAYERS
 from rnnkit.types import JSON
 
@@ -29,7 +29,7 @@ class Beside:
     last: Signal | None = None
 
 
-class Table(NamedTuple):
+class ShareableLayer(NamedTuple):
     """A layer that another may share parameters with."""
 
     name: JSON
@@ -100,7 +100,7 @@ class StackCheck:
         for i, layer in enumerate(self.layers):
             if layer and layer.name and first.setdefault(layer.name, i) != i:
                 message = f"{json.dumps(layer.name)} is also the name of "
-                message += f"{shown((*self.at, first[layer.name]))} (names are unique)"
+                message += f"{path_text((*self.at, first[layer.name]))} (names are unique)"
                 self.draft.report((*self.at, i, "name"), "SPEC_INCONSISTENT", message)
 
     def check_each(self, sized: bool = True) -> None:
@@ -150,7 +150,7 @@ class StackCheck:
         for i, layer in enumerate(self.layers):
             if layer and sees_future(layer):
                 message = (
-                    f"{shown((*self.at, i))} reads later inputs, so no window can be cut into "
+                    f"{path_text((*self.at, i))} reads later inputs, so no window can be cut into "
                 )
                 message += 'blocks (leave "recompute" out, or remove the layer)'
                 self.draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
@@ -162,20 +162,22 @@ class StackCheck:
         own = self.tables()
         for i, layer in enumerate(self.layers):
             name = layer and layer.tied_to()
-            tables: dict[JSON, Table] = {}
+            tables: dict[JSON, ShareableLayer] = {}
             for table in earlier + own[:i]:
                 tables.setdefault(table.name, table)
             if layer and name and (problem := self._tie_problem(i, layer, name, tables)):
                 field = ("tie",) if "tie" in type(layer).model_fields else ()
                 self.draft.report((*self.at, i, *field), "SPEC_INCONSISTENT", problem)
 
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[ShareableLayer]:
         """Return each layer under its name, with what it reads and gives; None for no name."""
         given = [self.draft.get((*self.at, i, "name")) for i in range(len(self.layers))]
         names = [name if isinstance(name, str) else None for name in given]
-        return list(map(Table, names, self.layers, self.flow, self.flow[1:]))
+        return list(map(ShareableLayer, names, self.layers, self.flow, self.flow[1:]))
 
-    def _tie_problem(self, i: int, layer: Layer, name: str, tables: dict[JSON, Table]) -> str:
+    def _tie_problem(
+        self, i: int, layer: Layer, name: str, tables: dict[JSON, ShareableLayer]
+    ) -> str:
         if name not in tables:
             known = ", ".join(json.dumps(known) for known in tables if isinstance(known, str))
             return f"no earlier layer has the name {json.dumps(name)} ({_named(known)})"

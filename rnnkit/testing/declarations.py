@@ -13,7 +13,7 @@ from rnnkit.core.signal import Signal
 from rnnkit.testing.compare import Comparison, Equal
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import STEPS, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, ahead, scan
+from rnnkit.testing.window import Arrays, Window, ahead, scan_window
 from rnnkit.types import Array
 
 
@@ -35,7 +35,7 @@ def state_sizes(subject: Subject) -> Iterator[Comparison]:
     """The initial and the returned state are tuples of (B, n) arrays of the declared widths."""
     layer, first = subject.layer, subject.first(np.random.default_rng(subject.seed))
     declared = [(STREAMS, n) for n in layer.state_sizes(subject.inputs)]
-    _, state, _ = scan(layer, first)
+    _, state, _ = scan_window(layer, first)
     yield Equal("the type of the returned state", type(state), tuple)
     yield Equal("shapes of the initial state", [a.shape for a in first.parts("state")], declared)
     yield Equal("shapes of the returned state", [a.shape for a in state], declared)
@@ -43,7 +43,7 @@ def state_sizes(subject: Subject) -> Iterator[Comparison]:
 
 def output(subject: Subject) -> Iterator[Comparison]:
     """The outputs are a contiguous (T, B, F) array of the declared width, known or unknown."""
-    ys, _, _ = scan(subject.layer, subject.first(np.random.default_rng(subject.seed)))
+    ys, _, _ = scan_window(subject.layer, subject.first(np.random.default_rng(subject.seed)))
     yield Equal("shape of ys", ys.shape, (STEPS, STREAMS, subject.outputs.width))
     yield Equal("ys is C-contiguous", ys.flags.c_contiguous, True)
     unknown = subject.layer.output(Signal(None, subject.inputs.ids))
@@ -53,7 +53,7 @@ def output(subject: Subject) -> Iterator[Comparison]:
 def gradient_shapes(subject: Subject) -> Iterator[Comparison]:
     """Backward gives gradients in the shapes of the inputs (None for ids) and of the state."""
     window = subject.window()
-    _, _, backward = scan(subject.layer, window)
+    _, _, backward = scan_window(subject.layer, window)
     dxs, dstate = backward(window["dys"], window.parts("dstate"), window.zero_grads())
     wanted = None if subject.inputs.ids else window["xs"].shape
     yield Equal("shape of dxs", None if dxs is None else dxs.shape, wanted)

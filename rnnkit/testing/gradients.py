@@ -11,7 +11,7 @@ from rnnkit.contracts.layer import Layer
 from rnnkit.testing.compare import Comparison, Slope, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Arrays, Window, ahead, run
+from rnnkit.testing.window import Arrays, Window, ahead, forward_backward
 
 STEP = 1e-5
 """Of the central difference: in float64 both its errors are then below 1e-9."""
@@ -43,8 +43,10 @@ def state_gradient(subject: Subject) -> Iterator[Comparison]:
 def nothing_below(subject: Subject) -> Iterator[Comparison]:
     """Where nothing below the layer learns, the gradient of its inputs alone may be left out."""
     window = subject.window(train=True, resets=True)
-    wanted = run(subject.layer, window)
-    found = run(subject.layer, replace(window, ctx=replace(window.ctx, learns_below=False)))
+    wanted = forward_backward(subject.layer, window)
+    found = forward_backward(
+        subject.layer, replace(window, ctx=replace(window.ctx, learns_below=False))
+    )
     if "dxs" not in found:
         wanted.pop("dxs", None)
     yield from close(found, wanted, note=" with learns_below=False")
@@ -52,7 +54,7 @@ def nothing_below(subject: Subject) -> Iterator[Comparison]:
 
 def slopes(subject: Subject, window: Window, prefix: str, note: str) -> Iterator[Comparison]:
     """Compare the directional derivatives of the arrays whose names start with `prefix`."""
-    gradients = run(subject.layer, window)
+    gradients = forward_backward(subject.layer, window)
     random = np.random.default_rng([subject.seed, 2])
     for name in window.arrays:
         if name.startswith(prefix):

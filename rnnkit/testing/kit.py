@@ -104,7 +104,11 @@ CHECKS = (
         gradients.state_gradient,
         "the gradient of the state is not carried back to the first step",
     ),
-    Check("forward", sequences.forward, "forward and scan are two implementations that differ"),
+    Check(
+        "forward",
+        sequences.forward_matches_scan,
+        "forward and scan are two implementations that differ",
+    ),
     Check(
         "shortcuts",
         shortcuts.shortcuts,

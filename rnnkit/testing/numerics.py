@@ -9,7 +9,7 @@ import numpy as np
 from rnnkit.testing.compare import EXACT, SINGLE, Comparison, Equal, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, pick_streams, run
+from rnnkit.testing.window import Arrays, Window, forward_backward, pick_streams
 from rnnkit.types import Array
 
 
@@ -20,14 +20,14 @@ def dtype(subject: Subject) -> Iterator[Comparison]:
         yield Equal("types of the initial state", {a.dtype for a in initial} - {kind}, set())
         for train in (True, False):
             window = subject.window(dtype=kind, train=train, resets=True)
-            for name, array in run(subject.layer, window).items():
+            for name, array in forward_backward(subject.layer, window).items():
                 yield Equal(f"type of {name}", array.dtype.name, kind.name)
 
 
 def precision(subject: Subject) -> Iterator[Comparison]:
     """Float32 gives what float64 gives, values and gradients."""
-    single = run(subject.layer, subject.window(dtype=FLOAT32, resets=True))
-    double = run(subject.layer, subject.window(dtype=FLOAT64, resets=True))
+    single = forward_backward(subject.layer, subject.window(dtype=FLOAT32, resets=True))
+    double = forward_backward(subject.layer, subject.window(dtype=FLOAT64, resets=True))
     yield from close(single, double, SINGLE, note=" in float32")
 
 
@@ -37,7 +37,7 @@ def nan(subject: Subject) -> Iterator[Comparison]:
     Values depend on inputs, parameters and state; gradients on the gradients that come in.
     """
     window = subject.window()
-    before = run(subject.layer, window)
+    before = forward_backward(subject.layer, window)
     found = False
     with np.errstate(all="ignore"):
         for name, array in window.arrays.items():
@@ -60,8 +60,12 @@ def _poisoned(
     subject: Subject, window: Window, before: Arrays, name: str, results: list[str]
 ) -> Iterator[Comparison]:
     place = _place(name)
-    moved = run(subject.layer, window.having({name: _changed(window[name], place, 1.0)}))
-    poisoned = run(subject.layer, window.having({name: _changed(window[name], place, np.nan)}))
+    moved = forward_backward(
+        subject.layer, window.having({name: _changed(window[name], place, 1.0)})
+    )
+    poisoned = forward_backward(
+        subject.layer, window.having({name: _changed(window[name], place, np.nan)})
+    )
     for result in results:
         depends = np.abs(moved[result] - before[result]) > EXACT
         swallowed = int((depends & ~np.isnan(poisoned[result])).sum())

@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.testing.compare import SINGLE, Close, Comparison, Equal, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, Subject
-from rnnkit.testing.window import behind, numbered, run, scan
+from rnnkit.testing.window import behind, forward_backward, numbered, scan_window
 from rnnkit.types import Array
 
 
@@ -19,7 +19,7 @@ def unharmed(subject: Subject) -> Iterator[Comparison]:
     for dtype, resets in itertools.product((FLOAT64, FLOAT32), (False, True)):
         window = subject.window(dtype=dtype, train=True, resets=resets)
         before = _copies(window.arrays)
-        ys, state, backward = scan(subject.layer, window)
+        ys, state, backward = scan_window(subject.layer, window)
         yield from _unchanged(before, window.arrays, "forward")
         outputs = {"ys": ys, **numbered("the returned state", state)}
         given = _copies(outputs)
@@ -38,7 +38,7 @@ def alias(subject: Subject) -> Iterator[Comparison]:
     if not window.parts("state"):
         raise Skipped("it has no state")
     for steps, piece in (("all steps", window), ("one step", window.steps(0, 1))):
-        _, state, _ = scan(subject.layer, piece)
+        _, state, _ = scan_window(subject.layer, piece)
         for index, array in enumerate(state):
             shared = [k for k, given in piece.arrays.items() if np.shares_memory(array, given)]
             yield Equal(f"arrays whose memory state.{index} shares ({steps})", shared, [])
@@ -53,8 +53,8 @@ def accumulates(subject: Subject) -> Iterator[Comparison]:
         window = subject.window(dtype=dtype, train=True, resets=True)
         if not window.params():
             raise Skipped("it has no parameters")
-        zero = run(subject.layer, window)
-        _, _, backward = scan(subject.layer, window)
+        zero = forward_backward(subject.layer, window)
+        _, _, backward = scan_window(subject.layer, window)
         grads = {name: zero[f"grads.{name}"].copy() for name in window.params()}
         given = dict(grads)
         backward(window["dys"], window.parts("dstate"), grads)
@@ -70,10 +70,10 @@ def twice(subject: Subject) -> Iterator[Comparison]:
     for dtype in (FLOAT64, FLOAT32):
         window = subject.window(dtype=dtype, train=True, resets=True)
         other = subject.window(dtype=dtype, train=True, draw=1)
-        _, _, backward = scan(subject.layer, window)
+        _, _, backward = scan_window(subject.layer, window)
         first = behind(backward, window)
         yield from close(behind(backward, window), first, SINGLE, " of the second call")
-        _, _, between = scan(subject.layer, other)
+        _, _, between = scan_window(subject.layer, other)
         behind(between, other)
         yield from close(behind(backward, window), first, SINGLE, " after another window")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.testing.compare import Comparison, close
 from rnnkit.testing.subject import FLOAT64, MEMORY, STEPS, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, join_streams, numbered, run
+from rnnkit.testing.window import Arrays, Window, forward_backward, join_streams, numbered
 from rnnkit.types import Array
 
 LENGTHS = np.array([STEPS, 2, 1, 4])
@@ -37,7 +37,7 @@ def ragged(subject: Subject) -> Iterator[Comparison]:
         }
     )
     valid = _carrying(SOURCES, MEMORY) if attends else there
-    found = run(subject.layer, replace(batch, ctx=replace(batch.ctx, valid=valid)))
+    found = forward_backward(subject.layer, replace(batch, ctx=replace(batch.ctx, valid=valid)))
     found["ys"] = np.where(there[:, :, None], found["ys"], 0)
     wanted = join_streams([_alone(subject, window, stream) for stream in range(STREAMS)])
     yield from close(found, wanted, TOLERANCE, " of a ragged batch")
@@ -52,7 +52,7 @@ def _alone(subject: Subject, window: Window, stream: int) -> Arrays:
     pieces |= numbered("state", start)
     if subject.layer.reads_memory:
         pieces["params.memory"] = column["params.memory"][MEMORY - source :]
-    found = run(subject.layer, column.having(pieces))
+    found = forward_backward(subject.layer, column.having(pieces))
     padded = {"ys": STEPS, "dxs": STEPS, "grads.memory": MEMORY}
     return {name: _filled(name, array, padded.get(name)) for name, array in found.items()}
 

@@ -16,21 +16,21 @@ from rnnkit.testing.window import (
     Arrays,
     Window,
     behind,
+    forward_backward,
     join_streams,
     numbered,
     pick_streams,
-    run,
-    scan,
+    scan_window,
 )
 from rnnkit.types import Array
 
 _RESET_STREAMS = sorted({stream for _, stream in RESETS})
 
 
-def forward(subject: Subject) -> Iterator[Comparison]:
+def forward_matches_scan(subject: Subject) -> Iterator[Comparison]:
     """`forward`, and `scan` where no reset is true, give what `scan` gives without resets."""
     window = subject.window()
-    wanted = run(subject.layer, window)
+    wanted = forward_backward(subject.layer, window)
     layer, params, xs, state = subject.layer, window.params(), window["xs"], window.parts("state")
     calls = {
         "forward": layer.forward(params, xs, state, window.ctx),
@@ -46,7 +46,7 @@ def halves(subject: Subject) -> Iterator[Comparison]:
     if sees_future(subject.layer):
         raise Skipped("its outputs depend on later inputs (causal=False)")
     window = subject.window()
-    whole = run(subject.layer, window)
+    whole = forward_backward(subject.layer, window)
     for cut in (1, STEPS // 2, STEPS - 1):
         parts = in_two(subject.layer, window, cut)
         yield from close(parts, whole, note=f" cut after {cut} steps")
@@ -55,16 +55,20 @@ def halves(subject: Subject) -> Iterator[Comparison]:
 def permutation(subject: Subject) -> Iterator[Comparison]:
     """Streams in another order give the same in that order, and the same parameter gradients."""
     window, order = subject.window(), [2, 0, 3, 1]
-    wanted = run(subject.layer, window)
+    wanted = forward_backward(subject.layer, window)
     wanted |= pick_streams(wanted, order)
-    yield from close(run(subject.layer, window.streams(order)), wanted, note=" permuted")
+    yield from close(
+        forward_backward(subject.layer, window.streams(order)), wanted, note=" permuted"
+    )
 
 
 def alone(subject: Subject) -> Iterator[Comparison]:
     """A stream gives the same whatever else is in the batch."""
     window = subject.window()
-    columns = [run(subject.layer, window.streams([k])) for k in range(STREAMS)]
-    yield from close(join_streams(columns), run(subject.layer, window), note=" of single streams")
+    columns = [forward_backward(subject.layer, window.streams([k])) for k in range(STREAMS)]
+    yield from close(
+        join_streams(columns), forward_backward(subject.layer, window), note=" of single streams"
+    )
 
 
 def reset(subject: Subject) -> Iterator[Comparison]:
@@ -83,7 +87,7 @@ def reset_gradient(subject: Subject) -> Iterator[Comparison]:
     """No gradient crosses a reset, and all others are those of the pieces."""
     window = subject.window(resets=True)
     wanted = in_pieces(subject.layer, subject.inputs, window)
-    yield from close(run(subject.layer, window), wanted, note=" with resets")
+    yield from close(forward_backward(subject.layer, window), wanted, note=" with resets")
     trained = subject.window(resets=True, train=True)
     kinds = ("params.", "state.") if subject.inputs.ids else ("xs", "params.", "state.")
     for kind in kinds:
@@ -93,9 +97,9 @@ def reset_gradient(subject: Subject) -> Iterator[Comparison]:
 def in_two(layer: Layer, window: Window, cut: int) -> Arrays:
     """Run the window as two, and join what they give."""
     first, second = window.steps(0, cut), window.steps(cut, len(window["xs"]))
-    ys1, middle, backward1 = scan(layer, first)
+    ys1, middle, backward1 = scan_window(layer, first)
     second = second.having(numbered("state", middle))
-    ys2, state, backward2 = scan(layer, second)
+    ys2, state, backward2 = scan_window(layer, second)
     behind2 = behind(backward2, second)
     carried = {name: array for name, array in behind2.items() if name.startswith("dstate.")}
     grads = {name: behind2[f"grads.{name}"].copy() for name in window.params()}
@@ -124,7 +128,7 @@ def _stream_in_pieces(layer: Layer, inputs: Signal, window: Window) -> Arrays:
             piece = piece.having(numbered("state", fresh))
         if stop < steps:
             piece = piece.having(numbered("dstate", map(np.zeros_like, window.parts("dstate"))))
-        pieces.append(run(layer, piece))
+        pieces.append(forward_backward(layer, piece))
     return _joined(pieces, bool(resets[0]))
 
 
@@ -146,7 +150,7 @@ def _values(subject: Subject, stream: int, watched: list[int]) -> Iterator[Compa
     resets[:, [k for k in range(STREAMS) if k != stream]] = False
     window = window.having({"resets": resets})
     wanted = in_pieces(subject.layer, subject.inputs, window)
-    found = run(subject.layer, window)
+    found = forward_backward(subject.layer, window)
     values = [name for name in wanted if name == "ys" or name.startswith("state.")]
     yield from close(
         pick_streams({name: found[name] for name in values}, watched),

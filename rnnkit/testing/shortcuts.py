@@ -16,10 +16,10 @@ from rnnkit.core.context import Context
 from rnnkit.testing.compare import Close, Comparison, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Window, behind, numbered, run
+from rnnkit.testing.window import Window, behind, forward_backward, numbered
 from rnnkit.types import Array, Backward, Params, State
 
-Scan: TypeAlias = Callable[
+ScanMethod: TypeAlias = Callable[
     [Params, Array, State, Array | None, Context], tuple[Array, State, Backward]
 ]
 
@@ -37,16 +37,16 @@ def shortcuts(subject: Subject) -> Iterator[Comparison]:
         raise Skipped("it has no kernel() in use, no scan() beside its step(), and no linear()")
 
 
-def _scans(layer: Layer, window: Window, by_steps: Scan, name: str) -> Iterator[Comparison]:
+def _scans(layer: Layer, window: Window, by_steps: ScanMethod, name: str) -> Iterator[Comparison]:
     ys, state, backward = by_steps(
         window.params(), window["xs"], window.parts("state"), window["resets"], window.ctx
     )
     wanted = {"ys": ys, **numbered("state", state), **behind(backward, window)}
-    yield from close(run(layer, window), wanted, note=f" by {name}")
+    yield from close(forward_backward(layer, window), wanted, note=f" by {name}")
 
 
 def _linear(layer: Layer, window: Window, W: Array, b: Array | None) -> Iterator[Comparison]:
-    found, slopes = run(layer, window), window.zero_grads()
+    found, slopes = forward_backward(layer, window), window.zero_grads()
     xs, dys = flat(window["xs"]), flat(window["dys"])
     ys = xs @ W if b is None else xs @ W + b
     yield Close("xs W + b by linear()", ys, flat(found["ys"]))

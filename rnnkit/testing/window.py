@@ -90,7 +90,7 @@ def numbered(prefix: str, arrays: Iterable[Array]) -> Arrays:
     return {f"{prefix}.{index}": array for index, array in enumerate(arrays)}
 
 
-def scan(layer: Layer, window: Window) -> tuple[Array, State, Backward]:
+def scan_window(layer: Layer, window: Window) -> tuple[Array, State, Backward]:
     """Call `scan` with what the window holds; without resets where none is true."""
     resets = window["resets"] if window["resets"].any() else None
     return layer.scan(window.params(), window["xs"], window.parts("state"), resets, window.ctx)
@@ -98,7 +98,7 @@ def scan(layer: Layer, window: Window) -> tuple[Array, State, Backward]:
 
 def ahead(layer: Layer, window: Window) -> Arrays:
     """Return a copy of the outputs and the final state."""
-    ys, state, _ = scan(layer, window)
+    ys, state, _ = scan_window(layer, window)
     return {name: array.copy() for name, array in {"ys": ys, **numbered("state", state)}.items()}
 
 
@@ -112,8 +112,8 @@ def behind(backward: Backward, window: Window, grads: Grads | None = None) -> Ar
     return {name: array.copy() for name, array in found.items()}
 
 
-def run(layer: Layer, window: Window) -> Arrays:
+def forward_backward(layer: Layer, window: Window) -> Arrays:
     """Return a copy of everything that one window gives."""
-    ys, state, backward = scan(layer, window)
+    ys, state, backward = scan_window(layer, window)
     forward = {"ys": ys.copy(), **{k: v.copy() for k, v in numbered("state", state).items()}}
     return forward | behind(backward, window)

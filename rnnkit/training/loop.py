@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnkit.checkpoint.progress import Best, Progress
+from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import Journal, RunDir, make_private
 from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import DataError, DivergedError, InterruptedRun, Problem
 from rnnkit.files.atomic import write_atomic
-from rnnkit.inference.evaluate import Stopped, evaluate
+from rnnkit.inference.evaluate import EvaluationStopped, evaluate
 from rnnkit.spec.model import Cadence
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training, Update
@@ -61,7 +61,7 @@ class Silent:
 
 
 @dataclass
-class Limits:
+class RunLimits:
     """Where a run stops before its end: after so many steps in all, or so many seconds."""
 
     max_steps: int | None = None
@@ -92,7 +92,7 @@ class Loop:
     journal: Journal
     encode: Callable[[Training], memoryview]
     reporter: Reporter
-    limits: Limits
+    limits: RunLimits
     stop: StopRequest
     confirm: Callable[[], None]
     busy: float = 0.0
@@ -214,7 +214,7 @@ class Loop:
                 training.spec.train.recompute,
                 training.spec.evaluate.metrics,
             )
-        except Stopped:
+        except EvaluationStopped:
             self._interrupted()
         training.progress = training.progress.changed(pending=None)
         return {f"valid_{name}": value for name, value in found.items()}
@@ -232,7 +232,7 @@ class Loop:
         state = training.progress.schedule
         training.progress = training.progress.changed(
             schedule=schedule.observe(metrics["valid_loss"], state) if schedule else state,
-            best=Best(step=training.progress.step, metric=best.metric, value=value)
+            best=BestEvaluation(step=training.progress.step, metric=best.metric, value=value)
             if improved
             else previous,
             stale=0 if improved else training.progress.stale + 1,

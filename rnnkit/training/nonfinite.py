@@ -37,7 +37,7 @@ def first_nonfinite(
     return "the loss" if np.isfinite(store.grad).all() else "the gradient norm"
 
 
-def finite(states: States) -> bool:
+def all_finite(states: States) -> bool:
     """Tell whether every state is finite."""
     return all(np.isfinite(a).all() for state in states.values() for a in state)
 
@@ -61,7 +61,7 @@ def _in_block(
         ys, state = visit.done()
         if not np.isfinite(ys).all():
             return f"the output of layer {name}", {}
-        if not finite({name: state}):
+        if not all_finite({name: state}):
             return f"the state of layer {name}", {}
         if name in states:
             after[name] = state

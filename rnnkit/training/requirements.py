@@ -10,7 +10,7 @@ from rnnkit.errors import Problem, SpecError
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
-from rnnkit.spec.locations import Path, shown
+from rnnkit.spec.locations import Path, path_text
 from rnnkit.spec.model import Spec
 
 
@@ -22,12 +22,12 @@ class Unmet(NamedTuple):
     message: str
 
 
-Locate: TypeAlias = Callable[[Path, str, str], Problem]
+LocateProblem: TypeAlias = Callable[[Path, str, str], Problem]
 """What gives a problem its place in the file of the spec."""
 
 
 def check_demands(
-    spec: Spec, network: Network, source: Source, locate: Locate | None = None
+    spec: Spec, network: Network, source: Source, locate: LocateProblem | None = None
 ) -> None:
     """Raise DataError where a split is too short, SpecError for what there is not.
 
@@ -43,8 +43,8 @@ def check_demands(
         raise SpecError(*(place(each.path, each.code, each.message) for each in found))
 
 
-def _nameless(spec: Spec) -> Locate:
-    return lambda path, code, message: Problem(spec.name, code, f"{shown(path)}: {message}")
+def _nameless(spec: Spec) -> LocateProblem:
+    return lambda path, code, message: Problem(spec.name, code, f"{path_text(path)}: {message}")
 
 
 def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, keyed_generator
-from rnnkit.inference.generate import Sampling, choose
+from rnnkit.inference.generate import Sampling, choose_ids
 from rnnkit.network.network import Network, States, copied
 from rnnkit.spec.regime import Feed
 from rnnkit.types import Array, Params
@@ -71,7 +71,7 @@ def _walked(
         here = replace(ctx.later(int(start)), pool=pool, valid=valid)
         ys, states = read(inputs[start:stop], states, batch.resets[start:stop], here)
         streams = np.flatnonzero(guessed[stop])
-        inputs[stop, streams] = choose(ys[-1, streams], sampling, numbers[stop, streams])
+        inputs[stop, streams] = choose_ids(ys[-1, streams], sampling, numbers[stop, streams])
         states = copied(states)
         pool.recycle()
     return inputs

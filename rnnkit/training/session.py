@@ -16,7 +16,7 @@ from rnnkit.errors import DataError
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
-from rnnkit.training.requirements import Locate, check_demands
+from rnnkit.training.requirements import LocateProblem, check_demands
 from rnnkit.training.step import Training
 from rnnkit.types import Array
 from rnnkit.version import VERSION
@@ -57,7 +57,7 @@ class Session:
         """Return the bytes of a checkpoint of the state."""
         return Snapshot(self.meta(training), arrays(training), self.source.vocabulary).encoded()
 
-    def started(self, locate: Locate | None = None) -> Training:
+    def started(self, locate: LocateProblem | None = None) -> Training:
         """Return the state before the first step; `locate` gives problems of the spec a place.
 
         Raises DataError where a split is too short, SpecError for what the data or the network

@@ -23,15 +23,15 @@ from rnnkit.errors import (
     SpecError,
 )
 from rnnkit.files.lock import RunLock
-from rnnkit.network.builder import build
+from rnnkit.network.builder import build_network
 from rnnkit.network.memory import default_budget, memory, open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, asked_for, changes, check_changes
 from rnnkit.training.global_random import watched
-from rnnkit.training.loop import Limits, Loop, Reporter, Silent
+from rnnkit.training.loop import Loop, Reporter, RunLimits, Silent
 from rnnkit.training.recover import Found, recover
-from rnnkit.training.requirements import Locate
+from rnnkit.training.requirements import LocateProblem
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training
@@ -39,15 +39,15 @@ from rnnkit.version import VERSION
 
 
 @dataclass
-class Options:
+class RunOptions:
     """How a run is carried out; nothing here changes what is computed."""
 
     data_root: Path | None = None
     max_memory: int | None = None
-    locate: Locate | None = None
+    locate: LocateProblem | None = None
     exact: bool = False
     strict: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     reporter: Reporter = field(default_factory=Silent)
     stop: StopRequest = field(default_factory=StopRequest)
     tell: Callable[[str], None] = lambda message: None
@@ -70,7 +70,7 @@ def start(
     folder: Path,
     root: Path,
     registry: Registry,
-    o: Options,
+    o: RunOptions,
     ready: Callable[[], None] | None = None,
 ) -> Outcome:
     """Train a spec in a new run directory; `root` is where its relative paths start.
@@ -122,7 +122,7 @@ def check_free(run: RunDir) -> None:
 def resume(
     folder: Path,
     registry: Registry,
-    o: Options,
+    o: RunOptions,
     overrides: Sequence[str] = (),
     asked: Spec | None = None,
 ) -> Outcome:
@@ -176,7 +176,7 @@ def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequen
         raise
 
 
-def _training(session: Session, found: Found, changed: list[Change], o: Options) -> Training:
+def _training(session: Session, found: Found, changed: list[Change], o: RunOptions) -> Training:
     """Return the state to go on from, and write down that the run was resumed."""
     run, snapshot = session.run, found.snapshot
     if snapshot:
@@ -198,14 +198,14 @@ def _training(session: Session, found: Found, changed: list[Change], o: Options)
     return training
 
 
-def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: Options) -> Session:
-    resolved, network = build(spec.fitted(source), source.inputs, source.targets)
+def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: RunOptions) -> Session:
+    resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     budget = default_budget(spec.data.made()) if o.max_memory is None else o.max_memory
     memory(resolved, network, source, budget).check(budget, run.path)
     return Session(run, registry, source, resolved, network, fingerprint())
 
 
-def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
+def _same_data(spec: Spec, run: RunDir, found: Found, o: RunOptions) -> Source:
     """Open the data of the run; raises DataError where it is other data."""
     facts, snapshot = run.facts(), found.snapshot
     root = o.data_root or Path(str(facts.get("data_root", ".")))
@@ -231,7 +231,7 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: Options) -> Source:
     return source
 
 
-def _lost_lines(run: RunDir, found: Found, o: Options) -> int:
+def _lost_lines(run: RunDir, found: Found, o: RunOptions) -> int:
     """Return how many lines the metrics lack of those the checkpoint knows; with --exact, none."""
     wanted = found.snapshot.meta.progress.lines if found.snapshot else 0
     lost = max(0, wanted - whole_lines(run.metrics))
@@ -246,7 +246,7 @@ def _lost_lines(run: RunDir, found: Found, o: Options) -> int:
     return lost
 
 
-def _check_numerics(session: Session, meta: Meta, o: Options) -> None:
+def _check_numerics(session: Session, meta: Meta, o: RunOptions) -> None:
     """Tell of other arithmetic, or refuse it."""
     differences = meta.numerics.differences(session.numerics)
     if differences and o.exact:
@@ -264,7 +264,7 @@ def _train(
     training: Training,
     kept: Progress | None,
     confirm: Callable[[], None],
-    o: Options,
+    o: RunOptions,
 ) -> Outcome:
     """Train on; `kept` is the progress of the newest checkpoint, if that is all of the state."""
     run = session.run

@@ -13,11 +13,11 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError, PluginError
-from rnnkit.network.gradient_checkpointing import blocks, learn_in_blocks
+from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
 from rnnkit.network.network import Network, States, copied
 from rnnkit.network.truncation import History, learn_truncated
 from rnnkit.spec.model import Clip, Spec
-from rnnkit.training.nonfinite import finite, first_nonfinite
+from rnnkit.training.nonfinite import all_finite, first_nonfinite
 from rnnkit.training.scheduled_sampling import fed
 from rnnkit.types import Array
 
@@ -113,7 +113,7 @@ class Training:
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
         norm = scale * global_norm(store.grad)
-        if not (math.isfinite(total) and math.isfinite(norm) and finite(states)):
+        if not (math.isfinite(total) and math.isfinite(norm) and all_finite(states)):
             raise self._diverged(window, total, norm)
         clip(store.grad, norm, train.clip, scale)
         lr = self.learning_rate()
@@ -155,7 +155,7 @@ class Training:
         code = "GRAD" if math.isfinite(total) else "LOSS"
         code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
         step, length = self.progress.step + 1, len(batch.weights)
-        cuts = blocks(length) if self.spec.train.recompute else (slice(0, length),)
+        cuts = window_blocks(length) if self.spec.train.recompute else (slice(0, length),)
         what = first_nonfinite(
             self.network, self.store, batch, self.states, self.context(batch), cuts
         )

@@ -25,7 +25,7 @@ from helpers import (
 )
 
 from rnnkit.checkpoint.meta import DataFacts, Meta, Origin
-from rnnkit.checkpoint.progress import Best, Progress
+from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.compute.numerics import Numerics
@@ -135,7 +135,7 @@ def test_a_field_that_a_pending_evaluation_needs(
     assert differs(run, whole) == (name is not None)
 
 
-@pytest.mark.parametrize("name", Best.model_fields)
+@pytest.mark.parametrize("name", BestEvaluation.model_fields)
 def test_a_field_of_the_best(half: Path, whole: Path, tmp_path: Path, name: str) -> None:
     other = {"step": 1, "metric": "valid_accuracy", "value": 0.0}
 

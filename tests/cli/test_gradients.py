@@ -95,7 +95,7 @@ def test_cells_side_by_side(tmp_path: Path, tiny_run: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not svg.available(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
+    not svg.has_matplotlib(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
 )
 def test_a_file_and_the_sentences(tmp_path: Path) -> None:
     path, out = write_spec(tmp_path, plain_spec()), tmp_path / "flow.svg"

@@ -11,7 +11,7 @@ from helpers import command, copy, done, lines
 from rnnkit.analysis.plots import svg
 
 needs_matplotlib = pytest.mark.skipif(
-    not svg.available(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
+    not svg.has_matplotlib(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
 )
 
 

@@ -16,7 +16,7 @@ import pytest
 from helpers import Ran, command, done, process
 
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.inference.generate import Sampling, choose
+from rnnkit.inference.generate import Sampling, choose_ids
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.sample_stream import grow
 from rnnkit.types import Array
@@ -28,7 +28,7 @@ GRID = (np.arange(4000) + 0.5) / 4000
 def shares(logits: Sequence[float], **options: object) -> list[float]:
     """Return how often each id is chosen, over all the numbers that may be drawn."""
     rows = np.tile(np.array(logits, np.float32), (len(GRID), 1))
-    ids = choose(rows, Sampling.model_validate(options), GRID)
+    ids = choose_ids(rows, Sampling.model_validate(options), GRID)
     return (np.bincount(ids, minlength=len(logits)) / len(GRID)).tolist()
 
 
@@ -85,8 +85,8 @@ def test_top_k_comes_before_top_p() -> None:
 def test_the_largest_number_that_may_be_drawn() -> None:
     last = np.array([np.nextafter(1.0, 0.0)])
     logits = np.array([LOGITS], np.float32)
-    assert choose(logits, Sampling(), last) == [3]
-    assert choose(logits[:, :3].copy(), Sampling(top_k=2), last) == [1]
+    assert choose_ids(logits, Sampling(), last) == [3]
+    assert choose_ids(logits[:, :3].copy(), Sampling(top_k=2), last) == [1]
 
 
 def test_samples_follow_the_model(tiny_run: Path) -> None:

@@ -21,7 +21,7 @@ from rnnkit.builtin.cells.rnn import RNN
 from rnnkit.builtin.layers import layer_norm
 from rnnkit.builtin.layers.layer_norm import LayerNorm
 from rnnkit.compute.kernels.jit import available
-from rnnkit.compute.products import add_rows
+from rnnkit.compute.products import scatter_add
 from rnnkit.contracts.cell import Cell
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.signal import Signal
@@ -127,11 +127,11 @@ def test_rows_are_added_as_by_numpy(dtype: str) -> None:
     wanted = np.ones((6, 7), dtype)
     np.add.at(wanted, ids, rows)
     table = np.ones((6, 7), dtype)
-    add_rows(table, ids, rows)
+    scatter_add(table, ids, rows)
     np.testing.assert_allclose(table, wanted, rtol=1e-5)
     for outside in (-1, 6):
         with pytest.raises(IndexError, match="no row"):
-            add_rows(table, np.array([outside], np.int32), rows[:1])
+            scatter_add(table, np.array([outside], np.int32), rows[:1])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -163,9 +163,9 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere), "PYTHONDONTWRITEBYTECODE": "1"}
     code = (
         "import numpy as np; from rnnkit.compute.kernels.dispatch import cell_kernel;"
-        "from rnnkit.compute.kernels.kernel import Window;"
+        "from rnnkit.compute.kernels.kernel import WindowArrays;"
         "k = cell_kernel('rnn_tanh'); a = np.ones((2, 1, 3), np.float32);"
-        "k.forward(Window(a, a, (), (a,)), 0, 0, 1, 0, 1); print(a[1, 0, 0])"
+        "k.forward(WindowArrays(a, a, (), (a,)), 0, 0, 1, 0, 1); print(a[1, 0, 0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
@@ -180,10 +180,10 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_changes(tmp_path: Path
         Path(rnnkit.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
     )
     (tmp_path / "caller.py").write_text(
-        "from rnnkit.compute.kernels.functions import sigmoid\n"
+        "from rnnkit.compute.kernels.functions import compiled_sigmoid\n"
         "from rnnkit.compute.kernels.jit import jit, kernel_set\n"
         "@jit\n"
-        "def called(x): return sigmoid(x, 0.5)\n"
+        "def called(x): return compiled_sigmoid(x, 0.5)\n"
         "print(called(0.0), sum(called.stats.cache_hits.values()), kernel_set(), sep=';')\n"
     )
 

@@ -19,7 +19,7 @@ from rnnkit.compute.kernels import sample_plan
 from rnnkit.compute.kernels.jit import available
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.inference.generate import Sampling, choose, choose_in_numpy, compiled, generate
+from rnnkit.inference.generate import Sampling, choose_ids, choose_in_numpy, compiled, generate
 from rnnkit.inference.model import load
 from rnnkit.inference.sample_stream import grow
 from rnnkit.network.network import Network
@@ -182,7 +182,7 @@ def test_choices_are_those_of_numpy(options: dict[str, Any]) -> None:
         drawn = random.random(500)
         drawn[::50] = 0
         assert np.array_equal(
-            choose(logits, sampling, drawn), choose_in_numpy(logits, sampling, drawn)
+            choose_ids(logits, sampling, drawn), choose_in_numpy(logits, sampling, drawn)
         )
 
 
@@ -193,7 +193,7 @@ def test_one_logit_that_is_nan(options: dict[str, Any], place: int) -> None:
     logits = np.array([[1.0, 2.0, 5.0, 0.0, 1.0]], np.float32)
     logits[0, place] = np.nan
     sampling, drawn = Sampling.model_validate(options), np.array([0.9])
-    found = choose(logits, sampling, drawn)
+    found = choose_ids(logits, sampling, drawn)
     assert found == choose_in_numpy(logits, sampling, drawn) == [place if sampling.greedy else 0]
 
 

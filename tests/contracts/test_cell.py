@@ -20,7 +20,7 @@ from rnnkit.testing import check_layer
 from rnnkit.testing.compare import close
 from rnnkit.testing.sequences import in_pieces
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Arrays, run
+from rnnkit.testing.window import Arrays, forward_backward
 from rnnkit.types import Array, DType, Grads, MixBackward, Params, State, StepBackward
 
 FLOAT64: DType = np.dtype(np.float64)
@@ -109,7 +109,7 @@ def _agree(found: Arrays, wanted: Arrays) -> None:
 @pytest.mark.parametrize("resets", [False, True])
 def test_a_gated_cell_and_a_step_cell_agree(resets: bool) -> None:
     window = Subject(LSTM(units=4), None, 0).window(resets=resets)
-    _agree(run(StepLSTM(units=4), window), run(LSTM(units=4), window))
+    _agree(forward_backward(StepLSTM(units=4), window), forward_backward(LSTM(units=4), window))
 
 
 @pytest.mark.parametrize("cell", [StepLSTM(units=4), MGU(units=4), WarmLSTM(units=4)])
@@ -124,7 +124,7 @@ def test_cells_of_strangers_keep_the_contract(cell: Layer) -> None:
 def test_the_smallest_shapes(name: str, units: int, steps: int, streams: int) -> None:
     subject = Subject(build({"type": name, "units": units}), Signal(1), 0)
     window = subject.window().streams(range(streams)).steps(0, steps)
-    found = run(subject.layer, window)
+    found = forward_backward(subject.layer, window)
     assert found["ys"].shape == (steps, streams, units)
     assert found["dxs"].shape == (steps, streams, 1)
     assert (found["ys"][-1] == found["state.0"]).all()
@@ -137,7 +137,7 @@ def test_a_reset_at_the_first_and_at_the_last_step(name: str, step: int) -> None
     subject = Subject(build({"type": name, "units": 3}), None, 0)
     window = subject.window()
     window["resets"][step, 1] = True
-    found = run(subject.layer, window)
+    found = forward_backward(subject.layer, window)
     _agree(found, in_pieces(subject.layer, subject.inputs, window))
     crossed = (found["dstate.0"] != 0).any(axis=1)
     assert crossed.tolist() == [True, step != 0, True, True]
@@ -151,7 +151,7 @@ def test_a_reset_restores_an_initial_state_that_is_not_zero(layer: Layer) -> Non
     fresh = layer.initial_state(subject.inputs, 1, FLOAT64)
     last = np.ascontiguousarray(window["xs"][-1:, :1])
     ys, state, _ = layer.forward(window.params(), last, fresh, window.ctx)
-    found = run(layer, window)
+    found = forward_backward(layer, window)
     np.testing.assert_allclose(found["ys"][-1, 0], ys[0, 0], rtol=1e-12)
     np.testing.assert_allclose(found["state.1"][0], state[1][0], rtol=1e-12)
 

@@ -22,19 +22,19 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context, Pool
 from rnnkit.errors import DivergedError, SpecError
 from rnnkit.inference.evaluate import evaluate
-from rnnkit.network.gradient_checkpointing import blocks, learn_in_blocks
+from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
 from rnnkit.network.network import Learned, Network, States
 from rnnkit.spec import parse_spec
 
 
 def test_blocks_cover_the_window_and_are_about_its_root() -> None:
     for steps in range(1, 400):
-        cuts = blocks(steps)
+        cuts = window_blocks(steps)
         assert [t for cut in cuts for t in range(cut.start, cut.stop)] == list(range(steps))
         lengths = [cut.stop - cut.start for cut in cuts]
         assert set(lengths[:-1]) <= {math.ceil(math.sqrt(steps))}
         assert lengths[-1] <= lengths[0]
-    assert len(blocks(2000)) == 45
+    assert len(window_blocks(2000)) == 45
 
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)

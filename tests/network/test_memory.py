@@ -17,7 +17,7 @@ from rnnkit.builtin.datasets.synthetic.tasks import TASKS
 from rnnkit.contracts.dataset import Batch
 from rnnkit.errors import ResourceError
 from rnnkit.network import memory as module
-from rnnkit.network.builder import build
+from rnnkit.network.builder import build_network
 from rnnkit.network.memory import Memory, human, memory
 from rnnkit.training.step import Training
 
@@ -48,7 +48,7 @@ def specs() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("name", specs())
 def test_what_training_takes_is_within_a_fifth(tmp_path: Path, name: str) -> None:
     spec, source = opened(tmp_path, specs()[name], text(9000))
-    spec, network = build(spec, source.inputs, source.targets)
+    spec, network = build_network(spec, source.inputs, source.targets)
     needs = memory(spec, network, source, BUDGET)
     Training.started(spec, network, 9).step(
         next(source.batches("train", spec.train.layout(), None))
@@ -72,7 +72,7 @@ def test_what_training_takes_is_within_a_fifth(tmp_path: Path, name: str) -> Non
 
 def test_what_is_counted(tmp_path: Path) -> None:
     spec, source = opened(tmp_path, small_spec())
-    needs = memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    needs = memory(spec, build_network(spec, source.inputs, source.targets)[1], source, BUDGET)
     assert needs.gradients == needs.parameters and needs.optimizer == 2 * needs.parameters
     assert needs.state == 4 * 3 * (6 + 6 + 6)  # an LSTM of two arrays and a GRU, three streams
     assert needs.batch == 3 * 4 * (4 + 4 + 5)
@@ -83,7 +83,7 @@ def test_more_than_the_budget_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, source = opened(tmp_path, small_spec())
-    network = build(spec, source.inputs, source.targets)[1]
+    network = build_network(spec, source.inputs, source.targets)[1]
     whole = memory(spec, network, source, BUDGET)
     calls = []
     monkeypatch.setattr(module, "window_bytes", lambda *sizes: calls.append(sizes) or 7)
@@ -152,7 +152,7 @@ def test_restarts_in_the_data_are_rehearsed(
 
     monkeypatch.setattr(type(source), "batches", batches)
     monkeypatch.setattr(module, "window_bytes", lambda *sizes: given.append(sizes[3]) or 7)
-    memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    memory(spec, build_network(spec, source.inputs, source.targets)[1], source, BUDGET)
     assert given == [in_the_data]
 
 
@@ -162,7 +162,7 @@ def test_restarts_by_the_policy_are_rehearsed(
     given: list[bool] = []
     spec, source = opened(tmp_path, plain_spec(state={"reset": "document", "separator": "\n"}))
     monkeypatch.setattr(module, "window_bytes", lambda *sizes: given.append(sizes[3]) or 7)
-    memory(spec, build(spec, source.inputs, source.targets)[1], source, BUDGET)
+    memory(spec, build_network(spec, source.inputs, source.targets)[1], source, BUDGET)
     assert given == [True]
 
 

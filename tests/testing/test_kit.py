@@ -22,7 +22,7 @@ from rnnkit.testing import CHECKS, ConformanceError, check_layer, kit
 from rnnkit.testing.compare import Close, Equal, Slope
 from rnnkit.testing.gradients import slope
 from rnnkit.testing.sequences import in_pieces, in_two
-from rnnkit.testing.window import Window, run
+from rnnkit.testing.window import Window, forward_backward
 from rnnkit.types import Array, Backward, Params, State
 
 SOURCE = Path(correct_layers.__file__).read_text()
@@ -162,12 +162,12 @@ def test_the_slope_of_a_square_by_hand() -> None:
     window = _window(Square(), [1.0, 3.0])
     along = {"xs": np.array([1.0, -2.0]).reshape(2, 1, 1)}
     assert slope(Square(), window, along) == pytest.approx(2 * 1 * 1 + 2 * 3 * -2, abs=1e-8)
-    assert run(Square(), window)["dxs"].ravel().tolist() == [2.0, 6.0]
+    assert forward_backward(Square(), window)["dxs"].ravel().tolist() == [2.0, 6.0]
 
 
 def test_halves_and_pieces_by_hand() -> None:
     window = _window(Delay(), [1.0, 2.0, 3.0], state=7.0)
-    whole = run(Delay(), window)
+    whole = forward_backward(Delay(), window)
     assert whole["ys"].ravel().tolist() == [7.0, 1.0, 2.0]
     assert whole["dxs"].ravel().tolist() == [1.0, 1.0, 10.0]
     assert in_two(Delay(), window, 1)["dxs"].ravel().tolist() == [1.0, 1.0, 10.0]

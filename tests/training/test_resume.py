@@ -35,7 +35,7 @@ from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.registry import Registry
 from rnnkit.files.lock import RunLock
 from rnnkit.spec.read import read_spec
-from rnnkit.training.start import Options, resume, start
+from rnnkit.training.start import RunOptions, resume, start
 
 STEPS = 15
 
@@ -179,7 +179,7 @@ def test_stopped_inside_an_evaluation_twice(
 ) -> None:
     run = stopped_at(tmp_path, monkeypatch, small_spec(), "evaluation", 3)
     before = newest(run)
-    stop = Options()
+    stop = RunOptions()
     stop.stop.number = 2
     from rnnkit.errors import InterruptedRun
 
@@ -226,7 +226,7 @@ def test_the_last_step_without_an_evaluation_is_the_end(
     spec = small_spec(every={"log": 2, "evaluate": None, "save": 4}, schedule=None)
     whole = trained(tmp_path / "whole", spec)
     path = write_spec(tmp_path / "part", spec)
-    options = Options()
+    options = RunOptions()
 
     class Stopper:
         def __getattr__(self, name: str) -> Any:
@@ -640,6 +640,6 @@ def test_of_two_resumes_at_once_one_goes_on(half: Path, finished: Path, tmp_path
             with np.errstate(all="warn", under="ignore"):
                 codes.append(command("resume", run).code)
 
-    resume(run, Registry(), Options(reporter=Second()))  # type: ignore[arg-type]
+    resume(run, Registry(), RunOptions(reporter=Second()))  # type: ignore[arg-type]
     assert codes == [8] * 8
     assert results(run) == results(finished)

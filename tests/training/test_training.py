@@ -35,8 +35,8 @@ from rnnkit.core.context import Context
 from rnnkit.network.network import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
-from rnnkit.training.loop import Limits
-from rnnkit.training.start import Options, start
+from rnnkit.training.loop import RunLimits
+from rnnkit.training.start import RunOptions, start
 from rnnkit.training.step import Training, clip, global_norm
 from rnnkit.types import Array
 
@@ -372,7 +372,7 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: JSONObject, values
     monkeypatch.setattr("rnnkit.training.loop.evaluate", evaluate)
     read = read_spec(write_spec(folder, spec), Registry())
     outcome = start(
-        read.spec, b"{}", folder / "run", folder, Registry(), Options(reporter=Teller())
+        read.spec, b"{}", folder / "run", folder, Registry(), RunOptions(reporter=Teller())
     )
     return story, folder / "run", outcome
 
@@ -658,9 +658,9 @@ def test_a_crash_file_is_the_state_of_the_step_before(
 
 
 def test_limits() -> None:
-    assert not Limits().out_of_steps(10**9) and not Limits().out_of_time()
-    assert Limits(max_steps=3).out_of_steps(3) and not Limits(max_steps=3).out_of_steps(2)
-    assert Limits(max_seconds=0.0).out_of_time()
+    assert not RunLimits().out_of_steps(10**9) and not RunLimits().out_of_time()
+    assert RunLimits(max_steps=3).out_of_steps(3) and not RunLimits(max_steps=3).out_of_steps(2)
+    assert RunLimits(max_seconds=0.0).out_of_time()
 
 
 def test_out_of_time_saves_and_exits_with_10(tmp_path: Path) -> None:
@@ -682,5 +682,5 @@ def test_too_little_text_is_told_before_anything_is_written(tmp_path: Path) -> N
 def test_a_loop_with_nothing_to_report(tmp_path: Path) -> None:
     """A script needs no reporter, no stop request, no limits."""
     read = read_spec(write_spec(tmp_path, plain_spec()), Registry())
-    outcome = start(read.spec, b"{}", tmp_path / "run", tmp_path, Registry(), Options())
+    outcome = start(read.spec, b"{}", tmp_path / "run", tmp_path, Registry(), RunOptions())
     assert (outcome.reason, outcome.progress.step) == ("finished", 15)

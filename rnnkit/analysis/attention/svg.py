@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def svg(grids: Sequence[Grid]) -> str:
+def attention_svg(grids: Sequence[Grid]) -> str:
     """Return the maps below each other: a row for each token written, darker where it looks.
 
     A cell tells its weight when the pointer rests on it.
@@ -44,9 +44,9 @@ def svg(grids: Sequence[Grid]) -> str:
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>\n"])
 
 
-def page(title: str, grids: Sequence[Grid]) -> str:
+def attention_page(title: str, grids: Sequence[Grid]) -> str:
     """Return the same in an HTML page."""
-    return PAGE.format(title=html.escape(label(title).replace("␣", " ")), svg=svg(grids))
+    return PAGE.format(title=html.escape(label(title).replace("␣", " ")), svg=attention_svg(grids))
 
 
 def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:

@@ -13,7 +13,7 @@ RAMP = (231, 189, 147, 105, 63, 21, 18)
 RESET = "\x1b[0m"
 
 
-def draw(grid: Grid, colour: bool) -> str:
+def draw_map(grid: Grid, colour: bool) -> str:
     """Return the map: source tokens from top to bottom, a line for each token written."""
     sides = [label(token) for token in grid.written]
     width = max((len(side) for side in sides), default=0)

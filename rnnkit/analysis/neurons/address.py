@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.record import Activations
 
 
-def unit_of(parts: Sequence[Part], address: str) -> tuple[Part, int]:
+def unit_of(parts: Sequence[Activations], address: str) -> tuple[Activations, int]:
     """Return the part and the unit; raises ValueError with what there is instead."""
     label, _, number = address.rpartition("/")
     part = next((each for each in parts if each.label == label), None)

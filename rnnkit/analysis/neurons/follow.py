@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.analysis.neurons.properties import Property
-from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.record import Activations
 from rnnkit.types import Array
 
 SHIFTS = 16
@@ -23,7 +23,7 @@ class Follower:
     than at a no, and `accuracy` how often `threshold` separates the two rightly.
     """
 
-    part: Part
+    part: Activations
     unit: int
     r: float
     auc: float | None = None
@@ -50,7 +50,7 @@ class Search:
     units: tuple[Follower, ...]
 
 
-def search(parts: Sequence[Part], properties: Sequence[Property], top: int) -> list[Search]:
+def search(parts: Sequence[Activations], properties: Sequence[Property], top: int) -> list[Search]:
     """Return for each property, which must vary, the `top` units with the largest |r|."""
     rows = [_standard(_moved(each.values)) for each in properties]
     found: list[list[Array]] = [[] for _ in properties]
@@ -95,7 +95,7 @@ def best_threshold(values: Array, truth: Array) -> tuple[float, float]:
 
 
 def _search(
-    parts: Sequence[Part], prop: Property, correlations: Sequence[Array], top: int
+    parts: Sequence[Activations], prop: Property, correlations: Sequence[Array], top: int
 ) -> Search:
     """Choose the best of correlations (1 + SHIFTS, n) of each part; row 0 is the property."""
     places = [(index, unit) for index, part in enumerate(parts) for unit in range(part.size)]
@@ -110,7 +110,7 @@ def _search(
     )
 
 
-def _follower(part: Part, unit: int, r: float, prop: Property) -> Follower:
+def _follower(part: Activations, unit: int, r: float, prop: Property) -> Follower:
     if not prop.yes_or_no:
         return Follower(part, unit, r)
     sign = -1.0 if r < 0 else 1.0

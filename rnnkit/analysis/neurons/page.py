@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.analysis.neurons.follow import Search
-from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.record import Activations
 from rnnkit.analysis.neurons.report import gates_object, search_object
 from rnnkit.analysis.neurons.saturation import Saturation
 from rnnkit.analysis.neurons.text import visible
@@ -28,7 +28,7 @@ SCALE = 127
 def page(
     title: str,
     tokens: Sequence[str],
-    parts: Sequence[Part],
+    parts: Sequence[Activations],
     searches: Sequence[Search],
     gates: Sequence[Saturation],
     unit: str,
@@ -58,7 +58,7 @@ def embedded(value: object) -> str:
     return text
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: Activations) -> dict[str, Any]:
     levels, scales = companded(part.values) if part.squashed else (part.values, None)
     return {
         "label": part.label,

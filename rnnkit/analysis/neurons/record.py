@@ -16,7 +16,7 @@ from rnnkit.types import Array, Params, State
 
 
 @dataclass(frozen=True)
-class Part:
+class Activations:
     """The activations (T, n) of the units of one state array, or of one gate, of a layer."""
 
     layer: str
@@ -54,7 +54,7 @@ class Part:
         return f"tanh({self.name})" if self.squashed else self.name
 
 
-def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[Part]:
+def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[Activations]:
     """Return the states after each of the ids (T,) and the gates on the way, from a cold start.
 
     One layer after the other reads the whole text: those with a state step by step. Of a layer
@@ -64,7 +64,7 @@ def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[P
     xs = ids.astype(np.int32)[:, None]
     entering = network.entering()
     stateful = [name for name, layer in network.named if layer.state_sizes(entering[name])]
-    found: list[Part] = []
+    found: list[Activations] = []
     for name, layer in network.named:
         if name not in stateful:
             xs, _, _ = layer.scan(params[name], xs, (), None, ctx.at(name))
@@ -72,7 +72,7 @@ def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[P
         start = layer.initial_state(entering[name], 1, ctx.dtype)
         if sees_future(layer):
             xs, _, _ = layer.scan(params[name], xs, start, None, ctx.at(name))
-            found.append(Part(name, "y", xs[:, 0]))
+            found.append(Activations(name, "y", xs[:, 0]))
         else:
             ys, states = _stepped(layer, params[name], xs, start, ctx.at(name))
             found += _parts(name, layer, params[name], xs, start, states)
@@ -99,11 +99,11 @@ def _stepped(
 
 def _parts(
     name: str, layer: Layer, params: Params, xs: Array, start: State, states: State
-) -> Iterator[Part]:
+) -> Iterator[Activations]:
     for index, (own, values) in enumerate(zip_longest(layer.state_names(), states)):
         if values is not None:
-            yield Part(name, own or f"state{index}", values)
+            yield Activations(name, own or f"state{index}", values)
     if xs.ndim == 3:
         before = tuple(np.concatenate([a, b[:-1]]) for a, b in zip(start, states, strict=True))
         for gate, values in gates_of(layer, params, xs[:, 0], before).items():
-            yield Part(name, gate, values, gate=True)
+            yield Activations(name, gate, values, gate=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.record import Activations
 from rnnkit.types import Array
 
 LEFT, RIGHT = 0.1, 0.9
@@ -19,12 +19,12 @@ class Saturation:
     right-saturated remembers for long; one that is left-saturated never does.
     """
 
-    part: Part
+    part: Activations
     left: Array
     right: Array
 
 
-def saturations(parts: Iterable[Part]) -> list[Saturation]:
+def saturations(parts: Iterable[Activations]) -> list[Saturation]:
     """Return the saturation of every gate."""
     return [
         Saturation(p, (p.values < LEFT).mean(axis=0), (p.values > RIGHT).mean(axis=0))

@@ -28,7 +28,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class History:
+class MetricsHistory:
     """The metrics lines of a run, in the order of its steps."""
 
     name: str
@@ -52,7 +52,7 @@ class History:
         )
 
 
-def read_history(folder: Path) -> History:
+def read_history(folder: Path) -> MetricsHistory:
     """Read the metrics of a run; a half-written last line is left out.
 
     Raises RefusedError where there is no run, and CheckpointError where it has no metrics yet, or a
@@ -67,10 +67,10 @@ def read_history(folder: Path) -> History:
         message = "has no metrics yet (the first line comes after train.every.log steps)"
         raise CheckpointError.of("RUN_NO_METRICS", message, folder)
     lines = tuple(_line(row, f"{run.metrics}:{n}") for n, row in enumerate(rows, start=1))
-    return History(printable(str(folder)), lines)
+    return MetricsHistory(printable(str(folder)), lines)
 
 
-def metric_names(histories: Iterable[History]) -> list[str]:
+def drawable_metrics(histories: Iterable[MetricsHistory]) -> list[str]:
     """Return what `panels` can draw: each metric, and the name that train_x and valid_x share."""
     keys = dict.fromkeys(k for h in histories for k in h.keys() if k not in POSITION)
     return list(dict.fromkeys([*map(shared, keys), *keys]))
@@ -82,7 +82,7 @@ def shared(key: str) -> str:
 
 
 def panels(
-    histories: Sequence[History], metrics: Sequence[str], log: bool, smooth: float
+    histories: Sequence[MetricsHistory], metrics: Sequence[str], log: bool, smooth: float
 ) -> list[Panel]:
     """Return a panel for each metric, with a curve for each run that has it."""
     return [_panel(histories, metric, log, smooth) for metric in metrics]
@@ -102,7 +102,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return means
 
 
-def _panel(histories: Sequence[History], metric: str, log: bool, smooth: float) -> Panel:
+def _panel(histories: Sequence[MetricsHistory], metric: str, log: bool, smooth: float) -> Panel:
     curves = [
         history.curve(key, group, smooth)
         for group, history in enumerate(histories)

@@ -31,14 +31,14 @@ SETTINGS: Any = {
 }
 
 
-def available() -> bool:
+def has_matplotlib() -> bool:
     """Tell whether matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 
 def svg(panels: Sequence[Panel]) -> bytes:
     """Return panels, one above the other, as an SVG; raises PluginError without matplotlib."""
-    if not available():
+    if not has_matplotlib():
         raise PluginError.of(
             "PLOT_NO_MATPLOTLIB",
             "an SVG needs matplotlib, which is not installed (pip install 'rnnkit[plot]', or leave "

@@ -20,7 +20,9 @@ COLOURS = (36, 33, 32, 35, 34, 31)
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def draw(panels: Sequence[Panel], width: int, *, colour: bool = False, braille: bool = True) -> str:
+def draw_panels(
+    panels: Sequence[Panel], width: int, *, colour: bool = False, braille: bool = True
+) -> str:
     """Return panels as text of at most `width` columns (never below 32), one above the other."""
     width = max(width, NARROWEST)
     return "\n\n".join(_panel(panel, width, colour, braille) for panel in panels)

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.compute.kernels.sample_plan import Steps, lookup
-from rnnkit.compute.products import add_rows
+from rnnkit.compute.products import scatter_add
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Size
 from rnnkit.core.context import Context
@@ -45,7 +45,7 @@ class Embedding(Layer):
         np.take(params["W"], xs, axis=0, out=ys, mode="clip")
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[None, State]:
-            add_rows(grads["W"], xs.reshape(-1), dys.reshape(-1, self.units))
+            scatter_add(grads["W"], xs.reshape(-1), dys.reshape(-1, self.units))
             return None, dstate
 
         return ys, state, backward

@@ -30,7 +30,7 @@ WHERE = "evaluate.metrics"
 PIECES_OF_TEXT = ("character", "byte", "word")
 
 
-def choose(
+def choose_metrics(
     loss: Loss, width: int, source: Source, split: Split, asked: Sequence[MetricName] = ()
 ) -> list[Metric]:
     """Return new metrics for outputs of a width; `asked` names some that would not come alone.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rnnkit.builtin.optimizers._blocks import add_decay, blocks, by_kernel
+from rnnkit.builtin.optimizers._blocks import add_decay, buffer_blocks, by_kernel
 from rnnkit.contracts.optimizer import Decay, Epsilon, Optimizer
 from rnnkit.types import Array
 
@@ -40,7 +40,7 @@ class Adagrad(Optimizer):
         if by_kernel("adagrad", buffers, self.weight_decay, decayed, lr, self.epsilon):
             return
         add_decay(self.weight_decay, params, grads, decayed)
-        for p, g, s in blocks(params, grads, slots["square"]):
+        for p, g, s in buffer_blocks(params, grads, slots["square"]):
             s += g * g
             g *= lr
             root = np.sqrt(s)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rnnkit.builtin.optimizers._blocks import add_decay, blocks, by_kernel
+from rnnkit.builtin.optimizers._blocks import add_decay, buffer_blocks, by_kernel
 from rnnkit.contracts.optimizer import Decay, Epsilon, Optimizer
 from rnnkit.core.block import Rate
 from rnnkit.types import Array
@@ -61,7 +61,7 @@ def adam_step(
     b1, b2 = betas
     rate = lr / (1 - b1**step)
     correction = (1 - b2**step) ** 0.5
-    for p, g, m, v in blocks(params, grads, slots["mean"], slots["square"]):
+    for p, g, m, v in buffer_blocks(params, grads, slots["mean"], slots["square"]):
         m *= b1
         m += (1 - b1) * g
         v *= b2

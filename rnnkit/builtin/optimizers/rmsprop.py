@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rnnkit.builtin.optimizers._blocks import add_decay, blocks, by_kernel
+from rnnkit.builtin.optimizers._blocks import add_decay, buffer_blocks, by_kernel
 from rnnkit.contracts.optimizer import Decay, Epsilon, Optimizer
 from rnnkit.core.block import Rate
 from rnnkit.types import Array
@@ -50,7 +50,7 @@ class RMSProp(Optimizer):
         if by_kernel(kernel, buffers, self.weight_decay, decayed, *options):
             return
         add_decay(self.weight_decay, params, grads, decayed)
-        for p, g, s in blocks(params, grads, slots["square"]):
+        for p, g, s in buffer_blocks(params, grads, slots["square"]):
             s *= self.alpha
             s += (1 - self.alpha) * g * g
             root = np.sqrt(s)
@@ -59,7 +59,7 @@ class RMSProp(Optimizer):
             if not self.momentum:
                 p -= lr * g
         if self.momentum:
-            for p, g, m in blocks(params, grads, slots["momentum"]):
+            for p, g, m in buffer_blocks(params, grads, slots["momentum"]):
                 m *= self.momentum
                 m += g
                 p -= lr * m

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from rnnkit.builtin.optimizers._blocks import add_decay, blocks, by_kernel
+from rnnkit.builtin.optimizers._blocks import add_decay, buffer_blocks, by_kernel
 from rnnkit.contracts.optimizer import Decay, Optimizer
 from rnnkit.core.block import Rate
 from rnnkit.types import Array
@@ -58,11 +58,11 @@ class SGD(Optimizer):
             return
         add_decay(self.weight_decay, params, grads, decayed)
         if not self.momentum:
-            for p, g in blocks(params, grads):
+            for p, g in buffer_blocks(params, grads):
                 g *= lr
                 p -= g
             return
-        for p, g, m in blocks(params, grads, slots["momentum"]):
+        for p, g, m in buffer_blocks(params, grads, slots["momentum"]):
             m *= self.momentum
             m += g
             if self.nesterov:

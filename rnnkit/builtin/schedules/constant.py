@@ -8,7 +8,7 @@ from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.types import JSON
 
 
-class Constant(Schedule):
+class ConstantRate(Schedule):
     """The learning rate of the optimizer, from the first update to the last."""
 
     type: Literal["constant"] = "constant"

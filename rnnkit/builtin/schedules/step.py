@@ -11,7 +11,7 @@ from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.types import JSON
 
 
-class Step(Schedule):
+class StepDecay(Schedule):
     """Multiplies the rate by `multiply` after every `every` steps or epochs.
 
     factor = multiply ^ floor(elapsed / every)

@@ -70,6 +70,6 @@ def _tanh32(x: Any) -> Any:
 
 
 @jit
-def sigmoid(x: Any, half: Any) -> Any:
+def compiled_sigmoid(x: Any, half: Any) -> Any:
     """Return 1 / (1 + exp(-x)); `half` is 0.5 in the type of x, so that nothing is widened."""
     return half * tanh(half * x) + half

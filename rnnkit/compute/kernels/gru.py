@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -17,7 +17,7 @@ def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> N
     for b in range(first, last):
         x, y, h, h_new = zxs[t, b], zhs[t, b], hs[old, b], hs[new, b]
         for k in range(2 * units):
-            x[k] = sigmoid(x[k] + y[k], half)
+            x[k] = compiled_sigmoid(x[k] + y[k], half)
         r, z, n, q = x[:units], x[units : 2 * units], x[2 * units :], y[2 * units :]
         for k in range(units):
             recurrent = q[k] + bias[k]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
 from rnnkit.compute.kernels.jit import jit
-from rnnkit.compute.kernels.product import multiply
+from rnnkit.compute.kernels.product import multiply_rows
 
 
 @jit
@@ -41,7 +41,7 @@ def forward(
                 hs[old, row] = hs[old - 1, row]
             if len(resets) > 0 and resets[t, row]:
                 hs[old, row] = initial[row]
-        multiply(hs[old], packed[0], gate_products, first, last)
+        multiply_rows(hs[old], packed[0], gate_products, first, last)
         for row in range(first, last):
             gate, recurrent, h, product = (
                 gates[t, row],
@@ -50,10 +50,10 @@ def forward(
                 kept[t, row],
             )
             for k in range(2 * units):
-                gate[k] = sigmoid(gate[k] + recurrent[k], half)
+                gate[k] = compiled_sigmoid(gate[k] + recurrent[k], half)
             for k in range(units):
                 product[k] = gate[k] * h[k]
-        multiply(kept[t], packed[1], candidate_products, first, last)
+        multiply_rows(kept[t], packed[1], candidate_products, first, last)
         for row in range(first, last):
             n, recurrent, z = candidates[t, row], candidate_products[row], gates[t, row][units:]
             h, h_new = hs[old, row], hs[old + 1, row]
@@ -96,13 +96,13 @@ def backward(
                 dn[k] = whole * (one - z[k]) * (one - n[k] * n[k])
                 dz[k] = whole * (h[k] - n[k]) * z[k] * (one - z[k])
                 d[k] = whole * z[k]
-        multiply(dcandidates[t], packed[1], dkept, first, last)
+        multiply_rows(dcandidates[t], packed[1], dkept, first, last)
         for row in range(first, last):
             r, h, d, dk, dr = gates[t, row], hs[old, row], dh[row], dkept[row], dgates[t, row]
             for k in range(units):
                 dr[k] = dk[k] * h[k] * r[k] * (one - r[k])
                 d[k] += dk[k] * r[k]
-        multiply(dgates[t], packed[0], dold, first, last)
+        multiply_rows(dgates[t], packed[0], dold, first, last)
         for row in range(first, last):
             d, product = dh[row], dold[row]
             stops = len(resets) > 0 and resets[t, row]

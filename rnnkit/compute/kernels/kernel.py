@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rnnkit.types import Array
 
 
-class Window(NamedTuple):
+class WindowArrays(NamedTuple):
     """A window in memory: zx (T, B, G) and zh (T or 1, B, G), pointwise parameters, all states.
 
     `states[k]` (steps, B, n) holds what enters a step at index `old` and what it gives at `new`.

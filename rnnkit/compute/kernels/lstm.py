@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -18,7 +18,7 @@ def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> N
         z, r = zxs[t, b], zhs[0, b]
         c, c_new, h_new = cs[old, b], cs[new, b], hs[new, b]
         for k in range(3 * units):
-            z[k] = sigmoid(z[k] + r[k], half)
+            z[k] = compiled_sigmoid(z[k] + r[k], half)
         i, f, o, g = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
         recurrent = r[3 * units :]  # a loop that starts at 3 * units would not be vectorized
         for k in range(units):

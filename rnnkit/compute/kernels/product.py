@@ -19,7 +19,7 @@ COLUMN = 128
 
 
 @cache
-def panels(columns: int, itemsize: int) -> tuple[int, int]:
+def column_panels(columns: int, itemsize: int) -> tuple[int, int]:
     """Return how many panels so many columns fill, and how many columns those have together.
 
     Columns that fill no wide panel form narrow ones; the last begins early enough to be full, and
@@ -59,7 +59,7 @@ def pack(matrix: Any, packed: Any, first: int, last: int) -> None:
 
 
 @jit
-def multiply(a: Any, packed: Any, c: Any, first: int, last: int) -> None:
+def multiply_rows(a: Any, packed: Any, c: Any, first: int, last: int) -> None:
     """Write c[first:last] = a[first:last] matrix; a (rows, inner), c (rows, columns)."""
     inner, columns = a.shape[1], c.shape[1]
     rows, lanes = last - first, BYTES // a.itemsize

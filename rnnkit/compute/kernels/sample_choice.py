@@ -17,12 +17,12 @@ def choose_rows(logits: Any, temperature: float, top_k: int, top_p: float, drawn
     found = np.empty(rows, np.int64)
     weights, ids = np.empty(size), np.empty(size, np.int64)
     for b in range(rows):
-        found[b] = choose(logits[b], temperature, top_k, top_p, drawn[b], weights, ids)
+        found[b] = choose_id(logits[b], temperature, top_k, top_p, drawn[b], weights, ids)
     return found
 
 
 @jit
-def choose(
+def choose_id(
     logits: Any, temperature: float, top_k: int, top_p: float, drawn: float, weights: Any, ids: Any
 ) -> int:
     """Return an id for a number `drawn` from [0, 1); `weights` and `ids` are scratch.

@@ -27,7 +27,7 @@ LARGE = 2**18
 """Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """What is done with one vector: a kind, the matrix, and what is added to the product."""
 
     kind: int
@@ -35,24 +35,24 @@ class Step(NamedTuple):
     bias: Array
 
 
-Steps = tuple[Step, ...]
+Steps = tuple[PlanStep, ...]
 """What a layer does with one vector; () for nothing."""
 
 
 def lookup(W: Array) -> Steps:
     """Take row `id` of W."""
-    return (Step(LOOKUP, W, W[:0, 0]),)
+    return (PlanStep(LOOKUP, W, W[:0, 0]),)
 
 
 def one_hot() -> Steps:
     """Take row `id` of the identity."""
     nothing = np.zeros((0, 0), np.float32)
-    return (Step(ONE_HOT, nothing, nothing.ravel()),)
+    return (PlanStep(ONE_HOT, nothing, nothing.ravel()),)
 
 
 def affine(W: Array, bias: Array | None) -> Steps:
     """Give x W + bias."""
-    return (Step(AFFINE, W, np.zeros(W.shape[1], W.dtype) if bias is None else bias),)
+    return (PlanStep(AFFINE, W, np.zeros(W.shape[1], W.dtype) if bias is None else bias),)
 
 
 def cell(name: str, params: Params) -> Steps:
@@ -60,7 +60,7 @@ def cell(name: str, params: Params) -> Steps:
     bias = np.zeros_like(params["b"])
     if name == "gru":
         bias[-len(params["bn"]) :] = params["bn"]
-    return (*affine(params["Wx"], params["b"]), Step(CELLS[name], params["Wh"], bias))
+    return (*affine(params["Wx"], params["b"]), PlanStep(CELLS[name], params["Wh"], bias))
 
 
 class Plan(NamedTuple):
@@ -100,7 +100,7 @@ class Plan(NamedTuple):
         return plan
 
 
-def packed(steps: Sequence[Step], state: State) -> Plan | None:
+def make_plan(steps: Sequence[PlanStep], state: State) -> Plan | None:
     """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
 
     `state` holds the arrays (1, units) of all layers, one after the other.
@@ -118,7 +118,7 @@ def packed(steps: Sequence[Step], state: State) -> Plan | None:
     return Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1]).standing(state)
 
 
-def _program(steps: Sequence[Step]) -> tuple[list[tuple[int, ...]], int, int]:
+def _program(steps: Sequence[PlanStep]) -> tuple[list[tuple[int, ...]], int, int]:
     """Return the table of the steps, and how many numbers the matrices and the states take."""
     program: list[tuple[int, ...]] = []
     start = place = 0
@@ -137,7 +137,7 @@ def _arrays(kind: int) -> int:
     return {RNN_TANH: 1, RNN_RELU: 1, GRU: 1, LSTM: 2}.get(kind, 0)
 
 
-def _folded(steps: Sequence[Step]) -> list[Step]:
+def _folded(steps: Sequence[PlanStep]) -> list[PlanStep]:
     """Return the steps with the first product made part of the table that it follows."""
     if len(steps) < 2 or steps[1].kind != AFFINE:
         return list(steps)

@@ -11,10 +11,10 @@ import numpy as np
 
 from rnnkit.compute.kernels import gru, lstm, rnn
 from rnnkit.compute.kernels.jit import jit
-from rnnkit.compute.kernels.kernel import Window
-from rnnkit.compute.kernels.sample_choice import choose
+from rnnkit.compute.kernels.kernel import WindowArrays
+from rnnkit.compute.kernels.sample_choice import choose_id
 from rnnkit.compute.kernels.sample_plan import AFFINE, GRU, LOOKUP, LSTM, RNN_TANH
-from rnnkit.compute.kernels.shared_gemv import multiply
+from rnnkit.compute.kernels.shared_gemv import gemv
 
 F = np.float32
 
@@ -40,7 +40,7 @@ def sample(
     chances, ids = np.empty(outputs), np.empty(outputs, np.int64)
     for t in range(len(drawn)):
         logits = advance(program, weights, states, token, x, y, z, team)
-        token = choose(logits, temperature, top_k, top_p, drawn[t], chances, ids)
+        token = choose_id(logits, temperature, top_k, top_p, drawn[t], chances, ids)
         found[t] = token
     return found
 
@@ -57,11 +57,11 @@ def advance(
             for k in range(width):
                 x[k] = weights[place + token * width + k]
         elif kind == AFFINE:
-            multiply(weights, place, rows, width, x, y, team)
+            gemv(weights, place, rows, width, x, y, team)
             x, y = y, x
         else:
             old = states[state : state + units]
-            multiply(weights, place, rows, width, old, z, team)
+            gemv(weights, place, rows, width, old, z, team)
             mix(kind, x, z, states[state:], units, weights[place + rows * width :])
             for k in range(units):
                 old[k] = x[k] = states[state + units + k]
@@ -75,18 +75,22 @@ def mix(kind: int, x: Any, z: Any, states: Any, units: int, zeros: Any) -> None:
     if kind == LSTM:
         cs = cube(states[2 * units :], 2, units)
         lstm.forward(
-            Window(cube(x, 1, 4 * units), cube(z, 1, 4 * units), (), (hs, cs)), 0, 0, 1, 0, 1
+            WindowArrays(cube(x, 1, 4 * units), cube(z, 1, 4 * units), (), (hs, cs)), 0, 0, 1, 0, 1
         )
         for k in range(units):
             cs[0, 0, k] = cs[1, 0, k]
     elif kind == GRU:
         # z has the recurrent bias; its row begins with zeros, which the kernel adds once more.
         gates = cube(x, 1, 3 * units), cube(z, 1, 3 * units)
-        gru.forward(Window(*gates, (zeros[:units],), (hs,)), 0, 0, 1, 0, 1)
+        gru.forward(WindowArrays(*gates, (zeros[:units],), (hs,)), 0, 0, 1, 0, 1)
     elif kind == RNN_TANH:
-        rnn.tanh_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1)
+        rnn.tanh_forward(
+            WindowArrays(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1
+        )
     else:
-        rnn.relu_forward(Window(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1)
+        rnn.relu_forward(
+            WindowArrays(cube(x, 1, units), cube(z, 1, units), (), (hs,)), 0, 0, 1, 0, 1
+        )
 
 
 @jit

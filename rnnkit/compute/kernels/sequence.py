@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.kernel import Kernel
-from rnnkit.compute.kernels.product import multiply
+from rnnkit.compute.kernels.product import multiply_rows
 
 
 class Loops(NamedTuple):
@@ -47,7 +47,7 @@ def loops(kernel: Kernel) -> Loops:
                     for row in range(first, last):
                         if resets[t, row]:
                             array[old, row] = start[row]
-            multiply(states[0][old], Wh, zhs[t if split else 0], first, last)
+            multiply_rows(states[0][old], Wh, zhs[t if split else 0], first, last)
             for row in range(first, last):
                 if len(ids) > 0:
                     weights = Wx[ids[t * batch + row]]
@@ -75,7 +75,7 @@ def loops(kernel: Kernel) -> Loops:
             for row in range(first, last):
                 for k in range(len(db)):
                     db[k] += dzxs[t, row, k]
-            multiply(dzhs[t], WhT, product, first, last)
+            multiply_rows(dzhs[t], WhT, product, first, last)
             if len(resets) > 0:
                 for row in range(first, last):
                     if resets[t, row]:

@@ -41,7 +41,7 @@ def team(rows: int, width: int) -> Team:
 
 
 @jit
-def multiply(weights: Any, place: int, rows: int, width: int, x: Any, y: Any, team: Any) -> None:
+def gemv(weights: Any, place: int, rows: int, width: int, x: Any, y: Any, team: Any) -> None:
     """Write x W + bias to y; W (rows, width) lies at `place` of the weights, its bias after it."""
     task, given, found = team
     if len(given) == 0 or rows * width < LARGE:

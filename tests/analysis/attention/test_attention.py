@@ -11,8 +11,8 @@ import pytest
 from browser import Browser
 
 from rnnkit.analysis.attention.grid import Grid
-from rnnkit.analysis.attention.svg import page, shade, svg
-from rnnkit.analysis.attention.terminal import draw
+from rnnkit.analysis.attention.svg import attention_page, attention_svg, shade
+from rnnkit.analysis.attention.terminal import draw_map
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,7 +29,7 @@ def test_labels_must_fit() -> None:
 
 
 def test_a_cell_for_each_pair_of_tokens() -> None:
-    root = ElementTree.fromstring(svg([grid(), grid("c", "z")]))
+    root = ElementTree.fromstring(attention_svg([grid(), grid("c", "z")]))
     cells = root.findall(f"{SVG}rect")
     assert [cell.find(f"{SVG}title").text for cell in cells] == [
         "a looks at x: 0.250",
@@ -55,24 +55,24 @@ def test_shades_go_from_white_to_blue() -> None:
 
 def test_hostile_tokens_stay_text() -> None:
     tokens = ("<script>alert(1)</script>", "\x00&\u202e", "\ufffe\ud800", '"\n')
-    text = svg([Grid("<b>", tokens, tokens, np.eye(4))])
+    text = attention_svg([Grid("<b>", tokens, tokens, np.eye(4))])
     root = ElementTree.fromstring(text)
     labels = [element.text for element in root.findall(f"{SVG}text")]
     assert labels[1:5] == ["<script>alert(1)</script>", "␀&\\u202e", "\\ufffe\\ud800", '"↵']
-    assert "<script" not in page("<script>", [grid()])
+    assert "<script" not in attention_page("<script>", [grid()])
 
 
 def test_the_picture_of_a_terminal() -> None:
-    assert draw(grid(), colour=False) == ("decoder.2.attention\n  x ␣ y\na ··  ▓▓\nb ··")
+    assert draw_map(grid(), colour=False) == ("decoder.2.attention\n  x ␣ y\na ··  ▓▓\nb ··")
     words = Grid("d", ("chat", "a"), ("cat", "b"), np.eye(2))
-    assert draw(words, colour=False) == ("d\n     c\n     a\n     t b\nchat ██\n   a   ██")
-    coloured = draw(words, colour=True).splitlines()
+    assert draw_map(words, colour=False) == ("d\n     c\n     a\n     t b\nchat ██\n   a   ██")
+    coloured = draw_map(words, colour=True).splitlines()
     assert coloured[4] == "chat \x1b[48;5;18m  \x1b[48;5;231m  \x1b[0m"
 
 
 def test_a_browser_shows_the_page_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
-    path.write_text(page("dates: <b>", [grid()]))
+    path.write_text(attention_page("dates: <b>", [grid()]))
     dom = browser.dom(path)
     assert "<h1>dates: &lt;b&gt;</h1>" in dom
     assert len(re.findall("<rect ", dom)) == 6
@@ -80,6 +80,6 @@ def test_a_browser_shows_the_page_and_asks_for_nothing(browser: Browser, tmp_pat
 
 
 def test_only_long_names_are_turned() -> None:
-    assert "rotate" not in svg([grid()])
+    assert "rotate" not in attention_svg([grid()])
     words = Grid("d", ("chat", "a"), ("cat", "b"), np.eye(2))
-    assert svg([words]).count("rotate(-90)") == 2
+    assert attention_svg([words]).count("rotate(-90)") == 2

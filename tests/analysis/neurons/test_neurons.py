@@ -11,7 +11,7 @@ from layer_examples import build
 from rnnkit.analysis.neurons.address import unit_of
 from rnnkit.analysis.neurons.follow import auc, best_threshold, search
 from rnnkit.analysis.neurons.properties import Property
-from rnnkit.analysis.neurons.record import Part, record
+from rnnkit.analysis.neurons.record import Activations, record
 from rnnkit.analysis.neurons.saturation import saturations
 from rnnkit.builtin.cells.gru import GRU
 from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
@@ -40,8 +40,8 @@ def ids(steps: int = 40) -> Array:
     return np.random.default_rng(1).integers(0, 10, steps)
 
 
-def part(values: Array, name: str = "h", gate: bool = False) -> Part:
-    return Part("1.rnn", name, np.asarray(values, np.float32), gate)
+def part(values: Array, name: str = "h", gate: bool = False) -> Activations:
+    return Activations("1.rnn", name, np.asarray(values, np.float32), gate)
 
 
 @pytest.mark.parametrize("kind", ["rnn", "gru", "lstm", "gru_reset_before"])

@@ -15,7 +15,7 @@ from browser import Browser
 from rnnkit.analysis.neurons.follow import search
 from rnnkit.analysis.neurons.page import companded, page
 from rnnkit.analysis.neurons.properties import Property
-from rnnkit.analysis.neurons.record import Part
+from rnnkit.analysis.neurons.record import Activations
 from rnnkit.analysis.neurons.saturation import saturations
 from rnnkit.analysis.neurons.text import visible
 from rnnkit.types import Array
@@ -31,16 +31,22 @@ HOSTILE = (
 )
 
 
-def parts(tokens: int, units: int = 3) -> list[Part]:
+def parts(tokens: int, units: int = 3) -> list[Activations]:
     random = np.random.default_rng(0)
     h = random.uniform(-1, 1, (tokens, units)).astype(np.float32)
     c = random.normal(0, 8, (tokens, units)).astype(np.float32)
     f = random.uniform(0, 1, (tokens, units)).astype(np.float32)
     h[:, 0], h[:, 1] = 1, -1
-    return [Part("1.lstm", "h", h), Part("1.lstm", "c", c), Part("1.lstm", "f", f, gate=True)]
+    return [
+        Activations("1.lstm", "h", h),
+        Activations("1.lstm", "c", c),
+        Activations("1.lstm", "f", f, gate=True),
+    ]
 
 
-def written(folder: Path, tokens: tuple[str, ...], found: list[Part], title: str = "a") -> Path:
+def written(
+    folder: Path, tokens: tuple[str, ...], found: list[Activations], title: str = "a"
+) -> Path:
     prop = Property("regex:</script>", np.arange(len(tokens)) % 2.0, True)
     searches = search(found, [prop], 2)
     path = folder / "page.html"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.analysis.plots.metrics import metric_names, panels, read_history, smoothed
+from rnnkit.analysis.plots.metrics import drawable_metrics, panels, read_history, smoothed
 from rnnkit.errors import CheckpointError, RefusedError
 
 LINES: list[dict[str, Any]] = [
@@ -28,7 +28,13 @@ def run(folder: Path, lines: list[Any], tail: str = "") -> Path:
 
 def test_each_metric_has_a_panel_with_a_curve_for_each_split(tmp_path: Path) -> None:
     history = read_history(run(tmp_path / "a", LINES))
-    assert metric_names([history]) == ["lr", "gradient_norm", "loss", "train_loss", "valid_loss"]
+    assert drawable_metrics([history]) == [
+        "lr",
+        "gradient_norm",
+        "loss",
+        "train_loss",
+        "valid_loss",
+    ]
     loss, norm = panels([history], ["loss", "gradient_norm"], log=False, smooth=0)
     assert [(c.name, c.xs, c.ys, c.style) for c in loss.curves] == [
         ("train_loss", (2, 4, 6), (2, 1, 0), "line"),

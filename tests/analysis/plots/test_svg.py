@@ -28,7 +28,7 @@ PANELS = [
     ),
 ]
 needs_matplotlib = pytest.mark.skipif(
-    not module.available(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
+    not module.has_matplotlib(), reason="matplotlib is not installed (pip install 'rnnkit[plot]')"
 )
 CHROMIUM = shutil.which("chromium")
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from rnnkit.analysis.plots.panel import Curve, Panel
-from rnnkit.analysis.plots.terminal import ROWS, draw
+from rnnkit.analysis.plots.terminal import ROWS, draw_panels
 
 
 def panel(*curves: Curve, log: bool = False) -> Panel:
@@ -24,7 +24,7 @@ def curve(ys: list[float], name: str = "a", group: int = 0) -> Curve:
 
 
 def test_a_rising_line_goes_from_the_lower_left_to_the_upper_right() -> None:
-    text = draw([panel(curve([0, 1, 2]))], 40)
+    text = draw_panels([panel(curve([0, 1, 2]))], 40)
     rows = plotted(text)
     assert rows[0].rstrip()[-1] != " " and rows[0][:20].strip() == ""
     assert rows[-1][0] != " " and rows[-1][10:].strip() == ""
@@ -35,15 +35,15 @@ def test_a_rising_line_goes_from_the_lower_left_to_the_upper_right() -> None:
 
 
 def test_the_labels_are_the_values_at_the_axis() -> None:
-    lines = draw([panel(curve([1, 3]))], 60).splitlines()
+    lines = draw_panels([panel(curve([1, 3]))], 60).splitlines()
     assert lines[1].startswith("         3 ┤") and lines[ROWS].startswith("         1 ┤")
     assert lines[-1].split()[0] == "0" and lines[-1].split()[-1] == "1"
 
 
 def test_on_a_log_scale_equal_factors_are_equal_steps() -> None:
-    text = draw([panel(curve([1e-4, 1e-2, 1.0]), log=True)], 60)
+    text = draw_panels([panel(curve([1e-4, 1e-2, 1.0]), log=True)], 60)
     assert text.splitlines()[0] == "loss (nats) (log scale)"
-    linear = draw([panel(curve([-4, -2, 0]))], 60)
+    linear = draw_panels([panel(curve([-4, -2, 0]))], 60)
     assert plotted(text) == plotted(linear)
     assert text.splitlines()[1].startswith("         1 ┤")
     assert "0.0001 ┤" in text.splitlines()[ROWS]
@@ -51,17 +51,17 @@ def test_on_a_log_scale_equal_factors_are_equal_steps() -> None:
 
 @pytest.mark.parametrize("gap", [math.nan, math.inf])
 def test_what_is_not_finite_leaves_a_gap(gap: float) -> None:
-    (row,) = {r for r in plotted(draw([panel(curve([1, 1, gap, 1, 1]))], 60)) if r.strip()}
+    (row,) = {r for r in plotted(draw_panels([panel(curve([1, 1, gap, 1, 1]))], 60)) if r.strip()}
     assert 8 < len(row.strip()) - len(row.replace(" ", "")) < 30
 
 
 @pytest.mark.parametrize("values", [[-1e308, 1e308], [1.7e308], [-1.7e308, 0.0]])
 def test_the_largest_numbers_are_drawn(values: list[float]) -> None:
-    assert "".join(plotted(draw([panel(curve(values))], 60))).strip()
+    assert "".join(plotted(draw_panels([panel(curve(values))], 60))).strip()
 
 
 def test_nothing_to_draw_is_said() -> None:
-    assert draw([panel(curve([-1, 0]), log=True)], 60).splitlines() == [
+    assert draw_panels([panel(curve([-1, 0]), log=True)], 60).splitlines() == [
         "loss (nats) (log scale)",
         "  no point to draw",
     ]
@@ -70,21 +70,21 @@ def test_nothing_to_draw_is_said() -> None:
 @pytest.mark.parametrize("width", [1, 32, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     long = "a/very/long/path/to/a/run/" * 3
-    text = draw([panel(curve([1, 2, 9], long + "x"), curve([5, 1, 2], long + "y"))], width)
+    text = draw_panels([panel(curve([1, 2, 9], long + "x"), curve([5, 1, 2], long + "y"))], width)
     assert max(map(len, text.splitlines())) <= max(width, 32)
     assert text.splitlines()[-2].endswith("x") and text.splitlines()[-1].endswith("y")
 
 
 def test_curves_carry_their_letter_and_a_colour_only_where_asked() -> None:
     both = [panel(curve([0, 1], "first"), curve([1, 0], "second", 1))]
-    text = draw(both, 60)
+    text = draw_panels(both, 60)
     rows = "".join(plotted(text))
     assert "a" in rows and "b" in rows and "\x1b" not in text
     assert text.splitlines()[-2:] == ["            a first", "            b second"]
-    painted = draw(both, 60, colour=True)
+    painted = draw_panels(both, 60, colour=True)
     assert "\x1b[36ma\x1b[0m first" in painted and "\x1b[33mb\x1b[0m second" in painted
 
 
 def test_without_braille_every_character_is_ascii() -> None:
-    text = draw([panel(curve([0, 1, 2]))], 60, braille=False)
+    text = draw_panels([panel(curve([0, 1, 2]))], 60, braille=False)
     assert text.isascii() and "*" in text

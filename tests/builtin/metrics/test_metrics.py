@@ -13,7 +13,7 @@ from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.huber import Huber
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.builtin.metrics.choice import choose
+from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.builtin.metrics.errors import Errors
 from rnnkit.builtin.metrics.exact_match import ExactMatch
 from rnnkit.builtin.metrics.labels import Labels
@@ -251,7 +251,7 @@ class Told:
 
 def names(loss: Loss, source: Told, *asked: Any) -> list[str]:
     width = 1 if loss.type == "binary_cross_entropy" and source.targets.ids else 3
-    metrics = choose(loss, width, source, "valid", asked)
+    metrics = choose_metrics(loss, width, source, "valid", asked)
     return [name for metric in metrics for name in metric.report()]
 
 

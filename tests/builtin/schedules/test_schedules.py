@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rnnkit.builtin.schedules.constant import Constant
+from rnnkit.builtin.schedules.constant import ConstantRate
 from rnnkit.builtin.schedules.cosine import Cosine
 from rnnkit.builtin.schedules.exponential import Exponential
 from rnnkit.builtin.schedules.stall import Stall
-from rnnkit.builtin.schedules.step import Step
+from rnnkit.builtin.schedules.step import StepDecay
 from rnnkit.contracts.schedule import Moment, Schedule
 
 STEPS_AN_EPOCH, EPOCHS = 8, 30
@@ -29,19 +29,19 @@ def at_epoch(epoch: float) -> Moment:
 
 
 def test_constant_is_one() -> None:
-    assert Constant().start() is None
-    assert [Constant().factor(at(step), None) for step in (0, 7, 200)] == [1, 1, 1]
+    assert ConstantRate().start() is None
+    assert [ConstantRate().factor(at(step), None) for step in (0, 7, 200)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("epoch", "factor"), [(0, 1), (2.875, 1), (3, 0.5), (5.5, 0.5), (6, 0.25), (9, 0.125)]
 )
 def test_step_falls_in_stairs_of_epochs(epoch: float, factor: float) -> None:
-    assert Step(multiply=0.5, every=3).factor(at_epoch(epoch), None) == factor
+    assert StepDecay(multiply=0.5, every=3).factor(at_epoch(epoch), None) == factor
 
 
 def test_step_can_count_steps() -> None:
-    schedule = Step(multiply=0.1, every=10, per="step")
+    schedule = StepDecay(multiply=0.1, every=10, per="step")
     found = [schedule.factor(at(step), None) for step in (0, 9, 10, 19, 20)]
     assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
@@ -128,7 +128,7 @@ def test_stall_equals_pytorch(patience: int, threshold: float) -> None:
 @pytest.mark.parametrize(
     ("schedule", "name", "options"),
     [
-        (Step(multiply=0.3, every=4, per="step"), "StepLR", {"step_size": 4, "gamma": 0.3}),
+        (StepDecay(multiply=0.3, every=4, per="step"), "StepLR", {"step_size": 4, "gamma": 0.3}),
         (Exponential(multiply=0.9, per="step"), "ExponentialLR", {"gamma": 0.9}),
         (Cosine(length=25, minimum=0.1), "CosineAnnealingLR", {"T_max": 25, "eta_min": 0.1}),
     ],
@@ -152,9 +152,9 @@ def pytorch() -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("cls", "options", "message"),
     [
-        (Step, {"multiply": 0.0, "every": 1}, "greater than 0"),
-        (Step, {"multiply": 0.5, "every": 0}, "greater than or equal to 1"),
-        (Step, {"multiply": 0.5, "every": 1, "per": "hour"}, "'step' or 'epoch'"),
+        (StepDecay, {"multiply": 0.0, "every": 1}, "greater than 0"),
+        (StepDecay, {"multiply": 0.5, "every": 0}, "greater than or equal to 1"),
+        (StepDecay, {"multiply": 0.5, "every": 1, "per": "hour"}, "'step' or 'epoch'"),
         (Exponential, {"multiply": 1.5}, "less than or equal to 1"),
         (Cosine, {"warmup": 5, "length": 5}, '"warmup" must be less than "length"'),
         (Stall, {"multiply": 1.0}, "less than 1"),

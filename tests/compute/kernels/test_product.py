@@ -14,7 +14,7 @@ COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
 def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
     from rnnkit.compute.kernels import product
 
-    panels, columns = product.panels(matrix.shape[1], matrix.itemsize)
+    panels, columns = product.column_panels(matrix.shape[1], matrix.itemsize)
     packed = np.full(len(matrix) * columns, np.nan, matrix.dtype)
     for part in range(parts):
         product.pack(matrix, packed, panels * part // parts, panels * (part + 1) // parts)
@@ -23,15 +23,15 @@ def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
 
 
 def both(rows: int, inner: int, columns: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    from rnnkit.compute.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply_rows
 
     random = np.random.default_rng(columns)
     a = random.standard_normal((rows, inner)).astype(dtype)
     matrix = random.standard_normal((inner, columns)).astype(dtype)
     found = np.full((rows, columns), np.nan, dtype)
-    multiply(a, pack(matrix), found, 0, rows)
+    multiply_rows(a, pack(matrix), found, 0, rows)
     transposed = np.full((rows, columns), np.nan, dtype)
-    multiply(a, pack(np.ascontiguousarray(matrix.T).T, 3), transposed, 0, rows)
+    multiply_rows(a, pack(np.ascontiguousarray(matrix.T).T, 3), transposed, 0, rows)
     np.testing.assert_array_equal(found, transposed)
     return found, a @ matrix
 
@@ -46,23 +46,23 @@ def test_equal_to_numpy(columns: int, dtype: str, tolerance: float) -> None:
 
 
 def test_only_the_rows_asked_for_are_written_and_do_not_depend_on_the_range() -> None:
-    from rnnkit.compute.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply_rows
 
     random = np.random.default_rng(0)
     a, matrix = random.standard_normal((13, 40)), pack(random.standard_normal((40, 70)))
     whole, part = np.zeros((13, 70)), np.full((13, 70), 7.0)
-    multiply(a, matrix, whole, 0, 13)
-    multiply(a, matrix, part, 4, 9)
+    multiply_rows(a, matrix, whole, 0, 13)
+    multiply_rows(a, matrix, part, 4, 9)
     np.testing.assert_array_equal(part[4:9], whole[4:9])
     assert (np.delete(part, range(4, 9), axis=0) == 7.0).all()
 
 
 def test_nan_is_kept() -> None:
-    from rnnkit.compute.kernels.product import multiply
+    from rnnkit.compute.kernels.product import multiply_rows
 
     a, matrix = np.ones((9, 20), np.float32), np.ones((20, 50), np.float32)
     a[3, 4], matrix[7, 11] = np.nan, np.nan
     found = np.zeros((9, 50), np.float32)
-    multiply(a, pack(matrix), found, 0, 9)
+    multiply_rows(a, pack(matrix), found, 0, 9)
     assert np.isnan(found[3]).all() and np.isnan(found[:, 11]).all()
     assert np.isfinite(np.delete(np.delete(found, 3, axis=0), 11, axis=1)).all()

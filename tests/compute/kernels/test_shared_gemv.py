@@ -11,7 +11,7 @@ import pytest
 from rnnkit.compute import parallel, sampler
 from rnnkit.compute.kernels import sample_plan
 from rnnkit.compute.kernels.jit import available
-from rnnkit.compute.kernels.sample_plan import Plan, packed
+from rnnkit.compute.kernels.sample_plan import Plan, make_plan
 
 pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
 ROWS, WIDTH = 700, 752
@@ -31,7 +31,7 @@ def products(helped: bool, count: int) -> np.ndarray:
 
     def multiply() -> None:
         for y in found:
-            kernels.multiply(flat, 0, ROWS, WIDTH, x, y, room)
+            kernels.gemv(flat, 0, ROWS, WIDTH, x, y, room)
 
     def stop() -> None:
         room.task[kernels.STOP] = 1
@@ -54,7 +54,7 @@ def test_small_products_are_not_shared() -> None:
 
     weights, x = matrix()
     y, room = np.empty(16, np.float32), kernels.team(ROWS, WIDTH)
-    kernels.multiply(weights.ravel(), 0, 20, 16, x, y, room)
+    kernels.gemv(weights.ravel(), 0, 20, 16, x, y, room)
     assert room.task[kernels.WIDTH] == 0
     wanted = x[:20] @ weights.ravel()[:320].reshape(20, 16) + weights.ravel()[320:336]
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)
@@ -80,7 +80,7 @@ def plan() -> Plan:
     random = np.random.default_rng(1)
     table, W = (random.standard_normal(shape).astype(np.float32) for shape in ((9, 40), (40, 9)))
     steps = (*sample_plan.lookup(table), *sample_plan.affine(W, None))
-    found = packed(steps, ())
+    found = make_plan(steps, ())
     assert found
     return found
 
