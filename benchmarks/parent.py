@@ -63,4 +63,4 @@ class Worker(AbstractContextManager["Worker"]):
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # told by `ask`, which then reads nothing
+            pass  # reported by `ask`, which then reads nothing

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli import VERBS, group
+from rnnkit.cli import COMMANDS, group
 
 PAGE = Path(__file__).parent / "guide" / "commands.md"
 
@@ -14,10 +14,10 @@ HEAD = """# Commands
 
 *Written by `python docs/make_commands.py`; a test compares it with the commands.*
 
-Results go to stdout and everything else to stderr. Every verb takes `--json`, which prints one JSON
-object and nothing else to stdout, also where the command fails:
+Results go to stdout and everything else to stderr. Every command takes `--json`, which prints one
+JSON object and nothing else to stdout, also where the command fails:
 `{"error": {"exit": 3, "problems": [{"where": ..., "code": ..., "message": ...}]}}`; `-v`, which
-shows where in the code an error arose; and `--help`. A verb that takes a checkpoint takes a run
+shows where in the code an error arose; and `--help`. A command that takes a checkpoint takes a run
 directory too, and then its best model, else its newest, and of its folder `checkpoints` the newest.
 A reader that closes the pipe early, such as `head`, ends a command quietly.
 
@@ -36,8 +36,8 @@ EXITS = """## Exit codes
 | 3 | spec invalid, or missing |
 | 4 | plugin missing, broken, failing or clashing, when that is all that is wrong |
 | 5 | data missing, undecodable or too small |
-| 6 | checkpoint missing, also where a verb that reads one is given no run; corrupt, not finite or \
-incompatible |
+| 6 | checkpoint missing, also where a command that reads one is given no run; corrupt, not finite \
+or incompatible |
 | 7 | training diverged; the state before it is in `crash/` |
 | 8 | refused: there is no run to resume or plot, the run directory is in use or holds another \
 run, a change on resume that is not allowed, or `--exact` cannot be had |
@@ -56,18 +56,18 @@ SHARED = {"as_json", "verbose", "help"}
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([HEAD, *map(section, VERBS), EXITS])
+    return "\n".join([HEAD, *map(section, COMMANDS), EXITS])
 
 
-def section(verb: str) -> str:
-    """Return what a verb does, and its options in a table."""
+def section(name: str) -> str:
+    """Return what a command does, and its options in a table."""
     context = click.Context(group)
-    command = group.get_command(context, verb)
+    command = group.get_command(context, name)
     assert command is not None
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     names = [(p.name or "").upper() if p.required else f"[{p.name}]".upper() for p in arguments]
     text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
-    lines = [f"## rnnkit {' '.join([verb, *names])}", "", text, ""]
+    lines = [f"## rnnkit {' '.join([name, *names])}", "", text, ""]
     options = [p for p in command.params if isinstance(p, click.Option) and p.name not in SHARED]
     if options:
         lines += ["| option | meaning |", "|---|---|", *map(row, options), ""]

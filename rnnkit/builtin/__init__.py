@@ -1,1 +1,1 @@
-"""rnnkit's own types, reached through entry points as a stranger's are."""
+"""rnnkit's own types, reached through entry points as those of any plugin are."""

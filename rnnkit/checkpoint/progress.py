@@ -1,4 +1,4 @@
-"""Where a run stands: what a checkpoint saves beside the arrays, and the trainer advances."""
+"""The progress of a run: what a checkpoint saves beside the arrays, and the trainer advances."""
 
 from __future__ import annotations
 

@@ -125,10 +125,10 @@ class RunDir:
         return path
 
     def reject(self, path: Path) -> Path:
-        """Put a file aside that a resume may not use."""
-        aside = path.with_name(path.name + ".rejected")
-        os.replace(path, aside)
-        return aside
+        """Rename a file that a resume may not use to *.rejected."""
+        rejected = path.with_name(path.name + ".rejected")
+        os.replace(path, rejected)
+        return rejected
 
     def sweep(self) -> None:
         """Remove what a killed process was writing."""

@@ -1,4 +1,4 @@
-"""The file of `--state-out`: hidden states, sealed and laid out as a checkpoint, with digests.
+"""The file of `--state-out`: hidden states with a checksum, laid out as a checkpoint.
 
     /states             canonical JSON: rnnkit, streams, SHA-256 of the parameters and of the spec
     /state/<layer>/<i>  (streams, n) of float32
@@ -43,7 +43,7 @@ class StateMeta(Record):
 
 @dataclass(frozen=True)
 class StateFile:
-    """Where streams stand, as names and arrays, and of which model."""
+    """The hidden states of streams, as names and arrays, and of which model."""
 
     meta: StateMeta
     arrays: Mapping[str, Array]

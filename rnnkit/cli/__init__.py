@@ -1,4 +1,4 @@
-"""The command `rnnkit`: one verb a file, each loaded when it is called."""
+"""The command `rnnkit`: one command a file, each loaded when it is called."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except KeyboardInterrupt:  # Ctrl-C before there is a command
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-VERBS = {
+COMMANDS = {
     "run": "Train the model of a spec.",
     "resume": "Continue a run exactly where it stopped.",
     "eval": "Measure a model on a split or a file.",
@@ -43,29 +43,29 @@ VERBS = {
 }
 
 
-class Verbs(click.Group):
-    """Lists the verbs without importing them."""
+class CommandGroup(click.Group):
+    """Lists the commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs in the order of a first day."""
-        return list(VERBS)
+        """Return the commands in the order of a first day."""
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the file of a verb."""
-        if cmd_name not in VERBS:
+        """Import the file of a command."""
+        if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"rnnkit.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the verbs with a line each."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+        """Write the commands with a line each."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(
-    cls=Verbs,
-    subcommand_metavar="VERB ...",
+    cls=CommandGroup,
+    subcommand_metavar="COMMAND ...",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="rnnkit", prog_name="rnnkit")
@@ -73,7 +73,7 @@ def group() -> None:
     """Recurrent networks from a JSON file.
 
     Trained from the shell, stopped and resumed exactly, extended by a pip package.
-    Start with: rnnkit run SPEC. Every verb has --help; results go to stdout, the rest to stderr.
+    Start with: rnnkit run SPEC. Every command has --help; results go to stdout, the rest to stderr.
     """
 
 
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run a command line and return its exit code; every error is told, none as a traceback."""
+    """Run a command line and return its exit code; every error is reported, none as a traceback."""
     flags = Flags("--json" in arguments, any(flag in arguments for flag in ("-v", "--verbose")))
     # Not through group.main, which ends the process with 1 where a pipe is closed.
     try:
@@ -103,9 +103,9 @@ def run_command(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except Shown as shown:
-        return flags.told(shown.error, shown=True)
+        return flags.report(shown.error, shown=True)
     except RnnkitError as error:
-        return flags.told(error)
+        return flags.report(error)
     except click.ClickException as error:
         with suppress(OSError):
             error.show()
@@ -119,18 +119,18 @@ def run_command(arguments: list[str]) -> int:
         return 0
     except MemoryError as error:
         message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
-        return flags.told(ResourceError.of("MEM_ALLOC", message, f"rnnkit {arguments[0]}"))
+        return flags.report(ResourceError.of("MEM_ALLOC", message, f"rnnkit {arguments[0]}"))
     except OSError as error:
         # What rnnkit writes itself has a name; only results go to a file that has none here.
         where = error.filename or ("stdout" if error.errno in NO_ROOM else "")
         message = f"{error.strerror or error} (check the disk and the path)"
-        return flags.told(StorageError.of("IO_ERROR", message, where))
+        return flags.report(StorageError.of("IO_ERROR", message, where))
     except (Exception, SystemExit) as error:
         what, more = f"{type(error).__name__}: {error}", "the same command with -v shows where"
         if place := _blame(error):
             message = f"{what}, in {place} (tell its author; {more})"
-            return flags.told(PluginError.of("PLUGIN_FAILED", message))
-        return flags.told(
+            return flags.report(PluginError.of("PLUGIN_FAILED", message))
+        return flags.report(
             RnnkitError.of("INTERNAL", f"{what} (a bug in rnnkit or in a plugin; {more})")
         )
 
@@ -146,12 +146,12 @@ def _blame(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Flags:
-    """What every verb takes, and what is done of it once the verb has ended."""
+    """What every command takes, and what is done of it once the command has ended."""
 
     as_json: bool
     verbose: bool
 
-    def told(self, error: RnnkitError, shown: bool = False) -> int:
+    def report(self, error: RnnkitError, shown: bool = False) -> int:
         """Write an error to stderr and, unless a result has `shown` it, as the JSON object."""
         if self.verbose:
             with suppress(OSError):

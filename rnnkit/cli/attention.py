@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, emit, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, emit, make_command, tell
 from rnnkit.errors import CheckpointError
 from rnnkit.files.outputs import write_output
 
@@ -26,7 +26,7 @@ def picture_name(context: click.Context, option: click.Parameter, out: Path | No
     return out
 
 
-@verb("attention")
+@make_command("attention")
 @click.argument("checkpoint", type=PATH)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--target", help="Look while reading this target, not what the model writes.")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.cli.common import PATH, emit, make_command
 from rnnkit.errors import SpecError
 
 if TYPE_CHECKING:
     from rnnkit.spec.read import Document
 
 
-@verb("check")
+@make_command("check")
 @click.argument("spec", type=PATH)
 @click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--data", is_flag=True, help="Also read the data, and check sizes against it.")

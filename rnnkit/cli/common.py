@@ -1,4 +1,4 @@
-"""What the verbs share: options, tables, numbers and durations as people write them."""
+"""What the commands share: options, tables, numbers and durations as people write them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from rnnkit.cli.paths import OUTPUT as OUTPUT
 from rnnkit.cli.paths import PATH as PATH
-from rnnkit.cli.paths import Verb
+from rnnkit.cli.paths import SafeCommand
 from rnnkit.errors import DataError, RnnkitError, printable
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -32,14 +32,15 @@ THREADS = click.option(
 )
 
 
-def verb(name: str) -> Callable[[Callable[..., object]], click.Command]:
-    """Make a verb that also takes --json and -v."""
+def make_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Make a command that also takes --json and -v."""
 
     def decorate(function: Callable[..., object]) -> click.Command:
         json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
         verbose = click.option("-v", "--verbose", is_flag=True, help="Show where an error arose.")
         names = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, Verb, context_settings=names)(json_option(verbose(function)))
+        make = click.command(name, SafeCommand, context_settings=names)
+        return make(json_option(verbose(function)))
 
     return decorate
 
@@ -78,7 +79,7 @@ def run_options(start: str) -> Callable[[F], F]:
         click.option(
             "--exact",
             is_flag=True,
-            help="Refuse to go on where bits would differ from the checkpoint's.",
+            help="Refuse to continue where bits would differ from the checkpoint's.",
         ),
     )
 
@@ -91,10 +92,12 @@ def run_options(start: str) -> Callable[[F], F]:
 
 
 def state_options(function: F) -> F:
-    """Add the options of a verb whose states go on from a file, and to one."""
+    """Add the options of a command that reads hidden states from a file, and writes them."""
     options = (
-        click.option("--state-in", type=PATH, help="Go on from the states in this file."),
-        click.option("--state-out", type=OUTPUT, help="Write the states at the end to this file."),
+        click.option("--state-in", type=PATH, help="Start from the hidden states in this file."),
+        click.option(
+            "--state-out", type=OUTPUT, help="Write the hidden states at the end to this file."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -119,8 +122,8 @@ def advising(advice: str) -> Iterator[None]:
         yield
     except DataError as error:
         given = 'repair them, or give "skip_bad": true'
-        told = (replace(p, message=p.message.replace(given, advice)) for p in error.problems)
-        raise DataError(*told) from None
+        problems = (replace(p, message=p.message.replace(given, advice)) for p in error.problems)
+        raise DataError(*problems) from None
 
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:
@@ -153,7 +156,7 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
 
 
 class Stopped(BaseException):
-    """A signal that ends a verb as Ctrl-C does: what is open is put in order on the way."""
+    """A signal that ends a command as Ctrl-C does: what is open is put in order on the way."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

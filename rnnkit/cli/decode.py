@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.cli.common import PATH, emit, make_command
 
 
-@verb("decode")
+@make_command("decode")
 @click.argument("checkpoint", type=PATH)
 @click.argument("source", nargs=-1)
 @click.option(

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 
-from rnnkit.cli.common import emit, table, tell, verb
+from rnnkit.cli.common import emit, make_command, table, tell
 from rnnkit.core.installed import installed
 
 PACKAGES = ("rnnkit", "numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
@@ -19,7 +19,7 @@ VARIABLES = (
 )
 
 
-@verb("doctor")
+@make_command("doctor")
 def command(as_json: bool, verbose: bool) -> None:
     """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
     from rnnkit.compute.blas_pins import cost, pins
@@ -27,7 +27,7 @@ def command(as_json: bool, verbose: bool) -> None:
 
     numerics = fingerprint()
     plugins = installed()
-    strangers = sorted({f"{p.distribution} {p.version}" for p in plugins} - {_own()})
+    others = sorted({f"{p.distribution} {p.version}" for p in plugins} - {_own()})
     environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     result = {
         "python": f"{platform.python_version()} ({platform.machine()}, {platform.system()})",
@@ -40,12 +40,12 @@ def command(as_json: bool, verbose: bool) -> None:
         "kernels": numerics.kernels,
         "fingerprint": numerics.digest,
         "types": len(plugins),
-        "plugins": strangers,
+        "plugins": others,
         "environment": environment,
     }
     rows = [
         (key, ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value)
-        for key, value in {**result, "plugins": ", ".join(strangers) or "none"}.items()
+        for key, value in {**result, "plugins": ", ".join(others) or "none"}.items()
     ]
     emit(as_json, result, table([(key, value or "none") for key, value in rows]))
     if found := pins():

@@ -16,10 +16,10 @@ from rnnkit.cli.common import (
     advising,
     emit,
     finite_or_none,
+    make_command,
     number,
     table,
     tell,
-    verb,
 )
 from rnnkit.errors import DataError, Problem, ThresholdError, printable
 
@@ -43,7 +43,7 @@ def threshold(value: str) -> tuple[str, float]:
     return metric, bound
 
 
-@verb("eval")
+@make_command("eval")
 @click.argument("checkpoint", type=PATH)
 @click.option(
     "--split",
@@ -94,8 +94,9 @@ def command(
 ) -> None:
     """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
 
-    The state starts cold and is carried to the end; the protocol is printed with the numbers,
-    since it changes them. Labels, columns of values and naive forecasts have a table each.
+    The evaluation starts from a zero hidden state, which is carried to the end; the protocol is
+    printed with the numbers, since it changes them. Labels, columns of values and naive forecasts
+    have a table each.
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.evaluate import metric_names, protocol
@@ -130,7 +131,7 @@ def command(
 
 
 def _measured_on(source: Source) -> Split:
-    """Return the split to measure on; that it was trained on is told."""
+    """Return the split to measure on; that it was trained on is reported."""
     found = next(each for each in (*HELD_OUT, *source.splits()) if each in source.splits())
     if found not in HELD_OUT:
         tell(f"nothing is held out: this is the {found} split, which the model has seen")
@@ -166,7 +167,7 @@ def missed(
 
 
 def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None) -> Source:
-    """Open the file that is given, or else the data of the spec; other data than before is told."""
+    """Open the file that is given, or else the data of the spec; report that it is other data."""
     if data is not None:
         with advising("repair them"):
             return model.spec.data.of_file(data.absolute()).open(Path("."), model.vocabulary)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, table, verb
+from rnnkit.cli.common import PATH, emit, make_command, table
 
 if TYPE_CHECKING:
     from rnnkit.network.network import Network
 
 
-@verb("explain")
+@make_command("explain")
 @click.argument("spec", type=PATH)
 @click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--data-root", type=PATH, help="Where relative data paths start.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.checkpoint.run_directory import data_root
-from rnnkit.cli.common import PATH, emit, tell, verb
+from rnnkit.cli.common import PATH, emit, make_command, tell
 from rnnkit.cli.picture import drawing, picture, unknown
 from rnnkit.errors import DataError, PluginError, SpecError
 
@@ -48,7 +48,7 @@ def positive_numbers(text: str) -> tuple[float, ...]:
     return found
 
 
-@verb("gradients")
+@make_command("gradients")
 @click.argument("model", type=PATH, metavar="SPEC|CHECKPOINT")
 @click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
@@ -163,7 +163,7 @@ def holds_weights(path: Path) -> bool:
 
 
 def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source | None:
-    """Open the data; None, told, where its file does not exist. Other errors are raised."""
+    """Open the data; None, reported, where its file does not exist. Other errors are raised."""
     from rnnkit.network.memory import open_data
 
     try:
@@ -233,7 +233,7 @@ def cell_names(registry: Registry) -> list[str]:
 def forms(
     subject: MeasuredModel, cells: list[type[Cell]], scales: tuple[float, ...], seed: int
 ) -> list[Variant]:
-    """Return the forms of the model to compare; other cells start untrained, and that is told."""
+    """Return the forms of the model to compare; report that other cells start untrained."""
     from pydantic import ValidationError
 
     from rnnkit.analysis.plots.variants import rescaled, variants

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, emit, table, tell, verb
+from rnnkit.cli.common import OUTPUT, PATH, emit, make_command, table, tell
 from rnnkit.errors import CheckpointError, DataError, printable
 from rnnkit.files.atomic import read_regular
 from rnnkit.files.outputs import write_output
@@ -31,7 +31,7 @@ ALWAYS = 0.9
 """The fraction of time from which on a gate counts as always saturated."""
 
 
-@verb("neurons")
+@make_command("neurons")
 @click.argument("checkpoint", type=PATH)
 @click.argument("text", type=PATH)
 @click.option(
@@ -74,8 +74,8 @@ def command(
 ) -> None:
     """Find the hidden units of CHECKPOINT that follow a property of TEXT, a file or -.
 
-    The text is read from a cold start. The states h and c and the gates of every layer are compared
-    with each property; the text is coloured by one unit, red above zero and blue below.
+    The text is read from a zero hidden state. The states h and c and the gates of every layer are
+    compared with each property; the text is coloured by one unit, red above zero and blue below.
     """
     from rnnkit.analysis.neurons.ansi import coloured
     from rnnkit.analysis.neurons.follow import search

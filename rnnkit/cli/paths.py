@@ -1,4 +1,4 @@
-"""Names of files on a command line: what a verb reads, and what it writes over nothing of that."""
+"""Names of files on a command line: a command writes over nothing that it reads."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ PATH = Input(path_type=Path)
 OUTPUT = Output(path_type=Path)
 
 
-class Verb(click.Command):
-    """A verb that writes over nothing that it reads."""
+class SafeCommand(click.Command):
+    """A command that writes over nothing that it reads."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; raises UsageError where an output is an input or another output."""
+        """Run the command; raises UsageError where an output is an input or another output."""
         given = [(p, ctx.params.get(p.name or "")) for p in self.params]
         outputs = [(p, path) for p, path in given if p.type is OUTPUT and path is not None]
         inputs = [(p, path) for p, value in given if p.type is PATH for path in _paths(value)]
         for number, (output, path) in enumerate(outputs):
             for source, read in inputs:
-                # A conversation goes on in the file that it came from.
+                # A conversation continues in the file that it came from.
                 if (source.name, output.name) != ("state_in", "state_out"):
                     _keep(source, read, output, path)
             for other, name in outputs[:number]:

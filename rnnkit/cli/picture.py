@@ -1,4 +1,4 @@
-"""What the verbs that draw share: a file, a terminal, or both."""
+"""What the commands that draw share: a file, a terminal, or both."""
 
 from __future__ import annotations
 

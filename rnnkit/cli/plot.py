@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, verb
+from rnnkit.cli.common import PATH, emit, make_command
 from rnnkit.cli.picture import drawing, picture, unknown
 
 if TYPE_CHECKING:
     from rnnkit.analysis.plots.panel import Curve, Panel
 
 
-@verb("plot")
+@make_command("plot")
 @click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--metric",

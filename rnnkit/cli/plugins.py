@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from rnnkit.cli.common import emit, table, verb
+from rnnkit.cli.common import emit, make_command, table
 from rnnkit.core.installed import Plugin, clashes, installed, misplaced
 from rnnkit.errors import PluginError, Problem, printable
 
@@ -25,7 +25,7 @@ except PluginError as error:
 SECONDS = 60
 
 
-@verb("plugins")
+@make_command("plugins")
 @click.option("--check", is_flag=True, help="Import each, in a process of its own (exit 4).")
 def command(check: bool, as_json: bool, verbose: bool) -> None:
     """List every type with its distribution and version; nothing is imported without --check."""

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, THREADS, advising, print_json, state_options, tell, verb
+from rnnkit.cli.common import (
+    OUTPUT,
+    PATH,
+    THREADS,
+    advising,
+    make_command,
+    print_json,
+    state_options,
+    tell,
+)
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
 LIMIT = 2**31
 
 
-@verb("predict")
+@make_command("predict")
 @click.argument("checkpoint", type=PATH)
 @click.argument("data", type=PATH)
 @click.option(
@@ -63,8 +72,8 @@ def command(
 
     DATA needs no targets. Each line or row gives a record with its line number: a label and its
     probability, a label for each step, numbers in the units of the data, or after a line of text
-    the likeliest next token. CSV has a row for each step. Every sequence starts cold; with
-    --state-in or --state-out DATA is one stream, which goes on from record to record.
+    the likeliest next token. CSV has a row for each step. Every sequence starts from a zero hidden
+    state; with --state-in or --state-out DATA is one stream, which goes on from record to record.
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.model import load

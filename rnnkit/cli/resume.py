@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rnnkit.cli.common import PATH, run_options, verb
+from rnnkit.cli.common import PATH, make_command, run_options
 
 
-@verb("resume")
+@make_command("resume")
 @click.argument("run", type=PATH)
 @click.option("--strict", is_flag=True, help="Refuse a damaged newest checkpoint (exit 6).")
 @run_options("where those of the run did")
@@ -19,8 +19,8 @@ def command(
 ) -> None:
     """Continue RUN exactly: every later result is that of the run that was never stopped.
 
-    With -s a resume may change how it goes on (the learning rate, the epochs); it tells what each
-    change means, and refuses what the stored state cannot follow.
+    With -s a resume may change how it continues (the learning rate, the epochs); it reports what
+    each change means, and refuses what the stored state cannot follow.
     """
     from rnnkit.cli.training import Settings
     from rnnkit.contracts.registry import Registry

@@ -13,13 +13,13 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, run_options, tell, verb
+from rnnkit.cli.common import PATH, make_command, run_options, tell
 from rnnkit.errors import RefusedError
 from rnnkit.files.atomic import storage_error
 from rnnkit.files.lock import RunLock
 
 
-@verb("run")
+@make_command("run")
 @click.argument("spec", type=PATH)
 @click.option("--out", type=PATH, help="The run directory (default: runs/<name>-<n>).")
 @click.option(
@@ -30,7 +30,9 @@ from rnnkit.files.lock import RunLock
     show_default=True,
     help="auto: continue --out if it holds this run; must: only continue.",
 )
-@click.option("--force", is_flag=True, help="Move the run that --out holds aside.")
+@click.option(
+    "--force", is_flag=True, help="Rename the run that --out holds to <name>.old-<n> first."
+)
 @run_options("the spec's folder")
 def command(
     spec: Path,
@@ -67,7 +69,7 @@ def command(
             if continues:
                 outcome = resume(folder, registry, options, asked=document.spec)
             else:
-                ready = partial(move_aside, run) if force else None
+                ready = partial(rename_run, run) if force else None
                 given = document.spec, document.source, folder, root
                 located = replace(options, locate=document.problem)
                 outcome = start(*given, registry, located, ready)
@@ -119,15 +121,15 @@ def check_movable(run: RunDir, used: Mapping[str, Path]) -> None:
             raise RefusedError.of("RUN_EXISTS", message, run.path)
 
 
-def move_aside(run: RunDir) -> None:
+def rename_run(run: RunDir) -> None:
     """Rename a run directory that nobody is writing to; raises RefusedError where somebody is."""
     if run.is_empty():
         return
     with RunLock(run.path):
         whole = run.path.absolute()
-        aside = next_folder(whole.parent, whole.name + ".old")
-        os.rename(whole, aside)
-    tell(f"moved {run.path} to {aside}")
+        kept = next_folder(whole.parent, whole.name + ".old")
+        os.rename(whole, kept)
+    tell(f"moved {run.path} to {kept}")
 
 
 def _check_options(out: Path | None, mode: str, force: bool) -> None:

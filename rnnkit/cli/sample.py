@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, Stopped, emit, located, print_json, state_options, verb
+from rnnkit.cli.common import PATH, Stopped, emit, located, make_command, print_json, state_options
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from rnnkit.inference.stream_state import Carried
 
 
-@verb("sample")
+@make_command("sample")
 @click.argument("checkpoint", type=PATH)
-@click.option("--prompt", default="", help="Text to go on from; - reads it from stdin.")
+@click.option("--prompt", default="", help="Text to continue; - reads it from stdin.")
 @click.option(
     "--length",
     default=400,
@@ -89,8 +89,8 @@ def command(
 ) -> None:
     """Generate text with the model of CHECKPOINT, a file or a run directory.
 
-    Only the text goes to stdout, the prompt before it. --state-in goes on where a stream stood
-    when --state-out wrote it, also its random numbers; the states of one stream serve -n samples.
+    Only the text goes to stdout, the prompt before it. --state-in starts from the hidden state
+    that --state-out wrote, and from its random numbers; the states of one stream serve -n samples.
     """
     from rnnkit.contracts.tokenizer import line_reader
     from rnnkit.inference.generate import Sampling
@@ -111,7 +111,7 @@ def command(
         check_continues(model)
     asked = Asked(model, sampling, length, stop or None)
     given = line_reader(*model.text())(_stdin()) if prompt == "-" else prompt
-    model.encode(given)  # what the model does not know is told before anything is written
+    model.encode(given)  # what the model does not know is reported before anything is written
     if stream:
         with ending():
             answer(asked, given, begun, state_out, as_json)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import OUTPUT, print_json, tell, verb
+from rnnkit.cli.common import OUTPUT, make_command, print_json, tell
 from rnnkit.files.outputs import write_output
 
 
-@verb("schema")
+@make_command("schema")
 @click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
 def command(out: Path | None, as_json: bool, verbose: bool) -> None:
     """Write the JSON Schema of specs, with every type that is installed.

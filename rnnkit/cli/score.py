@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, located, number, state_options, table, verb
+from rnnkit.cli.common import PATH, emit, located, make_command, number, state_options, table
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LIMIT = 2**30
 
 
-@verb("score")
+@make_command("score")
 @click.argument("checkpoint", type=PATH)
 @click.argument("file", type=PATH, default=Path("-"))
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
@@ -38,10 +38,10 @@ def command(
 ) -> None:
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
-    Each line is read from a cold start, as if it began a line. With --state-in or --state-out FILE
-    is one text instead, that goes on from line to line: the token that ends a line counts with it,
-    where the model knows one. Logarithms are natural. Prints the log-probability, the perplexity of
-    a token and the line, with tabs between them.
+    Each line is read from a zero hidden state, as if it began a line. With --state-in or
+    --state-out FILE is one text instead, that goes on from line to line: the token that ends a line
+    counts with it, where the model knows one. Logarithms are natural. Prints the log-probability,
+    the perplexity of a token and the line, with tabs between them.
     """
     from rnnkit.contracts.tokenizer import line_reader
     from rnnkit.inference.model import load

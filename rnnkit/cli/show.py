@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, emit, number, table, verb
+from rnnkit.cli.common import PATH, emit, make_command, number, table
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
 
 
-@verb("show")
+@make_command("show")
 @click.argument("checkpoint", type=PATH)
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
 @click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")

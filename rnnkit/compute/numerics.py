@@ -1,7 +1,7 @@
 """A fingerprint of the arithmetic: two machines that share it compute the same bits.
 
 Products differ in their last bits between BLAS kernels and between one and two threads, tanh and
-exp between SIMD levels. A checkpoint carries the fingerprint, so that a change is told, never
+exp between SIMD levels. A checkpoint carries the fingerprint, so that a change is reported, never
 silent.
 """
 

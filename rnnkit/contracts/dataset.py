@@ -1,4 +1,4 @@
-"""The contract of a dataset: windows over contiguous streams, and where to go on after each."""
+"""The contract of a dataset: windows over parallel streams, and where to continue after each."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Questions(NamedTuple):
     """The good sequences of a file in its order, what answers mean, and what was skipped.
 
     `whole`: the answers of a sequence are one text, character by character. `streams`: the file is
-    one stream, which goes on after its end; a sequence otherwise starts from a cold state.
+    one stream, which goes on after its end; a sequence otherwise starts from a zero state.
     `written`: the sequences are sources, and a decoder writes the answers.
     """
 

@@ -1,4 +1,4 @@
-"""What a layer is told besides its inputs: training or not, random numbers, scratch memory.
+"""What a layer receives besides its inputs: training or not, random numbers, scratch memory.
 
 Random numbers are keyed, not stored: a generator follows from (seed, purpose, layer path) and
 (step, time), so a resumed run redraws the same numbers and no generator state is saved. The

@@ -26,7 +26,7 @@ class Measured(NamedTuple):
 
 
 class EvaluationStopped(Exception):
-    """The evaluation was told to stop; its partial sums are dropped."""
+    """The evaluation was asked to stop; its partial sums are dropped."""
 
 
 def evaluate(
@@ -55,10 +55,11 @@ def measure(
 ) -> Measured:
     """Return the metrics of a split, and the tables that go with them.
 
-    Reads the split from a cold start, state carried over, as the layout says. `stop` is asked after
-    each window; raises Stopped once it answers True, and DataError where the split is too short.
-    `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one block. `asked`
-    names metrics beyond those that suit loss and data; SpecError where the loss cannot give one.
+    Reads the split from a zero hidden state, carried over, as the layout says. `stop` is asked
+    after each window; raises EvaluationStopped once it answers True, and DataError where the split
+    is too short. `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one
+    block. `asked` names metrics beyond those that suit loss and data; SpecError where the loss
+    cannot give one.
     """
     pool = Pool()
     ctx = Context(dtype=np.dtype(np.float32), pool=pool)
@@ -109,11 +110,11 @@ def metric_names(network: Network, source: Source, asked: Sequence[MetricName] =
 def protocol(data: Dataset, layout: Layout, size: int) -> dict[str, object]:
     """Return how a result was measured, which changes the number and is printed beside it."""
     if data.whole:
-        return {"streams": layout.streams, "start": "cold", "read": size}
+        return {"streams": layout.streams, "start": "zero state", "read": size}
     return {
         "streams": layout.streams,
         "window": layout.window,
-        "start": "cold",
+        "start": "zero state",
         "reset": layout.reset,
         "read": (size - 1) // layout.streams * layout.streams,
         "dropped": (size - 1) % layout.streams,

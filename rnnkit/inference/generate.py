@@ -103,8 +103,8 @@ def generate(
 ) -> Iterator[Array]:
     """Yield the next ids (count,), one step at a time, for ever.
 
-    Every sample reads the same prompt ids (T,) from where `begun` stands, one stream for all of
-    them or one for each (None: a cold start), and draws from a generator of its own, so the first
+    Every sample reads the same prompt ids (T,) from the state `begun`, one stream for all of them
+    or one for each (None: a zero hidden state), and draws from a generator of its own, so the first
     of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
     by compiled code: the same ids, but where the rounding of a logit decides.
     """
@@ -148,7 +148,7 @@ def log_probabilities(
 ) -> tuple[Array, Carried]:
     """Return log p (N,) in nats of each of the ids (N,) that one stream sees next, and its state.
 
-    Each is given those before it; the stream stands before its `last` token, which it needs.
+    Each is given those before it; the stream has not read its `last` token, which it needs.
     """
     ctx, states, found = Context(), begun.states, [np.zeros(0)]
     for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
@@ -218,7 +218,7 @@ def _in_blocks(
     plan: Plan, after: Carried, ids: Array, sampling: Sampling, draws: Iterator[Array]
 ) -> Iterator[Array]:
     """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams."""
-    plans = [plan.standing(tuple(_arrays_of(after, k))) for k in range(after.streams)]
+    plans = [plan.with_state(tuple(_arrays_of(after, k))) for k in range(after.streams)]
     options = sampling.temperature, *sampling.limits(plan.outputs)
     for drawn in draws:
         found = tokens(plans, ids, drawn, options)

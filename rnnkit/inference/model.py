@@ -137,7 +137,7 @@ class Model:
     ) -> Iterator[Array]:
         """Yield the next ids (count,) of so many samples, for ever.
 
-        They go on from where `begun` stands, with the prompt read after it (None: a cold start).
+        They continue the stream `begun`, the prompt read after it (None: a zero hidden state).
         """
         ids = self._prompt_of(prompt, begun)
         return generate(self.network, self.store.values, ids, count, sampling, begun)
@@ -145,7 +145,7 @@ class Model:
     def after(
         self, prompt: str, samples: Sequence[Sequence[int]], begun: Carried | None = None
     ) -> Carried:
-        """Return where samples stand that `stream` gave, each cut where its ids end."""
+        """Return the hidden states after samples that `stream` gave, each cut where its ids end."""
         before, first = self._prompt_of(prompt, begun), begun or Carried.cold(self.network)
         first = first.spread(len(samples))
         parts: list[Carried] = []
@@ -169,13 +169,13 @@ class Model:
         return self.score_on(text, self.line_start())[:2]
 
     def score_on(self, text: str, begun: Carried) -> tuple[Array, Array, Carried]:
-        """Return the same for a text that goes on from where one stream stands, and its end."""
+        """Return the same for a text that continues one stream, and the stream after it."""
         ids = self.encode(text)
         logs, after = log_probabilities(self.network, self.store.values, ids, begun)
         return ids, logs, after
 
     def line_start(self) -> Carried:
-        """Return where a stream of text stands that has read nothing: at the start of a line."""
+        """Return a stream of text that has read nothing: a zero hidden state at a line's start."""
         self._check_next()
         return Carried.cold(self.network, last=self._line_start())
 
@@ -238,8 +238,8 @@ class Model:
         """Raise CheckpointError where what the model gives is not the next token of a text."""
         self.text()
         if not self.spec.data.predicts_next:
-            verb = "decode" if self.network.reads_source else "predict"
-            message = f"the model does not predict the next token of a text; use rnnkit {verb}"
+            command = "decode" if self.network.reads_source else "predict"
+            message = f"the model does not predict the next token of a text; use rnnkit {command}"
             raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
 
     def prompt_ids(self, prompt: str) -> Array:

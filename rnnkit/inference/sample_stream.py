@@ -52,7 +52,7 @@ def grow(
 def ended(
     model: Model, prompt: str, ids: Sequence[Sequence[int]], stop: str | None, begun: Carried | None
 ) -> Carried:
-    """Return where samples stand: at their last token, or at the one that completes `stop`."""
+    """Return the hidden states after samples: after the last token, or what completes `stop`."""
     return model.after(prompt, [_kept(model, prompt, sample, stop) for sample in ids], begun)
 
 

@@ -1,4 +1,4 @@
-"""States that continue tomorrow: from a model's streams to a sealed file, and back to its like."""
+"""Hidden states that continue tomorrow: written to a file with a checksum, and read back."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Shapes = Mapping[str, tuple[tuple[int, ...], str]]
 
 
 def save_states(path: str | Path, model: Model, carried: Carried) -> None:
-    """Write where streams stand; equal states give equal bytes.
+    """Write the hidden states of streams; equal states give equal bytes.
 
     Raises StorageError, and CheckpointError (STATE_NOT_CAUSAL, STATE_NONFINITE) where there is
-    nothing to go on from.
+    nothing to continue.
     """
     check_continues(model)
     arrays = {
@@ -43,7 +43,7 @@ def save_states(path: str | Path, model: Model, carried: Carried) -> None:
 
 
 def load_states(path: str | Path, model: Model, streams: int = 1) -> Carried:
-    """Read where streams stand; one stream is spread over as many as are asked for.
+    """Read the hidden states of streams; one stream is spread over as many as are asked for.
 
     Raises CheckpointError for a file that is damaged or of another kind, of other parameters or
     another spec (STATE_OTHER_MODEL), of another number of streams (STATE_STREAMS), or whose arrays
@@ -100,8 +100,9 @@ def _check_model(found: StateMeta, wanted: StateMeta, path: Path) -> None:
         theirs, ours = getattr(found, name), getattr(wanted, name)
         if theirs != ours:
             digests = f"its {name} had SHA-256 {theirs[:12]}…, the model's {ours[:12]}…"
-            advice = "give the checkpoint that wrote it, or start cold without --state-in"
-            message = f"left by another model: {digests} ({advice})"
+            advice = "start from a zero hidden state without --state-in"
+            message = f"left by another model: {digests} "
+            message += f"(give the checkpoint that wrote it, or {advice})"
             problems.append(Problem(str(path), "STATE_OTHER_MODEL", message))
     if problems:
         raise CheckpointError(*problems)

@@ -1,4 +1,4 @@
-"""Where streams stand between two pieces of what they read: a value to go on from."""
+"""What streams carry from one piece of text to the next: their hidden states, as a value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Carried:
 
     `last` (B,) is the token that each stream has seen and not yet read: the model's next outputs
     are those for what follows it. None where everything seen is read. `drawn` (B,) counts the
-    random numbers that sampling has used, so that an equal seed goes on and does not repeat itself.
+    random numbers that sampling has used, so that an equal seed continues and repeats nothing.
     """
 
     states: States
@@ -27,7 +27,7 @@ class Carried:
 
     @classmethod
     def cold(cls, network: Network, streams: int = 1, last: int | None = None) -> Carried:
-        """Return the start of streams that have read nothing, `last` the token before them."""
+        """Return zero states of streams that have read nothing, `last` the token before them."""
         return cls(
             network.initial_states(streams, np.dtype(np.float32)),
             streams,
@@ -57,7 +57,7 @@ class Carried:
 
 
 def joined_streams(each: Sequence[Carried]) -> Carried:
-    """Return streams that went on alone as one value."""
+    """Return streams that were read one by one as one value."""
     lasts = [part.last for part in each if part.last is not None]
     states = {
         name: tuple(

@@ -28,7 +28,7 @@ from rnnkit.network.network import Network, States, copied
 from rnnkit.types import Array, DType, Grads
 
 WORK = 60_000_000
-"""Rows times parameters of the largest rehearsal: all of them take about a tenth of a second."""
+"""Rows times parameters of the largest trial window: all of them take about a tenth of a second."""
 
 MOST_STEPS = 32
 
@@ -56,16 +56,16 @@ def window_bytes(
 ) -> int:
     """Return the most memory that learning a window takes, besides parameters and gradients.
 
-    `restarts` tells that streams may start anew in the middle of a window. The rehearsal itself
+    `restarts` tells that streams may start anew in the middle of a window. The trial itself
     takes twice the largest parameter, and what a window of a few rows takes. Raises what a layer
     raises.
     """
     sizes = Sizes.below(steps, streams, work // max(1, count(network.declared())))
-    rehearsal = _Rehearsal(network, restarts)
+    trial = _TrialWindow(network, restarts)
     # Threads would wait for each other longer than they take for products as small as these.
     with threadpool_limits(1, user_api="blas"):
-        rehearsal.window(sizes.steps[0], sizes.streams[0])  # loads kernels, which is not counted
-        peaks = [[rehearsal.peak(t, b) for b in sizes.streams] for t in sizes.steps]
+        trial.window(sizes.steps[0], sizes.streams[0])  # loads kernels, which is not counted
+        peaks = [[trial.peak(t, b) for b in sizes.streams] for t in sizes.steps]
     lines = [_line(sizes.streams, along, streams) for along in peaks]
     return math.ceil(_line(sizes.steps, lines, steps))
 
@@ -77,7 +77,7 @@ def _line(xs: tuple[int, ...], ys: list[float], x: int) -> float:
     return ys[0] + (ys[1] - ys[0]) * (x - xs[0]) / (xs[1] - xs[0])
 
 
-class _Rehearsal:
+class _TrialWindow:
     """A network with parameters of zeros that share their memory."""
 
     def __init__(self, network: Network, restarts: bool) -> None:

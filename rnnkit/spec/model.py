@@ -117,7 +117,7 @@ class Stop(Record):
 
 
 class Train(Record):
-    """How the model is trained: truncated backpropagation through time over contiguous streams."""
+    """How the model is trained: truncated backpropagation through time over parallel streams."""
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     streams: Size = 32
@@ -154,7 +154,7 @@ class Train(Record):
 class Evaluate(Record):
     """How a split is evaluated; what is left out is as in training.
 
-    `metrics` names what would not come of itself with the loss and the data.
+    `metrics` names more metrics than are reported automatically for the loss and the data.
     """
 
     streams: Size | None = None

@@ -163,9 +163,9 @@ class Loop:
         kept = f"; the state before it is {before}" if before.exists() else ""
         lr = f"train.optimizer.lr={self.training.spec.train.optimizer.lr / 10:g}"
         advice = f"go on with: rnnkit resume {shlex.quote(str(self.run.path))} -s {lr}"
-        told = (f"{problem.message}{kept}; {advice}" for problem in error.problems)
+        messages = (f"{problem.message}{kept}; {advice}" for problem in error.problems)
         where, codes = str(self.run.path), (problem.code for problem in error.problems)
-        return DivergedError(*(Problem(where, *each) for each in zip(codes, told, strict=True)))
+        return DivergedError(*(Problem(where, *each) for each in zip(codes, messages, strict=True)))
 
     def _limit(self) -> str:
         if self.stop.number:

@@ -23,7 +23,7 @@ FOREIGN = "CKPT_OTHER_RUN"
 
 @dataclass(frozen=True)
 class Found:
-    """The newest checkpoint that verifies (None: there is none), and what was put aside."""
+    """The newest checkpoint that verifies (None: there is none), and what became *.rejected."""
 
     snapshot: Snapshot | None
     path: Path
@@ -60,7 +60,7 @@ def recover(run: RunDir, registry: Registry, strict: bool = False) -> Found:
 
 
 def _put_aside(run: RunDir, bad: list[tuple[Path, CheckpointError]]) -> list[str]:
-    return [f"{error}; put aside as {run.reject(path).name}" for path, error in bad]
+    return [f"{error}; renamed to {run.reject(path).name}" for path, error in bad]
 
 
 def _own(
@@ -112,7 +112,7 @@ def _mend_best(
     notes = []
     copied = best is not None and run.step_file(best.step).exists()
     if run.best.exists() and not copied:
-        notes.append(f"{run.best} is not of this state; put aside as {run.reject(run.best).name}")
+        notes.append(f"{run.best} is not of this state; renamed to {run.reject(run.best).name}")
     if best is not None and copied:
         write_atomic(run.best, run.step_file(best.step).read_bytes())
     elif best is not None:

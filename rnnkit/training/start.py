@@ -129,8 +129,8 @@ def resume(
     """Continue a run; every later line and file is that of the run that was never stopped.
 
     `overrides`, or a whole spec `asked` for, may change what a resume may change; each change is
-    told with what it means. Raises RefusedError for one that may not be, and DataError where the
-    data is another.
+    reported with what it means. Raises RefusedError for one that may not be, and DataError where
+    the data is another.
     """
     run = RunDir(folder)
     if not run.holds_run():

@@ -214,7 +214,7 @@ def file(tiny_run: Path, tmp_path: Path) -> Path:
 
 
 def refused(file: Path, *said: str) -> None:
-    """Check that every verb that reads a checkpoint refuses it and leaves it as it is."""
+    """Check that every command that reads a checkpoint refuses it and leaves it as it is."""
     before = file.read_bytes()
     for line in (["sample", file], ["score", file, "none"], ["eval", file], ["show", file]):
         told(command(*line), 6, f"{file} [", *said)
@@ -326,7 +326,7 @@ def test_a_run_whose_newest_is_damaged(tiny_run: Path, tmp_path: Path) -> None:
     newest_file.write_bytes(newest_file.read_bytes()[:-7])
     told(command("sample", run), 6, f"{newest_file} [CKPT_TRUNCATED]")
     ran = done("resume", run)
-    assert f"{newest_file} [CKPT_TRUNCATED]" in ran.err and "put aside as" in ran.err
+    assert f"{newest_file} [CKPT_TRUNCATED]" in ran.err and "renamed to" in ran.err
     assert f"going on after step {load_snapshot(old).meta.progress.step}" in ran.err
     assert newest_file.with_name(newest_file.name + ".rejected").exists()
 

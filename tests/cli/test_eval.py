@@ -14,7 +14,7 @@ import pytest
 from helpers import command, done, newest, plain_spec
 from helpers import write_spec as write
 
-from rnnkit.cli.eval import command as eval_verb
+from rnnkit.cli.eval import command as eval_command
 from rnnkit.contracts.metric import MetricName
 from rnnkit.inference.evaluate import Measured
 from rnnkit.inference.model import Model, load
@@ -65,7 +65,7 @@ def test_numbers_and_protocol(
         assert found["protocol"] == {
             "streams": streams,
             "window": window,
-            "start": "cold",
+            "start": "zero state",
             "reset": "epoch",
             "read": 44 // streams * streams,
             "dropped": 44 % streams,
@@ -84,7 +84,9 @@ def test_text(tiny_run: Path) -> None:
     *metrics, protocol = ran.out.splitlines()
     names = [line.split()[0] for line in metrics]
     assert names == ["loss", "perplexity", "bits_per_character", "accuracy"]
-    assert protocol == "test  streams 3  window 4  start cold  reset epoch  read 42  dropped 2"
+    assert (
+        protocol == "test  streams 3  window 4  start zero state  reset epoch  read 42  dropped 2"
+    )
 
 
 def test_labels_that_are_asked_for(tiny_run: Path) -> None:
@@ -106,7 +108,7 @@ def test_labels_that_are_asked_for(tiny_run: Path) -> None:
 
 
 def test_the_metrics_that_can_be_asked_for() -> None:
-    options = {option.name: option for option in eval_verb.params}
+    options = {option.name: option for option in eval_command.params}
     assert tuple(options["asked"].type.choices) == get_args(MetricName)
 
 

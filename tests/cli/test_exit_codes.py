@@ -201,7 +201,7 @@ def test_129_130_143_stopped_by_a_signal(tmp_path: Path, number: signal.Signals,
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_what_no_verb_expects(
+def test_what_no_command_expects(
     error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Help is fast, complete and written down: every verb, every option, nothing heavy imported."""
+"""Help is fast, complete and written down: every command, every option, nothing heavy imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 import pytest
 from helpers import command, done, write_stub
 
-from rnnkit.cli import VERBS, group
+from rnnkit.cli import COMMANDS, group
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "h5py", "pydantic", "rich", "threadpoolctl", "rnnkit_mgu", "rnnkit_stub")
@@ -28,39 +28,39 @@ print(json.dumps(found), file=sys.stderr)
 """
 
 
-def verb(name: str) -> click.Command:
+def command_of(name: str) -> click.Command:
     found = group.get_command(click.Context(group), name)
     assert found is not None
     return found
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_names_every_option(name: str) -> None:
     ran = done(name, "--help")
     assert ran.err == ""
     assert ran.out.startswith(f"Usage: rnnkit {name} [OPTIONS]")
-    for parameter in verb(name).params:
+    for parameter in command_of(name).params:
         if isinstance(parameter, click.Option):
             assert all(option in ran.out for option in parameter.opts)
             assert parameter.help, f"{name} {parameter.opts} has no help"
     assert done(name, "-h").out == ran.out
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_every_verb_takes_json_and_verbose(name: str) -> None:
-    options = {option for parameter in verb(name).params for option in parameter.opts}
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_json_and_verbose(name: str) -> None:
+    options = {option for parameter in command_of(name).params for option in parameter.opts}
     assert {"--json", "-v", "--verbose"} <= options
 
 
-def test_the_group_lists_every_verb() -> None:
+def test_the_group_lists_every_command() -> None:
     out = done("--help").out
-    for name, line in VERBS.items():
+    for name, line in COMMANDS.items():
         assert f"  {name} " in out and line in out
 
 
-def test_a_verb_file_for_each_verb() -> None:
+def test_a_file_for_each_command() -> None:
     files = {path.stem for path in (ROOT / "rnnkit" / "cli").glob("*.py")}
-    assert files - set(VERBS) == {
+    assert files - set(COMMANDS) == {
         "__init__",
         "__main__",
         "common",
@@ -73,7 +73,7 @@ def test_a_verb_file_for_each_verb() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["--help", "--version", "plugins", *(f"{name} --help" for name in VERBS)]
+    "line", ["--help", "--version", "plugins", *(f"{name} --help" for name in COMMANDS)]
 )
 def test_nothing_heavy_is_imported(line: str, tmp_path: Path) -> None:
     write_stub(tmp_path)
@@ -120,7 +120,7 @@ def test_wrong_command_lines(arguments: list[str], said: str) -> None:
     assert said in ran.err
 
 
-def test_no_verb_at_all_shows_the_help() -> None:
+def test_no_command_at_all_shows_the_help() -> None:
     ran = command()  # its code depends on the version of click
     assert done("--help").out.strip() in ran.out + ran.err
 
@@ -141,7 +141,7 @@ def test_the_reference_is_what_the_commands_are() -> None:
     spec.loader.exec_module(module)
     page = ROOT / "docs" / "guide" / "commands.md"
     assert page.read_text() == module.page(), "run: python docs/make_commands.py"
-    for name in VERBS:
-        for parameter in verb(name).params:
+    for name in COMMANDS:
+        for parameter in command_of(name).params:
             named = isinstance(parameter, click.Option) and parameter.name not in module.SHARED
             assert not named or f"`{parameter.opts[0]}`" in page.read_text()

@@ -29,7 +29,7 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path: Path) -> None:
     ran = done("run", path, "--out", tmp_path / "a run")
     best, test, model, follow = ran.out.splitlines()
     assert best.startswith("best valid_loss ")
-    assert test.startswith("test  loss ") and "streams 3  window 4  start cold" in test
+    assert test.startswith("test  loss ") and "streams 3  window 4  start zero state" in test
     assert model == f"model  {tmp_path}/a run/best.h5"
     assert follow == f"next   rnnkit sample '{tmp_path}/a run'"
     said = ran.err.splitlines()
@@ -121,7 +121,7 @@ def test_a_folder_that_holds_a_run_is_refused(spec: Path, tmp_path: Path) -> Non
     assert before == {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
 
 
-def test_force_moves_it_aside(spec: Path, tmp_path: Path) -> None:
+def test_force_renames_it(spec: Path, tmp_path: Path) -> None:
     run = tmp_path / "[run]"
     done("run", spec, "--out", run, "--max-steps", "2")
     for number in (1, 2):
@@ -191,7 +191,7 @@ def test_strict_refuses_a_damaged_newest(spec: Path, tmp_path: Path) -> None:
     assert strict.code == 6 and f"{newest} [CKPT_TRUNCATED]" in strict.err
     assert newest.exists()
     ran = done("resume", run)
-    assert "[CKPT_TRUNCATED]" in ran.err and "put aside as" in ran.err
+    assert "[CKPT_TRUNCATED]" in ran.err and "renamed to" in ran.err
 
 
 def test_no_time_left(spec: Path, tmp_path: Path) -> None:

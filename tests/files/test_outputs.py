@@ -115,7 +115,7 @@ def test_the_standard_output_by_its_name(
     assert file.read_text().startswith("before\n" + wanted + '{"records": []')
 
 
-def test_verbs_write_through_links_and_into_fifos(
+def test_commands_write_through_links_and_into_fifos(
     tiny_run: Path, lines: Path, tmp_path: Path
 ) -> None:
     link, fifo, read = tmp_path / "link", tmp_path / "fifo", []

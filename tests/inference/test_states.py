@@ -150,7 +150,7 @@ def test_compiled_and_general_samples_go_on_alike(
     assert [next(alone)[0] for _ in range(20)] == [next(both)[1] for _ in range(20)]
 
 
-def test_the_file_is_private_sealed_and_free_of_where_and_when(
+def test_the_file_is_private_has_a_checksum_and_is_free_of_where_and_when(
     tiny_run: Path, tmp_path: Path
 ) -> None:
     first = left(tiny_run, tmp_path / "a")
@@ -181,7 +181,10 @@ def test_another_model(tiny_run: Path, other_run: Path, tmp_path: Path) -> None:
     for name in ("parameters", "spec"):
         assert f"{state} [STATE_OTHER_MODEL] left by another model: its {name} had SHA-256 " in said
     assert "…, the model's " in said
-    assert "(give the checkpoint that wrote it, or start cold without --state-in)" in said
+    assert (
+        "(give the checkpoint that wrote it, or start from a zero hidden state without --state-in)"
+        in said
+    )
 
 
 def test_other_parameters_of_the_same_spec(tiny_run: Path, tmp_path: Path) -> None:

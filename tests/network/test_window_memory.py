@@ -14,7 +14,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network, copied
-from rnnkit.network.window_memory import Sizes, _Rehearsal, window_bytes
+from rnnkit.network.window_memory import Sizes, _TrialWindow, window_bytes
 
 Block = dict[str, Any]
 
@@ -106,7 +106,7 @@ def test_little_is_allocated_for_a_large_model() -> None:
     largest = max(a.nbytes for layer in store.values.values() for a in layer.values())
     tracemalloc.start()
     try:
-        rehearsal = _Rehearsal(net, restarts=False)
+        trial = _TrialWindow(net, restarts=False)
         held = tracemalloc.get_traced_memory()[0]
         window_bytes(net, 4, 2, False)
         assert tracemalloc.is_tracing()
@@ -115,7 +115,7 @@ def test_little_is_allocated_for_a_large_model() -> None:
     assert store.flat.nbytes > 10 * largest
     assert held < 2 * largest + 50_000
     shapes = {n: {k: a.shape for k, a in layer.items()} for n, layer in store.values.items()}
-    for views in (rehearsal.params, rehearsal.grads):
+    for views in (trial.params, trial.grads):
         assert {n: {k: a.shape for k, a in layer.items()} for n, layer in views.items()} == shapes
 
 

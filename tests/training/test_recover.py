@@ -55,7 +55,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("what", SAID)
-def test_a_foreign_checkpoint_is_put_aside(
+def test_a_foreign_checkpoint_is_renamed(
     what: str, half: Path, finished: Path, others: dict[str, Path], tmp_path: Path
 ) -> None:
     run = copy(half, tmp_path / "run")
@@ -67,7 +67,7 @@ def test_a_foreign_checkpoint_is_put_aside(
     assert before == ((run / "metrics.jsonl").read_bytes(), (run / "best.h5").read_bytes())
     ran = done("resume", run)
     assert f"{foreign} [CKPT_OTHER_RUN] {SAID[what]}" in ran.err
-    assert "put aside as step-000000000010.h5.rejected" in ran.err
+    assert "renamed to step-000000000010.h5.rejected" in ran.err
     assert "best.h5" not in ran.err and "going on after step 7" in ran.err
     assert results(run) == results(finished)
 

@@ -460,7 +460,7 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["bit", "cut", "empty"])
-def test_a_damaged_newest_checkpoint_is_put_aside(
+def test_a_damaged_newest_checkpoint_is_renamed(
     half: Path, finished: Path, tmp_path: Path, how: str
 ) -> None:
     run = copy(half, tmp_path / "run")
@@ -470,7 +470,7 @@ def test_a_damaged_newest_checkpoint_is_put_aside(
     assert command("resume", run, "--strict").code == 6
     assert last.exists(), "--strict touches nothing"
     ran = done("resume", run)
-    assert "[CKPT_" in ran.err and "put aside as step-000000000007.h5.rejected" in ran.err
+    assert "[CKPT_" in ran.err and "renamed to step-000000000007.h5.rejected" in ran.err
     assert last.with_name(last.name + ".rejected").exists()
     assert results(run) == results(finished)
 
@@ -571,7 +571,7 @@ def test_a_lost_best_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["later", "damaged", "foreign"])
-def test_a_best_of_another_state_is_put_aside(tmp_path: Path, kind: str) -> None:
+def test_a_best_of_another_state_is_renamed(tmp_path: Path, kind: str) -> None:
     run = first_is_best(tmp_path / "part", "--max-steps", "9")
     good = (run / "best.h5").read_bytes()
     if kind == "later":
@@ -579,7 +579,7 @@ def test_a_best_of_another_state_is_put_aside(tmp_path: Path, kind: str) -> None
     else:
         (run / "best.h5").write_bytes(good[:-1] if kind == "damaged" else b"PNG")
     ran = done("resume", run, "--max-steps", "9")
-    assert "put aside as best.h5.rejected" in ran.err
+    assert "renamed to best.h5.rejected" in ran.err
     assert not (run / "best.h5").exists() and (run / "best.h5.rejected").exists()
 
 

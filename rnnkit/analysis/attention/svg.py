@@ -74,8 +74,8 @@ def _cells(grid: Grid, left: int, top: int) -> Iterator[str]:
             place = f'x="{left + CELL * column}" y="{top + CELL * row}"'
             size = f'width="{CELL}" height="{CELL}" fill="{shade(weight)}"'
             names = f"{label(grid.written[row])} looks at {label(grid.read[column])}"
-            told = html.escape(f"{names}: {weight:.3f}")
-            yield f"<rect {place} {size}><title>{told}</title></rect>"
+            hint = html.escape(f"{names}: {weight:.3f}")
+            yield f"<rect {place} {size}><title>{hint}</title></rect>"
 
 
 def shade(weight: float) -> str:

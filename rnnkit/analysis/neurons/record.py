@@ -55,7 +55,7 @@ class Activations:
 
 
 def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[Activations]:
-    """Return the states after each of the ids (T,) and the gates on the way, from a cold start.
+    """Return the states after each of the ids (T,) and the gates on the way, from a zero state.
 
     One layer after the other reads the whole text: those with a state step by step. Of a layer
     that reads backwards too, only the outputs y are known. Layers above the last state are not run.

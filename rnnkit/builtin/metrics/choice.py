@@ -33,7 +33,7 @@ PIECES_OF_TEXT = ("character", "byte", "word")
 def choose_metrics(
     loss: Loss, width: int, source: Source, split: Split, asked: Sequence[MetricName] = ()
 ) -> list[Metric]:
-    """Return new metrics for outputs of a width; `asked` names some that would not come alone.
+    """Return new metrics for outputs of a width; `asked` names more than are automatic.
 
     Raises SpecError for one that the loss gives no answers for.
     """

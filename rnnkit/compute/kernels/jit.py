@@ -90,11 +90,11 @@ def _tell_once() -> None:
     from numba.core import event
 
     class Teller(event.Listener):
-        told = False
+        reported = False
 
         def on_start(self, event: Any) -> None:
-            if not self.told:
-                self.told = True
+            if not self.reported:
+                self.reported = True
                 print("compiling kernels for this processor; later runs load them", file=sys.stderr)
 
         def on_end(self, event: Any) -> None:

@@ -64,7 +64,7 @@ def cell(name: str, params: Params) -> Steps:
 
 
 class Plan(NamedTuple):
-    """The steps in order, and a hidden state to go on from.
+    """The steps in order, and the hidden state that they start from.
 
     A row of `program` is kind, rows, width, place of the matrix, units, place of the state. A
     matrix lies in `weights` with its rows padded to `width`, the bias as its last row. Each array
@@ -92,7 +92,7 @@ class Plan(NamedTuple):
         shared = [size for size in sizes if size[0] * size[1] >= LARGE]
         return tuple(map(max, zip(*shared, strict=True)))
 
-    def standing(self, state: State) -> Plan:
+    def with_state(self, state: State) -> Plan:
         """Return a plan of the same matrices with a hidden state of its own."""
         plan = self._replace(states=self.states.copy())
         for mine, given in zip(plan.state, state, strict=True):
@@ -115,7 +115,8 @@ def make_plan(steps: Sequence[PlanStep], state: State) -> Plan | None:
         matrix[:rows, : step.W.shape[1]] = step.W
         matrix[rows, : step.bias.size] = step.bias
     states = np.zeros(room, np.float32)
-    return Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1]).standing(state)
+    plan = Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1])
+    return plan.with_state(state)
 
 
 def _program(steps: Sequence[PlanStep]) -> tuple[list[tuple[int, ...]], int, int]:

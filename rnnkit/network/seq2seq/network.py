@@ -169,8 +169,8 @@ class Seq2Seq(Network):
             xs = self._joined(name, xs, encoded.last, ctx)
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
-            told = _told(layer, ctx.at(name), encoded.valid)
-            xs, state, backward = layer.scan(views, xs, own, None, told)
+            own_ctx = _layer_context(layer, ctx.at(name), encoded.valid)
+            xs, state, backward = layer.scan(views, xs, own, None, own_ctx)
             backwards.append((name, layer, backward))
             if name in states:
                 after[name] = state
@@ -245,8 +245,8 @@ class Seq2Seq(Network):
         for name, layer in self.decoding:
             views = with_memory(layer, params[name], memory)
             xs = self._joined(name, xs, last, ctx)
-            told = _told(layer, ctx.at(name), source.valid)
-            visit = Visit(name, layer, views, xs, begin.get(name, ()), None, told)
+            own_ctx = _layer_context(layer, ctx.at(name), source.valid)
+            visit = Visit(name, layer, views, xs, begin.get(name, ()), None, own_ctx)
             yield visit
             xs, _ = visit.done()
 
@@ -284,8 +284,8 @@ class Seq2Seq(Network):
         return total, weight, {}
 
 
-def _told(layer: Layer, ctx: Context, valid: Array) -> Context:
-    """Return the context of a decoder's layer; one that reads the source is told its steps."""
+def _layer_context(layer: Layer, ctx: Context, valid: Array) -> Context:
+    """Return the context of a decoder's layer; one that reads the source knows its steps."""
     return replace(ctx, valid=valid) if layer.reads_memory else ctx
 
 

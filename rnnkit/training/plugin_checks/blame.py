@@ -15,13 +15,13 @@ from rnnkit.errors import PluginError, printable
 from rnnkit.types import STORED_NAME, Shape
 
 
-def stranger(block: Block, registry: Registry) -> Plugin | None:
+def foreign_plugin(block: Block, registry: Registry) -> Plugin | None:
     """Return the plugin of a block, or of a layer inside it, that is not rnnkit's own."""
     plugin = registry.plugin(block.group, block.type)
     if plugin.distribution != "rnnkit":
         return plugin
     layers = block.inner().values() if isinstance(block, Layer) else ()
-    inside = (stranger(inner, registry) for inner in layers)
+    inside = (foreign_plugin(inner, registry) for inner in layers)
     return next((found for found in inside if found), None)
 
 

@@ -10,7 +10,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context
 from rnnkit.network.network import Network, Visit
-from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, stranger
+from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, foreign_plugin
 from rnnkit.types import Array, Params, State
 
 KIT = ": rnnkit.testing.check_layer shows it"
@@ -23,7 +23,7 @@ def try_layers(
 
     `params` are finite. Names the plugin, what was expected, and what it gave.
     """
-    last = [name for name, layer in network.named if stranger(layer, registry)][-1:]
+    last = [name for name, layer in network.named if foreign_plugin(layer, registry)][-1:]
     if not last:
         return
     ctx = Context(train=True, step=1, valid=batch.valid)
@@ -31,7 +31,7 @@ def try_layers(
     entering = network.entering()
     with np.errstate(all="ignore"):
         for visit in network.visits(params, batch, states, ctx):
-            layer, plugin = visit.layer, stranger(visit.layer, registry)
+            layer, plugin = visit.layer, foreign_plugin(visit.layer, registry)
             if plugin:
                 with blamed(plugin, f"layer {visit.name}", KIT):
                     for parameter in visit.params:

@@ -15,7 +15,7 @@ from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
-from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, stranger
+from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, foreign_plugin
 from rnnkit.types import Array, Params
 
 SIZE = 64
@@ -26,7 +26,7 @@ def try_loss(
     network: Network, registry: Registry, params: Mapping[str, Params], batch: Batch
 ) -> None:
     """Ask the loss for its sum, its weight and the gradient on a window."""
-    plugin = stranger(network.loss, registry)
+    plugin = foreign_plugin(network.loss, registry)
     if not plugin:
         return
     ctx = Context(train=True, step=1, valid=batch.valid)
@@ -43,7 +43,7 @@ def try_loss(
 
 def try_optimizer(optimizer: Optimizer, registry: Registry) -> None:
     """Move a few parameters against a gradient."""
-    plugin = stranger(optimizer, registry)
+    plugin = foreign_plugin(optimizer, registry)
     if not plugin:
         return
     params = np.linspace(-1, 1, SIZE, dtype=np.float32)
@@ -60,7 +60,7 @@ def try_optimizer(optimizer: Optimizer, registry: Registry) -> None:
 
 def try_schedule(schedule: Schedule, registry: Registry, windows: int, epochs: int) -> None:
     """Ask for the first factor, and for the state before and after an evaluation."""
-    plugin = stranger(schedule, registry)
+    plugin = foreign_plugin(schedule, registry)
     if not plugin:
         return
     with blamed(plugin, "schedule"):
@@ -73,7 +73,7 @@ def try_schedule(schedule: Schedule, registry: Registry, windows: int, epochs: i
 
 def try_batch(dataset: Dataset, network: Network, registry: Registry, batch: Batch) -> None:
     """See that a window is what it was said to be, and that a checkpoint can hold its cursor."""
-    plugin = stranger(dataset, registry)
+    plugin = foreign_plugin(dataset, registry)
     if not plugin:
         return
     with blamed(plugin, "dataset"):

@@ -76,7 +76,7 @@ def test_the_spec_as_given_continues_its_run(whole: Path, tmp_path: Path) -> Non
 
 def test_evaluation_tells_its_protocol(whole: Path) -> None:
     shown = json.loads(done("eval", whole / "run", "--json").out)
-    assert shown["protocol"] == {"streams": 7, "start": "cold", "read": 6}
+    assert shown["protocol"] == {"streams": 7, "start": "zero state", "read": 6}
 
 
 def test_evaluation_does_not_depend_on_the_streams(whole: Path) -> None:

@@ -1,4 +1,4 @@
-"""The layout of the streams: stripes, windows, what is left over, cursor, resets."""
+"""The layout of the text: parallel streams, windows, what is left over, cursor, resets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def source(folder: Path, content: str, tokenizer: str = "char", **more: object) 
 
 
 @pytest.mark.parametrize(("tokens", "streams", "window"), SIZES)
-def test_each_stripe_is_contiguous_and_its_targets_are_the_next_tokens(
+def test_each_stream_is_contiguous_and_its_targets_are_the_next_tokens(
     tokens: int, streams: int, window: int
 ) -> None:
     ids = np.arange(tokens)
