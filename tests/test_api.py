@@ -20,7 +20,7 @@ from rnnkit.errors import (
     SpecError,
 )
 from rnnkit.inference.generate import Sampling
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 from rnnkit.types import Array
 
 
@@ -193,7 +193,7 @@ def test_evaluate_refuses_sizes_below_one(tiny_run: Path) -> None:
 
 def test_streams_that_begin_somewhere_go_on_as_many(tiny_run: Path) -> None:
     model = rnnkit.load(tiny_run)
-    three = Carried.cold(model.network, streams=3)
+    three = StreamState.zero(model.network, streams=3)
     for count in (2, 6):
         with pytest.raises(ValueError, match=f"3 streams cannot go on as {count} "):
             next(model.stream("ab", count, Sampling(), three))

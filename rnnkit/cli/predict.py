@@ -28,7 +28,7 @@ from rnnkit.errors import DataError
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
     from rnnkit.inference.predict import Predicted
-    from rnnkit.inference.stream_state import Carried
+    from rnnkit.inference.stream_state import StreamState
 
 LIMIT = 2**31
 
@@ -114,16 +114,16 @@ def _rows(record: Any, each: bool) -> list[list[Any]]:
     return [[line, step, *row] for step, row in enumerate(zip(*values, strict=True), 1)]
 
 
-def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> Carried | None:
+def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> StreamState | None:
     from rnnkit.inference.states import check_continues, load_states
-    from rnnkit.inference.stream_state import Carried
+    from rnnkit.inference.stream_state import StreamState
 
     if state_in:
         return load_states(state_in, model)
     if not state_out:
         return None
     check_continues(model)
-    return model.line_start() if _reads_lines(model) else Carried.cold(model.network)
+    return model.line_start() if _reads_lines(model) else StreamState.zero(model.network)
 
 
 def _reads_lines(model: Model) -> bool:

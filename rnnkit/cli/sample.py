@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
     from rnnkit.inference.model import Model
     from rnnkit.inference.sample_stream import Grown
-    from rnnkit.inference.stream_state import Carried
+    from rnnkit.inference.stream_state import StreamState
 
 
 @make_command("sample")
@@ -130,13 +130,13 @@ class Asked:
     length: int
     stop: str | None
 
-    def grow(self, prompt: str, count: int, begun: Carried | None) -> Iterator[Grown]:
+    def grow(self, prompt: str, count: int, begun: StreamState | None) -> Iterator[Grown]:
         """Yield the samples as they grow."""
         from rnnkit.inference.sample_stream import grow
 
         return grow(self.model, prompt, self.length, count, self.sampling, self.stop, begun)
 
-    def ended(self, prompt: str, grown: Grown, begun: Carried | None) -> Carried:
+    def ended(self, prompt: str, grown: Grown, begun: StreamState | None) -> StreamState:
         """Return where the samples stand."""
         from rnnkit.inference.sample_stream import ended
 
@@ -144,8 +144,8 @@ class Asked:
 
 
 def one_go(
-    asked: Asked, given: str, count: int, begun: Carried | None, as_json: bool
-) -> Callable[[], Carried]:
+    asked: Asked, given: str, count: int, begun: StreamState | None, as_json: bool
+) -> Callable[[], StreamState]:
     """Write samples of one prompt; return what tells where they stand."""
     pieces = asked.grow(given, count, begun)
     # Bytes that are no UTF-8, which a model of bytes may be given, cannot be shown as they are.
@@ -176,7 +176,7 @@ def write(shown: str, pieces: Iterator[Grown]) -> Grown:
 
 
 def answer(
-    asked: Asked, prompt: str, begun: Carried | None, state_out: Path | None, as_json: bool
+    asked: Asked, prompt: str, begun: StreamState | None, state_out: Path | None, as_json: bool
 ) -> None:
     """Answer each line of stdin at once; the state goes from line to line, then to the file.
 

@@ -15,7 +15,7 @@ from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network, States, copied
 from rnnkit.types import Array, Params
 
@@ -99,7 +99,7 @@ def generate(
     prompt: Array,
     count: int,
     sampling: Sampling,
-    begun: Carried | None = None,
+    begun: StreamState | None = None,
 ) -> Iterator[Array]:
     """Yield the next ids (count,), one step at a time, for ever.
 
@@ -108,11 +108,11 @@ def generate(
     of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
     by compiled code: the same ids, but where the rounding of a logit decides.
     """
-    begun = begun or Carried.cold(network)
+    begun = begun or StreamState.zero(network)
     draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
     ctx = Context()
     logits, states = _read(network, params, begun.before(prompt), begun.states, ctx)
-    after = Carried(states, begun.streams, drawn=begun.drawn).spread(count)
+    after = StreamState(states, begun.streams, drawn=begun.drawn).spread(count)
     logits = np.repeat(logits, count // begun.streams, axis=0)
     ids = choose_ids(logits, sampling, next(draws)[0])
     yield ids
@@ -144,8 +144,8 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
 
 
 def log_probabilities(
-    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
-) -> tuple[Array, Carried]:
+    network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
+) -> tuple[Array, StreamState]:
     """Return log p (N,) in nats of each of the ids (N,) that one stream sees next, and its state.
 
     Each is given those before it; the stream has not read its `last` token, which it needs.
@@ -162,14 +162,16 @@ def log_probabilities(
 
 
 def following(
-    network: Network, params: Mapping[str, Params], ids: Array, begun: Carried
-) -> tuple[Array, Carried]:
+    network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
+) -> tuple[Array, StreamState]:
     """Return the logits (B, V) of what follows ids (T,), and the streams with all of them read."""
     logits, states = _read(network, params, begun.before(ids), begun.states, Context())
     return logits, replace(begun, states=states, last=None)
 
 
-def seen(network: Network, params: Mapping[str, Params], ids: Array, begun: Carried) -> Carried:
+def seen(
+    network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
+) -> StreamState:
     """Return the streams once they have seen ids (T,), the last of which they do not yet read."""
     ctx, states, xs = Context(), begun.states, begun.before(ids)
     for _, _, after in windows(network, params, xs[:-1], states, ctx):
@@ -215,7 +217,7 @@ def _draws(seed: int, used: Sequence[int]) -> Iterator[Array]:
 
 
 def _in_blocks(
-    plan: Plan, after: Carried, ids: Array, sampling: Sampling, draws: Iterator[Array]
+    plan: Plan, after: StreamState, ids: Array, sampling: Sampling, draws: Iterator[Array]
 ) -> Iterator[Array]:
     """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams."""
     plans = [plan.with_state(tuple(_arrays_of(after, k))) for k in range(after.streams)]
@@ -226,6 +228,6 @@ def _in_blocks(
         yield from found
 
 
-def _arrays_of(after: Carried, stream: int) -> Iterator[Array]:
+def _arrays_of(after: StreamState, stream: int) -> Iterator[Array]:
     for state in after.states.values():
         yield from (array[stream] for array in state)

@@ -26,7 +26,7 @@ from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.evaluate import Measured, measure
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.inference.inputs import check_state, checked
-from rnnkit.inference.stream_state import Carried, joined_streams
+from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.network.network import Network, States
@@ -133,7 +133,7 @@ class Model:
         return [added(ids) for ids in samples]
 
     def stream(
-        self, prompt: str, count: int, sampling: Sampling, begun: Carried | None = None
+        self, prompt: str, count: int, sampling: Sampling, begun: StreamState | None = None
     ) -> Iterator[Array]:
         """Yield the next ids (count,) of so many samples, for ever.
 
@@ -143,19 +143,19 @@ class Model:
         return generate(self.network, self.store.values, ids, count, sampling, begun)
 
     def after(
-        self, prompt: str, samples: Sequence[Sequence[int]], begun: Carried | None = None
-    ) -> Carried:
+        self, prompt: str, samples: Sequence[Sequence[int]], begun: StreamState | None = None
+    ) -> StreamState:
         """Return the hidden states after samples that `stream` gave, each cut where its ids end."""
-        before, first = self._prompt_of(prompt, begun), begun or Carried.cold(self.network)
+        before, first = self._prompt_of(prompt, begun), begun or StreamState.zero(self.network)
         first = first.spread(len(samples))
-        parts: list[Carried] = []
+        parts: list[StreamState] = []
         for k, sample in enumerate(samples):
             ids = np.concatenate([before, np.array(sample, np.int64)])
             part = seen(self.network, self.store.values, ids, first.rows(np.array([k])))
             parts.append(replace(part, drawn=part.drawn + len(sample)))
         return joined_streams(parts)
 
-    def _prompt_of(self, prompt: str, begun: Carried | None) -> Array:
+    def _prompt_of(self, prompt: str, begun: StreamState | None) -> Array:
         """Return the ids of a prompt; an empty one adds nothing to what `begun` has seen."""
         self._check_next()
         ids = self.encode(prompt)
@@ -168,16 +168,16 @@ class Model:
         """
         return self.score_on(text, self.line_start())[:2]
 
-    def score_on(self, text: str, begun: Carried) -> tuple[Array, Array, Carried]:
+    def score_on(self, text: str, begun: StreamState) -> tuple[Array, Array, StreamState]:
         """Return the same for a text that continues one stream, and the stream after it."""
         ids = self.encode(text)
         logs, after = log_probabilities(self.network, self.store.values, ids, begun)
         return ids, logs, after
 
-    def line_start(self) -> Carried:
+    def line_start(self) -> StreamState:
         """Return a stream of text that has read nothing: a zero hidden state at a line's start."""
         self._check_next()
-        return Carried.cold(self.network, last=self._line_start())
+        return StreamState.zero(self.network, last=self._line_start())
 
     def evaluate(
         self,

@@ -19,7 +19,7 @@ from rnnkit.inference.decode import Limits, decode
 from rnnkit.inference.generate import following, seen, windows
 from rnnkit.inference.model import Model
 from rnnkit.inference.predictions import Answers, Columns
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import States, copied
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
@@ -46,7 +46,7 @@ class Predicted(NamedTuple):
     each: bool = False
     skipped: int = 0
     note: str = ""
-    after: Carried | None = None
+    after: StreamState | None = None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is told, or None
@@ -56,7 +56,7 @@ def predict(
     name: str,
     top: int = 1,
     skip_bad: bool = False,
-    begun: Carried | None = None,
+    begun: StreamState | None = None,
 ) -> Predicted:
     """Return what the model says of a file of its own kind of data; targets in it are not read.
 
@@ -75,7 +75,7 @@ def predict(
     if begun is not None:
         _check_continues(model, asked.records)
     elif asked.streams and not _sees_future(model):
-        begun = Carried.cold(model.network)
+        begun = StreamState.zero(model.network)
     if begun is None:
         found, after = list(_cold(model, asked.records)), None
     else:
@@ -119,8 +119,8 @@ def _records(question: Question, ys: Array, answers: Answers, asked: Questions) 
 
 
 def _as_stream(
-    model: Model, records: Sequence[Question], begun: Carried
-) -> tuple[list[Array], Carried]:
+    model: Model, records: Sequence[Question], begun: StreamState
+) -> tuple[list[Array], StreamState]:
     """Return the outputs of records that go on from one another, and the stream after them."""
     network, params, ctx = model.network, model.store.values, Context()
     states, found = begun.states, []
@@ -239,7 +239,7 @@ class _NextTokens:
     top: int
     skip_bad: bool
 
-    def of(self, data: bytes, begun: Carried | None) -> Predicted:
+    def of(self, data: bytes, begun: StreamState | None) -> Predicted:
         """Return a record for each line, each from a cold start unless a stream goes on."""
         lines = data.decode(errors="surrogateescape").split("\n")
         endings = [True] * (len(lines) - 1) + [False]
@@ -264,10 +264,10 @@ class _NextTokens:
         note = f"{bad}, the first: {problems[0]}" if problems else ""
         return Predicted(records, False, len(problems), note, begun)
 
-    def _read(self, ids: Array, begun: Carried) -> tuple[Array, Carried]:
+    def _read(self, ids: Array, begun: StreamState) -> tuple[Array, StreamState]:
         return following(self.model.network, self.model.store.values, ids, begun)
 
-    def _on(self, ids: Array, begun: Carried, read: Carried, ending: Array) -> Carried:
+    def _on(self, ids: Array, begun: StreamState, read: StreamState, ending: Array) -> StreamState:
         """Return the stream after a line; the token that ends it is seen and not yet read."""
         network, params = self.model.network, self.model.store.values
         if len(ending):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rnnkit.inference.generate import Sampling
 from rnnkit.inference.model import Model
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 
 PIECE = 32
 """Tokens between two pieces, or an eighth of what is there: text appears as it is made."""
@@ -29,7 +29,7 @@ def grow(
     count: int,
     sampling: Sampling,
     stop: str | None,
-    begun: Carried | None = None,
+    begun: StreamState | None = None,
 ) -> Iterator[Grown]:
     """Yield the samples as they grow; the text of each stays as it is once it has met `stop`.
 
@@ -50,8 +50,12 @@ def grow(
 
 
 def ended(
-    model: Model, prompt: str, ids: Sequence[Sequence[int]], stop: str | None, begun: Carried | None
-) -> Carried:
+    model: Model,
+    prompt: str,
+    ids: Sequence[Sequence[int]],
+    stop: str | None,
+    begun: StreamState | None,
+) -> StreamState:
     """Return the hidden states after samples: after the last token, or what completes `stop`."""
     return model.after(prompt, [_kept(model, prompt, sample, stop) for sample in ids], begun)
 

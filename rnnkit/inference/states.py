@@ -18,13 +18,13 @@ from rnnkit.checkpoint.state_file import (
 from rnnkit.contracts.layer import sees_future
 from rnnkit.errors import CheckpointError, Problem
 from rnnkit.inference.model import Model
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 from rnnkit.version import VERSION
 
 Shapes = Mapping[str, tuple[tuple[int, ...], str]]
 
 
-def save_states(path: str | Path, model: Model, carried: Carried) -> None:
+def save_states(path: str | Path, model: Model, carried: StreamState) -> None:
     """Write the hidden states of streams; equal states give equal bytes.
 
     Raises StorageError, and CheckpointError (STATE_NOT_CAUSAL, STATE_NONFINITE) where there is
@@ -42,7 +42,7 @@ def save_states(path: str | Path, model: Model, carried: Carried) -> None:
     save_state_file(Path(path), StateFile(_meta(model, carried.streams), arrays))
 
 
-def load_states(path: str | Path, model: Model, streams: int = 1) -> Carried:
+def load_states(path: str | Path, model: Model, streams: int = 1) -> StreamState:
     """Read the hidden states of streams; one stream is spread over as many as are asked for.
 
     Raises CheckpointError for a file that is damaged or of another kind, of other parameters or
@@ -66,7 +66,7 @@ def load_states(path: str | Path, model: Model, streams: int = 1) -> Carried:
         for name in shapes
     }
     last = file.arrays.get("stream/last")
-    return Carried(states, held, last, file.arrays["stream/drawn"]).spread(streams)
+    return StreamState(states, held, last, file.arrays["stream/drawn"]).spread(streams)
 
 
 def check_continues(model: Model) -> None:

@@ -12,7 +12,7 @@ from rnnkit.types import Array
 
 
 @dataclass(frozen=True)
-class Carried:
+class StreamState:
     """The hidden states of B streams, and what text and sampling need besides.
 
     `last` (B,) is the token that each stream has seen and not yet read: the model's next outputs
@@ -26,7 +26,7 @@ class Carried:
     drawn: Array = field(default_factory=lambda: np.zeros(1, np.int64))
 
     @classmethod
-    def cold(cls, network: Network, streams: int = 1, last: int | None = None) -> Carried:
+    def zero(cls, network: Network, streams: int = 1, last: int | None = None) -> StreamState:
         """Return zero states of streams that have read nothing, `last` the token before them."""
         return cls(
             network.initial_states(streams, np.dtype(np.float32)),
@@ -35,12 +35,12 @@ class Carried:
             np.zeros(streams, np.int64),
         )
 
-    def rows(self, index: Array) -> Carried:
+    def rows(self, index: Array) -> StreamState:
         """Return the streams of these numbers, which may repeat."""
         last = None if self.last is None else self.last[index]
-        return Carried(_rows(self.states, index), len(index), last, self.drawn[index])
+        return StreamState(_rows(self.states, index), len(index), last, self.drawn[index])
 
-    def spread(self, streams: int) -> Carried:
+    def spread(self, streams: int) -> StreamState:
         """Return one stream as many; as many stay as they are. ValueError for other numbers."""
         if streams == self.streams:
             return self
@@ -56,7 +56,7 @@ class Carried:
         return each if self.last is None else np.vstack([self.last.astype(np.int32), each])
 
 
-def joined_streams(each: Sequence[Carried]) -> Carried:
+def joined_streams(each: Sequence[StreamState]) -> StreamState:
     """Return streams that were read one by one as one value."""
     lasts = [part.last for part in each if part.last is not None]
     states = {
@@ -65,7 +65,7 @@ def joined_streams(each: Sequence[Carried]) -> Carried:
         )
         for name, state in each[0].states.items()
     }
-    return Carried(
+    return StreamState(
         states,
         sum(part.streams for part in each),
         np.concatenate(lasts) if lasts else None,

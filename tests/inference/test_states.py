@@ -19,7 +19,7 @@ from rnnkit.errors import CheckpointError
 from rnnkit.inference.generate import Sampling
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.states import load_states, save_states
-from rnnkit.inference.stream_state import Carried
+from rnnkit.inference.stream_state import StreamState
 
 TEXT = text(900, seed=5)
 
@@ -323,7 +323,7 @@ def test_a_model_that_reads_later_inputs_cannot_go_on(tiny_run: Path, tmp_path: 
     layers = (*model.network.layers[:1], layer, *model.network.layers[2:])
     model = replace(model, network=replace(model.network, layers=layers))
     with pytest.raises(CheckpointError, match="STATE_NOT_CAUSAL. layer .* reads later inputs"):
-        save_states(tmp_path / "s", model, Carried.cold(model.network))
+        save_states(tmp_path / "s", model, StreamState.zero(model.network))
     with pytest.raises(ValueError, match="reads later inputs, so a step has no output of its own"):
         model.start()
 
