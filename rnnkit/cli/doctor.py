@@ -38,6 +38,7 @@ def command(as_json: bool, verbose: bool) -> None:
         "processors": os.cpu_count(),
         "simd": numerics.simd,
         "kernels": numerics.kernels,
+        "compiler": numerics.compiler,
         "fingerprint": numerics.digest,
         "types": len(plugins),
         "plugins": others,

@@ -8,13 +8,15 @@ silent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnkit.compute.kernels.jit import kernel_set
+from rnnkit.compute.kernels.jit import available, compiler, kernel_set
 from rnnkit.core.block import Record
 from rnnkit.core.context import keyed_generator
 
@@ -29,12 +31,16 @@ class Numerics(Record):
     numpy: str
     simd: str
     kernels: str
+    compiler: str = ""
 
     def differences(self, other: Numerics) -> list[str]:
         """Return a phrase for each field that differs; the digest where nothing explains it."""
+        names = ["blas", "kernel", "threads", "numpy", "simd", "kernels"]
+        if self.compiler and other.compiler:  # rnnkit 0.1.0 did not ask for it
+            names.append("compiler")
         changed = [
             f"{name}: {getattr(self, name)} then, {getattr(other, name)} now"
-            for name in ("blas", "kernel", "threads", "numpy", "simd", "kernels")
+            for name in names
             if getattr(self, name) != getattr(other, name)
         ]
         if not changed and self.digest != other.digest:
@@ -44,18 +50,40 @@ class Numerics(Record):
 
 def fingerprint() -> Numerics:
     """Measure the arithmetic of this process; some 20 ms."""
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    blas = pools[0] if pools else {}
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    blas = _blas()
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    # A part of NumPy's report that has nothing to say is left out of it.
+    simd = [*extensions.get("baseline", ()), *extensions.get("found", ())]
     return Numerics(
         digest=_probe(),
-        blas=f"{blas.get('internal_api', 'unknown')} {blas.get('version', '')}".strip(),
+        blas=f"{blas.get('internal_api', 'unknown')} {blas.get('version') or ''}".strip(),
         kernel=str(blas.get("architecture", "unknown")),
         threads=int(blas.get("num_threads", 1)),
         numpy=np.__version__,
-        simd=" ".join([*simd["baseline"], *simd["found"]]),
+        simd=" ".join(simd),
         kernels=kernel_set(),
+        compiler=compiler(),
     )
+
+
+def _blas() -> Mapping[str, Any]:
+    """Return what is known of the BLAS that NumPy multiplies with; others may be loaded beside it.
+
+    A wheel brings its own, in its folder or in the one beside it. Where NumPy has the system's, it
+    is the first by path that is not in the folder of another package.
+    """
+    home = Path(np.__file__).parent
+    own = (home, home.with_name("numpy.libs"))
+    pools = sorted(
+        (pool for pool in threadpool_info() if pool["user_api"] == "blas"),
+        key=lambda pool: str(pool["filepath"]),
+    )
+
+    def distance(pool: Mapping[str, Any]) -> int:
+        parents = Path(str(pool["filepath"])).parents
+        return 0 if any(folder in parents for folder in own) else 1 + (home.parent in parents)
+
+    return min(pools, key=distance, default={})
 
 
 @contextmanager
@@ -77,4 +105,10 @@ def _probe() -> str:
     values = random.standard_normal(4096, dtype=np.float32)
     for function in (np.tanh, np.exp, np.sum):
         digest.update(np.asarray(function(values)).tobytes())
+    if available():
+        from rnnkit.compute.kernels.probe import probe
+
+        found = np.empty_like(values)
+        digest.update(np.asarray(probe(values, np.float32(0.5), found)).tobytes())
+        digest.update(found.tobytes())
     return digest.hexdigest()[:16]

@@ -216,7 +216,7 @@ META: dict[str, Any] = {
 
 def test_every_field_of_the_meta_has_a_reason() -> None:
     assert set(META) == set(Meta.model_fields)
-    explained = {"blas", "kernel", "threads", "numpy", "simd", "kernels"}
+    explained = {"blas", "kernel", "threads", "numpy", "simd", "kernels", "compiler"}
     assert set(Numerics.model_fields) == {"digest", *explained}
 
 

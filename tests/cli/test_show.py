@@ -198,6 +198,7 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
         "processors",
         "simd",
         "kernels",
+        "compiler",
         "fingerprint",
         "types",
         "plugins",

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import command, copy, process, results, small_spec, trained
 
+from rnnkit.compute.kernels.jit import available
 from rnnkit.compute.numerics import Numerics, fingerprint, limited_threads
 
 PROGRAM = "from rnnkit.compute.numerics import fingerprint; print(fingerprint().model_dump_json())"
@@ -76,6 +78,82 @@ def test_another_kernel_is_another_arithmetic(here: Numerics) -> None:
     other = elsewhere(OPENBLAS_CORETYPE=other_kernel(here))
     assert other.digest != here.digest
     assert here.differences(other) == [f"kernel: {here.kernel} then, {other.kernel} now"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
+        {"NUMBA_OPT": "0"},
+        {"NUMBA_LOOP_VECTORIZE": "0"},
+    ],
+    ids=lambda environment: next(iter(environment)),
+)
+def test_another_compiler_is_another_arithmetic(
+    here: Numerics, environment: dict[str, str]
+) -> None:
+    if not available():
+        pytest.skip("kernels are off (RNNKIT_KERNELS=numpy)")
+    other = elsewhere(**environment)
+    assert other.digest != here.digest
+    assert here.differences(other) == [f"compiler: {here.compiler} then, {other.compiler} now"]
+
+
+def test_the_first_version_did_not_ask_for_the_compiler(here: Numerics) -> None:
+    stored = here.model_dump(mode="json")
+    del stored["compiler"]
+    then = Numerics.model_validate(stored)
+    assert then.differences(here) == here.differences(then) == []
+
+
+def test_a_switch_of_numba_turns_kernels_off(here: Numerics) -> None:
+    off = elsewhere(NUMBA_DISABLE_JIT="1")
+    assert (off.kernels, off.compiler) == ("numpy", "")
+    assert off == elsewhere(RNNKIT_KERNELS="numpy")
+
+
+def test_a_processor_of_the_baseline_alone(here: Numerics) -> None:
+    """NumPy leaves "found" out of its report where nothing was."""
+    plain = elsewhere(NPY_DISABLE_CPU_FEATURES=" ".join(extensions().get("found", ())))
+    assert plain.simd == " ".join(extensions()["baseline"])
+
+
+def extensions() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = np.show_config(mode="dicts")["SIMD Extensions"]
+    return found
+
+
+def test_a_report_without_simd_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "show_config", lambda mode: {})
+    assert fingerprint().simd == ""
+
+
+NUMPY = Path(np.__file__).parent
+OWN = NUMPY.with_name("numpy.libs") / "libopenblas64_.so"
+SCIPY = NUMPY.with_name("scipy.libs") / "libopenblas.so"
+SYSTEM = Path("/usr/lib/libopenblas.so.0")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "wanted"),
+    [
+        ([OWN, SCIPY], OWN),
+        ([SCIPY, OWN], OWN),
+        ([SCIPY, NUMPY / ".dylibs" / "libopenblas64_.dylib"], NUMPY / ".dylibs"),
+        ([SCIPY, SYSTEM], SYSTEM),
+        ([SYSTEM, SCIPY], SYSTEM),
+        ([SYSTEM, Path("/opt/mkl/libmkl_rt.so")], Path("/opt")),
+    ],
+)
+def test_the_blas_is_the_one_that_numpy_uses(
+    monkeypatch: pytest.MonkeyPatch, loaded: list[Path], wanted: Path
+) -> None:
+    pools = [
+        {"user_api": "blas", "filepath": str(path), "internal_api": str(path), "num_threads": 1}
+        for path in loaded
+    ]
+    monkeypatch.setattr("rnnkit.compute.numerics.threadpool_info", lambda: pools)
+    assert fingerprint().blas.startswith(str(wanted))
 
 
 def test_other_bits_without_a_reason_are_told_too(here: Numerics) -> None:

@@ -26,12 +26,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # A set would be written in another order by each process, and so never be found in the cache.
 FLAGS = dict.fromkeys(("contract", "reassoc", "nsz", "arcp"), True)
+COMPILER_OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "USING_SVML")
 OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS, "forceinline": True}
 
 
 def available() -> bool:
-    """Tell whether kernels are compiled here."""
+    """Tell whether kernels are compiled here; numba's own switch turns them off as ours does."""
     wanted = os.environ.get("RNNKIT_KERNELS", "") != "numpy"
+    wanted = wanted and os.environ.get("NUMBA_DISABLE_JIT", "").strip() in ("", "0")
     return wanted and importlib.util.find_spec("numba") is not None
 
 
@@ -40,6 +42,29 @@ def kernel_set() -> str:
     if not available():
         return "numpy"
     return f"numba {importlib.metadata.version('numba')}, sources {sources()[:8]}"
+
+
+@cache
+def compiler() -> str:
+    """Return what decides the bits of compiled kernels besides their sources; "" without numba.
+
+    The same loop has other last bits for another processor or feature (FMA, wider registers), and
+    at another level of optimization.
+    """
+    if not available():
+        return ""
+    from llvmlite import binding
+    from numba.core import config as module
+
+    config: Any = module
+    processor = config.CPU_NAME or binding.get_host_cpu_name()
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    digest = hashlib.sha256(features.encode()).hexdigest()[:8]
+    version = ".".join(map(str, binding.llvm_version_info))
+    options = (f"{name.lower()} {int(getattr(config, name, 0))}" for name in COMPILER_OPTIONS)
+    return f"LLVM {version}, {processor}, features {digest}, {', '.join(options)}"
 
 
 @cache
@@ -63,8 +88,9 @@ def jit(function: F) -> F:
     except RuntimeError:
         compiled = numba.njit(function, **OPTIONS)
     if file := getattr(compiled._cache, "_cache_file", None):
-        # numba looks for changes in the function's own file alone, and not in those it calls.
-        file._source_stamp = file._source_stamp, sources()
+        # numba looks for changes in the function's own file alone, and not in those it calls;
+        # of what the compiler was told, at the processor and its features alone.
+        file._source_stamp = file._source_stamp, sources(), compiler()
     if function.__closure__ is None:
         # What is compiled around a step is cached under its name. That of numba is new in every
         # process; one made of the source is the same until the source changes.
