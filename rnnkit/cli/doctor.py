@@ -7,9 +7,11 @@ import os
 import platform
 
 from rnnkit.cli.common import emit, make_command, table, tell
+from rnnkit.core.distributions import offers
 from rnnkit.core.installed import installed
+from rnnkit.version import VERSION
 
-PACKAGES = ("rnnkit", "numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
+PACKAGES = ("numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
 VARIABLES = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
@@ -27,11 +29,11 @@ def command(as_json: bool, verbose: bool) -> None:
 
     numerics = fingerprint()
     plugins = installed()
-    others = sorted({f"{p.distribution} {p.version}" for p in plugins} - {_own()})
+    others = sorted({f"{p.distribution} {p.version}" for p in plugins} - {f"rnnkit {VERSION}"})
     environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     result = {
         "python": f"{platform.python_version()} ({platform.machine()}, {platform.system()})",
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"rnnkit": VERSION} | {name: _version(name) for name in PACKAGES},
         "blas": numerics.blas,
         "kernel": numerics.kernel,
         "threads": numerics.threads,
@@ -49,6 +51,8 @@ def command(as_json: bool, verbose: bool) -> None:
         for key, value in {**result, "plugins": ", ".join(others) or "none"}.items()
     ]
     emit(as_json, result, table([(key, value or "none") for key, value in rows]))
+    for sentence in offers().unused:
+        tell(sentence)
     if found := pins():
         tell(_warning(found, cost()))
 
@@ -64,5 +68,8 @@ def _warning(found: dict[str, str], times: float | None) -> str:
     return f"{names} pins the kernel of matrix products: {loss} (unset it)"
 
 
-def _own() -> str:
-    return f"rnnkit {importlib.metadata.version('rnnkit')}"
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package) or "unknown"
+    except (importlib.metadata.PackageNotFoundError, UnicodeDecodeError, KeyError):
+        return "unknown"

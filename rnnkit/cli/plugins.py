@@ -8,12 +8,14 @@ import sys
 import click
 
 from rnnkit.cli.common import emit, make_command, table
+from rnnkit.core.distributions import offers
 from rnnkit.core.installed import Plugin, clashes, installed, misplaced
 from rnnkit.errors import PluginError, Problem, printable
 
 CHILD = """
 import sys
 from rnnkit.errors import PluginError
+from rnnkit.core.distributions import offers
 from rnnkit.core.installed import Plugin
 from rnnkit.contracts.registry import load_plugin
 try:
@@ -38,7 +40,7 @@ def command(check: bool, as_json: bool, verbose: bool) -> None:
     head = ["kind", "type", "distribution", "version"] + ["check"] * check
     shared = [Problem("", code, text) for code, text in clashes(plugins)]
     shared += [Problem("", "PLUGIN_GROUP", text) for text in misplaced()] if check else []
-    sentences = [problem.message for problem in shared]
+    sentences = [problem.message for problem in shared] + list(offers().unused)
     listed = [dict(zip(head, row, strict=True)) for row in rows]
     result = {"plugins": listed, "clashes": sentences}
     text = "\n".join([table(rows, head), *sentences])

@@ -22,6 +22,7 @@ from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.schedule import Schedule
 from rnnkit.contracts.tokenizer import Tokenizer
 from rnnkit.core.block import Block
+from rnnkit.core.distributions import offers
 from rnnkit.core.installed import KINDS, Plugin, clash, installed
 from rnnkit.errors import PluginError, printable
 
@@ -64,6 +65,7 @@ class Registry:
             f"no installed distribution provides the {kind} {printable(name)!r}; "
             + (f"did you mean {near[0]!r}? " if near else "")
             + f"installed: {', '.join(names) or 'none'}"
+            + ("; rnnkit doctor names what cannot be read" if offers().unused else "")
         )
 
 

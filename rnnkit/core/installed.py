@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from traceback import walk_tb
+
+from rnnkit.core.distributions import offers
 
 KINDS = {
     "rnnkit.layers": "layer",
@@ -41,15 +42,10 @@ class Plugin:
 def installed() -> tuple[Plugin, ...]:
     """Return every plugin of every group, sorted."""
     found = {
-        Plugin(
-            point.group,
-            point.name,
-            point.dist.name if point.dist else "an unknown distribution",
-            point.dist.version if point.dist else "0",
-            point.value,
-        )
-        for group in KINDS
-        for point in metadata.entry_points(group=group)
+        Plugin(point.group, point.name, offer.name, offer.version, point.value)
+        for offer in offers().used
+        for point in offer.points
+        if point.group in KINDS
     }
     return tuple(sorted(found))
 
@@ -75,11 +71,11 @@ def blame(error: BaseException) -> str:
 def misplaced() -> list[str]:
     """Return a sentence for each entry point in a group that sounds like one of rnnkit's."""
     return [
-        f"{point.name!r} of {point.dist.name if point.dist else 'an unknown distribution'} is in "
-        f"{group}, which rnnkit does not read (its groups: {', '.join(KINDS)})"
-        for group in sorted(metadata.entry_points().groups)
-        if group.startswith("rnnkit.") and group not in KINDS
-        for point in metadata.entry_points(group=group)
+        f"{point.name!r} of {offer.name} is in {point.group}, which rnnkit does not read "
+        f"(its groups: {', '.join(KINDS)})"
+        for offer in sorted(offers().used, key=lambda offer: offer.name)
+        for point in offer.points
+        if point.group not in KINDS
     ]
 
 

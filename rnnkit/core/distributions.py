@@ -1,0 +1,106 @@
+"""The distributions that offer something to rnnkit, whatever else lies in site-packages.
+
+An interrupted pip leaves folders behind, and a damaged disk leaves files that are no text. What
+cannot be read offers nothing and is named to whoever asks; it stops no command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PREFIX = "rnnkit."
+"""What the name of every group of entry points for rnnkit begins with."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A distribution that offers types to rnnkit, and the folder of its metadata."""
+
+    name: str
+    version: str
+    points: tuple[metadata.EntryPoint, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The distributions in use, and a sentence for each folder that was passed over."""
+
+    used: tuple[Offer, ...]
+    unused: tuple[str, ...]
+
+
+def offers() -> Offers:
+    """Return what is offered to rnnkit, in the order of the path, and what cannot be read."""
+    found: dict[str, list[Offer]] = {}
+    unused: list[str] = []
+    for folder, distribution in _folders().items():
+        try:
+            offer = _offer(distribution, folder)
+        except Unreadable as problem:
+            unused.append(f"{folder} {problem}")
+            continue
+        if offer:
+            found.setdefault(re.sub(r"[-_.]+", "-", offer.name).lower(), []).append(offer)
+    used = []
+    for same in found.values():
+        newest, *stale = _in_use(same)
+        used.append(newest)
+        unused += [
+            f"{old.folder} is what {old.name} {old.version} left behind when {newest.version} "
+            "was installed (delete it)"
+            for old in stale
+        ]
+    return Offers(tuple(used), tuple(sorted(unused)))
+
+
+def _folders() -> dict[Path, metadata.Distribution]:
+    """Return every distribution by its folder, once where the path names a folder twice."""
+    found: dict[Path, metadata.Distribution] = {}
+    for distribution in metadata.distributions():
+        found.setdefault(Path(str(getattr(distribution, "_path", ""))).absolute(), distribution)
+    return found
+
+
+class Unreadable(Exception):
+    """What is wrong with the metadata of a distribution, and what to do about it."""
+
+
+def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+        if PREFIX not in text:
+            return None
+        points = tuple(p for p in distribution.entry_points if p.group.startswith(PREFIX))
+        facts = distribution.metadata
+        name, version = (facts["Name"], facts["Version"]) if facts is not None else (None, None)
+    except Exception as error:
+        raise Unreadable(f"cannot be read: {error} (install its package again)") from error
+    if not points:
+        return None
+    if folder.name.startswith("~"):
+        raise Unreadable("was left by an interrupted pip (delete it)")
+    if not name or not version:
+        raise Unreadable("tells no name and version (delete it, or install its package again)")
+    return Offer(name, version, points, folder)
+
+
+def _in_use(same: list[Offer]) -> Iterator[Offer]:
+    """Yield the offer of one name that Python imports from, then what it stands in place of.
+
+    The first folder on the path counts, as for imports; in one folder the metadata written last.
+    """
+    home = same[0].folder.parent
+    beside = [offer for offer in same if offer.folder.parent == home]
+    yield from sorted(beside, key=lambda offer: (-_written(offer.folder), str(offer.folder)))
+
+
+def _written(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,135 @@
+"""Whatever lies in site-packages stops no command that does not need it, and is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import command, done, plain_spec, write_spec
+from stubs import cell, install
+
+from rnnkit.core.distributions import offers
+from rnnkit.core.installed import installed
+from rnnkit.version import VERSION
+
+OWN = "[rnnkit.layers]\nlstm = rnnkit.builtin.cells.lstm:LSTM\n"
+
+
+def folder_of(site: Path, name: str, points: bytes, facts: bytes | None) -> Path:
+    folder = site / name
+    folder.mkdir()
+    (folder / "entry_points.txt").write_bytes(points)
+    if facts is not None:
+        (folder / "METADATA").write_bytes(facts)
+    return folder
+
+
+def facts(name: str, version: str) -> bytes:
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+
+
+CASES = {
+    "an interrupted upgrade": (
+        "~nnkit-0.0.9.dist-info",
+        OWN.encode(),
+        facts("rnnkit", "0.0.9"),
+        "was left by an interrupted pip (delete it)",
+    ),
+    "one without METADATA": (
+        "~nnkit-0.0.9.dist-info",
+        OWN.encode(),
+        None,
+        "was left by an interrupted pip (delete it)",
+    ),
+    "no name": (
+        "odd-1.0.dist-info",
+        OWN.encode(),
+        b"Metadata-Version: 2.1\n",
+        "tells no name and version (delete it, or install its package again)",
+    ),
+    "entry points that are no text": (
+        "odd-1.0.dist-info",
+        b"[rnnkit.layers]\n\xff\xfe = a:B\n",
+        facts("odd", "1.0"),
+        "cannot be read: 'utf-8' codec can't decode byte 0xff in position 16: invalid start byte "
+        "(install its package again)",
+    ),
+    "METADATA that is no text": (
+        "odd-1.0.dist-info",
+        OWN.encode(),
+        b"Name: \xff\n",
+        "cannot be read: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte "
+        "(install its package again)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_stops_nothing_and_is_named(
+    site: Path, tmp_path: Path, case: tuple[str, bytes, bytes | None, str]
+) -> None:
+    before = installed()
+    name, points, metadata, sentence = case
+    folder = folder_of(site, name, points, metadata)
+    assert installed() == before
+    spec = write_spec(tmp_path / "spec", plain_spec())
+    done("check", spec)
+    done("run", spec, "--out", tmp_path / "run", "--max-steps", 1)
+    done("sample", tmp_path / "run", "--length", 3)
+    assert f"{folder} {sentence}" in done("doctor").err
+    assert f"{folder} {sentence}" in done("plugins").out
+
+
+def test_a_stale_one_of_the_same_name(site: Path) -> None:
+    install(site, cell())
+    stale = site / "rnnkit_odd-0.9.dist-info"
+    shutil.copytree(site / "rnnkit_odd-1.0.dist-info", stale)
+    (stale / "METADATA").write_bytes(facts("rnnkit.odd", "0.9"))
+    for folder, when in ((stale, 1000), (site / "rnnkit_odd-1.0.dist-info", 2000)):
+        os.utime(folder, (when, when))
+    mine = [plugin for plugin in installed() if plugin.name == "stub"]
+    assert [(plugin.distribution, plugin.version) for plugin in mine] == [("rnnkit-odd", "1.0")]
+    assert (
+        f"{stale} is what rnnkit.odd 0.9 left behind when 1.0 was installed (delete it)"
+        in offers().unused
+    )
+
+
+def test_the_first_on_the_path_counts(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, cell())
+    other = site / "earlier"
+    install(other, cell())
+    (other / "rnnkit_odd-1.0.dist-info" / "METADATA").write_bytes(facts("rnnkit-odd", "2.0"))
+    monkeypatch.syspath_prepend(str(other))
+    (mine,) = (plugin for plugin in installed() if plugin.name == "stub")
+    assert mine.version == "2.0"
+    assert not [said for said in offers().unused if "odd" in said]
+
+
+def test_a_folder_that_the_path_names_twice(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, cell())
+    monkeypatch.chdir(site)
+    before = offers()
+    monkeypatch.syspath_prepend("")
+    monkeypatch.syspath_prepend(".")
+    assert offers() == before
+
+
+def test_a_type_that_is_missing_may_be_in_what_cannot_be_read(site: Path, tmp_path: Path) -> None:
+    value = plain_spec()
+    value["model"]["layers"][1]["type"] = "stub"
+    spec = write_spec(tmp_path, value)
+    assert "rnnkit doctor" not in command("check", spec).err
+    install(site, cell())
+    (site / "rnnkit_odd-1.0.dist-info" / "METADATA").write_bytes(b"\xff")
+    ran = command("check", spec)
+    assert ran.code == 4 and ran.err.rstrip().endswith("; rnnkit doctor names what cannot be read")
+
+
+def test_doctor_asks_the_package_itself_for_its_version(site: Path) -> None:
+    folder_of(site, "rnnkit-0.0.9.dist-info", OWN.encode(), facts("rnnkit", "0.0.9"))
+    assert f"rnnkit {VERSION}" in done("doctor").out
