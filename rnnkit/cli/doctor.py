@@ -9,6 +9,7 @@ import platform
 from rnnkit.cli.common import emit, make_command, table, tell
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import installed
+from rnnkit.core.machine import processors
 from rnnkit.version import VERSION
 
 PACKAGES = ("numpy", "pydantic", "h5py", "click", "threadpoolctl", "rich")
@@ -37,7 +38,7 @@ def command(as_json: bool, verbose: bool) -> None:
         "blas": numerics.blas,
         "kernel": numerics.kernel,
         "threads": numerics.threads,
-        "processors": os.cpu_count(),
+        "processors": processors(),
         "simd": numerics.simd,
         "kernels": numerics.kernels,
         "compiler": numerics.compiler,

@@ -8,17 +8,21 @@ silent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from rnnkit.compute.kernels.jit import available, compiler, kernel_set
+from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.core.block import Record
 from rnnkit.core.context import keyed_generator
+from rnnkit.core.machine import processors
+
+VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+"""Variables by which a user says how many threads a BLAS has."""
 
 
 class Numerics(Record):
@@ -50,7 +54,8 @@ class Numerics(Record):
 
 def fingerprint() -> Numerics:
     """Measure the arithmetic of this process; some 20 ms."""
-    blas = _blas()
+    found = numpy_blas()
+    blas = found.info() if found else {}
     extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
     # A part of NumPy's report that has nothing to say is left out of it.
     simd = [*extensions.get("baseline", ()), *extensions.get("found", ())]
@@ -66,31 +71,23 @@ def fingerprint() -> Numerics:
     )
 
 
-def _blas() -> Mapping[str, Any]:
-    """Return what is known of the BLAS that NumPy multiplies with; others may be loaded beside it.
-
-    A wheel brings its own, in its folder or in the one beside it. Where NumPy has the system's, it
-    is the first by path that is not in the folder of another package.
-    """
-    home = Path(np.__file__).parent
-    own = (home, home.with_name("numpy.libs"))
-    pools = sorted(
-        (pool for pool in threadpool_info() if pool["user_api"] == "blas"),
-        key=lambda pool: str(pool["filepath"]),
-    )
-
-    def distance(pool: Mapping[str, Any]) -> int:
-        parents = Path(str(pool["filepath"])).parents
-        return 0 if any(folder in parents for folder in own) else 1 + (home.parent in parents)
-
-    return min(pools, key=distance, default={})
-
-
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """Use this many threads for products; None leaves the libraries' own choice."""
-    with threadpool_limits(limits=threads, user_api="blas"):
+    """Use this many threads for products.
+
+    None leaves the libraries' own choice, one for each processor, unless the process may not keep
+    so many busy (a container with a quota).
+    """
+    with threadpool_limits(limits=threads or _quota(), user_api="blas"):
         yield
+
+
+def _quota() -> int | None:
+    """Return the processors that the BLAS does not know to be fewer; None where it chose right."""
+    blas = numpy_blas()
+    if not blas or any(name in os.environ for name in VARIABLES):
+        return None
+    return processors() if processors() < blas.num_threads else None
 
 
 def _probe() -> str:

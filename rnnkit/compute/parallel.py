@@ -17,7 +17,7 @@ from functools import cache, partial
 from threading import Lock, local
 from typing import TypeVar
 
-from threadpoolctl import LibController, ThreadpoolController
+from rnnkit.compute.numpy_blas import numpy_blas
 
 R = TypeVar("R")
 
@@ -43,6 +43,7 @@ class _Claim:
 
 _claim = _Claim()
 _thread = local()
+_blas = cache(numpy_blas)
 
 
 def threads() -> int:
@@ -117,12 +118,6 @@ def assisted(task: Callable[[], R], helper: Callable[[], None], stop: Callable[[
     finally:
         stop()
         other.result()
-
-
-@cache
-def _blas() -> LibController | None:
-    found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found[0] if found else None
 
 
 @cache

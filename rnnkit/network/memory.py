@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from rnnkit.contracts.dataset import Dataset, Source
 from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.core.machine import free_memory
 from rnnkit.core.params import count
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
@@ -158,13 +158,7 @@ def _state_bytes(network: Network, streams: int) -> int:
 
 def default_budget(held: int = 0) -> int:
     """Return 80 % of the memory that is free now, in bytes, and those that data holds already."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            facts = dict(line.split(":", 1) for line in file)
-        free = int(facts["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return free * 4 // 5 + held
+    return free_memory() * 4 // 5 + held
 
 
 def human(size: float) -> str:

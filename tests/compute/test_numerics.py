@@ -13,7 +13,7 @@ import pytest
 from helpers import command, copy, process, results, small_spec, trained
 
 from rnnkit.compute.kernels.jit import available
-from rnnkit.compute.numerics import Numerics, fingerprint, limited_threads
+from rnnkit.compute.numerics import VARIABLES, Numerics, fingerprint, limited_threads
 
 PROGRAM = "from rnnkit.compute.numerics import fingerprint; print(fingerprint().model_dump_json())"
 
@@ -128,32 +128,18 @@ def test_a_report_without_simd_has_none(monkeypatch: pytest.MonkeyPatch) -> None
     assert fingerprint().simd == ""
 
 
-NUMPY = Path(np.__file__).parent
-OWN = NUMPY.with_name("numpy.libs") / "libopenblas64_.so"
-SCIPY = NUMPY.with_name("scipy.libs") / "libopenblas.so"
-SYSTEM = Path("/usr/lib/libopenblas.so.0")
-
-
-@pytest.mark.parametrize(
-    ("loaded", "wanted"),
-    [
-        ([OWN, SCIPY], OWN),
-        ([SCIPY, OWN], OWN),
-        ([SCIPY, NUMPY / ".dylibs" / "libopenblas64_.dylib"], NUMPY / ".dylibs"),
-        ([SCIPY, SYSTEM], SYSTEM),
-        ([SYSTEM, SCIPY], SYSTEM),
-        ([SYSTEM, Path("/opt/mkl/libmkl_rt.so")], Path("/opt")),
-    ],
-)
-def test_the_blas_is_the_one_that_numpy_uses(
-    monkeypatch: pytest.MonkeyPatch, loaded: list[Path], wanted: Path
-) -> None:
-    pools = [
-        {"user_api": "blas", "filepath": str(path), "internal_api": str(path), "num_threads": 1}
-        for path in loaded
-    ]
-    monkeypatch.setattr("rnnkit.compute.numerics.threadpool_info", lambda: pools)
-    assert fingerprint().blas.startswith(str(wanted))
+def test_a_quota_of_processors_limits_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_two_threads()
+    monkeypatch.setattr("rnnkit.compute.numerics.processors", lambda: 1)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with limited_threads(2):
+        assert fingerprint().threads == 2
+        with limited_threads(None):
+            assert fingerprint().threads == 1
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")  # the user's word
+        with limited_threads(None):
+            assert fingerprint().threads == 2
 
 
 def test_other_bits_without_a_reason_are_told_too(here: Numerics) -> None:

@@ -7,9 +7,10 @@ import threading
 import time
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from rnnkit.compute import parallel
+from rnnkit.compute.numpy_blas import numpy_blas
 
 
 @pytest.fixture(params=[1, 2, 3, 5])
@@ -20,8 +21,9 @@ def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 
 def blas_threads() -> int:
-    (pool,) = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
-    return int(pool["num_threads"])
+    blas = numpy_blas()
+    assert blas
+    return int(blas.num_threads)
 
 
 def test_shares_cover_every_row_once(count: int) -> None:
