@@ -43,14 +43,21 @@ def test_cross_entropy(kind: str, smoothing: float) -> None:
     np.testing.assert_allclose(backward().reshape(-1, 6), zs.grad, rtol=0, atol=1e-13)
 
 
-def test_means_with_class_weights() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_means_with_class_weights(smoothing: float) -> None:
     ys, targets, weights = random_case("labels")
     by_class = (1.0, 0.5, 2.0, 3.0, 1.5, 0.25)
     zs = torch.tensor(ys.reshape(-1, 6), requires_grad=True)
     wanted = torch.tensor(targets.reshape(-1)).long()
-    expected = F.cross_entropy(zs, wanted, torch.tensor(by_class).double(), ignore_index=-1)
+    expected = F.cross_entropy(
+        zs,
+        wanted,
+        torch.tensor(by_class).double(),
+        ignore_index=-1,
+        label_smoothing=smoothing,
+    )
     expected.backward()
-    loss = SoftmaxCrossEntropy(class_weights=by_class)
+    loss = SoftmaxCrossEntropy(class_weights=by_class, label_smoothing=smoothing)
     total, weight, backward = loss.forward(ys, targets, np.ones(weights.shape), context())
     assert total / weight == pytest.approx(expected.item(), rel=1e-13)
     np.testing.assert_allclose(backward().reshape(-1, 6) / weight, zs.grad, rtol=0, atol=1e-13)

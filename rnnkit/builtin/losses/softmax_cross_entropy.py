@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.builtin.losses._compiled_softmax import by_kernels, correct_by_kernels, with_linear
-from rnnkit.builtin.losses._rows import given_as_labels
+from rnnkit.builtin.losses._rows import given_as_labels, row_weights
 from rnnkit.builtin.losses._softmax import by_numpy
 from rnnkit.compute.kernels.dispatch import kernel_module
 from rnnkit.contracts.loss import Loss
@@ -18,7 +18,7 @@ from rnnkit.core.block import Rate
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.types import Array
+from rnnkit.types import Array, DType
 
 LARGEST_EXPONENT = 709.0
 """exp of a little more is no finite number in float64, and infinity is no JSON."""
@@ -37,9 +37,10 @@ class SoftmaxCrossEntropy(Loss):
     Targets are ids (T, B), where -1 weighs nothing whatever `weights` says, or distributions q
     (T, B, V), one-hot or soft. `label_smoothing` e (Szegedy et al. 2016) replaces q by
     (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of the
-    true targets, from which the perplexity follows. `class_weights`, one for each id, multiply the
-    weights of its targets, so that rare classes may count as much as frequent ones (PyTorch's
-    `weight`), also in training alone.
+    true targets, from which the perplexity follows. `class_weights` c, one for each id, multiply
+    the weights of its targets, so that rare classes may count as much as frequent ones (PyTorch's
+    `weight`), also in training alone. With both, each class keeps its weight in the smoothed part
+    too, as in PyTorch: q_v = (1 - e) c_target [v = target] + e c_v / V.
     """
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
@@ -75,8 +76,12 @@ class SoftmaxCrossEntropy(Loss):
         `backward` returns the same array at every call. A logit that is not finite gives a total
         that is not finite, unless its target weighs nothing.
         """
-        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
-        kernels = kernel_module("softmax")
+        smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        if smoothing and self.class_weights:
+            soft = self._softened(targets, ys.dtype)
+            total, _, backward = by_numpy(ys, soft, row_weights(ys, targets, weights), 0.0, ctx)
+            return total, float(row_weights(ys, targets, weighed).sum()), backward
+        kernels, weights = kernel_module("softmax"), weighed
         if kernels and given_as_labels(ys, targets):
             return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
         return by_numpy(ys, targets, weights, smoothing, ctx)
@@ -94,12 +99,14 @@ class SoftmaxCrossEntropy(Loss):
     ) -> tuple[float, float, Array] | None:
         """Return (total, weight, dxs) through one array of logits, which becomes their gradient.
 
-        None where targets are distributions, or kernels are off.
+        None where targets are distributions, at first or by smoothing, or kernels are off.
         """
         kernels = kernel_module("softmax")
         if not kernels or not given_as_labels(xs, targets):
             return None
         smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        if smoothing and self.class_weights:
+            return None
         return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
 
     def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
@@ -141,4 +148,14 @@ class SoftmaxCrossEntropy(Loss):
         if self.class_weights is None or not ctx.train:
             return weights
         found: Array = weights * np.array(self.class_weights, weights.dtype)[np.maximum(targets, 0)]
+        return found
+
+    def _softened(self, targets: Array, dtype: DType) -> Array:
+        """Return q (T, B, V) of ids (T, B), each class with its weight; zeros for an id of -1."""
+        by_class = np.array(self.class_weights, dtype)
+        known = targets >= 0
+        found = np.zeros((*targets.shape, len(by_class)), dtype)
+        found[known] = self.label_smoothing / len(by_class) * by_class
+        rows = np.nonzero(known)
+        found[*rows, targets[rows]] += (1 - self.label_smoothing) * by_class[targets[rows]]
         return found

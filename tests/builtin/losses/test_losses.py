@@ -18,6 +18,7 @@ from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
+from rnnkit.types import Array
 
 YS = np.array([[[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], [[0.0, 0.0, 2.0], [-1.5, 0.75, 0.5]]])
 LABELS = np.array([[2, 1], [-1, 0]], np.int32)
@@ -201,6 +202,33 @@ def test_classes_weigh_as_they_are_told_in_training_alone() -> None:
     evaluation = context(train=False)
     found = weighed.forward(YS, LABELS, ONES, evaluation)[:2]
     assert found == plain.forward(YS, LABELS, ONES, evaluation)[:2]
+
+
+def test_smoothing_keeps_the_weights_of_the_classes() -> None:
+    """PyTorch's value: every class weighs what it weighs in the smoothed part too."""
+    loss = SoftmaxCrossEntropy(label_smoothing=0.3, class_weights=(1.0, 5.0, 1.0))
+    ys, label, one = np.array([[[2.0, 0.0, -1.0]]]), np.array([[0]]), np.ones((1, 1))
+    total, weight, backward = loss.forward(ys, label, one, context())
+    assert (total, weight) == (pytest.approx(1.537784, abs=5e-7), 1.0)
+    assert backward() == pytest.approx(_slope(loss, ys, label, one), abs=1e-8)
+    ignored = loss.forward(ys, np.array([[-1]]), one, context())
+    assert ignored[:2] == (0.0, 0.0) and not ignored[2]().any()
+    evaluation = context(train=False)
+    plain = SoftmaxCrossEntropy().forward(ys, label, one, evaluation)[:2]
+    assert loss.forward(ys, label, one, evaluation)[:2] == plain
+
+
+def _slope(loss: Loss, ys: Array, targets: Array, weights: Array) -> Array:
+    """Return the gradient by differences."""
+    found, step = np.zeros_like(ys), 1e-6
+    for place in np.ndindex(*ys.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = ys.copy()
+            moved[place] += sign * step
+            ends.append(loss.forward(moved, targets, weights, context())[0])
+        found[place] = (ends[0] - ends[1]) / (2 * step)
+    return found
 
 
 def test_check_of_class_weights() -> None:
