@@ -21,6 +21,7 @@ class Progress(Record):
     """Counters, the data cursor, and the state of schedule and stopper.
 
     `step` counts updates done, `epoch` whole epochs done, `window` windows done in this epoch;
+    `scheduled` is the step after which the schedule began: 0, or where a resume brought another.
     `total` and `weight` sum the training loss since the last metrics line; `lines` counts the lines
     of metrics.jsonl; `pending` tells that a signal cut an evaluation short, which a resume does
     first.
@@ -31,6 +32,7 @@ class Progress(Record):
     window: int = 0
     cursor: JSON = None
     schedule: JSON = None
+    scheduled: int = 0
     total: float = 0.0
     weight: float = 0.0
     lr: float | None = None
@@ -42,8 +44,13 @@ class Progress(Record):
     finished: bool = False
 
     def moment(self, windows: int, epochs: int) -> Moment:
-        """Return the place in the run for a schedule; an epoch has `windows` steps."""
-        return Moment(self.step, self.epoch + self.window / windows, windows * epochs, epochs)
+        """Return the place in the run for a schedule, counted from where the schedule began.
+
+        An epoch has `windows` steps.
+        """
+        steps = windows * epochs - self.scheduled
+        epoch, window = divmod(self.step - self.scheduled, windows)
+        return Moment(self.step - self.scheduled, epoch + window / windows, steps, steps / windows)
 
     def stepped(
         self, windows: int, cursor: JSON, total: float, weight: float, lr: float, norm: float

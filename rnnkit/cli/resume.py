@@ -13,20 +13,34 @@ from rnnkit.cli.common import PATH, make_command, run_options
 @make_command("resume")
 @click.argument("run", type=PATH)
 @click.option("--strict", is_flag=True, help="Refuse a damaged newest checkpoint (exit 6).")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["newest", "best"]),
+    default="newest",
+    show_default=True,
+    help="Go on from the newest checkpoint, or back from the best one.",
+)
 @run_options("where those of the run did")
 def command(
-    run: Path, overrides: tuple[str, ...], as_json: bool, verbose: bool, **settings: Any
+    run: Path,
+    origin: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    verbose: bool,
+    **settings: Any,
 ) -> None:
     """Continue RUN exactly: every later result is that of the run that was never stopped.
 
     With -s a resume may change how it continues (the learning rate, the epochs); it reports what
-    each change means, and refuses what the stored state cannot follow.
+    each change means, and refuses what the stored state cannot follow. After a run that diverged,
+    --from best with a lower learning rate goes back to the best evaluation.
     """
     from rnnkit.cli.training import Settings
     from rnnkit.contracts.registry import Registry
     from rnnkit.training.start import resume
 
-    chosen, registry = Settings(**settings), Registry()
+    chosen, registry = Settings(**settings, from_best=origin == "best"), Registry()
     with chosen.options() as options:
         outcome = resume(run, registry, options, overrides)
     chosen.finish(outcome, registry, as_json)

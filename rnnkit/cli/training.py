@@ -31,6 +31,7 @@ class Settings:
     threads: int | None
     exact: bool
     strict: bool = False
+    from_best: bool = False
 
     @contextmanager
     def options(self) -> Iterator[RunOptions]:
@@ -41,6 +42,7 @@ class Settings:
                 max_memory=None if self.max_memory is None else int(self.max_memory),
                 exact=self.exact,
                 strict=self.strict,
+                from_best=self.from_best,
                 limits=RunLimits(self.max_steps, self.max_time),
                 reporter=report,
                 stop=stop,

@@ -12,11 +12,15 @@ from rnnkit.spec.locations import Draft
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import path_of
 
+NEW_SCHEDULE = "train.schedule.type"
+"""The change after which nothing that the stored state knows of a schedule counts."""
+
 ALLOWED = {
     "train.epochs": "the run ends at another epoch; a schedule over the whole run bends",
     "train.optimizer.lr": "later updates use the new rate",
     "train.optimizer.weight_decay": "later updates use the new decay",
     "train.schedule": "later updates use the new options, from the stored state",
+    NEW_SCHEDULE: "it starts from its own beginning, at the next step",
     "train.clip": "later gradients are bounded otherwise",
     "train.every": "later lines, evaluations and checkpoints come at other steps",
     "train.feed": "later windows read other inputs",
@@ -31,7 +35,6 @@ REFUSED = {
     "model": "the stored parameters and hidden state have the shapes of the old value",
     "data": "the stored position and vocabulary belong to the old data",
     "train.optimizer": "the stored moments belong to the optimizer of the run",
-    "train.schedule.type": "the stored state belongs to the schedule of the run",
     "train.streams": "the hidden state has one row for each stream",
     "train.window": "the position in the data is counted in windows",
     "train.state": "the hidden state was carried under the old policy",
@@ -76,11 +79,14 @@ def changes(stored: Spec, asked: Spec) -> list[Change]:
     """Return what differs, value by value."""
     old = dict(_leaves(stored.model_dump(mode="json"), ""))
     new = dict(_leaves(asked.model_dump(mode="json"), ""))
-    return [
+    found = [
         Change(path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
+    if any(change.path == NEW_SCHEDULE for change in found):  # its options are then all new
+        found = [c for c in found if c.path == NEW_SCHEDULE or c.rule != "train.schedule"]
+    return found
 
 
 def asked_for(stored: Spec, overrides: Sequence[str]) -> list[Change]:

@@ -162,7 +162,9 @@ class Loop:
         before = self.run.crash / self.run.step_file(step).name
         kept = f"; the state before it is {before}" if before.exists() else ""
         lr = f"train.optimizer.lr={self.training.spec.train.optimizer.lr / 10:g}"
-        advice = f"go on with: rnnkit resume {shlex.quote(str(self.run.path))} -s {lr}"
+        # What the newest checkpoint holds may be ruined already, though every number is finite.
+        best = " --from best" if self.training.progress.best and self.run.best.exists() else ""
+        advice = f"go on with: rnnkit resume {shlex.quote(str(self.run.path))}{best} -s {lr}"
         messages = (f"{problem.message}{kept}; {advice}" for problem in error.problems)
         where, codes = str(self.run.path), (problem.code for problem in error.problems)
         return DivergedError(*(Problem(where, *each) for each in zip(codes, messages, strict=True)))

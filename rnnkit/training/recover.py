@@ -12,7 +12,7 @@ from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
 from rnnkit.contracts.registry import Registry
-from rnnkit.errors import CheckpointError, RnnkitError, printable
+from rnnkit.errors import CheckpointError, RefusedError, RnnkitError, printable
 from rnnkit.files.atomic import write_atomic
 from rnnkit.spec.model import canonical_json
 from rnnkit.spec.read import parse_spec
@@ -30,15 +30,19 @@ class Found:
     notes: tuple[str, ...]
 
 
-def recover(run: RunDir, registry: Registry, strict: bool = False) -> Found:
+def recover(
+    run: RunDir, registry: Registry, strict: bool = False, from_best: bool = False
+) -> Found:
     """Return the newest checkpoint of the run that verifies; newer files are renamed to *.rejected.
 
+    With `from_best`, so are the checkpoints after the best one, which then is the newest.
     With `strict`, a newest file that does not verify raises its CheckpointError instead. So does
     one of another run where no checkpoint is of this one: then spec.json or run.json may be wrong.
     """
     make_private(run.checkpoints)
     run.sweep()
     facts, bad = run.facts(), list[tuple[Path, CheckpointError]]()
+    back = _go_back(run, facts, registry) if from_best else []
     for step, path in reversed(run.step_files()):
         try:
             snapshot = _own(run, path, step, facts, registry)
@@ -47,7 +51,7 @@ def recover(run: RunDir, registry: Registry, strict: bool = False) -> Found:
                 raise
             bad.append((path, error))
             continue
-        notes = [*_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
+        notes = [*back, *_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
         return Found(snapshot, path, tuple(notes))
     for _, fault in bad:
         if fault.problems[0].code == FOREIGN:
@@ -57,6 +61,21 @@ def recover(run: RunDir, registry: Registry, strict: bool = False) -> Found:
         notes.append(f"{run.checkpoints} holds no other checkpoint: the run starts again at step 1")
     notes += _mend_best(run, None, facts, registry)
     return Found(None, run.checkpoints, tuple(notes))
+
+
+def _go_back(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> list[str]:
+    """Make the best checkpoint the newest; raises RefusedError where there is none."""
+    if not run.best.exists():
+        message = "there is no best.h5 to go on from (no evaluation was a best one; leave out"
+        raise RefusedError.of("RUN_NO_BEST", f"{message} --from best)", run.path)
+    step = load_snapshot(run.best).meta.progress.step
+    _own(run, run.best, step, facts, registry)
+    if not run.step_file(step).exists():
+        write_atomic(run.step_file(step), run.best.read_bytes())
+    later = [path for number, path in run.step_files() if number > step]
+    for path in later:
+        run.reject(path)
+    return [f"going back to the best model, of step {step}; later lines and checkpoints give way"]
 
 
 def _put_aside(run: RunDir, bad: list[tuple[Path, CheckpointError]]) -> list[str]:

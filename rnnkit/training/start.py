@@ -27,7 +27,7 @@ from rnnkit.network.builder import build_network
 from rnnkit.network.memory import default_budget, memory, open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
-from rnnkit.training.changes import Change, asked_for, changes, check_changes
+from rnnkit.training.changes import NEW_SCHEDULE, Change, asked_for, changes, check_changes
 from rnnkit.training.global_random import watched
 from rnnkit.training.loop import Loop, Reporter, RunLimits, Silent
 from rnnkit.training.recover import Found, recover
@@ -47,6 +47,7 @@ class RunOptions:
     locate: LocateProblem | None = None
     exact: bool = False
     strict: bool = False
+    from_best: bool = False
     limits: RunLimits = field(default_factory=RunLimits)
     reporter: Reporter = field(default_factory=Silent)
     stop: StopRequest = field(default_factory=StopRequest)
@@ -136,7 +137,7 @@ def resume(
     if not run.holds_run():
         raise RefusedError.of("RUN_NOT_FOUND", "holds no run (start one with rnnkit run)", folder)
     with RunLock(folder) as lock:
-        found = recover(run, registry, o.strict)
+        found = recover(run, registry, o.strict, o.from_best)
         for note in found.notes:
             o.tell(note)
         stored = _stored(run, found, registry)
@@ -184,6 +185,10 @@ def _training(session: Session, found: Found, changed: list[Change], o: RunOptio
     with watched(o.tell, o.exact, run.path):
         training = session.restored(snapshot, found.path) if snapshot else session.started()
     progress = training.progress
+    if any(change.path == NEW_SCHEDULE for change in changed):
+        schedule = session.spec.train.schedule
+        begun = schedule.start() if schedule else None
+        progress = progress.changed(schedule=begun, scheduled=progress.step)
     if changed:
         finished = training.ended() and not progress.pending
         training.progress = progress.changed(finished=finished)

@@ -44,6 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
     "window": {"window": 0},  # when an epoch ends
     "cursor": {"cursor": None},  # the text that the next step reads
     "schedule": {"schedule": {"best": None, "bad": 0, "scale": 1.0}},
+    "scheduled": {"scheduled": 3},  # where the schedule began
     "total": {"total": 0.0},  # the training loss of the next line
     "weight": {"weight": 0.0},
     "best": {"best": None},  # which evaluation becomes best.h5

@@ -122,6 +122,18 @@ def test_7_diverged(tmp_path: Path) -> None:
     assert f"] step {step + 1}: " in ran.stderr
 
 
+def test_7_diverged_after_a_best(tmp_path: Path) -> None:
+    """The newest checkpoint may be ruined though every number is finite: back to the best."""
+    out, value = tmp_path / "run", plain_spec(epochs=2, clip=None)
+    value["model"]["layers"][1]["activation"] = "relu"
+    done("run", write(tmp_path, value), "--out", out)
+    ran = run("resume", out, "-s", "train.epochs=40", "-s", "train.optimizer.lr=10000")
+    told(ran, 7, "[NUM_NONFINITE_")
+    go_on = f"rnnkit resume {out} --from best -s train.optimizer.lr="
+    told(ran, 7, f"go on with: {go_on}1000")
+    done(*go_on.split()[1:-2], "-s", "train.optimizer.lr=0.1", "-s", "train.epochs=4")
+
+
 def test_8_refused(spec: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done("run", spec, "--out", out, "--max-steps", 2)

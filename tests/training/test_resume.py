@@ -30,9 +30,11 @@ from helpers import (
 )
 from training_cases import stopped_at
 
+from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.schedule import Moment
 from rnnkit.files.lock import RunLock
 from rnnkit.spec.read import read_spec
 from rnnkit.training.start import RunOptions, resume, start
@@ -285,7 +287,63 @@ def test_fewer_epochs_than_are_done_end_the_run(half: Path, tmp_path: Path) -> N
     assert lines(run) == lines(half)
 
 
+# Back to the best.
+
+
+def test_back_to_the_best(finished: Path, tmp_path: Path) -> None:
+    run = copy(finished, tmp_path / "run")
+    best = newest(run).meta.progress.best
+    assert best
+    for step, path in RunDir(run).step_files():
+        if step <= best.step:
+            path.unlink()
+    ran = done("resume", run, "--from", "best", "--max-steps", best.step)
+    assert f"going back to the best model, of step {best.step}; later lines and check" in ran.err
+    assert steps_kept(run) == [best.step]
+    assert {line["step"] for line in lines(run)} <= set(range(best.step + 1))
+    assert RunDir(run).best.read_bytes() == RunDir(run).step_file(best.step).read_bytes()
+    assert list((run / "checkpoints").glob("*.rejected"))
+    done("resume", run)
+    assert results(run) == results(finished)
+
+
+def test_back_to_a_best_that_there_is_not(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    RunDir(run).best.unlink(missing_ok=True)
+    before = results(run)
+    ran = command("resume", run, "--from", "best")
+    assert ran.code == 8
+    assert (
+        "[RUN_NO_BEST] there is no best.h5 to go on from "
+        "(no evaluation was a best one; leave out --from best)" in ran.err
+    )
+    assert results(run) == before
+
+
 # Changes.
+
+
+def test_a_new_schedule_starts_from_its_own_beginning(half: Path, tmp_path: Path) -> None:
+    """Whatever the run had before, the rates are those of a schedule that begins at step 7."""
+    halving = 'train.schedule={"type": "step", "every": 2, "per": "step", "multiply": 0.5}'
+    run = copy(half, tmp_path / "run")
+    ran = done("resume", run, "-s", halving, "-s", "train.every.log=1")
+    assert ran.err.count("train.schedule") == 1
+    rates = {line["step"]: line["lr"] for line in lines(run)}
+    for step in range(8, 16):
+        assert rates[step] == 0.02 * 0.5 ** ((step - 8) // 2)
+    again = copy(half, tmp_path / "again")
+    done("resume", again, "-s", halving, "-s", "train.every.log=1", "--max-steps", 10)
+    done("resume", again)
+    assert results(again) == results(run)
+
+
+def test_a_schedule_over_the_run_bends_from_where_it_began() -> None:
+    progress = Progress(step=205, epoch=1, window=100, scheduled=100)
+    moment = progress.moment(105, 3)
+    assert moment == Moment(105, 1.0, 215, 215 / 105)
+    unbent = Progress(step=205, epoch=1, window=100).moment(105, 3)
+    assert unbent == Moment(205, 1 + 100 / 105, 315, 3)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +353,11 @@ def test_fewer_epochs_than_are_done_end_the_run(half: Path, tmp_path: Path) -> N
         ("train.optimizer.weight_decay=0.1", "later updates use the new decay"),
         ("train.clip.norm=0.1", "later gradients are bounded otherwise"),
         ("train.schedule.multiply=0.1", "later updates use the new options"),
+        (
+            'train.schedule={"type": "constant"}',
+            "'stall' -> 'constant': it starts from its own beg",
+        ),
+        ("train.schedule=null", "'stall' -> None: it starts from its own beginning, at the next"),
         ("train.every.save=1", "come at other steps"),
         ("train.keep=5", "another number of checkpoints is kept"),
         ("train.stop.patience=3", "after another number of evaluations"),
@@ -331,7 +394,6 @@ def test_an_allowed_change_is_told_and_outlives_a_kill(
         ("data.limit=80", "the stored position and vocabulary belong to the old data"),
         ('train.optimizer={"type": "sgd", "lr": 0.1}', "the stored moments belong to the optim"),
         ("train.optimizer.betas=[0.5, 0.5]", "the stored moments belong to the optimizer"),
-        ('train.schedule={"type": "constant"}', "the stored state belongs to the schedule"),
         ("train.seed=4", "every random number follows from the seed"),
         ('train.state.reset="window"', "the hidden state was carried under the old policy"),
         ("train.best.metric=valid_accuracy", "the best so far was chosen by the old metric"),
