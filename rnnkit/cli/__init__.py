@@ -15,11 +15,12 @@ try:
     import click
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell
-    from rnnkit.cli.streams import drop, replace_closed
+    from rnnkit.cli.streams import drop, replace_closed, unread
     from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
 
+MORE = "the same command with -v shows where"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 COMMANDS = {
@@ -114,25 +115,29 @@ def run_command(arguments: list[str]) -> int:
         return flags.ended(130, "INTERRUPTED", "stopped by a signal")
     except Stopped as stopped:
         return flags.ended(128 + stopped.number, "INTERRUPTED", "stopped by a signal")
-    except BrokenPipeError:
-        drop()
-        return 0
     except MemoryError as error:
         message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
         return flags.report(ResourceError.of("MEM_ALLOC", message, f"rnnkit {arguments[0]}"))
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and unread():
+            drop()
+            return 0
+        if not error.filename and (place := _blame(error)):
+            return flags.report(_plugin_failed(error, place))
         # What rnnkit writes itself has a name; only results go to a file that has none here.
         where = error.filename or ("stdout" if error.errno in NO_ROOM else "")
         message = f"{error.strerror or error} (check the disk and the path)"
         return flags.report(StorageError.of("IO_ERROR", message, where))
     except (Exception, SystemExit) as error:
-        what, more = f"{type(error).__name__}: {error}", "the same command with -v shows where"
         if place := _blame(error):
-            message = f"{what}, in {place} (tell its author; {more})"
-            return flags.report(PluginError.of("PLUGIN_FAILED", message))
-        return flags.report(
-            RnnkitError.of("INTERNAL", f"{what} (a bug in rnnkit or in a plugin; {more})")
-        )
+            return flags.report(_plugin_failed(error, place))
+        message = f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; {MORE})"
+        return flags.report(RnnkitError.of("INTERNAL", message))
+
+
+def _plugin_failed(error: BaseException, place: str) -> PluginError:
+    what = f"{type(error).__name__}: {error}"
+    return PluginError.of("PLUGIN_FAILED", f"{what}, in {place} (tell its author; {MORE})")
 
 
 def _blame(error: BaseException) -> str:

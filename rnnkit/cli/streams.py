@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from contextlib import suppress
 
@@ -33,6 +34,14 @@ def drop() -> None:
         except (OSError, ValueError):  # ValueError: it was closed since
             with suppress(OSError, ValueError):
                 _to_nowhere(stream.fileno())
+
+
+def unread() -> bool:
+    """Tell whether whoever read stdout or stderr has gone."""
+    ends = select.poll()
+    for number in (1, 2):
+        ends.register(number, 0)  # that the other end is gone is reported unasked
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in ends.poll(0))
 
 
 def _to_nowhere(number: int) -> None:

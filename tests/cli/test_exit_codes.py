@@ -245,6 +245,12 @@ class Stub(Char):
     [
         ("fit", "return 1 / 0", "ZeroDivisionError: division by zero"),
         ("encoder", "raise ValueError('odd')", "ValueError: odd"),
+        (
+            "fit",
+            "raise BrokenPipeError(32, 'Broken pipe')",
+            "BrokenPipeError: [Errno 32] Broken pipe",
+        ),
+        ("fit", "raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
         ("encoder", "raise SystemExit('odd')", "SystemExit: odd"),
     ],
 )

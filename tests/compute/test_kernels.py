@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -206,6 +207,38 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_changes(tmp_path: Path
     functions.write_text(changed)
     anew = called()
     assert anew[:2] == ["7.5", "0"] and anew[2] != first[2]
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"gone"], ids=["empty", "damaged", "gone"])
+def test_a_cache_that_cannot_be_read_is_written_anew(
+    tmp_path: Path, suffix: str, content: bytes
+) -> None:
+    """Such as one of a version before, which names a class that has another name now."""
+    (tmp_path / "caller.py").write_text(
+        "from rnnkit.compute.kernels.jit import jit\n"
+        "@jit\n"
+        "def called(x): return x + 1\n"
+        "print(called(1), sum(called.stats.cache_hits.values()))\n"
+    )
+    if content == b"gone":
+        import numba
+
+        version = pickle.dumps(numba.__version__) if suffix == "nbi" else b""
+        content = version + b"cno_such_module\nWindow\n."
+
+    def called() -> str:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        command = [sys.executable, "caller.py"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert [called(), called()] == ["2 0", "2 1"]
+    (file,) = (tmp_path / "cache").rglob(f"*.{suffix}")
+    file.write_bytes(content)
+    assert [called(), called()] == ["2 0", "2 1"]
 
 
 def test_the_process_that_compiles_computes_what_the_next_one_loads(tmp_path: Path) -> None:
