@@ -1,6 +1,7 @@
 """rnnkit: recurrent networks from a JSON file.
 
-The public names below load on first use, so that `import rnnkit` costs nothing.
+The public names below load on first use, so that `import rnnkit` costs nothing. They are all that
+is promised to stay, with `rnnkit.types`, `rnnkit.testing` and `rnnkit.compute.compiled`.
 """
 
 from __future__ import annotations
@@ -10,72 +11,146 @@ from typing import TYPE_CHECKING, Any
 
 from rnnkit.version import VERSION
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import build as build
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import train as train
+    from rnnkit.compute.kernels.jit import kernels_available as kernels_available
+    from rnnkit.compute.kernels.kernel import Kernel as Kernel
     from rnnkit.contracts.cell import Cell as Cell
     from rnnkit.contracts.cell import GatedCell as GatedCell
     from rnnkit.contracts.cell import StepCell as StepCell
     from rnnkit.contracts.cell import sigmoid as sigmoid
+    from rnnkit.contracts.dataset import Batch as Batch
     from rnnkit.contracts.dataset import Dataset as Dataset
+    from rnnkit.contracts.dataset import EncoderInputs as EncoderInputs
+    from rnnkit.contracts.dataset import Layout as Layout
+    from rnnkit.contracts.dataset import Source as Source
+    from rnnkit.contracts.dataset import Split as Split
+    from rnnkit.contracts.inference_inputs import Question as Question
+    from rnnkit.contracts.inference_inputs import Questions as Questions
     from rnnkit.contracts.layer import Layer as Layer
+    from rnnkit.contracts.layer import LayerBlock as LayerBlock
+    from rnnkit.contracts.layer import gates_of as gates_of
+    from rnnkit.contracts.layer import initial_rows as initial_rows
+    from rnnkit.contracts.layer import prefixed as prefixed
+    from rnnkit.contracts.layer import stopped_rows as stopped_rows
     from rnnkit.contracts.loss import Loss as Loss
     from rnnkit.contracts.optimizer import Optimizer as Optimizer
+    from rnnkit.contracts.schedule import Moment as Moment
     from rnnkit.contracts.schedule import Schedule as Schedule
+    from rnnkit.contracts.target_info import Meaning as Meaning
     from rnnkit.contracts.tokenizer import Tokenizer as Tokenizer
+    from rnnkit.contracts.tokenizer import Vocabulary as Vocabulary
+    from rnnkit.core.block import Rate as Rate
+    from rnnkit.core.block import Size as Size
+    from rnnkit.core.block import nested as nested
     from rnnkit.core.context import Context as Context
+    from rnnkit.core.initializers import Constant as Constant
+    from rnnkit.core.initializers import GateValues as GateValues
+    from rnnkit.core.initializers import Glorot as Glorot
+    from rnnkit.core.initializers import He as He
+    from rnnkit.core.initializers import Identity as Identity
+    from rnnkit.core.initializers import Normal as Normal
+    from rnnkit.core.initializers import Orthogonal as Orthogonal
+    from rnnkit.core.initializers import Uniform as Uniform
+    from rnnkit.core.initializers import Zeros as Zeros
+    from rnnkit.core.params import Declaration as Declaration
     from rnnkit.core.params import ParamSpec as ParamSpec
+    from rnnkit.core.params import Shared as Shared
     from rnnkit.core.signal import Signal as Signal
+    from rnnkit.errors import CheckpointError as CheckpointError
+    from rnnkit.errors import DataError as DataError
+    from rnnkit.errors import DivergedError as DivergedError
+    from rnnkit.errors import InterruptedRun as InterruptedRun
+    from rnnkit.errors import PluginError as PluginError
+    from rnnkit.errors import RefusedError as RefusedError
+    from rnnkit.errors import ResourceError as ResourceError
+    from rnnkit.errors import RnnkitError as RnnkitError
+    from rnnkit.errors import ShapeError as ShapeError
+    from rnnkit.errors import SpecError as SpecError
+    from rnnkit.errors import StorageError as StorageError
+    from rnnkit.errors import ThresholdError as ThresholdError
+    from rnnkit.inference.generate import Sampling as Sampling
     from rnnkit.inference.model import Model as Model
     from rnnkit.inference.model import load as load
+    from rnnkit.inference.states import load_states as load_states
+    from rnnkit.inference.states import save_states as save_states
+    from rnnkit.inference.stream_state import StreamState as StreamState
+    from rnnkit.spec.model import Spec as Spec
+    from rnnkit.training.loop import Reporter as Reporter
 
 __version__ = VERSION
 
-_HOMES = {
-    "Cell": "contracts.cell",
-    "Context": "core.context",
-    "Dataset": "contracts.dataset",
-    "GatedCell": "contracts.cell",
-    "Layer": "contracts.layer",
-    "Loss": "contracts.loss",
-    "Model": "inference.model",
-    "Optimizer": "contracts.optimizer",
-    "ParamSpec": "core.params",
-    "Schedule": "contracts.schedule",
-    "Signal": "core.signal",
-    "StepCell": "contracts.cell",
-    "Tokenizer": "contracts.tokenizer",
-    "build": "api",
-    "load": "inference.model",
-    "load_spec": "api",
-    "sigmoid": "contracts.cell",
-    "train": "api",
+_PUBLIC = {
+    "api": ("build", "load_spec", "train"),
+    "compute.kernels.jit": ("kernels_available",),
+    "compute.kernels.kernel": ("Kernel",),
+    "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
+    "contracts.dataset": ("Batch", "Dataset", "EncoderInputs", "Layout", "Source", "Split"),
+    "contracts.inference_inputs": ("Question", "Questions"),
+    "contracts.layer": (
+        "Layer",
+        "LayerBlock",
+        "gates_of",
+        "initial_rows",
+        "prefixed",
+        "stopped_rows",
+    ),
+    "contracts.loss": ("Loss",),
+    "contracts.optimizer": ("Optimizer",),
+    "contracts.schedule": ("Moment", "Schedule"),
+    "contracts.target_info": ("Meaning",),
+    "contracts.tokenizer": ("Tokenizer", "Vocabulary"),
+    "core.block": ("Rate", "Size", "nested"),
+    "core.context": ("Context",),
+    "core.initializers": (
+        "Constant",
+        "GateValues",
+        "Glorot",
+        "He",
+        "Identity",
+        "Normal",
+        "Orthogonal",
+        "Uniform",
+        "Zeros",
+    ),
+    "core.params": ("Declaration", "ParamSpec", "Shared"),
+    "core.signal": ("Signal",),
+    "errors": (
+        "CheckpointError",
+        "DataError",
+        "DivergedError",
+        "InterruptedRun",
+        "PluginError",
+        "RefusedError",
+        "ResourceError",
+        "RnnkitError",
+        "ShapeError",
+        "SpecError",
+        "StorageError",
+        "ThresholdError",
+    ),
+    "inference.generate": ("Sampling",),
+    "inference.model": ("Model", "load"),
+    "inference.states": ("load_states", "save_states"),
+    "inference.stream_state": ("StreamState",),
+    "spec.model": ("Spec",),
+    "training.loop": ("Reporter",),
 }
+"""The public names by the module that has them."""
 
-__all__ = [
-    "Cell",
-    "Context",
-    "Dataset",
-    "GatedCell",
-    "Layer",
-    "Loss",
-    "Model",
-    "Optimizer",
-    "ParamSpec",
-    "Schedule",
-    "Signal",
-    "StepCell",
-    "Tokenizer",
-    "build",
-    "load",
-    "load_spec",
-    "sigmoid",
-    "train",
-]
+_HOMES = {name: module for module, names in _PUBLIC.items() for name in names}
+
+if not TYPE_CHECKING:  # which read `from rnnkit import *` off the imports above
+    __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"rnnkit has no {name!r}")
     return getattr(importlib.import_module(f"rnnkit.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

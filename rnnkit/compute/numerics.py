@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rnnkit.compute.kernels.jit import available, compiler, kernel_set
+from rnnkit.compute.kernels.jit import compiler, kernel_set, kernels_available
 from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.core.block import Record
 from rnnkit.core.context import keyed_generator
@@ -102,7 +102,7 @@ def _probe() -> str:
     values = random.standard_normal(4096, dtype=np.float32)
     for function in (np.tanh, np.exp, np.sum):
         digest.update(np.asarray(function(values)).tobytes())
-    if available():
+    if kernels_available():
         from rnnkit.compute.kernels.probe import probe
 
         found = np.empty_like(values)

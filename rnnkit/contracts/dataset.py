@@ -15,6 +15,7 @@ from rnnkit.errors import DataError
 from rnnkit.types import JSON, Array
 
 Split = Literal["train", "valid", "test"]
+"""A part of the data, by name."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """Opened data."""
+    """Opened data: its signals, its vocabulary, and the windows of each split."""
 
     @property
     def inputs(self) -> Signal:

@@ -99,7 +99,7 @@ class Normal(Record):
 
 
 class Zeros(Record):
-    """All zero."""
+    """All zero, the start of a bias."""
 
     type: Literal["zeros"] = "zeros"
 
@@ -109,7 +109,7 @@ class Zeros(Record):
 
 
 class Constant(Record):
-    """All equal to value."""
+    """All equal to `value`, a number."""
 
     type: Literal["constant"] = "constant"
     value: Annotated[float, Field(ge=-1e6, le=1e6)]

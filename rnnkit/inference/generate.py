@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
 from rnnkit.core.block import Record
@@ -61,7 +61,7 @@ def choose_ids(logits: Array, sampling: Sampling, drawn: Array) -> Array:
     It is the first id at which the sum of the probabilities, in the order of the vocabulary, passes
     the number; 0 where a logit is NaN.
     """
-    if available():
+    if kernels_available():
         from rnnkit.compute.kernels.sample_choice import choose_rows
 
         options = sampling.temperature, *sampling.limits(logits.shape[1])
@@ -132,7 +132,7 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
 
     None where a layer has no such form or the kernels are off.
     """
-    if not available():
+    if not kernels_available():
         return None
     steps: list[PlanStep] = []
     for name, layer in zip(network.names, network.layers, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from layer_examples import EXAMPLES, GROUP, REGISTRY, build, examples, label
 
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.core.params import ParamSpec, ParamStore, Shared
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
@@ -53,7 +53,7 @@ def test_every_example_stands_under_its_own_type() -> None:
 @pytest.mark.parametrize("name", ["gru", "gru_reset_before", "lstm", "rnn"])
 def test_cells_check_everything_but_randomness(name: str) -> None:
     skipped = set(check_layer(build({"type": name, "units": 3})).skipped)
-    assert skipped - ({"shortcuts"} if not available() else set()) == {"random"}
+    assert skipped - ({"shortcuts"} if not kernels_available() else set()) == {"random"}
 
 
 def test_a_tied_affine_declares_the_table_and_shares_its_memory() -> None:

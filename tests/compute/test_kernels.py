@@ -21,13 +21,15 @@ from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.cells.rnn import RNN
 from rnnkit.builtin.layers import layer_norm
 from rnnkit.builtin.layers.layer_norm import LayerNorm
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.products import scatter_add
 from rnnkit.contracts.cell import Cell
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.signal import Signal
 
-pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+pytestmark = pytest.mark.skipif(
+    not kernels_available(), reason="kernels are off (RNNKIT_KERNELS=numpy)"
+)
 CELLS = [
     LSTM(units=19),
     GRU(units=19),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import command, copy, process, results, small_spec, trained
 
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.numerics import VARIABLES, Numerics, fingerprint, limited_threads
 
 PROGRAM = "from rnnkit.compute.numerics import fingerprint; print(fingerprint().model_dump_json())"
@@ -92,7 +92,7 @@ def test_another_kernel_is_another_arithmetic(here: Numerics) -> None:
 def test_another_compiler_is_another_arithmetic(
     here: Numerics, environment: dict[str, str]
 ) -> None:
-    if not available():
+    if not kernels_available():
         pytest.skip("kernels are off (RNNKIT_KERNELS=numpy)")
     other = elsewhere(**environment)
     assert other.digest != here.digest

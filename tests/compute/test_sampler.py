@@ -16,7 +16,7 @@ import rnnkit.inference.generate as generation
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute.kernels import sample_plan
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.inference.generate import Sampling, choose_ids, choose_in_numpy, compiled, generate
@@ -25,7 +25,7 @@ from rnnkit.inference.sample_stream import grow
 from rnnkit.network.network import Network
 from rnnkit.types import Array, Params
 
-needs_kernels = pytest.mark.skipif(not available(), reason="kernels are off")
+needs_kernels = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
 IDS = Signal(11, ids=True)
 PROMPT = np.array([3, 1, 4])
 STACKS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -108,7 +108,7 @@ def test_the_ids_of_the_general_path(
     monkeypatch.setattr(sample_plan, "FOLDED", folded)
     assert compiled(*stack, start(stack[0]))
     fast = [ids(*stack, options) for options in OPTIONS]
-    monkeypatch.setattr(generation, "available", lambda: False)
+    monkeypatch.setattr(generation, "kernels_available", lambda: False)
     assert fast == [ids(*stack, options) for options in OPTIONS]
     assert fast[0] != fast[1] != fast[2]
 
@@ -151,7 +151,7 @@ def test_a_prompt_of_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = np.random.default_rng(3).integers(0, 11, 600)
     fast = ids(network, params, {}, prompt=prompt)
     monkeypatch.setattr(generation, "LOGITS", 50)
-    monkeypatch.setattr(generation, "available", lambda: False)
+    monkeypatch.setattr(generation, "kernels_available", lambda: False)
     assert fast == ids(network, params, {}, prompt=prompt)
     assert fast != ids(network, params, {})
 
@@ -168,7 +168,7 @@ def test_nan_is_no_crash_and_the_same_everywhere(
             view[...] = np.nan
     with np.errstate(all="ignore"):
         assert ids(*stack, options) == [[0] * 70]
-        monkeypatch.setattr(generation, "available", lambda: False)
+        monkeypatch.setattr(generation, "kernels_available", lambda: False)
         assert ids(*stack, options) == [[0] * 70]
 
 
@@ -213,7 +213,7 @@ def test_one_logit_that_is_nan(options: dict[str, Any], place: int) -> None:
 )
 def test_other_stacks_take_the_general_path(layers: Sequence[dict[str, Any]]) -> None:
     network, params = made(layers)
-    known = layers[-1]["type"] == "embedding" and available()
+    known = layers[-1]["type"] == "embedding" and kernels_available()
     assert (compiled(network, params, start(network)) is not None) == known
     assert len(ids(network, params, {})[0]) == 70
 
@@ -254,7 +254,7 @@ def test_stop_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     stop = whole[45:48]
     (fast,) = list(grow(model, "a", 100, 1, Sampling(), stop))[-1].texts
     assert fast == whole[: whole.index(stop)]
-    monkeypatch.setattr(generation, "available", lambda: False)
+    monkeypatch.setattr(generation, "kernels_available", lambda: False)
     (slow,) = list(grow(model, "a", 100, 1, Sampling(), stop))[-1].texts
     assert (slow, model.sample("a", 100)) == (fast, whole)
 

@@ -14,7 +14,7 @@ from rnnkit.builtin.cells.rnn import RNN
 from rnnkit.builtin.layers.affine import Affine
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute.kernels.dispatch import cell_kernel
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
@@ -26,7 +26,9 @@ from rnnkit.testing import ConformanceError, check_layer
 from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
 
 FLOAT64 = np.dtype(np.float64)
-compiled = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+compiled = pytest.mark.skipif(
+    not kernels_available(), reason="kernels are off (RNNKIT_KERNELS=numpy)"
+)
 
 
 class Halved(LSTM):

@@ -167,8 +167,7 @@ BROKEN = {
         cell().replace(
             "    def mix(",
             "    def extra(self, inputs):\n"
-            "        from rnnkit.core.initializers import Zeros\n"
-            "        from rnnkit.core.params import ParamSpec\n"
+            "        from rnnkit import ParamSpec, Zeros\n"
             "        return {'\u03b2': ParamSpec((3,), Zeros())}\n\n    def mix(",
         ),
         "params() has the name '\u03b2', which no checkpoint can hold",

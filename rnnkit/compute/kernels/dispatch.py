@@ -6,14 +6,14 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.kernel import Kernel
 
 
 @cache
 def cell_kernel(name: str) -> Kernel | None:
     """Return the compiled step of a cell; None where kernels are off."""
-    if not available():
+    if not kernels_available():
         return None
     from rnnkit.compute.kernels import gru, lstm, rnn
 
@@ -28,4 +28,4 @@ def cell_kernel(name: str) -> Kernel | None:
 @cache
 def kernel_module(module: str) -> ModuleType | None:
     """Return a module of kernels beside this one; None where kernels are off."""
-    return import_module(f"rnnkit.compute.kernels.{module}") if available() else None
+    return import_module(f"rnnkit.compute.kernels.{module}") if kernels_available() else None

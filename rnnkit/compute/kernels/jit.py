@@ -30,8 +30,8 @@ COMPILER_OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "USI
 OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS, "forceinline": True}
 
 
-def available() -> bool:
-    """Tell whether kernels are compiled here; numba's own switch turns them off as ours does."""
+def kernels_available() -> bool:
+    """Tell whether kernels are compiled here: numba is installed, and not switched off."""
     wanted = os.environ.get("RNNKIT_KERNELS", "") != "numpy"
     wanted = wanted and os.environ.get("NUMBA_DISABLE_JIT", "").strip() in ("", "0")
     return wanted and importlib.util.find_spec("numba") is not None
@@ -39,7 +39,7 @@ def available() -> bool:
 
 def kernel_set() -> str:
     """Return which kernels compute here, for the fingerprint of the arithmetic."""
-    if not available():
+    if not kernels_available():
         return "numpy"
     return f"numba {importlib.metadata.version('numba')}, sources {sources()[:8]}"
 
@@ -51,7 +51,7 @@ def compiler() -> str:
     The same loop has other last bits for another processor or feature (FMA, wider registers), and
     at another level of optimization.
     """
-    if not available():
+    if not kernels_available():
         return ""
     from llvmlite import binding
     from numba.core import config as module

@@ -16,7 +16,7 @@ from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute import parallel
 from rnnkit.compute.kernels.dispatch import kernel_module
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.context import Context, Pool
@@ -25,7 +25,7 @@ from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
 from rnnkit.types import Array
 
-kernels_only = pytest.mark.skipif(not available(), reason="kernels are off")
+kernels_only = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
 Case = tuple[Network, ParamStore, Batch]
 
 

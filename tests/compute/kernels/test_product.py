@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 
-pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+pytestmark = pytest.mark.skipif(
+    not kernels_available(), reason="kernels are off (RNNKIT_KERNELS=numpy)"
+)
 COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
 
 

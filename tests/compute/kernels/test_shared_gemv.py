@@ -10,10 +10,12 @@ import pytest
 
 from rnnkit.compute import parallel, sampler
 from rnnkit.compute.kernels import sample_plan
-from rnnkit.compute.kernels.jit import available
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import Plan, make_plan
 
-pytestmark = pytest.mark.skipif(not available(), reason="kernels are off (RNNKIT_KERNELS=numpy)")
+pytestmark = pytest.mark.skipif(
+    not kernels_available(), reason="kernels are off (RNNKIT_KERNELS=numpy)"
+)
 ROWS, WIDTH = 700, 752
 
 
