@@ -2,7 +2,7 @@
 
 python tests/record.py arrays        what PyTorch finds (needs PyTorch)
 python tests/record.py names         the name and shape of every parameter
-python tests/record.py checkpoint    a checkpoint of today's schema, once for each schema
+python tests/record.py checkpoint    a checkpoint and states of today's schema, once for each schema
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from helpers import small_spec, text, trained
+from helpers import done, small_spec, text, trained
 from layer_examples import declared
 from windows import draw
 
 import rnnkit
-from rnnkit.checkpoint.layout import SCHEMA
+from rnnkit.checkpoint.seal import SCHEMA
 from rnnkit.checkpoint.snapshot import load_snapshot
 
 GOLDEN = Path(__file__).parent / "golden"
 CHECKPOINTS = GOLDEN / "checkpoints"
+PROMPT, SAMPLED = "abcd", "ddddd"
+"""What the file of states has read, and what was drawn after it."""
 IDS = np.array([[0, 1], [2, 3], [4, 5], [1, 1]])
 
 
@@ -59,6 +61,9 @@ def record_checkpoint() -> None:
         "state": {name: len(arrays) for name, arrays in state.items()},
     }
     path.with_suffix(".json").write_text(json.dumps(facts) + "\n")
+    state = CHECKPOINTS / f"state-{SCHEMA}.h5"
+    options = ["--prompt", PROMPT, "--length", len(SAMPLED), "--greedy", "--state-out", state]
+    assert done("sample", path, *options).out.strip() == PROMPT + SAMPLED
 
 
 RECORDERS = {"arrays": record_arrays, "names": record_names, "checkpoint": record_checkpoint}

@@ -1,8 +1,8 @@
 """The whole checkpoint as one piece of memory: arrays and blobs in, sealed HDF5 out, and back.
 
 libhdf5 never touches a disk. Under a full disk it has reported success for a file that was wrong,
-and it has crashed on the next save; here it writes to memory, `storage` writes the bytes, and
-reading does without it.
+and it has crashed on the next save; here it writes to memory, `atomic` writes the bytes, and
+reading does without it: the file carries an index of its own.
 
 Arrays have names with a slash ("params/1.lstm/Wx"), blobs have names without ("meta"). Nothing in
 a file depends on the clock, the host or the order of a dict: equal state gives equal bytes.
@@ -11,26 +11,26 @@ a file depends on the clock, the host or the order of a dict: equal state gives 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from rnnkit.checkpoint.guard import examine
-from rnnkit.checkpoint.layout import FILE_LIMIT, FORMAT, SCHEMA, Extent, check_entries
-from rnnkit.checkpoint.seal import HEADER_SIZE, seal, unseal
+from rnnkit.checkpoint.index import encode_index, read_index
+from rnnkit.checkpoint.layout import ALIGNMENT, FILE_LIMIT, INDEX, Extent, check_entries
+from rnnkit.checkpoint.schema_1 import find_arrays
+from rnnkit.checkpoint.seal import HEADER_SIZE, SCHEMA, Sealed, seal, unseal
 from rnnkit.errors import CheckpointError, ResourceError
 from rnnkit.files.atomic import Buffer, read_regular
 from rnnkit.types import Array
 
-# Every array starts at a multiple of 8, so that the views of a loaded file are aligned.
 _FILE = {
     "libver": ("earliest", "v110"),
     "userblock_size": HEADER_SIZE,
     "alignment_threshold": 1,
-    "alignment_interval": 8,
+    "alignment_interval": ALIGNMENT,
 }
 
 
@@ -55,34 +55,42 @@ def build_image(arrays: Mapping[str, Array], blobs: Mapping[str, bytes]) -> memo
     extents = [Extent(name, array.dtype.str, array.shape) for name, array in entries.items()]
     check_entries(extents, "checkpoint")
     try:
-        image = _build(entries)
+        image, index = _build(entries)
     except (MemoryError, OSError, RuntimeError, ValueError) as error:
         # h5py reports a failed allocation in any of these classes.
         needed = sum(extent.size for extent in extents)
         message = f"cannot build a checkpoint of {needed:,} bytes in memory: {error}"
         raise ResourceError.of("MEM_ALLOC", message, "checkpoint") from error
-    seal(image)
+    seal(image, index.offset, index.size)
     return image
 
 
-def _build(entries: Mapping[str, Array]) -> memoryview:
+def _build(entries: Mapping[str, Array]) -> tuple[memoryview, Extent]:
+    """Return the bytes, not yet sealed, and where the index lies in them."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", **_FILE) as file:
-        file.attrs.create("format", np.bytes_(FORMAT))
+        file.attrs.create("format", np.bytes_("rnnkit"))
         file.attrs.create("schema", SCHEMA, dtype="<i8")
-        for name in sorted(entries):
-            file.create_dataset(name, data=entries[name], track_times=False)
-    return buffer.getbuffer()
+        extents = [_stored(file, name, entries[name]) for name in sorted(entries)]
+        index = _stored(file, INDEX, np.frombuffer(encode_index(extents), np.uint8))
+    return buffer.getbuffer(), index
+
+
+def _stored(file: h5py.File, name: str, array: Array) -> Extent:
+    """Write one array; return where HDF5 put it. One without bytes has no place: 0."""
+    dataset = file.create_dataset(name, data=array, track_times=False)
+    offset = dataset.id.get_offset() if array.size else 0
+    return Extent(name, array.dtype.str, array.shape, offset)
 
 
 def read_image(image: Buffer, where: object) -> Image:
     """Verify the bytes of a checkpoint, then its structure, then cut its arrays out of them.
 
-    Raises CheckpointError with the codes of `unseal`, CKPT_STRUCTURE or CKPT_NEWER_SCHEMA.
+    Raises CheckpointError with the codes of `unseal`, and CKPT_STRUCTURE.
     """
-    verified = unseal(image, where)
-    schema, extents = examine(verified, where)
-    return assemble(verified, schema, extents)
+    sealed = unseal(image, where)
+    find = read_index if sealed.schema == SCHEMA else find_arrays
+    return _assemble(sealed, find(sealed, where))
 
 
 def load_image(path: Path) -> Image:
@@ -94,10 +102,9 @@ def load_image(path: Path) -> Image:
     return read_image(read_regular(path, FILE_LIMIT, CheckpointError, "CKPT"), path)
 
 
-def assemble(verified: memoryview, schema: int, extents: list[Extent]) -> Image:
+def _assemble(sealed: Sealed, extents: Iterable[Extent]) -> Image:
     """Cut arrays and blobs out of the verified bytes, at extents that were checked."""
-    arrays = {extent.name: extent.view(verified) for extent in extents if "/" in extent.name}
-    blobs = {
-        extent.name: extent.view(verified).tobytes() for extent in extents if "/" not in extent.name
-    }
-    return Image(schema, arrays, blobs)
+    found = {extent.name: extent.view(sealed.data) for extent in extents}
+    arrays = {name: array for name, array in found.items() if "/" in name}
+    blobs = {name: array.tobytes() for name, array in found.items() if "/" not in name}
+    return Image(sealed.schema, arrays, blobs)

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.registry import Registry
-from rnnkit.core.block import Block, Record
+from rnnkit.core.block import Block, Record, Width
+from rnnkit.core.installed import KINDS
 from rnnkit.errors import CheckpointError, PluginError, printable
 from rnnkit.spec.model import Spec, canonical_json
+
+
+def _known(group: str) -> str:
+    if group not in KINDS:
+        raise PydanticCustomError("group", f"expected one of {', '.join(KINDS)}")
+    return group
 
 
 class Origin(Record):
     """Where one block of the spec came from; `path` leads to it through keys and indices."""
 
     path: tuple[str | int, ...]
-    group: str
+    group: Annotated[str, AfterValidator(_known)]
     type: str
-    version: int
+    version: Annotated[int, Field(ge=1)]
     distribution: str
     release: str
     target: str
@@ -32,9 +41,9 @@ class DataFacts(Record):
     """What the model knows of its data: enough to load without it, and to notice another."""
 
     sha256: str
-    inputs: int | None
+    inputs: Width | None
     inputs_are_ids: bool
-    targets: int | None
+    targets: Width | None
     targets_are_ids: bool
     unit: str
 
@@ -58,15 +67,22 @@ class Meta(Record):
     def decoded(cls, data: bytes, where: object) -> Meta:
         """Read the bytes; raises CheckpointError naming the first key that is wrong."""
         try:
-            return cls.model_validate_json(data)
+            meta = cls.model_validate_json(data)
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
             path = ".".join(map(str, first["loc"])) or "meta"
-            raise CheckpointError.of(
-                "CKPT_META",
-                f"meta.{printable(path)}: {first['msg']} (the file was not written by rnnkit)",
-                where,
-            ) from error
+            raise _not_ours(f"{printable(path)}: {first['msg']}", where) from error
+        try:
+            # Where any JSON may stand, a number beyond all floats has become infinity.
+            canonical_json([meta.spec, meta.progress.cursor, meta.progress.schedule])
+        except ValueError as error:
+            raise _not_ours("meta: a number is not finite", where) from error
+        return meta
+
+
+def _not_ours(problem: str, where: object) -> CheckpointError:
+    message = f"meta.{problem} (the file was not written by rnnkit)"
+    return CheckpointError.of("CKPT_META", message, where)
 
 
 def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
@@ -119,10 +135,7 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
                 where,
             )
         if origin.version < cls.version:
-            holder: Any = value
-            for key in origin.path[:-1]:
-                holder = holder[key]
-            holder[origin.path[-1]] = cls.migrate(holder[origin.path[-1]], origin.version)
+            _migrate(value, origin, cls, where)
     try:
         return Spec.model_validate_json(json.dumps(value), context={"catalog": registry})
     except pydantic.ValidationError as error:
@@ -131,6 +144,19 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
         raise CheckpointError.of(
             "CKPT_META", f"meta.spec.{printable(path)}: {first['msg']}", where
         ) from error
+
+
+def _migrate(value: Any, origin: Origin, cls: type[Block], where: object) -> None:
+    """Put today's form of one stored block in its place."""
+    try:
+        *path, last = origin.path
+        for key in path:
+            value = value[key]
+        value[last] = cls.migrate(value[last], origin.version)
+    except Exception as error:  # what the author of the type did not expect in a stored block
+        place = printable(".".join(map(str, origin.path)))
+        problem = f"spec.{place}: no block that version {origin.version} of {origin.type} stored"
+        raise _not_ours(problem, where) from error
 
 
 def _installed(origin: Origin, registry: Registry, where: object) -> type[Block]:

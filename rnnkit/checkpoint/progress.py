@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from rnnkit.contracts.schedule import Moment
 from rnnkit.core.block import Record
 from rnnkit.types import JSON
 
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+
 
 class BestEvaluation(Record):
     """The best evaluation so far."""
 
-    step: int
+    step: Count
     metric: str
     value: float
 
@@ -27,9 +31,9 @@ class Progress(Record):
     first.
     """
 
-    step: int = 0
-    epoch: int = 0
-    window: int = 0
+    step: Count = 0
+    epoch: Count = 0
+    window: Count = 0
     cursor: JSON = None
     schedule: JSON = None
     scheduled: int = 0
@@ -38,8 +42,8 @@ class Progress(Record):
     lr: float | None = None
     gradient_norm: float | None = None
     best: BestEvaluation | None = None
-    stale: int = 0
-    lines: int = 0
+    stale: Count = 0
+    lines: Count = 0
     pending: Literal["evaluation"] | None = None
     finished: bool = False
 

@@ -11,8 +11,9 @@ import pydantic
 
 from rnnkit.checkpoint.image import Image, build_image, load_image
 from rnnkit.checkpoint.meta import Meta
+from rnnkit.checkpoint.seal import SCHEMA
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.errors import CheckpointError, DivergedError
+from rnnkit.errors import CheckpointError, DivergedError, printable
 from rnnkit.types import Array
 
 Expected = Mapping[str, tuple[int, ...]]
@@ -30,6 +31,7 @@ class Snapshot:
     meta: Meta
     arrays: Mapping[str, Array]
     vocabulary: Vocabulary | None = None
+    schema: int = SCHEMA
 
     def encoded(self) -> memoryview:
         """Return the bytes of the file; raises DivergedError where an array is not finite."""
@@ -43,6 +45,15 @@ class Snapshot:
         if self.vocabulary is not None:
             blobs["vocabulary"] = self.vocabulary.model_dump_json().encode()
         return build_image(self.arrays, blobs)
+
+    def note(self) -> str | None:
+        """Return what to tell of a file in an older schema."""
+        if self.schema == SCHEMA:
+            return None
+        return (
+            f"written by rnnkit {printable(self.meta.rnnkit)} in schema {self.schema}; "
+            f"saved in schema {SCHEMA} from now on"
+        )
 
     def part(self, prefix: str) -> dict[str, Array]:
         """Return the arrays under a prefix such as `params`, without it."""
@@ -70,12 +81,20 @@ def snapshot_of(image: Image, where: object) -> Snapshot:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise CheckpointError.of("CKPT_NONFINITE", f"{name} holds NaN or infinity", where)
     if "vocabulary" not in image.blobs:
-        return Snapshot(meta, image.arrays)
+        return Snapshot(meta, image.arrays, schema=image.schema)
+    vocabulary = _vocabulary(image.blobs["vocabulary"], where)
+    return Snapshot(meta, image.arrays, vocabulary, image.schema)
+
+
+def _vocabulary(data: bytes, where: object) -> Vocabulary:
     try:
-        vocabulary = Vocabulary.model_validate_json(image.blobs["vocabulary"])
+        vocabulary = Vocabulary.model_validate_json(data)
     except pydantic.ValidationError as error:
         raise CheckpointError.of("CKPT_META", "/vocabulary is no list of tokens", where) from error
-    return Snapshot(meta, image.arrays, vocabulary)
+    if vocabulary.unknown is not None and not 0 <= vocabulary.unknown < vocabulary.size:
+        message = f"/vocabulary: unknown is none of its {vocabulary.size} tokens"
+        raise CheckpointError.of("CKPT_META", message, where)
+    return vocabulary
 
 
 def match(snapshot: Snapshot, expected: Expected, where: object) -> None:

@@ -32,14 +32,12 @@ def picture_name(context: click.Context, option: click.Parameter, out: Path | No
 @click.option("--target", help="Look while reading this target, not what the model writes.")
 @click.option("--out", type=OUTPUT, callback=picture_name, help="Write the maps to .svg or .html.")
 @click.option("--color/--no-color", default=None, help="Default: on a terminal.")
-@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,
     text: tuple[str, ...],
     target: str | None,
     out: Path | None,
     color: bool | None,
-    untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -52,7 +50,7 @@ def command(
     from rnnkit.analysis.attention.terminal import draw_map
     from rnnkit.inference.model import load
 
-    model = load(checkpoint, untrusted=untrusted)
+    model = load(checkpoint, tell=tell)
     grids = [grid for each in text for grid in maps(model, each, target)]
     if out is not None:
         html = out.suffix.lower() == ".html"

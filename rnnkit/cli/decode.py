@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import PATH, emit, make_command
+from rnnkit.cli.common import PATH, emit, make_command, tell
 
 
 @make_command("decode")
@@ -43,7 +43,6 @@ from rnnkit.cli.common import PATH, emit, make_command
     type=click.IntRange(min=1, max=65536),
     help="Tokens of a target at most.",
 )
-@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,
     source: tuple[str, ...],
@@ -51,7 +50,6 @@ def command(
     alpha: float,
     count: int,
     length: int,
-    untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -67,7 +65,7 @@ def command(
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
     if alpha != alpha:
         raise click.UsageError("--alpha must be a number, received nan")
-    model = load(checkpoint, untrusted=untrusted)
+    model = load(checkpoint, tell=tell)
     texts = list(source) or _lines()
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
     result = {

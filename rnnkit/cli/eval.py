@@ -102,7 +102,7 @@ def command(
     from rnnkit.inference.evaluate import metric_names, protocol
     from rnnkit.inference.model import load
 
-    model = load(checkpoint)
+    model = load(checkpoint, tell=tell)
     source = _opened(model, checkpoint, data, root)
     asked = tuple(dict.fromkeys([*model.spec.evaluate.metrics, *asked]))
     _check_names([*fail_above, *fail_below], metric_names(model.network, source, asked))

@@ -135,7 +135,7 @@ def open_model(
     if holds_weights(path):
         if overrides:
             raise click.UsageError("-s changes a spec, but a checkpoint was given")
-        model = load(path, registry)
+        model = load(path, registry, tell)
         source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
         return MeasuredModel(model.spec, model.network, model.store.flat, source)
     spec = read_spec(path, registry, overrides).spec

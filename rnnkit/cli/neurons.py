@@ -58,7 +58,6 @@ ALWAYS = 0.9
     help="Units for each property.",
 )
 @click.option("--color/--no-color", default=None, help="Default: on a terminal.")
-@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,
     text: Path,
@@ -68,7 +67,6 @@ def command(
     length: int,
     top: int,
     color: bool | None,
-    untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -85,7 +83,7 @@ def command(
     from rnnkit.inference.model import load
 
     _check(names)
-    model = load(checkpoint, untrusted=untrusted)
+    model = load(checkpoint, tell=tell)
     if model.network.reads_source:
         message = "the model has an encoder, not one text that it reads (see rnnkit attention)"
         raise CheckpointError.of("CKPT_ENCODER", message, model.path)

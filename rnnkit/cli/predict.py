@@ -53,7 +53,6 @@ LIMIT = 2**31
 @click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
 @state_options
 @THREADS
-@click.option("--untrusted", is_flag=True, help="Read the checkpoint in a limited child process.")
 def command(
     checkpoint: Path,
     data: Path,
@@ -64,7 +63,6 @@ def command(
     state_in: Path | None,
     state_out: Path | None,
     threads: int | None,
-    untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -80,7 +78,7 @@ def command(
     from rnnkit.inference.predict import predict
     from rnnkit.inference.states import save_states
 
-    model = load(checkpoint, untrusted=untrusted)
+    model = load(checkpoint, tell=tell)
     begun = _begun(model, state_in, state_out)
     content, name = _content(data, model.network.reads_source or _reads_lines(model))
     with limited_threads(threads), advising("repair them, or give --skip-bad"):

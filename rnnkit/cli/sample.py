@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, Stopped, emit, located, make_command, print_json, state_options
+from rnnkit.cli.common import (
+    PATH,
+    Stopped,
+    emit,
+    located,
+    make_command,
+    print_json,
+    state_options,
+    tell,
+)
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -68,7 +77,6 @@ if TYPE_CHECKING:
     "--stream", is_flag=True, help="Answer each line of stdin at once, the state carried on."
 )
 @state_options
-@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
 def command(
     checkpoint: Path,
     prompt: str,
@@ -83,7 +91,6 @@ def command(
     stream: bool,
     state_in: Path | None,
     state_out: Path | None,
-    untrusted: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -104,7 +111,7 @@ def command(
             "--stream reads stdin and answers each line once: leave out "
             + ("-n" if count > 1 else "--prompt -")
         )
-    model = load(checkpoint, untrusted=untrusted)
+    model = load(checkpoint, tell=tell)
     begun = load_states(state_in, model, count) if state_in else None
     sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
     if state_out:

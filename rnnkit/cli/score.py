@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, located, make_command, number, state_options, table
+from rnnkit.cli.common import PATH, emit, located, make_command, number, state_options, table, tell
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
 
@@ -47,7 +47,7 @@ def command(
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
 
-    model = load(checkpoint)
+    model = load(checkpoint, tell=tell)
     if state_in or state_out:
         check_continues(model)
         stands = load_states(state_in, model) if state_in else model.line_start()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, emit, make_command, number, table
+from rnnkit.cli.common import PATH, emit, make_command, number, table, tell
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 @make_command("show")
 @click.argument("checkpoint", type=PATH)
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
-@click.option("--untrusted", is_flag=True, help="Read the file in a limited child process.")
-def command(checkpoint: Path, spec: bool, untrusted: bool, as_json: bool, verbose: bool) -> None:
+def command(checkpoint: Path, spec: bool, as_json: bool, verbose: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first."""
     from rnnkit.inference.model import checkpoint_of, read_checkpoint
     from rnnkit.spec.model import canonical_json
 
     file = checkpoint_of(checkpoint)
-    snapshot = read_checkpoint(file, untrusted)
+    snapshot = read_checkpoint(file, tell)
     if spec:
         click.echo(canonical_json(snapshot.meta.spec).decode(), nl=False)
         return

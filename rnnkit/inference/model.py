@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from rnnkit.checkpoint.child import read_untrusted
 from rnnkit.checkpoint.meta import stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_files
-from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match, snapshot_of
+from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Layout, Source, Split
 from rnnkit.contracts.layer import sees_future
@@ -20,7 +19,7 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
-from rnnkit.core.params import ParamStore
+from rnnkit.core.params import ParamStore, named_parameters
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.evaluate import Measured, measure
@@ -269,20 +268,26 @@ class Model:
         return 0
 
 
-def load(path: str | Path, registry: Registry | None = None, untrusted: bool = False) -> Model:
+def load(
+    path: str | Path,
+    registry: Registry | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Model:
     """Load a checkpoint, or the best one of a run directory (else its newest).
 
     Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
-    with the `pip install` line for one that needs a plugin. `untrusted` reads the file in a
-    limited child process.
+    with the `pip install` line for one that needs a plugin. `tell` hears of an older schema.
     """
     file = checkpoint_of(Path(path))
-    return model_of(read_checkpoint(file, untrusted), file, registry or Registry())
+    return model_of(read_checkpoint(file, tell), file, registry or Registry())
 
 
-def read_checkpoint(file: Path, untrusted: bool = False) -> Snapshot:
-    """Read and verify a checkpoint, with `untrusted` in a limited child process."""
-    return snapshot_of(read_untrusted(file), file) if untrusted else load_snapshot(file)
+def read_checkpoint(file: Path, tell: Callable[[str], None]) -> Snapshot:
+    """Read and verify a checkpoint; `tell` hears of an older schema."""
+    snapshot = load_snapshot(file)
+    if note := snapshot.note():
+        tell(f"{file}: {note}")
+    return snapshot
 
 
 def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
@@ -298,9 +303,10 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     if vocabulary is not None and vocabulary.size != facts.inputs:
         message = f"expected a vocabulary of {facts.inputs} tokens, received {vocabulary.size}"
         raise CheckpointError.of("CKPT_META", message, path)
+    # Compared first: what a spec declares may be larger than any memory.
+    match(snapshot, _expected(spec, network), path)
     store = network.store(np.dtype(np.float32))
     stored = store.stored(store.flat)
-    match(snapshot, _expected(spec, network, store), path)
     for name, value in snapshot.part("params").items():
         stored[name][...] = value
     return Model(path, spec, network, store, vocabulary, facts.sha256)
@@ -319,8 +325,9 @@ def checkpoint_of(path: Path) -> Path:
     return files[-1][1]
 
 
-def _expected(spec: Spec, network: Network, store: ParamStore) -> Mapping[str, tuple[int, ...]]:
-    shapes = {name: array.shape for name, array in store.stored(store.flat).items()}
+def _expected(spec: Spec, network: Network) -> Mapping[str, tuple[int, ...]]:
+    declared = named_parameters(network.declared())
+    shapes = {f"{layer}/{name}": parameter.shape for layer, name, parameter in declared}
     expected = {f"params/{name}": shape for name, shape in shapes.items()}
     for slot in spec.train.optimizer.used_slots():
         expected |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}

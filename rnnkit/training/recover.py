@@ -52,6 +52,8 @@ def recover(
             bad.append((path, error))
             continue
         notes = [*back, *_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
+        if note := snapshot.note():
+            notes.append(f"{path}: {note}")
         return Found(snapshot, path, tuple(notes))
     for _, fault in bad:
         if fault.problems[0].code == FOREIGN:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,7 @@ from rnnkit.checkpoint.snapshot import Snapshot, match
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
-from rnnkit.errors import DataError
+from rnnkit.errors import CheckpointError, DataError, printable
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
@@ -84,7 +86,30 @@ class Session:
         for name, array in state.items():
             array[...] = snapshot.arrays[name]
         training.progress = snapshot.meta.progress
+        self._check_progress(training, where)
         return training
+
+    def _check_progress(self, training: Training, where: object) -> None:
+        """Raise CheckpointError where schedule or data cannot go on from what is stored of them."""
+        schedule, stored = self.spec.train.schedule, training.progress.schedule
+        with _read_from("schedule", where):
+            training.learning_rate()
+            if schedule and schedule.observes:
+                schedule.observe(0.0, stored)
+        with _read_from("cursor", where):
+            cursor = training.progress.cursor
+            next(self.source.batches("train", self.spec.train.layout(), cursor), None)
+
+
+@contextmanager
+def _read_from(name: str, where: object) -> Iterator[None]:
+    """Take what a stored value makes its reader raise for the fault of the file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = printable(f"{type(error).__name__}: {error}", 200)
+        message = f"meta.progress.{name}: no run of this spec stored it ({reason})"
+        raise CheckpointError.of("CKPT_META", message, where) from error
 
 
 def arrays(training: Training) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import random
 import struct
@@ -51,7 +52,7 @@ def sample() -> bytes:
 
 
 def assert_same(image: image_module.Image, arrays: Mapping[str, Any], blobs: Any) -> None:
-    assert image.schema == 1
+    assert image.schema == 2
     assert image.blobs == blobs
     assert image.arrays.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -120,8 +121,8 @@ def test_h5py_opens_the_file_unchanged(tmp_path: Path) -> None:
     write_atomic(tmp_path / "x.h5", build_image(arrays, blobs))
     with h5py.File(tmp_path / "x.h5", "r") as file:
         assert file.userblock_size == HEADER_SIZE
-        assert dict(file.attrs) == {"format": b"rnnkit", "schema": 1}
-        assert sorted(file) == ["meta", "optimizer", "params", "state", "vocabulary"]
+        assert dict(file.attrs) == {"format": b"rnnkit", "schema": 2}
+        assert sorted(file) == ["index", "meta", "optimizer", "params", "state", "vocabulary"]
         for name, array in arrays.items():
             assert np.array_equal(file[name][()], array)
         assert file["meta"][()].tobytes() == blobs["meta"]
@@ -164,6 +165,14 @@ def test_load_image(tmp_path: Path) -> None:
         ({"a/b": np.zeros((1,) * 9)}, "shape"),
         ({"/".join("abcdefghi"): np.zeros(1)}, "depth"),
         ({f"a/{i}": np.zeros(1) for i in range(4096)}, "objects"),
+        ({"index": np.zeros(3, "u1")}, "alias: /: expected one array for each name"),
+        ({"index/a": np.zeros(3)}, "name: index: expected an array or a group"),
+        ({"meta": np.zeros((4 << 20) + 1, "u1")}, "size: meta: expected at most 4,194,304 bytes"),
+        ({"vocabulary": np.zeros((64 << 20) + 1, "u1")}, "size: vocabulary: expected at most 67,1"),
+        (
+            {f"{'/'.join('x' * 128 for _ in range(7))}/{i}": np.zeros(1) for i in range(1200)},
+            "index: index: expected at most 1,048,576 bytes, received ",
+        ),
     ],
 )
 def test_what_a_reader_would_refuse_is_not_written(arrays: dict[str, Any], rule: str) -> None:
@@ -256,15 +265,29 @@ def plain_hdf5() -> bytes:
 
 def test_the_header_is_what_the_format_says() -> None:
     data = sample()
-    magic, version, size, length, digest = struct.unpack_from("<8sIIQ32s", data)
-    assert (magic, version, size) == (b"RNNKIT\0\1", 1, 512)
+    magic, schema, size, length, digest, *index = struct.unpack_from("<8sIIQ32sQQ", data)
+    assert (magic, schema, size) == (b"RNNKIT\0\1", 2, 512)
     assert length == len(data) - 512
-    assert digest == hashlib.sha256(data[512:]).digest()
-    assert not any(data[56:512])
+    assert digest == hashlib.sha256(data[56:]).digest()
+    assert not any(data[72:512])
+    with h5py.File(io.BytesIO(data), "r") as file:
+        assert index == [file["index"].id.get_offset(), file["index"].size]
+
+
+def test_the_index_names_every_array_and_where_it_lies() -> None:
+    arrays, blobs = state()
+    data = sample()
+    with h5py.File(io.BytesIO(data), "r") as file:
+        index = json.loads(file["index"][()].tobytes())
+        assert [each["name"] for each in index] == sorted({**arrays, **blobs})
+        for each in index:
+            stored = file[each["name"]]
+            assert (each["dtype"], each["shape"]) == (stored.dtype.str, list(stored.shape))
+            assert each["offset"] == (stored.id.get_offset() if stored.size else 0)
 
 
 def test_unseal_gives_the_whole_file_read_only() -> None:
-    view = unseal(bytearray(sample()), "")
+    view = unseal(bytearray(sample()), "").data
     assert view == sample() and view.readonly
 
 
@@ -288,18 +311,20 @@ def test_appended() -> None:
 
 def test_header_fields() -> None:
     assert code_of(patched(0, b"rnnkit")) == "CKPT_NOT_RNNKIT"
-    assert code_of(patched(8, b"\2")) == "CKPT_NEWER_SCHEMA"
+    assert code_of(patched(8, b"\3")) == "CKPT_NEWER_SCHEMA"
+    assert code_of(patched(8, b"\1")) == "CKPT_HASH"
     assert code_of(patched(8, b"\0")) == "CKPT_HASH"
     assert code_of(patched(12, b"\1")) == "CKPT_HASH"
     assert code_of(patched(24, bytes(32))) == "CKPT_HASH"
+    assert code_of(patched(56, b"\1")) == "CKPT_HASH"
+    assert code_of(patched(64, b"\1")) == "CKPT_HASH"
     assert code_of(patched(300, b"\1")) == "CKPT_HASH"
 
 
-def test_a_newer_schema_asks_for_a_newer_rnnkit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_module, "SCHEMA", 2)
-    newer = sample()
+def test_a_newer_schema_asks_for_a_newer_rnnkit() -> None:
+    newer = patched(8, b"\3")
     assert code_of(newer) == "CKPT_NEWER_SCHEMA"
-    with pytest.raises(CheckpointError, match="needs a newer rnnkit: schema 2"):
+    with pytest.raises(CheckpointError, match="needs a newer rnnkit: schema 3"):
         read_image(newer, "")
 
 
@@ -356,6 +381,7 @@ def test_the_digest_is_checked_before_hdf5_sees_a_byte(monkeypatch: pytest.Monke
 def test_sealed_rubbish_is_refused() -> None:
     for payload in (b"", b"x", b"\x89HDF\r\n\x1a\n", bytes(5000)):
         data = bytearray(HEADER_SIZE) + payload
-        seal(memoryview(data))
-        assert data.startswith(MAGIC)
-        assert code_of(data) == "CKPT_STRUCTURE"
+        for place in ((0, 0), (HEADER_SIZE, len(payload)), (HEADER_SIZE, 2**63)):
+            seal(memoryview(data), *place)
+            assert data.startswith(MAGIC)
+            assert code_of(data) == "CKPT_STRUCTURE"

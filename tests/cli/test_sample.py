@@ -277,10 +277,6 @@ def test_bytes_as_a_prompt(byte_run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert json.loads(again.out)["prompt"] == "a\ufffd"
 
 
-def test_untrusted_gives_the_same(tiny_run: Path) -> None:
-    assert sample(tiny_run, "--untrusted") == sample(tiny_run)
-
-
 def test_a_file_is_as_good_as_its_run(tiny_run: Path) -> None:
     assert sample(tiny_run / "best.h5") == sample(tiny_run)
 

@@ -41,10 +41,6 @@ def test_show_as_json_is_what_the_file_holds(tiny_run: Path) -> None:
     assert {name.split("/")[0] for name in bare["arrays"]} == {"params", "optimizer", "state"}
 
 
-def test_show_untrusted_is_the_same(tiny_run: Path) -> None:
-    assert done("show", tiny_run, "--untrusted").out == done("show", tiny_run).out
-
-
 def test_show_spec_is_what_the_run_holds(tiny_run: Path) -> None:
     for options in ([], ["--json"]):
         out = done("show", tiny_run, "--spec", *options).out

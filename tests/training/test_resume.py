@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,41 @@ def test_the_plugin_that_made_a_run_is_named_when_it_is_missing(
     monkeypatch.setattr(sys, "path", [p for p in sys.path if "site0" not in p])
     ran = command("resume", copy(whole, tmp_path / "run"))
     assert ran.code == 4 and "pip install 'rnnkit-stub==1.0'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cursor", {}),
+        ("cursor", []),
+        ("cursor", -1),
+        ("cursor", "1"),
+        ("cursor", {"window": "x"}),
+        ("cursor", {"window": -1}),
+        ("cursor", {"window": 5}),
+        ("cursor", {"window": 10**30}),
+        ("cursor", {"window": True}),
+        ("cursor", {"window": 1.0}),
+        ("cursor", {"window": None}),
+        ("cursor", {"epoch": 1, "batch": 0}),
+        ("schedule", None),
+        ("schedule", {}),
+        ("schedule", {"scale": 1.0}),
+        ("schedule", {"scale": "x", "best": None, "bad": 0}),
+        ("schedule", {"scale": 1.0, "best": "x", "bad": 0}),
+        ("schedule", [1]),
+    ],
+)
+def test_progress_that_no_run_stored(half: Path, tmp_path: Path, field: str, value: object) -> None:
+    run = copy(half, tmp_path / "run")
+    (*_, (_, file)) = RunDir(run).step_files()
+    snapshot = load_snapshot(file)
+    progress = snapshot.meta.progress.changed(**{field: value})
+    meta = snapshot.meta.model_copy(update={"progress": progress})
+    file.write_bytes(replace(snapshot, meta=meta).encoded())
+    ran = command("resume", run)
+    assert ran.code == 6, ran.err
+    assert f"{file} [CKPT_META] meta.progress.{field}: no run of this spec stored it (" in ran.err
 
 
 def test_run_with_resume_auto_is_a_resume(half: Path, finished: Path, tmp_path: Path) -> None:

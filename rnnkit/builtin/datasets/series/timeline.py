@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnkit.builtin.datasets.shared.cursor import place
 from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.shared.sequence_source import SPLITS
 from rnnkit.contracts.dataset import Batch, Dataset, Layout, Split
@@ -91,7 +92,7 @@ class TimelineSource:
         inputs, targets = (scale.scaled(part[split]) for scale, part in self._scaled_parts())
         xs = _streams(inputs, steps, layout.streams)
         ts = _streams(targets[self.horizon :], steps, layout.streams)
-        for index in range(0 if cursor is None else int(cursor["window"]), count):
+        for index in range(place(cursor, "window", count), count):
             piece = slice(index * layout.window, min((index + 1) * layout.window, steps))
             shape = (piece.stop - piece.start, layout.streams)
             resets = np.zeros(shape, bool)

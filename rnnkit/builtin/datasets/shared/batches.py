@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnkit.builtin.datasets.shared.cursor import MAX_EPOCHS, place
 from rnnkit.contracts.dataset import Layout
 from rnnkit.core.context import keyed_generator
 from rnnkit.types import JSON, Array, DType
@@ -93,11 +94,11 @@ class Order:
 
         With `layout.tail`, as evaluation reads, the sequences come as they are stored.
         """
-        epoch, first = (0, 0) if cursor is None else (int(cursor["epoch"]), int(cursor["batch"]))
+        epoch = place(cursor, "epoch", MAX_EPOCHS)
         batches = (
             self._stored(lengths, layout) if layout.tail else self._drawn(lengths, layout, epoch)
         )
-        for index in range(first, len(batches)):
+        for index in range(place(cursor, "batch", len(batches)), len(batches)):
             ended = index + 1 == len(batches)
             following = {"epoch": epoch + ended, "batch": 0 if ended else index + 1}
             yield Turn(batches[index], following)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rnnkit.builtin.datasets.shared.cursor import place
 from rnnkit.contracts.dataset import Batch, Layout
 from rnnkit.errors import DataError
 from rnnkit.types import JSON, Array
@@ -32,9 +33,8 @@ def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -
     used = per_stream * layout.streams
     inputs = ids[:used].reshape(layout.streams, per_stream)
     targets = ids[1 : used + 1].reshape(layout.streams, per_stream)
-    first = 0 if cursor is None else int(cursor["window"])
     count = count_windows(len(ids), layout, "")
-    for index in range(first, count):
+    for index in range(place(cursor, "window", count), count):
         piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
         xs = _time_major(inputs[:, piece])
         resets = np.zeros(xs.shape, bool)
