@@ -37,6 +37,10 @@ class Origin(Record):
     target: str
 
 
+MAX_VALUES = 250_000
+"""Values of a /meta: the scaler of a table of 40,000 columns needs half of them."""
+
+
 class DataFacts(Record):
     """What the model knows of its data: enough to load without it, and to notice another."""
 
@@ -60,16 +64,19 @@ class Meta(Record):
     progress: Progress
 
     def encoded(self) -> bytes:
-        """Return the canonical bytes."""
-        return canonical_json(self.model_dump(mode="json"))
+        """Return the canonical bytes; raises CheckpointError for more than can be read again."""
+        data = canonical_json(self.model_dump(mode="json"))
+        _check_values(data, "checkpoint")
+        return data
 
     @classmethod
     def decoded(cls, data: bytes, where: object) -> Meta:
         """Read the bytes; raises CheckpointError naming the first key that is wrong."""
+        _check_values(data, where)
         try:
             meta = cls.model_validate_json(data)
         except pydantic.ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            first = error.errors(include_url=False, include_input=False)[0]
             path = ".".join(map(str, first["loc"])) or "meta"
             raise _not_ours(f"{printable(path)}: {first['msg']}", where) from error
         try:
@@ -78,6 +85,14 @@ class Meta(Record):
         except ValueError as error:
             raise _not_ours("meta: a number is not finite", where) from error
         return meta
+
+
+def _check_values(data: bytes, where: object) -> None:
+    """Refuse what would become far larger in memory than its bytes are, before it is parsed."""
+    count = sum(map(data.count, (b",", b"[", b"{")))
+    if count > MAX_VALUES:
+        message = f"meta: expected at most {MAX_VALUES:,} values, received about {count:,}"
+        raise CheckpointError.of("CKPT_META", message, where)
 
 
 def _not_ours(problem: str, where: object) -> CheckpointError:
@@ -139,7 +154,7 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
     try:
         return Spec.model_validate_json(json.dumps(value), context={"catalog": registry})
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(map(str, first["loc"]))
         raise CheckpointError.of(
             "CKPT_META", f"meta.spec.{printable(path)}: {first['msg']}", where

@@ -73,7 +73,7 @@ def load_state_file(path: Path) -> StateFile:
     try:
         meta = StateMeta.model_validate_json(image.blobs[BLOB])
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(map(str, first["loc"])) or BLOB
         message = f"states.{printable(name)}: {first['msg']} (this rnnkit did not write the file)"
         raise CheckpointError.of("STATE_META", message, path) from error

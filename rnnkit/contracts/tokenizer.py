@@ -10,9 +10,10 @@ and fitted so too where it fits by `counts` and `merged`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
+from pydantic import FailFast
 
 from rnnkit.core.block import Block, Record
 from rnnkit.errors import DataError
@@ -28,7 +29,7 @@ Counts: TypeAlias = Mapping[bytes, int]
 class Vocabulary(Record):
     """Tokens by id; `unknown` is the id that stands for every other token, if there is one."""
 
-    tokens: tuple[str, ...]
+    tokens: Annotated[tuple[str, ...], FailFast()]
     unknown: int | None = None
 
     @property

@@ -21,7 +21,7 @@ from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore, named_parameters
 from rnnkit.core.signal import Signal
-from rnnkit.errors import CheckpointError, DataError
+from rnnkit.errors import CheckpointError, DataError, SpecError
 from rnnkit.inference.evaluate import Measured, measure
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.inference.inputs import check_state, checked
@@ -294,11 +294,13 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     """Give the parameters of a checkpoint to the network of its spec."""
     meta = snapshot.meta
     facts = meta.data
-    spec, network = build_network(
-        stored_spec(meta, registry, path),
-        Signal(facts.inputs, facts.inputs_are_ids),
-        Signal(facts.targets, facts.targets_are_ids),
-    )
+    inputs = Signal(facts.inputs, facts.inputs_are_ids)
+    targets = Signal(facts.targets, facts.targets_are_ids)
+    try:
+        spec, network = build_network(stored_spec(meta, registry, path), inputs, targets)
+    except SpecError as error:
+        message = f"meta.spec: {error.problems[0].message}"
+        raise CheckpointError.of("CKPT_META", message, path) from error
     vocabulary = snapshot.vocabulary
     if vocabulary is not None and vocabulary.size != facts.inputs:
         message = f"expected a vocabulary of {facts.inputs} tokens, received {vocabulary.size}"

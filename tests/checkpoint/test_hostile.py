@@ -24,6 +24,7 @@ from h5py import h5d, h5g, h5o, h5p, h5s, h5t, h5z
 
 import rnnkit.errors
 from rnnkit.checkpoint.image import build_image, read_image
+from rnnkit.checkpoint.meta import Meta
 from rnnkit.checkpoint.seal import MAGIC, seal, unseal
 from rnnkit.errors import CheckpointError
 
@@ -199,6 +200,17 @@ def test_no_index(index: object) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     data, started = resealed(index), time.perf_counter()
     assert rule_of(data) == "index"
+    assert time.perf_counter() - started < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_a_meta_that_grows_in_memory_is_not_parsed() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    for value in ("[]", "{}", '"a"', "1e9", "0"):
+        text = f'{{"spec":{{"a":[{",".join([value] * (4_000_000 // (len(value) + 1)))}]}}}}'
+        with pytest.raises(CheckpointError, match=r"meta: expected at most 250,000 values, rec"):
+            Meta.decoded(text.encode(), "x.h5")
     assert time.perf_counter() - started < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 

@@ -303,10 +303,19 @@ SPOILED: dict[str, tuple[Change, str]] = {
         "[CKPT_META] meta.",
     ),
     "step below 0": (meta('"step": ', '"step": -'), "[CKPT_META] meta.progress."),
+    "values": (
+        meta('"stale": ', f'"more": [{"[]," * 200_000}0], "stale": '),
+        "[CKPT_META] meta: expected at most 250,000 values, received about 400,",
+    ),
     "digits": (meta('"stale": 0', f'"stale": {"9" * 5000}'), "[CKPT_META] meta.meta: Invalid JSON"),
     "depth": (meta('"stale": ', f'"stale": {"[" * 9999}'), "[CKPT_META] meta.meta: Invalid JSON"),
 }
+WIDTHS = meta('"units": 6', '"units": 65536')
 MISFITS: dict[str, tuple[Change, str]] = {
+    "a spec larger than any memory": (
+        lambda p: p.update(meta=p["meta"].replace(b'"units": 6', b'"units": 65536', 2)),
+        "params/1.lstm/Wh: expected 65536x262144 of float32, received 6x24 of float32",
+    ),
     "missing": (lambda p: p.pop(W), f"missing {W} 6x6"),
     "extra": (lambda p: p.update({"params/9.x/W": p[W]}), "unexpected params/9.x/W 6x6"),
     "transposed": (
@@ -333,6 +342,12 @@ def test_resealed_with_other_arrays(file: Path, change: Change, said: str) -> No
     told(command("sample", file), 6, where, said)
     told(command("eval", file), 6, where, said)
     done("show", file)  # which looks inside, and needs no model
+
+
+def test_resealed_with_widths_that_do_not_fit(file: Path) -> None:
+    resealed(file, WIDTHS)
+    said = f"{file} [CKPT_META] meta.spec: model: layer 3.residual adds its inputs to its outputs"
+    told(command("sample", file), 6, said)
 
 
 def test_a_run_whose_newest_is_damaged(tiny_run: Path, tmp_path: Path) -> None:
