@@ -78,14 +78,22 @@ class Session:
         try_plugins(self.spec, self.network, self.registry, params, windows, first)
         return training
 
-    def restored(self, snapshot: Snapshot, where: object) -> Training:
-        """Return the state of a checkpoint; raises CheckpointError where it does not fit."""
+    def restored(self, snapshot: Snapshot, where: object, new_schedule: bool = False) -> Training:
+        """Return the state of a checkpoint; raises CheckpointError where it does not fit.
+
+        A schedule that is not that of the checkpoint begins here.
+        """
         training = self.started()
         state = arrays(training)
         match(snapshot, {name: array.shape for name, array in state.items()}, where)
         for name, array in state.items():
             array[...] = snapshot.arrays[name]
-        training.progress = snapshot.meta.progress
+        progress = snapshot.meta.progress
+        if new_schedule:
+            schedule = self.spec.train.schedule
+            begun = schedule.start() if schedule else None
+            progress = progress.changed(schedule=begun, scheduled=progress.step)
+        training.progress = progress
         self._check_progress(training, where)
         return training
 

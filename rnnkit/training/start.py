@@ -183,12 +183,9 @@ def _training(session: Session, found: Found, changed: list[Change], o: RunOptio
     if snapshot:
         _check_numerics(session, snapshot.meta, o)
     with watched(o.tell, o.exact, run.path):
-        training = session.restored(snapshot, found.path) if snapshot else session.started()
+        new = any(change.path == NEW_SCHEDULE for change in changed)
+        training = session.restored(snapshot, found.path, new) if snapshot else session.started()
     progress = training.progress
-    if any(change.path == NEW_SCHEDULE for change in changed):
-        schedule = session.spec.train.schedule
-        begun = schedule.start() if schedule else None
-        progress = progress.changed(schedule=begun, scheduled=progress.step)
     if changed:
         finished = training.ended() and not progress.pending
         training.progress = progress.changed(finished=finished)
