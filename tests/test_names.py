@@ -20,7 +20,7 @@ CONVENTIONS = {
 }
 """Names that mean the same in each module under a folder."""
 
-OPEN = {"Record", "Task", "Written", "decode", "windows"}
+OPEN = {"Task", "decode", "windows"}
 """What still has two meanings; to be emptied."""
 
 

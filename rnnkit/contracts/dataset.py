@@ -16,6 +16,7 @@ from rnnkit.types import JSON, Array
 
 Split = Literal["train", "valid", "test"]
 """A part of the data, by name."""
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)

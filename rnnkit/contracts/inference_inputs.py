@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.types import Array
 
@@ -25,21 +26,12 @@ class Question(NamedTuple):
     lines: Sequence[int] = ()
 
 
-class Written(NamedTuple):
-    """How a decoder answers: its `start`, its `end` (None: nothing), the text of its ids."""
-
-    start: int
-    end: int | None
-    steps: int
-    text: Callable[[Sequence[int]], str]
-
-
 class Questions(NamedTuple):
     """The good sequences of a file in its order, what answers mean, and what was skipped.
 
     `whole`: the answers of a sequence are one text, character by character. `streams`: the file is
     one stream, which goes on after its end; a sequence otherwise starts from a zero state.
-    `written`: the sequences are sources, and a decoder writes the answers.
+    `coder`: the sequences are sources, and a decoder writes the answers, which it turns into text.
     """
 
     records: Sequence[Question]
@@ -48,4 +40,4 @@ class Questions(NamedTuple):
     streams: bool = False
     skipped: int = 0
     note: str = ""
-    written: Written | None = None
+    coder: Coder | None = None

@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from rnnkit.contracts.dataset import EncoderInputs
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.types import Array
 
 
 class Coder(Protocol):
-    """Turns texts into ids and back; a decoder reads `start` first and gives `end` last, if any."""
+    """Turns texts into ids and back; a decoder reads `start` first and gives `end` last, if any.
 
-    start: int
-    end: int | None
-    pad: tuple[int, int]
-    reverse: bool
+    Targets without an `end` are as long as they are filled up to, `pad[1]`.
+    """
+
+    @property
+    def start(self) -> int:
+        """What a decoder reads first."""
+        ...
+
+    @property
+    def end(self) -> int | None:
+        """What it gives last."""
+        ...
+
+    @property
+    def pad(self) -> tuple[int, int]:
+        """The characters up to which a source and a target are filled up; 0: as they are."""
+        ...
+
+    @property
+    def reverse(self) -> bool:
+        """Whether an encoder reads a source from its end."""
+        ...
 
     def source(self, text: str) -> Array:
         """Return the ids (S,) that an encoder reads, in that order."""
@@ -37,8 +54,4 @@ class TextPairs(Protocol):
 
     def coder(self, vocabulary: Vocabulary) -> Coder:
         """Return what turns texts into ids and back."""
-        ...
-
-    def reading(self, texts: Sequence[str], vocabulary: Vocabulary) -> EncoderInputs:
-        """Return what an encoder reads of texts (B,)."""
         ...

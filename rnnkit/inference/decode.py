@@ -19,7 +19,7 @@ from rnnkit.network.seq2seq import Encoded, Seq2Seq
 from rnnkit.types import Array, Params
 
 
-class Limits(NamedTuple):
+class TargetLimits(NamedTuple):
     """Where a target begins and ends: its `start`, its `end` (None: nothing), its most `steps`."""
 
     start: int
@@ -36,7 +36,7 @@ class Hypothesis(NamedTuple):
 
 
 def decode(
-    network: Seq2Seq, params: Mapping[str, Params], source: EncoderInputs, limits: Limits
+    network: Seq2Seq, params: Mapping[str, Params], source: EncoderInputs, limits: TargetLimits
 ) -> list[list[int]]:
     """Return the target of each source, the end left out: always the likeliest token.
 
@@ -59,7 +59,7 @@ def beam(
     network: Seq2Seq,
     params: Mapping[str, Params],
     source: EncoderInputs,
-    limits: Limits,
+    limits: TargetLimits,
     width: int,
     alpha: float = 1.0,
 ) -> list[Hypothesis]:

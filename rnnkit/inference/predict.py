@@ -8,32 +8,30 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from rnnkit.contracts.dataset import Batch, EncoderInputs
-from rnnkit.contracts.inference_inputs import Question, Questions, Written
+from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.layer import sees_future
+from rnnkit.contracts.pair_text import Coder
+from rnnkit.contracts.ragged import side_by_side
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import line_reader
 from rnnkit.core.context import Context
 from rnnkit.errors import CheckpointError, DataError
-from rnnkit.inference.decode import Limits, decode
-from rnnkit.inference.generate import following, seen, windows
+from rnnkit.inference.generate import WINDOW, following, seen, windows
 from rnnkit.inference.model import Model
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
+from rnnkit.inference.translate import likeliest
 from rnnkit.network.network import States, copied
-from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
 
-STREAMS = 32
+SEQUENCES = 32
 """Sequences that are read side by side, where each starts from a cold state."""
-
-WINDOW = 256
-"""Steps that are read at once; the state is carried over, so only rounding depends on it."""
 
 LONGEST = 1024
 """Steps after which an answer that does not end is cut."""
 
-Record: TypeAlias = Mapping[str, object]
+Prediction: TypeAlias = Mapping[str, object]
 
 
 class Predicted(NamedTuple):
@@ -42,7 +40,7 @@ class Predicted(NamedTuple):
     A record has a value for each column, or a list where every step has an answer (`each`).
     """
 
-    records: list[Record]
+    records: list[Prediction]
     each: bool = False
     skipped: int = 0
     note: str = ""
@@ -68,9 +66,8 @@ def predict(
     if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
-    if asked.written:
-        written = list(_written(model, asked.records, asked.written))
-        return Predicted(written, False, asked.skipped, asked.note)
+    if asked.coder:
+        return Predicted(_written(model, asked, asked.coder), False, asked.skipped, asked.note)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
     if begun is not None:
         _check_continues(model, asked.records)
@@ -81,9 +78,9 @@ def predict(
     else:
         found, after = _as_stream(model, asked.records, begun)
         _check_finite(asked.records, found, name)
-    records: list[Record] = []
+    records: list[Prediction] = []
     for question, ys in zip(asked.records, found, strict=True):
-        records += _records(question, ys, answers, asked)
+        records += _predictions(question, ys, answers, asked)
     each = any(q.each and not q.lines for q in asked.records) and not asked.whole
     return Predicted(records, each, asked.skipped, asked.note, after)
 
@@ -97,6 +94,16 @@ def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Question
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
 
 
+def _written(model: Model, asked: Questions, coder: Coder) -> list[Prediction]:
+    """Return the text that a decoder writes for each source."""
+    longest = coder.pad[1] + (coder.end is not None) if coder.pad[1] else LONGEST
+    texts = likeliest(model, [question.inputs for question in asked.records], coder, longest)
+    return [
+        {"line": question.line, "text": text}
+        for question, text in zip(asked.records, texts, strict=True)
+    ]
+
+
 def _check_continues(model: Model, records: Sequence[Question]) -> None:
     """Raise CheckpointError for answers that unroll: each has a start and an end of its own."""
     if any(question.ends is not None for question in records):
@@ -105,7 +112,9 @@ def _check_continues(model: Model, records: Sequence[Question]) -> None:
         raise CheckpointError.of("STATE_UNROLLS", f"{message} ({advice})", model.path)
 
 
-def _records(question: Question, ys: Array, answers: Answers, asked: Questions) -> Iterator[Record]:
+def _predictions(
+    question: Question, ys: Array, answers: Answers, asked: Questions
+) -> Iterator[Prediction]:
     """Yield the record of a question, or one for each of its lines."""
     if asked.whole:
         yield {"line": question.line, "text": answers.text(ys, question.ends)}
@@ -147,8 +156,8 @@ def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str
 
 def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:
     """Yield the outputs of each record, read from a cold start beside others."""
-    for start in range(0, len(records), STREAMS):
-        group = records[start : start + STREAMS]
+    for start in range(0, len(records), SEQUENCES):
+        group = records[start : start + SEQUENCES]
         if group[0].ends is None:
             yield from _side_by_side(model, group)
         else:
@@ -156,40 +165,17 @@ def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:
 
 
 def _side_by_side(model: Model, group: Sequence[Question]) -> Iterator[Array]:
-    lengths = np.array([len(question.inputs) for question in group])
-    batch = _right_aligned(group, lengths)
+    batch = _in_one_batch(group)
     window = batch.resets.shape[0] if _sees_future(model) else WINDOW
     ys = np.concatenate(list(_run(model, batch, window, group[0].each)))
     for stream, question in enumerate(group):
-        yield ys[-lengths[stream] if question.each else -1 :, stream]
+        yield ys[-len(question.inputs) if question.each else -1 :, stream]
 
 
-def _written(model: Model, records: Sequence[Question], how: Written) -> Iterator[Record]:
-    """Yield the text that a decoder writes for each source, always the likeliest token."""
-    network, params = model.network, model.store.values
-    assert isinstance(network, Seq2Seq)
-    limits = Limits(how.start, how.end, how.steps)
-    for start in range(0, len(records), STREAMS):
-        group = records[start : start + STREAMS]
-        batch = _right_aligned(group, np.array([len(question.inputs) for question in group]))
-        valid = np.ones(batch.resets.shape, bool) if batch.valid is None else batch.valid
-        source = EncoderInputs(batch.inputs, batch.resets, valid)
-        for question, ids in zip(group, decode(network, params, source, limits), strict=True):
-            yield {"line": question.line, "text": how.text(ids)}
-
-
-def _right_aligned(group: Sequence[Question], lengths: Array) -> Batch:
+def _in_one_batch(group: Sequence[Question]) -> Batch:
     """Return sequences as one batch, as the training of ragged sequences reads them."""
-    steps = int(lengths.max())
-    first = group[0].inputs
-    xs = np.zeros((steps, len(group), *first.shape[1:]), first.dtype)
-    for stream, question in enumerate(group):
-        xs[steps - lengths[stream] :, stream] = question.inputs
-    at = np.arange(steps)[:, None]
-    resets = at == steps - lengths
-    resets[0] = True
-    valid = at >= steps - lengths
-    nothing = np.zeros((steps, len(group)), np.float32)
+    xs, resets, valid = side_by_side([question.inputs for question in group])
+    nothing = np.zeros(resets.shape, np.float32)
     return Batch(xs, nothing, nothing, resets, None, None if valid.all() else valid)
 
 
@@ -246,7 +232,7 @@ class _NextTokens:
         if not lines[-1]:
             lines.pop()
         line_end = self.model.encode(line_reader(*self.model.text())("\n"))
-        records: list[Record] = []
+        records: list[Prediction] = []
         problems = []
         for number, (line, ended) in enumerate(zip(lines, endings, strict=False), 1):
             try:
@@ -274,7 +260,7 @@ class _NextTokens:
             return seen(network, params, ending, read)
         return seen(network, params, ids, begun)
 
-    def _likeliest(self, logits: Array) -> Record:
+    def _likeliest(self, logits: Array) -> Prediction:
         vocabulary = self.model.text()[1]
         meaning = Meaning(names=vocabulary.tokens)
         answers = Answers(self.model.network.loss, self.model.network.targets, meaning, self.top)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rnnkit.contracts.dataset import EncoderInputs
-from rnnkit.contracts.pair_text import TextPairs
-from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.contracts.pair_text import Coder, TextPairs
+from rnnkit.contracts.ragged import side_by_side
 from rnnkit.errors import CheckpointError, DataError, Problem
-from rnnkit.inference.decode import Limits, beam, decode
+from rnnkit.inference.decode import TargetLimits, beam, decode
 from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
+from rnnkit.types import Array
 
-STREAMS = 256
+SOURCES = 256
 """Sources that are read side by side."""
 
 
@@ -42,32 +42,39 @@ def translate(
     if not isinstance(network, Seq2Seq) or not isinstance(data, TextPairs):
         message = "the model has no encoder that reads a text (rnnkit sample goes on from one)"
         raise CheckpointError.of("CKPT_NO_ENCODER", message, model.path)
-    _, vocabulary = model.text()
-    coder, params = data.coder(vocabulary), model.store.values
-    limits = Limits(coder.start, coder.end, length if coder.end is not None else coder.pad[1])
-    sources = _checked(data, texts, vocabulary)
+    coder = data.coder(model.text()[1])
+    sources = _encoded(coder, texts)
+    steps = length if coder.end is not None else coder.pad[1]
     if width == 1:
-        found: list[list[Written]] = []
-        for start in range(0, len(texts), STREAMS):
-            source = data.reading(texts[start : start + STREAMS], vocabulary)
-            ids = decode(network, params, source, limits)
-            found += [[Written(coder.text(target))] for target in ids]
-        return found
+        return [[Written(text)] for text in likeliest(model, sources, coder, steps)]
+    limits = TargetLimits(coder.start, coder.end, steps)
     return [
         [
             Written(coder.text(h.ids), h.log_probability, h.score)
-            for h in beam(network, params, source, limits, width, alpha)
+            for h in beam(network, model.store.values, side_by_side([source]), limits, width, alpha)
         ]
         for source in sources
     ]
 
 
-def _checked(data: TextPairs, texts: Sequence[str], vocabulary: Vocabulary) -> list[EncoderInputs]:
-    """Return each source on its own; raises DataError that names all lines with one that is bad."""
+def likeliest(model: Model, sources: Sequence[Array], coder: Coder, steps: int) -> Iterator[str]:
+    """Yield the text that the decoder writes for each source (S,): the likeliest token each time.
+
+    A target has at most so many `steps`.
+    """
+    assert isinstance(model.network, Seq2Seq)
+    limits = TargetLimits(coder.start, coder.end, steps)
+    for start in range(0, len(sources), SOURCES):
+        group = side_by_side(sources[start : start + SOURCES])
+        yield from map(coder.text, decode(model.network, model.store.values, group, limits))
+
+
+def _encoded(coder: Coder, texts: Sequence[str]) -> list[Array]:
+    """Return the ids of each source; raises DataError that names all lines with one that is bad."""
     found, problems = [], []
     for line, text in enumerate(texts, 1):
         try:
-            found.append(data.reading([text], vocabulary))
+            found.append(coder.source(text))
         except DataError as error:
             first = error.problems[0]
             problems.append(Problem(f"source {line}", first.code, first.message))

@@ -13,8 +13,9 @@ from helpers import command, done, small_spec, trained
 
 from rnnkit.analysis.attention.attend import looks
 from rnnkit.analysis.attention.texts import grids_of
+from rnnkit.contracts.ragged import side_by_side
 from rnnkit.core.context import Context
-from rnnkit.inference.decode import Limits, decode
+from rnnkit.inference.decode import TargetLimits, decode
 from rnnkit.inference.model import load
 
 TEXTS = [("abc", "cba"), ("bca", "acb"), ("cab", "bac"), ("a b", "b a")]
@@ -76,8 +77,9 @@ def test_a_map_of_what_the_model_writes(run: Path) -> None:
 def test_what_is_written_is_what_is_decoded(run: Path) -> None:
     model = load(run)
     data: Any = model.spec.data
-    coder, source = data.coder(model.vocabulary), data.reading(["cab"], model.vocabulary)
-    limits = Limits(coder.start, coder.end, 26)
+    coder = data.coder(model.vocabulary)
+    source = side_by_side([coder.source("cab")])
+    limits = TargetLimits(coder.start, coder.end, 26)
     (ids,) = decode(model.network, model.store.values, source, limits)
     (grid,) = grids_of(model, model.network, data, "cab", None)
     assert "".join(grid.written).removesuffix("\n") == coder.text(ids)
@@ -95,7 +97,8 @@ def test_a_source_that_is_read_backwards_is_shown_forwards(reversed_run: Path) -
     data: Any = model.spec.data
     (grid,) = grids_of(model, model.network, data, "abc", None)
     assert grid.read == tuple("abc  ") and len(grid.written) == 3
-    coder, source = data.coder(model.vocabulary), data.reading(["abc"], model.vocabulary)
+    coder = data.coder(model.vocabulary)
+    source = side_by_side([coder.source("abc")])
     ids = [model.vocabulary.tokens.index(token) for token in grid.written]
     params = model.store.values
     (raw,) = looks(model.network, params, source, [coder.start, *ids[:-1]]).values()
@@ -105,7 +108,7 @@ def test_a_source_that_is_read_backwards_is_shown_forwards(reversed_run: Path) -
 def test_the_weights_are_the_softmax_of_the_dot_products(run: Path) -> None:
     model = load(run)
     data: Any = model.spec.data
-    source = data.reading(["abc"], model.vocabulary)
+    source = side_by_side([data.coder(model.vocabulary).source("abc")])
     network, params = model.network, model.store.values
     ids = [3, 1, 2]
     (found,) = looks(network, params, source, ids).values()

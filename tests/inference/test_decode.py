@@ -12,7 +12,7 @@ from rnnkit.builtin.metrics.exact_match import ExactMatch
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
-from rnnkit.inference.decode import Limits, beam, decode
+from rnnkit.inference.decode import TargetLimits, beam, decode
 from rnnkit.network.seq2seq import Seq2Seq
 
 END, START, TOKENS = 3, 0, 7
@@ -74,7 +74,7 @@ def test_a_wide_beam_finds_the_best_of_all(name: str, end: int | None, alpha: fl
         for ids in every_target(steps, end)
     ]
     best = sorted(everything, reverse=True)[:5]
-    found = beam(network, store.values, source, Limits(START, end, steps), TOKENS**2, alpha)
+    found = beam(network, store.values, source, TargetLimits(START, end, steps), TOKENS**2, alpha)
     assert [h.score for h in found[:5]] == pytest.approx([score for score, _ in best], abs=1e-5)
     assert list(found[0].ids) == [token for token in best[0][1] if token != end]
 
@@ -82,7 +82,7 @@ def test_a_wide_beam_finds_the_best_of_all(name: str, end: int | None, alpha: fl
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "attention last"])
 @pytest.mark.parametrize("end", [END, None])
 def test_a_beam_of_one_is_greedy(name: str, end: int | None) -> None:
-    network, limits = network_of(name), Limits(START, end, 6)
+    network, limits = network_of(name), TargetLimits(START, end, 6)
     store, source = stored(network, 2), batch_of().encoder
     assert source is not None
     together = decode(network, store.values, source, limits)
@@ -102,7 +102,7 @@ def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
     network = network_of("dot")
     store, source = stored(network, 5), batch_of().encoder
     assert source is not None
-    targets = decode(network, store.values, source, Limits(START, None, 4))
+    targets = decode(network, store.values, source, TargetLimits(START, None, 4))
     targets[1][2] = (targets[1][2] + 1) % TOKENS
     batch = reading(source, targets)
     wanted = np.array(targets, np.int32).T
@@ -147,4 +147,4 @@ def test_dot_attention_is_the_softmax_of_products() -> None:
 def test_no_targets_are_empty() -> None:
     network = network_of("plain")
     store = stored(network)
-    assert decode(network, store.values, source_of_one(), Limits(START, END, 0)) == [[]]
+    assert decode(network, store.values, source_of_one(), TargetLimits(START, END, 0)) == [[]]

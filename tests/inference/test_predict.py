@@ -206,7 +206,7 @@ def test_windows_and_streams_decide_nothing(
     file = write_jsonl(tmp_path / "d.jsonl", KINDS[kind][0])
     whole = records(runs[kind], file)
     for streams, window in ((1, 256), (7, 3), (60, 1)):
-        monkeypatch.setattr(module, "STREAMS", streams)
+        monkeypatch.setattr(module, "SEQUENCES", streams)
         monkeypatch.setattr(module, "WINDOW", window)
         for wanted, found in zip(whole, records(runs[kind], file), strict=True):
             assert found["label"] == wanted["label"]

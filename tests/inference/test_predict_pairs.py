@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from helpers import command, done
 
-from rnnkit.inference.decode import Limits, decode
+from rnnkit.contracts.ragged import side_by_side
+from rnnkit.inference.decode import TargetLimits, decode
 from rnnkit.inference.model import load
 
 
@@ -51,8 +52,8 @@ def test_each_source_gets_what_it_gets_alone(run: Path, tmp_path: Path) -> None:
     data = model.spec.data
     coder = data.coder(model.vocabulary)
     for source in SOURCES:
-        reading = data.reading([source], model.vocabulary)
-        limits = Limits(coder.start, coder.end, 1024)
+        reading = side_by_side([coder.source(source)])
+        limits = TargetLimits(coder.start, coder.end, 1024)
         (ids,) = decode(model.network, model.store.values, reading, limits)
         alone.append(coder.text(ids))
     assert len(set(alone)) > 1

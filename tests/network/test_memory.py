@@ -12,8 +12,9 @@ import pytest
 from helpers import command, done, plain_spec, small_spec, text, write_spec
 from training_cases import opened
 
-from rnnkit.builtin.datasets.synthetic.synthetic import WAVES, Synthetic
+from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
 from rnnkit.builtin.datasets.synthetic.tasks import TASKS
+from rnnkit.builtin.datasets.synthetic.waves import WAVES
 from rnnkit.contracts.dataset import Batch
 from rnnkit.errors import ResourceError
 from rnnkit.network import memory as module

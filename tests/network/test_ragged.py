@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from layer_examples import REGISTRY, build
 
-from rnnkit.builtin.datasets.shared.batches import Order, Ragged
-from rnnkit.builtin.datasets.shared.sequence_source import Part, batch_of
+from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.sequence_source import Examples, WholeSource
 from rnnkit.contracts.dataset import Batch, Layout
+from rnnkit.contracts.ragged import Ragged
 from rnnkit.core.block import parse_block
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
@@ -56,17 +57,17 @@ def network(stack: str, loss: str) -> tuple[Network, ParamStore]:
     return sized, store
 
 
-def sequences(loss: str, each: bool) -> Part:
+def sequences(loss: str, each: bool) -> Examples:
     random = np.random.default_rng(0)
     steps = [n if each else 1 for n in LENGTHS]
     inputs = [random.integers(6, size=n) for n in LENGTHS]
     if loss == "mse":
-        return Part(
+        return Examples(
             Ragged.of(inputs, np.int32),
             Ragged.of([random.standard_normal((n, 3)) for n in steps], np.float64),
         )
     targets = [random.integers(3, size=n) for n in steps]
-    return Part(Ragged.of(inputs, np.int32), Ragged.of(targets, np.int32))
+    return Examples(Ragged.of(inputs, np.int32), Ragged.of(targets, np.int32))
 
 
 def learned(network: Network, store: ParamStore, batch: Batch) -> tuple[float, float, Array]:
@@ -88,7 +89,7 @@ def test_a_ragged_batch_is_its_sequences(stack: str, loss: str, each: bool, stre
 
     def parts(width: int) -> list[tuple[float, float, Array]]:
         turns = Order().turns(part.inputs.lengths, Layout(width, 1), None)
-        return [learned(net, store, batch_of(part, turn)) for turn in turns]
+        return [learned(net, store, WholeSource.batch_of(part, turn)) for turn in turns]
 
     alone, together = parts(1), parts(streams)
     assert len(alone) == 7 and len(together) == math.ceil(7 / streams)

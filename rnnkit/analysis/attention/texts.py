@@ -5,7 +5,8 @@ from __future__ import annotations
 from rnnkit.analysis.attention.attend import looks
 from rnnkit.analysis.attention.grid import Grid
 from rnnkit.contracts.pair_text import TextPairs
-from rnnkit.inference.decode import Limits, decode
+from rnnkit.contracts.ragged import side_by_side
+from rnnkit.inference.decode import TargetLimits, decode
 from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
 
@@ -23,9 +24,10 @@ def grids_of(
     """
     _, vocabulary = model.text()
     coder, params = data.coder(vocabulary), model.store.values
-    source, ids = data.reading([text], vocabulary), coder.source(text)
+    ids = coder.source(text)
+    source = side_by_side([ids])
     if target is None:
-        limits = Limits(coder.start, coder.end, coder.pad[1] or 2 * len(ids) + SPARE)
+        limits = TargetLimits(coder.start, coder.end, coder.pad[1] or 2 * len(ids) + SPARE)
         (written,) = decode(network, params, source, limits)
         if coder.end is not None and len(written) < limits.steps:
             written.append(coder.end)

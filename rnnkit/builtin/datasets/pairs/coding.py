@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.builtin.datasets.pairs.generated import Pair
-from rnnkit.builtin.datasets.shared.batches import Ragged
-from rnnkit.builtin.datasets.shared.sequence_source import Part
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, shown
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError
 from rnnkit.types import Array
-
-
-class Line(NamedTuple):
-    """One good pair before it is encoded: its file and line."""
-
-    name: str
-    line: int
-    pair: Pair
 
 
 @dataclass(frozen=True)
@@ -45,7 +33,7 @@ class PairCoder:
     def ids(self, text: str) -> Array:
         """Return the ids of a text; raises DataError for what the vocabulary lacks."""
         data = text.encode(errors="surrogateescape")
-        return checked_tokenizer.encode(self.tokenizer, data, self.vocabulary)
+        return checked_tokenizer.encode(self.tokenizer, data, self.vocabulary).astype(np.int32)
 
     def source(self, text: str) -> Array:
         """Return what an encoder reads of a text, at least one id."""
@@ -63,7 +51,7 @@ class PairCoder:
             raise DataError.of("DATA_LENGTH", f'{message} (give a larger "pad", or an "end")')
         if self.end is not None and self.end in ids:
             token = self.vocabulary.tokens[self.end]
-            message = f"the target holds {shown(token)}, which ends a target"
+            message = f"the target holds {as_json(token)}, which ends a target"
             raise DataError.of("DATA_MARK", f'{message} (give another "end")')
         ends = [] if self.end is None else [self.end]
         return np.concatenate([[self.start], ids, ends])
@@ -76,21 +64,6 @@ class PairCoder:
         text = checked_tokenizer.decode(self.tokenizer, found, self.vocabulary)
         return text.rstrip(" ") if self.pad[1] else text
 
-    def part(self, lines: Sequence[Line], bad: BadRows) -> Part | None:
-        """Return the pairs of a split as ids; None where none is good."""
-
-        def encoded(line: Line) -> tuple[Array, Array]:
-            return self.source(line.pair[0]), self.target(line.pair[1])
-
-        found = [bad.attempt(line.name, line.line, partial(encoded, line)) for line in lines]
-        good = [pair for pair in found if pair]
-        if not good:
-            return None
-        return Part(
-            Ragged.of([source for source, _ in good], np.int32),
-            Ragged.of([target for _, target in good], np.int32),
-        )
-
 
 def mark(name: str, text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> int:
     """Return the id of a mark; raises DataError where it is not one token."""
@@ -98,7 +71,7 @@ def mark(name: str, text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> 
         return vocabulary.tokens.index(text)
     ids = checked_tokenizer.encode(tokenizer, text.encode(), vocabulary)
     if len(ids) != 1:
-        message = f'"{name}" {shown(text)} is {len(ids)} tokens (give one token)'
+        message = f'"{name}" {as_json(text)} is {len(ids)} tokens (give one token)'
         raise DataError.of("DATA_MARK", message)
     return int(ids[0])
 

@@ -4,50 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.pairs.coding import Line, PairCoder, mark, read_tabs
+from rnnkit.builtin.datasets.pairs.coding import PairCoder, mark, read_tabs
 from rnnkit.builtin.datasets.pairs.generated import generated
-from rnnkit.builtin.datasets.pairs.source import PairSource, sources_of
-from rnnkit.builtin.datasets.shared.batches import Order, Ragged
-from rnnkit.builtin.datasets.shared.origin import check_source
-from rnnkit.builtin.datasets.shared.sequence_source import SPLITS, WholeSequences
+from rnnkit.builtin.datasets.pairs.source import PairSource
+from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.file_dataset import Seed, Shares, SourcedDataset, deal
+from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences
+from rnnkit.builtin.datasets.tables.examples import Parsed, examples, fitted_on
+from rnnkit.builtin.datasets.tables.fields import Key
 from rnnkit.builtin.datasets.tables.inference_inputs import texts_asked
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, field_of, shown
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.dataset import EncoderInputs, Layout, Source, Split
-from rnnkit.contracts.inference_inputs import Questions, Written
+from rnnkit.contracts.dataset import Split
+from rnnkit.contracts.inference_inputs import Questions
+from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
-from rnnkit.core.context import keyed_generator
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
-from rnnkit.files.atomic import read_regular
-
-LIMIT = 2**31
-"""The largest file that is read, in bytes."""
-
-LONGEST = 1024
-"""Tokens after which a target that does not end is cut."""
+from rnnkit.types import Array
 
 MOST = 200_000
 """Generated pairs: there are some 214,000 different dates, and half a million sums."""
 
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
-Key = Annotated[str, Field(min_length=1, max_length=256)]
 Mark = Annotated[str, Field(max_length=64)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Pad = Annotated[int, Field(ge=0, le=65536)]
 
 
-class Pairs(WholeSequences):
+class Pairs(SourcedDataset, WholeSequences):
     r"""Pairs of source and target text, for a model with an encoder and a decoder.
 
     They come from one file (`path`), dealt out at random by `split` and `seed`, or from a file for
@@ -67,24 +59,19 @@ class Pairs(WholeSequences):
 
     source: Literal["addition", "dates"] | None = None
     count: Annotated[int, Field(ge=1, le=MOST)] = 50_000
-    path: FileName | None = None
-    train: FileName | None = None
-    valid: FileName | None = None
-    test: FileName | None = None
     keys: tuple[Key, Key] = ("source", "target")
     tokenizer: Annotated[Tokenizer, nested("rnnkit.tokenizers")]
-    split: tuple[Share, Share, Share] = (0.9, 0.1, 0.0)
+    split: Shares = (0.9, 0.1, 0.0)
     start: Annotated[str, Field(min_length=1, max_length=64)] = "\n"
     end: Mark = "\n"
     pad: tuple[Pad, Pad] = (0, 0)
     reverse: bool = False
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    seed: Seed = 0
     bucket: Annotated[int, Field(ge=1, le=10**6)] = 50
     skip_bad: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Pairs:
-        check_source(self)
         if not self.end and not self.pad[1]:
             raise ValueError(
                 'without an "end" every target needs the same length: give "pad": '
@@ -100,37 +87,35 @@ class Pairs(WholeSequences):
         """Return the tokenizer of both sides."""
         return self.tokenizer
 
-    def of_file(self, path: Path) -> Pairs:
-        """Return the pairs of one file, all of it to be tested on."""
-        update = {"path": str(path), "source": None, "train": None, "valid": None, "test": None}
-        return self.model_copy(update={**update, "split": (0.0, 0.0, 1.0)})
-
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> PairSource:
         """Read and encode all pairs; raises DataError, with file and line, for what is wrong."""
-        bad, digest = BadRows(self.skip_bad), hashlib.sha256()
-        parts = self._parts(root, bad, digest)
+        bad = BadRows(self.skip_bad)
+        parts, digest = self._parts(root, bad)
         bad.check()
-        fitted_on = parts.get("train") or [row for rows in parts.values() for row in rows]
-        if not fitted_on:
+        learned_from = fitted_on(parts)
+        if not learned_from:
             message = "there is no pair in it (give it rows)"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
         coder = self.coder(
-            vocabulary or checked_tokenizer.fit(self.tokenizer, self._chunks(fitted_on))
+            vocabulary or checked_tokenizer.fit(self.tokenizer, self._chunks(learned_from))
         )
-        encoded = {split: coder.part(rows, bad) for split, rows in parts.items()}
-        bad.check()
         signal = Signal(coder.vocabulary.size, ids=True)
+
+        def encode(pair: Parsed) -> tuple[Array, Array]:
+            return coder.source(pair.inputs), coder.target(pair.targets)
+
         return PairSource(
-            self,
-            signal,
-            signal,
-            self.tokenizer.unit,
-            {split: part for split, part in encoded.items() if part},
-            digest.hexdigest(),
-            Order(self.seed, self.bucket),
-            self.tokenizer,
-            coder.vocabulary,
-            bad.in_words(),
+            block=self,
+            parts=examples(parts, encode, (signal, signal), bad),
+            sha256=digest,
+            note=bad.in_words(),
+            inputs=signal,
+            targets=signal,
+            unit=self.tokenizer.unit,
+            order=Order(self.seed, self.bucket),
+            tokenizer=self.tokenizer,
+            vocabulary=coder.vocabulary,
+            knows=Meaning(whole=True),  # a target is right or wrong as a whole
         )
 
     def coder(self, vocabulary: Vocabulary) -> PairCoder:
@@ -139,12 +124,6 @@ class Pairs(WholeSequences):
         end = mark("end", self.end, self.tokenizer, vocabulary) if self.end else None
         return PairCoder(self.tokenizer, vocabulary, start, end, self.pad, self.reverse)
 
-    def reading(self, texts: Sequence[str], vocabulary: Vocabulary) -> EncoderInputs:
-        """Return what an encoder reads of texts (B,); raises DataError for what it cannot."""
-        coder = self.coder(vocabulary)
-        sources = Ragged.of([coder.source(text) for text in texts], np.int32)
-        return sources_of(sources, np.arange(len(texts)), np.ones(len(texts), bool))
-
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
@@ -152,55 +131,32 @@ class Pairs(WholeSequences):
         assert vocabulary
         coder = self.coder(vocabulary)
         found = texts_asked(data, name, skip_bad, self.keys[0], coder.source)
-        most = self.pad[1] + (coder.end is not None) if self.pad[1] else LONGEST
-        return found._replace(written=Written(coder.start, coder.end, most, coder.text))
+        return found._replace(coder=coder)
 
-    def laid_out(self, source: Source, layout: Layout) -> Layout:
-        """Return the layout whose window is the longest source, or target."""
-        longest = source.longest() if isinstance(source, PairSource) else layout.window
-        return Layout(layout.streams, longest, "window", tail=layout.tail)
+    def _parts(self, root: Path, bad: BadRows) -> tuple[Mapping[Split, Sequence[Parsed]], str]:
+        """Return the pairs of each split, and the SHA-256 of what was read or made."""
+        if self.source is None:
+            return self.read(root, partial(self._rows, bad), self.seed)
+        pairs = generated(self.source, self.count, self.seed)
+        rows = [Parsed(self.source, i, *pair) for i, pair in enumerate(pairs, 1)]
+        digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
+        return deal(rows, self.split, self.seed), digest
 
-    def in_words(self, source: Source, layout: Layout) -> str:
-        """Return how many pairs there are, how long, in how many batches."""
-        return source.in_words(layout) if isinstance(source, PairSource) else ""
+    def _rows(self, bad: BadRows, name: str, data: bytes) -> list[Parsed]:
+        if name.lower().endswith(".tsv"):
+            rows, keys = read_tabs(data, name, bad), ("source", "target")
+        else:
+            rows, keys = read_rows(data, name, bad, self.keys), self.keys
+        return bad.good(name, rows, partial(_parsed, name, keys))
 
-    def _parts(self, root: Path, bad: BadRows, digest: Any) -> dict[Split, list[Line]]:
-        if self.source:
-            pairs = generated(self.source, self.count, self.seed)
-            digest.update(json.dumps(pairs).encode())
-            return self._dealt([Line(self.source, i, pair) for i, pair in enumerate(pairs, 1)])
-        if self.path:
-            return self._dealt(self._rows(root, self.path, bad, digest))
-        names = {split: name for split in SPLITS if (name := getattr(self, split))}
-        return {split: self._rows(root, name, bad, digest) for split, name in names.items()}
-
-    def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> list[Line]:
-        data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
-        digest.update(data)
-        tabs = name.lower().endswith(".tsv")
-        rows = read_tabs(data, name, bad) if tabs else read_rows(data, name, bad, self.keys)
-        found = (bad.attempt(name, row.line, partial(self._parsed, name, row)) for row in rows)
-        return [line for line in found if line]
-
-    def _parsed(self, name: str, row: Row) -> Line:
-        keys = ("source", "target") if name.lower().endswith(".tsv") else self.keys
-        source, target = (field_of(row.fields, key) for key in keys)
-        for key, value in zip(keys, (source, target), strict=True):
-            if not isinstance(value, str):
-                raise DataError.of("DATA_FIELD", f"{key}: expected a text, received {shown(value)}")
-        if not source:
-            raise DataError.of("DATA_EMPTY", f"{keys[0]}: is empty (take the row out)")
-        return Line(name, row.line, (source, target))
-
-    def _dealt(self, lines: list[Line]) -> dict[Split, list[Line]]:
-        """Deal the pairs out at random; each part keeps their order."""
-        drawn = keyed_generator(self.seed, "split").permutation(len(lines))
-        ends = [round(len(lines) * share) for share in np.cumsum(self.split)[:2].tolist()]
-        parts = np.split(drawn, ends)
-        dealt = {s: [lines[i] for i in np.sort(p)] for s, p in zip(SPLITS, parts, strict=True)}
-        return {split: part for split, part in dealt.items() if part}
-
-    def _chunks(self, lines: Iterable[Line]) -> Iterator[bytes]:
-        for source, target in (line.pair for line in lines):
-            source, target = source.ljust(self.pad[0]), target.ljust(self.pad[1])
+    def _chunks(self, pairs: Iterable[Parsed]) -> Iterator[bytes]:
+        for pair in pairs:
+            source, target = pair.inputs.ljust(self.pad[0]), pair.targets.ljust(self.pad[1])
             yield f"{source}{self.end}{self.start}{target}{self.end}".encode()
+
+
+def _parsed(name: str, keys: tuple[str, str], row: Row) -> Parsed:
+    source, target = (text_field(row.fields, key) for key in keys)
+    if not source:
+        raise DataError.of("DATA_EMPTY", f"{keys[0]}: is empty (take the row out)")
+    return Parsed(name, row.line, source, target)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.series.timeline import TimelineSource
-from rnnkit.builtin.datasets.shared.origin import check_files
+from rnnkit.builtin.datasets.series.timeline import Timeline, TimelineSource
+from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
 from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
-from rnnkit.builtin.datasets.shared.sequence_source import SPLITS
+from rnnkit.builtin.datasets.tables.fields import Keys
 from rnnkit.builtin.datasets.tables.inference_inputs import timeline_asked
-from rnnkit.builtin.datasets.tables.input_fields import Key
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, field_of
-from rnnkit.builtin.datasets.tables.sequences import LIMIT, FileName, Share
+from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.builtin.datasets.tables.tables import read_rows
-from rnnkit.builtin.datasets.tables.values import single
-from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
+from rnnkit.builtin.datasets.tables.values import step_of
+from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
-from rnnkit.files.atomic import read_regular
 from rnnkit.types import Array
 
 Horizon = Annotated[int, Field(ge=1, le=10**6)]
 
 
-class Series(Dataset):
+class Series(FileDataset):
     """Numeric `columns` of a CSV (or fields of JSONL), one row a step, to forecast `targets`.
 
     The target of a step is the row `horizon` steps later; `targets` are `columns` unless they are
@@ -47,13 +43,8 @@ class Series(Dataset):
 
     type: Literal["series"] = "series"
 
-    path: FileName | None = None
-    train: FileName | None = None
-    valid: FileName | None = None
-    test: FileName | None = None
-    split: tuple[Share, Share, Share] = (0.8, 0.1, 0.1)
-    columns: Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)]
-    targets: Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)] | None = None
+    columns: Keys
+    targets: Keys | None = None
     horizon: Horizon = 1
     scale: Scaling = "standard"
     season: Annotated[int, Field(ge=1, le=10**6)] | None = None
@@ -63,7 +54,6 @@ class Series(Dataset):
 
     @model_validator(mode="after")
     def _consistent(self) -> Series:
-        check_files(self)
         for scaler, columns in (
             (self.inputs_scaler, self.columns),
             (self.targets_scaler, self.wanted),
@@ -81,53 +71,26 @@ class Series(Dataset):
         """Give one value for each column."""
         return Signal(len(self.columns)), Signal(len(self.wanted))
 
-    def of_file(self, path: Path) -> Series:
-        """Return the series of one file, all of it to be tested on."""
-        update = {"path": str(path), "train": None, "valid": None, "test": None}
-        return self.model_copy(update={**update, "split": (0.0, 0.0, 1.0)})
-
-    def fitted(self, source: Source) -> Dataset:
-        """Return the series with the scalers of the training part."""
-        return source.block if isinstance(source, TimelineSource) else self
-
-    def in_words(self, source: Source, layout: Layout) -> str:
-        """Return streams and windows, and the error of the naive forecasts."""
-        return source.in_words(layout) if isinstance(source, TimelineSource) else ""
-
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TimelineSource:
         """Read all rows; raises DataError, with file and line, for what is no number."""
-        bad, digest = BadRows(self.skip_bad), hashlib.sha256()
-        names = {split: name for split in SPLITS if (name := getattr(self, split))}
-        if self.path:
-            parts = in_order(self._rows(root, self.path, bad, digest), self.split)
-        else:
-            parts = {s: self._rows(root, name, bad, digest) for s, name in names.items()}
+        bad = BadRows(self.skip_bad)
+        rows, digest = self.read(root, partial(self._rows, bad))
         bad.check()
-        if not any(map(len, parts.values())):
+        if not any(rows.values()):
             message = f"there is no row in it ({bad.in_words() or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
-        width = len(self.columns)
-        read = {split: rows[:, :width] for split, rows in parts.items()}
-        wanted = {split: rows[:, width:] for split, rows in parts.items()}
-        first = "train" if "train" in parts else next(iter(parts))
-        scales = (
-            self.inputs_scaler or Scaler.fitted(read[first], self.scale),
-            self.targets_scaler or Scaler.fitted(wanted[first], self.scale),
-        )
-        for split in parts:
-            _check_scale(scales[0], read[split], self.columns, split)
-            _check_scale(scales[1], wanted[split], self.wanted, split)
+        parts = {split: self._timeline(steps) for split, steps in rows.items()}
+        scales = self._scales(parts)
         fitted = self.model_copy(update={"inputs_scaler": scales[0], "targets_scaler": scales[1]})
         return TimelineSource(
-            fitted,
-            read,
-            wanted,
-            scales,
-            self.wanted,
-            self.horizon,
-            self.season,
-            digest.hexdigest(),
-            bad.in_words(),
+            block=fitted,
+            parts=parts,
+            sha256=digest,
+            note=bad.in_words(),
+            scales=scales,
+            names=self.wanted,
+            horizon=self.horizon,
+            season=self.season,
         )
 
     def questions(
@@ -141,24 +104,28 @@ class Series(Dataset):
         meaning = Meaning(names=self.wanted, unscaled=scales[1].unscaled)
         return timeline_asked(data, name, skip_bad, self.columns, scales[0], meaning)
 
-    def _rows(self, root: Path, name: str, bad: BadRows, digest: Any) -> Array:
+    def _rows(self, bad: BadRows, name: str, data: bytes) -> list[list[float]]:
         """Return the rows of a file (N, F + K): the columns to read, then those to forecast."""
-        data = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
-        digest.update(data)
-        rows = read_rows(data, name, bad, (*self.columns, *self.wanted))
-        found = (bad.attempt(name, row.line, partial(self._values, row)) for row in rows)
-        good = [values for values in found if values is not None]
-        return np.array(good) if good else np.empty((0, len(self.columns) + len(self.wanted)))
+        keys = (*self.columns, *self.wanted)
+        rows = read_rows(data, name, bad, keys)
+        return bad.good(name, rows, lambda row: step_of(row.fields, keys))
 
-    def _values(self, row: Row) -> list[float]:
-        return [single(field_of(row.fields, key), key) for key in (*self.columns, *self.wanted)]
+    def _timeline(self, steps: Sequence[list[float]]) -> Timeline:
+        width = len(self.columns)
+        rows = np.array(steps).reshape(-1, width + len(self.wanted))
+        return Timeline(rows[:, :width], rows[:, width:])
 
-
-def in_order(rows: Array, shares: tuple[float, float, float]) -> dict[Split, Array]:
-    """Cut rows (N, F) into splits in the order of time; empty ones are left out."""
-    ends = [round(len(rows) * share) for share in np.cumsum(shares)[:2].tolist()]
-    parts = zip(SPLITS, np.split(rows, ends), strict=True)
-    return {split: part for split, part in parts if len(part)}
+    def _scales(self, parts: Mapping[Split, Timeline]) -> tuple[Scaler, Scaler]:
+        """Return the scalers of the training part; DataError for what does not fit on them."""
+        first = parts.get("train") or next(iter(parts.values()))
+        scales = (
+            self.inputs_scaler or Scaler.fitted(first.read, self.scale),
+            self.targets_scaler or Scaler.fitted(first.wanted, self.scale),
+        )
+        for split, part in parts.items():
+            _check_scale(scales[0], part.read, self.columns, split)
+            _check_scale(scales[1], part.wanted, self.wanted, split)
+        return scales
 
 
 def _check_scale(scaler: Scaler, rows: Array, columns: Sequence[str], split: Split) -> None:

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.cursor import place
 from rnnkit.builtin.datasets.shared.scaler import Scaler
-from rnnkit.builtin.datasets.shared.sequence_source import SPLITS
-from rnnkit.contracts.dataset import Batch, Dataset, Layout, Split
+from rnnkit.builtin.datasets.shared.split_source import SplitSource
+from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.contracts.target_info import Meaning, Naive
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
 from rnnkit.types import JSON, Array
 
 
-@dataclass(frozen=True)
-class TimelineSource:
-    """Series, a split at a time, in the units of the data: `read` (N, F), `wanted` (N, K).
+class Timeline(NamedTuple):
+    """The rows of a split in the units of the data: what is read (N, F), what is wanted (N, K)."""
 
-    Step t reads row t and is to give row t + `horizon`. `season` is the period of a naive forecast.
+    read: Array
+    wanted: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineSource(SplitSource[Timeline]):
+    """Series, a split at a time: step t reads row t and is to give row t + `horizon`.
+
+    `scales` are those of what is read and of what is wanted, whose columns have `names`. `season`
+    is the period of a naive forecast.
     """
 
-    block: Dataset
-    read: Mapping[Split, Array]
-    wanted: Mapping[Split, Array]
     scales: tuple[Scaler, Scaler]
     names: tuple[str, ...]
     horizon: int
     season: int | None
-    sha256: str
-    note: str = ""
     unit: str = "step"
     tokenizer: None = None
     vocabulary: None = None
@@ -47,23 +51,12 @@ class TimelineSource:
         """The columns to be forecast."""
         return Signal(len(self.names))
 
-    def digest(self) -> str:
-        """Return the SHA-256 of what was read."""
-        return self.sha256
-
-    def splits(self) -> tuple[Split, ...]:
-        """Return the splits that have rows."""
-        return tuple(split for split in SPLITS if split in self.read)
-
     def size(self, split: Split) -> int:
         """Return the rows of a split, without those after the first target.
 
         Raises DataError where there is no such split.
         """
-        if split not in self.read:
-            there = ", ".join(self.splits())
-            raise DataError.of("DATA_NO_SPLIT", f"there is no {split} split (there is {there})")
-        return max(len(self.read[split]) - self.horizon + 1, 0)
+        return max(len(self.part(split).read) - self.horizon + 1, 0)
 
     def windows(self, split: Split, layout: Layout) -> int:
         """Return the windows in an epoch; raises DataError where the split is too short."""
@@ -76,7 +69,7 @@ class TimelineSource:
             need = layout.streams * (1 if layout.tail else layout.window) + self.horizon
             raise DataError.of(
                 "DATA_TOO_SHORT",
-                f"{len(self.read[split])} rows, but {layout.streams} streams of windows of "
+                f"{len(self.part(split).read)} rows, but {layout.streams} streams of windows of "
                 f"{layout.window} with a horizon of {self.horizon} need at least {need} "
                 "(give fewer streams, or a shorter window)",
                 f"the {split} split",
@@ -89,7 +82,8 @@ class TimelineSource:
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
         """Yield the windows from `cursor`, {"window": i}, to the end of its epoch."""
         count, steps = self.windows(split, layout), self._per_stream(split, layout)
-        inputs, targets = (scale.scaled(part[split]) for scale, part in self._scaled_parts())
+        pairs = zip(self.scales, self.part(split), strict=True)
+        inputs, targets = (scale.scaled(rows) for scale, rows in pairs)
         xs = _streams(inputs, steps, layout.streams)
         ts = _streams(targets[self.horizon :], steps, layout.streams)
         for index in range(place(cursor, "window", count), count):
@@ -103,12 +97,9 @@ class TimelineSource:
             read, wanted = np.ascontiguousarray(xs[piece]), np.ascontiguousarray(ts[piece])
             yield Batch(read, wanted, weights, resets, following)
 
-    def _scaled_parts(self) -> tuple[tuple[Scaler, Mapping[Split, Array]], ...]:
-        return (self.scales[0], self.read), (self.scales[1], self.wanted)
-
     def meaning(self) -> Meaning:
         """Return the names of the targets, their units, and the naive forecasts of them."""
-        known = "train" in self.wanted
+        known = "train" in self.parts
         return Meaning(self.names, False, self.scales[1].unscaled, self._naive if known else None)
 
     def _naive(self, split: str, count: int) -> Naive:
@@ -118,7 +109,7 @@ class TimelineSource:
         ahead on the training part.
         """
         lag = self.season or 1
-        train = self.wanted["train"]
+        train = self.part("train").wanted
         scale = np.abs(train[lag:] - train[:-lag]).mean(axis=0)
         lags = {"persistence": 0} | ({"seasonal": self._back(lag)} if self.season else {})
         return Naive(scale, {name: self._error(split, back, count) for name, back in lags.items()})
@@ -128,7 +119,7 @@ class TimelineSource:
         return -self.horizon % season
 
     def _error(self, split: str, back: int, count: int) -> Array:
-        rows = self.wanted[split]  # type: ignore[index]
+        rows = self.parts[split].wanted  # type: ignore[index]
         places = np.arange(count)
         # The first rows of a split have no season before them: the newest known row stands in.
         known = rows[np.where(places >= back, places - back, places)]

@@ -1,13 +1,8 @@
-"""Whole sequences of any length in batches: their order, where they stand, how far a run has come.
-
-A sequence is right-aligned in its batch, after zeros, so that every last step is the batch's last
-step; a reset at its first step and weights of 0 before it make loss and gradient those of the
-sequence alone.
-"""
+"""Whole sequences in batches: their order, and how far a run has come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,60 +10,9 @@ import numpy as np
 
 from rnnkit.builtin.datasets.shared.cursor import MAX_EPOCHS, place
 from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.ragged import EMPTY
 from rnnkit.core.context import keyed_generator
-from rnnkit.types import JSON, Array, DType
-
-EMPTY = -1
-"""The row of a stream without a sequence, which fills up a short last batch."""
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """Sequences one after the other: `values` (N, ...); sequence i is values[ends[i-1]:ends[i]]."""
-
-    values: Array
-    ends: Array
-
-    @classmethod
-    def of(cls, sequences: Sequence[Array], dtype: DType | type) -> Ragged:
-        """Join arrays (T_i, ...) that agree in all axes but the first; there is at least one."""
-        values = np.concatenate(sequences).astype(dtype)
-        return cls(values, np.cumsum([len(sequence) for sequence in sequences]))
-
-    def __len__(self) -> int:
-        """Return the number of sequences."""
-        return len(self.ends)
-
-    @property
-    def lengths(self) -> Array:
-        """The steps of each sequence (n,)."""
-        return np.diff(self.ends, prepend=0)
-
-    def batch(self, rows: Array, steps: int) -> Array:
-        """Return the sequences of `rows` (B,) as (steps, B, ...), right-aligned after zeros."""
-        lengths = np.where(rows == EMPTY, 0, self.lengths[rows])
-        there = carrying(lengths, steps)
-        # The last step of each stands at its end.
-        places = self.ends[rows] - steps + np.arange(steps)[:, None]
-        found: Array = self.values[np.where(there, places, 0)]
-        found[~there] = 0
-        return found
-
-
-def carrying(lengths: Array, steps: int) -> Array:
-    """Return for each step of right-aligned sequences (B,) whether it carries data (steps, B)."""
-    found: Array = np.arange(steps)[:, None] >= steps - lengths
-    return found
-
-
-def restarting(lengths: Array, steps: int) -> Array:
-    """Return the resets (steps, B) of right-aligned sequences, each at its first step.
-
-    All streams start anew at step 0 too, so that a batch does not depend on the one before.
-    """
-    resets: Array = np.arange(steps)[:, None] == steps - lengths
-    resets[0] = True
-    return resets
+from rnnkit.types import JSON, Array
 
 
 class Turn(NamedTuple):

@@ -1,12 +1,16 @@
-"""What every dataset of files checks: where its data comes from, and how it is split."""
+"""Where text comes from, and how it is split."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 
-class Files(Protocol):
-    """One file, cut by `split`, or a file for each split."""
+class Sourced(Protocol):
+    """A file, cut by `split`, a file for each split, or data that rnnkit carries."""
+
+    @property
+    def source(self) -> str | None:
+        """The name of what rnnkit carries."""
 
     @property
     def path(self) -> str | None:
@@ -29,23 +33,8 @@ class Files(Protocol):
         """The shares of the one file."""
 
 
-class Sourced(Files, Protocol):
-    """The same, or data that rnnkit carries or makes."""
-
-    @property
-    def source(self) -> str | None:
-        """Its name."""
-
-
-def check_files(data: Files) -> None:
-    """Raise ValueError unless the data comes from one place and its split fits."""
-    if (data.path is None) == (data.train is None):
-        raise ValueError('give one of "path" and "train"')
-    _check_splits(data)
-
-
 def check_source(data: Sourced) -> None:
-    """Do the same where a `source` may take the place of files."""
+    """Raise ValueError unless the data comes from one place and its split fits."""
     origins = {"source": data.source, "path": data.path, "train": data.train}
     given = [key for key, value in origins.items() if value is not None]
     if len(given) != 1:
@@ -53,10 +42,6 @@ def check_source(data: Sourced) -> None:
             'give one of "source", "path" or "train", '
             + (f"not {' and '.join(given)}" if given else "received none")
         )
-    _check_splits(data)
-
-
-def _check_splits(data: Files) -> None:
     if (data.valid or data.test) and not data.train:
         raise ValueError('"valid" and "test" go with "train"')
     if abs(sum(data.split) - 1) > 1e-9:

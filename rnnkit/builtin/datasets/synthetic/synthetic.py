@@ -10,16 +10,18 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.series.series import Horizon
-from rnnkit.builtin.datasets.series.timeline import TimelineSource
+from rnnkit.builtin.datasets.series.timeline import Timeline, TimelineSource
 from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.file_dataset import Seed
 from rnnkit.builtin.datasets.shared.scaler import Scaler
-from rnnkit.builtin.datasets.shared.sequence_source import SPLITS, Part, WholeSequences, WholeSource
-from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS, Options
-from rnnkit.builtin.datasets.synthetic.waves import mackey_glass, made, sine
+from rnnkit.builtin.datasets.shared.sequence_source import Examples, WholeSequences, WholeSource
+from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS, TaskOptions
+from rnnkit.builtin.datasets.synthetic.waves import WAVES
+from rnnkit.builtin.datasets.tables.examples import dtype_of
 from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked, timeline_asked
 from rnnkit.builtin.datasets.tables.input_fields import Reads
 from rnnkit.builtin.datasets.tables.rows import Row, field_of
-from rnnkit.contracts.dataset import Dataset, Layout, Source
+from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
@@ -27,7 +29,6 @@ from rnnkit.core.block import Size
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.signal import Signal
 
-WAVES = ("sine", "mackey_glass")
 Count = Annotated[int, Field(ge=1, le=10**7)]
 
 
@@ -58,7 +59,7 @@ class Synthetic(WholeSequences):
     digits: Annotated[int, Field(ge=1, le=4)] = 2
     horizon: Horizon = 1
     bucket: Size = 50
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Synthetic:
@@ -73,35 +74,21 @@ class Synthetic(WholeSequences):
         """Whether the task is one of whole sequences."""
         return self.task not in WAVES
 
-    def _options(self) -> Options:
-        return Options(self.length, self.symbols, self.delay, self.digits)
+    def _options(self) -> TaskOptions:
+        return TaskOptions(self.length, self.symbols, self.delay, self.digits)
 
     def made(self) -> int:
         """Return the bytes that the generator takes at most, for all splits."""
         count = self.train + self.valid + self.test
         if self.whole:
             return count * TASKS[self.task].bytes(self._options())
-        return made(self.task, count, self.length)
+        return WAVES[self.task].bytes(count, self.length)
 
     def signals(self) -> tuple[Signal, Signal]:
         """Give the widths of the task."""
         if not self.whole:
             return Signal(1), Signal(1)
         return TASKS[self.task].signals(self._options())
-
-    def fitted(self, source: Source) -> Dataset:
-        """Return the same: the generator knows all."""
-        return self
-
-    def laid_out(self, source: Source, layout: Layout) -> Layout:
-        """Return the layout whose window is the longest sequence; of a series as it is."""
-        return super().laid_out(source, layout) if self.whole else layout
-
-    def in_words(self, source: Source, layout: Layout) -> str:
-        """Return how the data is read, and the score of doing nothing."""
-        if isinstance(source, TimelineSource):
-            return source.in_words(layout)
-        return super().in_words(source, layout)
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
         """Make up the data; the seed decides it."""
@@ -121,13 +108,12 @@ class Synthetic(WholeSequences):
         else:
             reads = Reads(kind="ids" if signal.ids else "numbers", key="inputs", size=signal.width)
         encode = reads.learned([], Vocabulary(tokens=tuple(ADDITION))).encode
-        dtype = np.int32 if signal.ids else np.float32
 
         def asked(row: Row) -> Question:
             fields = row.fields
             if self.task == "addition":
                 fields = {"inputs": list(str(field_of(fields, "inputs")))}
-            return Question(row.line, encode(reads.parse(fields)).astype(dtype), each)
+            return Question(row.line, encode(reads.parse(fields)).astype(dtype_of(signal)), each)
 
         return rows_asked(data, name, skip_bad, asked, ("inputs",), Meaning())
 
@@ -136,20 +122,20 @@ class Synthetic(WholeSequences):
 
     def _sequences(self) -> WholeSource:
         task, options = TASKS[self.task], self._options()
-        parts: dict[str, Part] = {}
+        parts: dict[Split, Examples] = {}
         for split in SPLITS:
             random = keyed_generator(self.seed, self.task, split)
             parts[split] = task.make(random, getattr(self, split), options)
         inputs, targets = task.signals(options)
         score, how = task.nothing(options)
         return WholeSource(
-            self,
-            inputs,
-            targets,
-            task.unit,
-            parts,  # type: ignore[arg-type]
-            self._digest(),
-            Order(self.seed, self.bucket),
+            block=self,
+            parts=parts,
+            sha256=self._digest(),
+            inputs=inputs,
+            targets=targets,
+            unit=task.unit,
+            order=Order(self.seed, self.bucket),
             vocabulary=Vocabulary(tokens=tuple(ADDITION)) if self.task == "addition" else None,
             note=f"doing nothing scores {score:.4g} ({how})",
         )
@@ -157,18 +143,15 @@ class Synthetic(WholeSequences):
     def _series(self) -> TimelineSource:
         random = keyed_generator(self.seed, self.task)
         counts = [self.train, self.valid, self.test]
-        make = sine if self.task == "sine" else mackey_glass
-        values = make(random, sum(counts), self.length)
+        values = WAVES[self.task].make(random, sum(counts), self.length)
         parts = dict(zip(SPLITS, np.split(values, np.cumsum(counts)[:2]), strict=True))
         scaler = Scaler.fitted(parts["train"], "standard")
-        season = self.length if self.task == "sine" else None
         return TimelineSource(
-            self,
-            parts,
-            parts,
-            (scaler, scaler),
-            (self.task,),
-            self.horizon,
-            season,
-            self._digest(),
+            block=self,
+            parts={split: Timeline(rows, rows) for split, rows in parts.items()},
+            sha256=self._digest(),
+            scales=(scaler, scaler),
+            names=(self.task,),
+            horizon=self.horizon,
+            season=self.length if self.task == "sine" else None,
         )

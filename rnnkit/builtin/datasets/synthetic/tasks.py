@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.builtin.datasets.shared.batches import Ragged
-from rnnkit.builtin.datasets.shared.sequence_source import Part
+from rnnkit.builtin.datasets.shared.sequence_source import Examples
+from rnnkit.contracts.ragged import Ragged
 from rnnkit.core.signal import Signal
 from rnnkit.types import Array
 
 
-class Options(NamedTuple):
+class TaskOptions(NamedTuple):
     """What the tasks may be told: T steps, symbols, the delay of an echo, digits of a number."""
 
     length: int
@@ -29,18 +29,18 @@ class Task(NamedTuple):
     `bytes` is what a sequence takes while it is made, with its place and its copies.
     """
 
-    make: Callable[[np.random.Generator, int, Options], Part]
-    signals: Callable[[Options], tuple[Signal, Signal]]
+    make: Callable[[np.random.Generator, int, TaskOptions], Examples]
+    signals: Callable[[TaskOptions], tuple[Signal, Signal]]
     unit: str
-    nothing: Callable[[Options], tuple[float, str]]
-    bytes: Callable[[Options], int]
+    nothing: Callable[[TaskOptions], tuple[float, str]]
+    bytes: Callable[[TaskOptions], int]
 
 
-def _part(inputs: Array, targets: Array, steps: int | None = None) -> Part:
+def _examples(inputs: Array, targets: Array, steps: int | None = None) -> Examples:
     """Join inputs (n, T, ...) and targets (n, S, ...) or (n, ...)."""
     count = len(inputs)
     per_target = targets.shape[1] if steps is None else steps
-    return Part(
+    return Examples(
         Ragged(inputs.reshape(-1, *inputs.shape[2:]), np.arange(1, count + 1) * inputs.shape[1]),
         Ragged(
             targets.reshape(count * per_target, *targets.shape[1 + (steps is None) :]),
@@ -49,7 +49,7 @@ def _part(inputs: Array, targets: Array, steps: int | None = None) -> Part:
     )
 
 
-def copy_memory(random: np.random.Generator, count: int, o: Options) -> Part:
+def copy_memory(random: np.random.Generator, count: int, o: TaskOptions) -> Examples:
     """Ten symbols, T - 1 blanks, a signal, ten blanks: say the ten symbols at the end.
 
     Hochreiter and Schmidhuber 1997; in this form Arjovsky, Shah and Bengio 2016. Blank is the id
@@ -61,10 +61,10 @@ def copy_memory(random: np.random.Generator, count: int, o: Options) -> Part:
     targets = inputs.copy()
     inputs[:, :10] = targets[:, -10:] = said
     inputs[:, o.length + 9] = signal
-    return _part(inputs, targets)
+    return _examples(inputs, targets)
 
 
-def adding(random: np.random.Generator, count: int, o: Options) -> Part:
+def adding(random: np.random.Generator, count: int, o: TaskOptions) -> Examples:
     """T pairs of a number in [0, 1) and a mark; the sum of the two numbers that are marked.
 
     Hochreiter and Schmidhuber 1997; one mark in each half, as Arjovsky, Shah and Bengio 2016.
@@ -76,25 +76,25 @@ def adding(random: np.random.Generator, count: int, o: Options) -> Part:
     first, second = random.integers(half, size=count), random.integers(half, o.length, size=count)
     inputs[rows, first, 1] = inputs[rows, second, 1] = 1
     sums = inputs[rows, first, 0] + inputs[rows, second, 0]
-    return _part(inputs, sums[:, None, None])
+    return _examples(inputs, sums[:, None, None])
 
 
-def echo(random: np.random.Generator, count: int, o: Options) -> Part:
+def echo(random: np.random.Generator, count: int, o: TaskOptions) -> Examples:
     """T random symbols; each step is labelled by the symbol `delay` steps before, at once."""
     symbols = random.integers(o.symbols, size=(count, o.length), dtype=np.int32)
-    return _part(symbols, symbols[:, : o.length - o.delay])
+    return _examples(symbols, symbols[:, : o.length - o.delay])
 
 
 ADDITION = "0123456789+"
 
 
-def addition(random: np.random.Generator, count: int, o: Options) -> Part:
+def addition(random: np.random.Generator, count: int, o: TaskOptions) -> Examples:
     """A text such as 57+5, numbers of up to `digits` digits; the class is the sum."""
     numbers = random.integers(10**o.digits, size=(count, 2))
     texts = [f"{a}+{b}" for a, b in numbers.tolist()]
     ids = [np.array([ADDITION.index(c) for c in text]) for text in texts]
     sums = numbers.sum(axis=1).astype(np.int32)
-    return Part(Ragged.of(ids, np.int32), Ragged(sums, np.arange(1, count + 1)))
+    return Examples(Ragged.of(ids, np.int32), Ragged(sums, np.arange(1, count + 1)))
 
 
 FLOWERS = np.array(
@@ -107,29 +107,29 @@ FLOWERS = np.array(
 """Means, then deviations, of length and width of sepal and petal of three irises (Fisher 1936)."""
 
 
-def iris(random: np.random.Generator, count: int, o: Options) -> Part:
+def iris(random: np.random.Generator, count: int, o: TaskOptions) -> Examples:
     """Four measures of a flower, normal about those of its kind; the kind, one of three."""
     kinds = random.integers(3, size=count, dtype=np.int32)
     means, deviations = FLOWERS[kinds, 0], FLOWERS[kinds, 1]
     flowers = means + deviations * random.standard_normal((count, 4))
-    return _part(flowers[:, None].astype(np.float32), kinds[:, None])
+    return _examples(flowers[:, None].astype(np.float32), kinds[:, None])
 
 
 def _ids(inputs: int, targets: int) -> tuple[Signal, Signal]:
     return Signal(inputs, ids=True), Signal(targets, ids=True)
 
 
-def _sums(o: Options) -> int:
+def _sums(o: TaskOptions) -> int:
     return 2 * int(10**o.digits) - 1
 
 
-def _entropy_of_sums(o: Options) -> float:
+def _entropy_of_sums(o: TaskOptions) -> float:
     n = 10**o.digits
     p = np.minimum(np.arange(1, 2 * n), np.arange(2 * n - 1, 0, -1)) / n**2
     return float(-(p * np.log(p)).sum())
 
 
-def _copy_nothing(o: Options) -> tuple[float, str]:
+def _copy_nothing(o: TaskOptions) -> tuple[float, str]:
     return 10 * math.log(o.symbols) / (o.length + 20), "loss, ten guesses among blanks"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import numpy as np
 
 from rnnkit.types import Array
@@ -15,11 +18,6 @@ def sine(random: np.random.Generator, count: int, period: float) -> Array:
     phase = random.uniform(0, 2 * np.pi)
     found: Array = np.sin(2 * np.pi * np.arange(count) / period + phase)[:, None]
     return found
-
-
-def made(task: str, count: int, length: int) -> int:
-    """Return the bytes that a series of `count` steps takes while it is made."""
-    return 32 * count if task == "sine" else 96 * (count + SETTLE) + 320 * length
 
 
 def mackey_glass(random: np.random.Generator, count: int, delay: float) -> Array:
@@ -43,3 +41,16 @@ def mackey_glass(random: np.random.Generator, count: int, delay: float) -> Array
         k4 = gain - 0.1 * (now + step * k3)
         x[t + 1] = now + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     return x[lag + 1 + SETTLE * per_unit :: per_unit][:count, None].copy()
+
+
+class Wave(NamedTuple):
+    """A series: `make(random, N, T)` gives its values (N, 1), `bytes(N, T)` what that takes."""
+
+    make: Callable[[np.random.Generator, int, int], Array]
+    bytes: Callable[[int, int], int]
+
+
+WAVES: Mapping[str, Wave] = {
+    "sine": Wave(sine, lambda count, length: 32 * count),
+    "mackey_glass": Wave(mackey_glass, lambda count, length: 96 * (count + SETTLE) + 320 * length),
+}

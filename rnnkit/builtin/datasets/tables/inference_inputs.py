@@ -5,21 +5,16 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.scaler import Scaler
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, field_of, shown
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
 from rnnkit.builtin.datasets.tables.tables import looks_like_json, read_rows
-from rnnkit.builtin.datasets.tables.values import single
+from rnnkit.builtin.datasets.tables.values import step_of
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
-from rnnkit.errors import DataError
 from rnnkit.types import Array
-
-Step: TypeAlias = tuple[int, list[float]]
-"""The line of a row, and its values."""
 
 
 def rows_asked(
@@ -37,10 +32,9 @@ def rows_asked(
     """
     bad = BadRows(skip_bad)
     rows = read_rows(data, name, bad, needed)
-    found = [bad.attempt(name, row.line, partial(encode, row)) for row in rows]
+    found = bad.good(name, rows, encode)
     bad.check()
-    good = [question for question in found if question]
-    return Questions(good, meaning, whole, False, len(bad.problems), bad.in_words())
+    return Questions(found, meaning, whole, False, len(bad.problems), bad.in_words())
 
 
 def texts_asked(
@@ -52,21 +46,20 @@ def texts_asked(
     """
 
     def asked(row: Row) -> Question:
-        text = field_of(row.fields, key)
-        if not isinstance(text, str):
-            message = f"{key}: expected a text, received {shown(text)}"
-            raise DataError.of("DATA_FIELD", message)
-        return Question(row.line, encode(text).astype(np.int32))
+        return Question(row.line, encode(text_field(row.fields, key)))
 
     if name.lower().endswith((".csv", ".jsonl")) or looks_like_json(data):
         return rows_asked(data, name, skip_bad, asked, (key,), Meaning())
-    bad, found, data = BadRows(skip_bad), [], data.removeprefix(BOM_UTF8)
-    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], 1):
-        cell = line.removesuffix(b"\r").split(b"\t")[0].decode(errors="surrogateescape")
-        found.append(bad.attempt(name, number, partial(asked, Row(number, {key: cell}))))
+    bad, data = BadRows(skip_bad), data.removeprefix(BOM_UTF8)
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    found = bad.good(name, (_first_cell(i, line, key) for i, line in enumerate(lines, 1)), asked)
     bad.check()
-    good = [question for question in found if question]
-    return Questions(good, skipped=len(bad.problems), note=bad.in_words())
+    return Questions(found, skipped=len(bad.problems), note=bad.in_words())
+
+
+def _first_cell(number: int, line: bytes, key: str) -> Row:
+    cell = line.removesuffix(b"\r").split(b"\t")[0].decode(errors="surrogateescape")
+    return Row(number, {key: cell})
 
 
 def timeline_asked(
@@ -79,13 +72,9 @@ def timeline_asked(
 ) -> Questions:
     """Return one question whose steps are the rows, each of which has an answer."""
     bad = BadRows(skip_bad)
-
-    def values(row: Row) -> Step:
-        return row.line, [single(field_of(row.fields, key), key) for key in columns]
-
     rows_read = read_rows(data, name, bad, columns)
-    found = [bad.attempt(name, row.line, partial(values, row)) for row in rows_read]
-    good = _on_scale([each for each in found if each], columns, scaler, name, bad)
+    found = bad.good(name, rows_read, lambda row: (row.line, step_of(row.fields, columns)))
+    good = _on_scale(found, columns, scaler, name, bad)
     bad.check()
     lines = [line for line, _ in good]
     rows: Array = np.array([row for _, row in good])
@@ -94,9 +83,13 @@ def timeline_asked(
 
 
 def _on_scale(
-    rows: Sequence[Step], columns: Sequence[str], scaler: Scaler, name: str, bad: BadRows
-) -> Sequence[Step]:
-    """Return the rows that float32 holds on the scale of the training part."""
+    rows: Sequence[tuple[int, list[float]]],
+    columns: Sequence[str],
+    scaler: Scaler,
+    name: str,
+    bad: BadRows,
+) -> Sequence[tuple[int, list[float]]]:
+    """Return the rows (line, values) that float32 holds on the scale of the training part."""
     if not rows:
         return rows
     beyond = scaler.beyond(np.array([row for _, row in rows]))

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.tables.rows import field_of, shown
+from rnnkit.builtin.datasets.tables.fields import Encoding, Key, RowFields
+from rnnkit.builtin.datasets.tables.rows import as_json, field_of, text_field
 from rnnkit.builtin.datasets.tables.values import (
-    Labels,
     check_ids,
     class_ids,
     class_name,
     classes,
     names,
-    numbers,
+    number_rows,
     sequence,
     wide,
 )
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
-from rnnkit.core.block import MAX_WIDTH, Record, Width, nested
+from rnnkit.core.block import MAX_WIDTH, nested
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
-Key = Annotated[str, Field(min_length=1, max_length=256)]
 
-
-class Encoding(NamedTuple):
-    """What was learned from the training part: the completed record, and the ids of a value."""
-
-    record: Any
-    encode: Callable[[Any], Array]
-    signal: Signal
-    vocabulary: Vocabulary | None = None
-
-
-class Reads(Record):
+class Reads(RowFields):
     """The inputs of a sequence, found under `key`.
 
     `kind` is `text`, cut by `tokenizer`; `tokens`, a list of texts; `ids`, a list of integers below
@@ -52,19 +41,13 @@ class Reads(Record):
     """
 
     kind: Literal["text", "tokens", "ids", "numbers", "class"]
-    key: Key | None = None
-    keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)] | None = None
     tokenizer: Annotated[Tokenizer, nested("rnnkit.tokenizers")] | None = None
     unknown: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     min_count: Annotated[int, Field(ge=1)] = 1
-    size: Width | None = None
     unroll: bool = False
-    labels: Labels | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Reads:
-        if (self.key is None) == (self.keys is None):
-            raise ValueError('give "key", or for numbers "keys", not both')
         if self.keys and self.kind != "numbers":
             raise ValueError(f'"keys" goes with "kind": "numbers", not {self.kind!r}')
         if (self.tokenizer is None) == (self.kind == "text"):
@@ -74,11 +57,6 @@ class Reads(Record):
         if self.min_count > 1 and not self.unknown:
             raise ValueError('"min_count" needs "unknown", the token that stands for the rare ones')
         return self
-
-    @property
-    def fields(self) -> tuple[Key, ...]:
-        """The fields of a row that are read."""
-        return self.keys or (self.key or "",)
 
     @property
     def unrolls(self) -> bool:
@@ -93,21 +71,15 @@ class Reads(Record):
             return Signal(len(self.labels) if self.labels else None)
         return Signal(len(self.keys) if self.keys else self.size)
 
-    def parse(self, row: Mapping[str, Any]) -> Any:
-        """Return the value of a row; raises DataError for one of another kind, or of length 0."""
-        if self.keys:
-            return numbers([[field_of(row, key) for key in self.keys]], "keys")
-        key = self.key or ""
-        value = field_of(row, key)
+    def _parsed(self, row: Mapping[str, Any], key: Key) -> Any:
         if self.kind == "text":
-            if not isinstance(value, str):
-                raise DataError.of("DATA_FIELD", f"{key}: expected a text, received {shown(value)}")
-            return sequence(value, key)
+            return sequence(text_field(row, key), key)
+        value = field_of(row, key)
         if self.kind == "class":
             return class_name(value, key)
         if self.kind == "tokens":
             return names(value, key)
-        found = numbers(value, key)
+        found = number_rows(value, key)
         if self.kind == "ids":
             check_ids(found, self.size or MAX_WIDTH, key)
         if self.unroll and len(found) != 1:
@@ -145,7 +117,7 @@ class Reads(Record):
             found = [ids.get(token, vocabulary.unknown) for token in value]
             if None in found:
                 token = value[found.index(None)]
-                message = f"{self.key}: the token {shown(token)} is not in the vocabulary "
+                message = f"{self.key}: the token {as_json(token)} is not in the vocabulary "
                 message += '(take it out, or train with "unknown": "<unk>")'
                 raise DataError.of("DATA_UNKNOWN_TOKEN", message)
             return np.array(found)
@@ -182,8 +154,3 @@ class Reads(Record):
 
         signal = Signal(size, ids=True)
         return Encoding(self.model_copy(update={"size": size}), encode, signal)
-
-    def _numbers(self, values: Iterable[Array]) -> Encoding:
-        width = self.size or next(iter(values)).shape[1]
-        record = self.model_copy(update={"size": width})
-        return Encoding(record, lambda value: wide(value, width, self.key), Signal(width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,6 +40,11 @@ class BadRows:
             self.problems.append(Problem(f"{name}:{line}", found.code, found.message))
             return None
 
+    def good(self, name: str, rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
+        """Return what `parse` gives of the rows of a file, where it raises no DataError."""
+        found = (self.attempt(name, row.line, partial(parse, row)) for row in rows)
+        return [item for item in found if item is not None]
+
     def check(self) -> None:
         """Raise DataError for the rows that were kept, unless they are skipped."""
         if self.skip or not self.problems:
@@ -61,15 +67,23 @@ class BadRows:
 def field_of(row: Mapping[str, Any], key: str) -> Any:
     """Return a field; raises DataError, naming those there are, where it is missing."""
     if key not in row:
-        raise DataError.of("DATA_FIELD", f"there is no {shown(key)} ({there_is(row)})")
+        raise DataError.of("DATA_FIELD", f"there is no {as_json(key)} ({there_is(row)})")
     return row[key]
+
+
+def text_field(row: Mapping[str, Any], key: str) -> str:
+    """Return a field that holds text; raises DataError for another."""
+    text = field_of(row, key)
+    if not isinstance(text, str):
+        raise DataError.of("DATA_FIELD", f"{key}: expected a text, received {as_json(text)}")
+    return text
 
 
 def there_is(names: Iterable[str]) -> str:
     """Return the first names that there are, as the end of a sentence."""
-    return f"there is {', '.join(map(shown, islice(names, 12))) or 'nothing'}"
+    return f"there is {', '.join(map(as_json, islice(names, 12))) or 'nothing'}"
 
 
-def shown(value: object) -> str:
+def as_json(value: object) -> str:
     """Return a value as JSON, cut to a line that is safe to print."""
     return printable(json.dumps(value, ensure_ascii=False, default=repr), 60)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, shown, there_is
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json, there_is
 from rnnkit.errors import DataError, Problem, printable
 
 UNCLOSED = "unexpected end of data"
@@ -62,7 +62,7 @@ def _object(text: bytes) -> dict[str, Any]:
         message = "holds half a surrogate pair, \\ud800 to \\udfff (take it out)"
         raise DataError.of("DATA_ENCODING", message)
     if not isinstance(found, dict):
-        message = f"expected a JSON object, received {shown(found)} (one object a line)"
+        message = f"expected a JSON object, received {as_json(found)} (one object a line)"
         raise DataError.of("DATA_JSON", message)
     return found
 
@@ -73,7 +73,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        message = f"the key {shown(twice)} stands twice in one object (keep one)"
+        message = f"the key {as_json(twice)} stands twice in one object (keep one)"
         raise DataError.of("DATA_JSON", message)
     return found
 
@@ -162,11 +162,11 @@ def _no_csv(error: csv.Error, start: int, end: int) -> str:
 def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
     twice = [cell for cell in cells if cells.count(cell) > 1]
     if twice:
-        message = f"the header names {shown(twice[0])} twice (give each column its own name)"
+        message = f"the header names {as_json(twice[0])} twice (give each column its own name)"
         raise DataError.of("DATA_CSV", message, where)
     missing = [key for key in needed if key not in cells]
     if missing:
-        message = f"the header names no {shown(missing[0])} ({there_is(cells)})"
+        message = f"the header names no {as_json(missing[0])} ({there_is(cells)})"
         raise DataError.of("DATA_FIELD", message, where)
     return cells
 

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from rnnkit.builtin.datasets.tables.input_fields import Encoding, Key
-from rnnkit.builtin.datasets.tables.rows import field_of, shown
+from rnnkit.builtin.datasets.tables.fields import Encoding, Key, RowFields
+from rnnkit.builtin.datasets.tables.rows import field_of, text_field
 from rnnkit.builtin.datasets.tables.values import (
-    Labels,
     class_ids,
     class_name,
     classes,
     names,
-    numbers,
+    number_rows,
     sequence,
-    wide,
 )
-from rnnkit.core.block import Record, Width
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
-from rnnkit.types import Array
 
 END = "\n"
 """The label that ends an unrolled text."""
 
 
-class Predicts(Record):
+class Predicts(RowFields):
     """The targets of a sequence, found under `key`.
 
     `kind` is `class`, `numbers` (one row of numbers, or with `keys` several fields) or `text`, a
@@ -38,26 +34,15 @@ class Predicts(Record):
     """
 
     kind: Literal["class", "numbers", "text"]
-    key: Key | None = None
-    keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)] | None = None
     each: bool = False
-    size: Width | None = None
-    labels: Labels | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Predicts:
-        if (self.key is None) == (self.keys is None):
-            raise ValueError('give "key", or for numbers "keys", not both')
         if self.keys and (self.kind != "numbers" or self.each):
             raise ValueError('"keys" are one row of numbers at the last step')
         if self.labels and self.kind == "numbers":
             raise ValueError('"labels" are classes, and "kind": "numbers" has none')
         return self
-
-    @property
-    def fields(self) -> tuple[Key, ...]:
-        """The fields of a row that are predicted."""
-        return self.keys or (self.key or "",)
 
     @property
     def per_step(self) -> bool:
@@ -77,20 +62,15 @@ class Predicts(Record):
             return Signal(len(self.keys) if self.keys else self.size)
         return Signal(len(self.labels) if self.labels else None, ids=True)
 
-    def parse(self, row: Mapping[str, Any]) -> Any:
-        """Return the value of a row: names of classes, or rows of numbers; raises DataError."""
-        if self.keys:
-            return numbers([[field_of(row, key) for key in self.keys]], "keys")
-        key = self.key or ""
-        value = field_of(row, key)
+    def _parsed(self, row: Mapping[str, Any], key: Key) -> Any:
+        """Return names of classes, or rows of numbers."""
         if self.kind == "text":
-            if not isinstance(value, str):
-                raise DataError.of("DATA_FIELD", f"{key}: expected a text, received {shown(value)}")
-            return [*sequence(value, key), END]
+            return [*sequence(text_field(row, key), key), END]
+        value = field_of(row, key)
         if self.kind == "class":
             each = names(value, key) if self.each else [value]
             return [class_name(item, key) for item in each]
-        found = numbers(value, key)
+        found = number_rows(value, key)
         if self.each:
             return found
         # A flat list is one row; a list of rows is one for each step.
@@ -107,11 +87,6 @@ class Predicts(Record):
         ids = class_ids(labels)
         record = self.model_copy(update={"labels": labels})
         return Encoding(record, lambda v: ids(v, self.key), Signal(len(labels), ids=True))
-
-    def _numbers(self, values: Iterable[Array]) -> Encoding:
-        width = self.size or next(iter(values)).shape[1]
-        record = self.model_copy(update={"size": width})
-        return Encoding(record, lambda value: wide(value, width, self.key), Signal(width))
 
     def check_lengths(self, steps: int, targets: int) -> None:
         """Raise DataError unless each step has a target, where it is to have one."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import Field
 
-from rnnkit.builtin.datasets.tables.rows import shown
+from rnnkit.builtin.datasets.tables.rows import as_json, field_of
 from rnnkit.core.block import MAX_WIDTH
 from rnnkit.errors import DataError
 from rnnkit.types import Array
@@ -27,7 +27,7 @@ def sequence(value: S, key: str | None) -> S:
     return value
 
 
-def numbers(value: object, key: str) -> Array:
+def number_rows(value: object, key: str) -> Array:
     """Return a number, a list of numbers or a list of equally long rows as rows (T, F).
 
     A text, as a CSV cell is one, holds numbers with spaces between them.
@@ -36,7 +36,7 @@ def numbers(value: object, key: str) -> Array:
     listed: list[object] = sequence(items if isinstance(items, list) else [items], key)
     rows = [row if isinstance(row, list) else [row] for row in listed]
     if len({len(row) for row in rows}) > 1 or not rows[0]:
-        message = f"{key}: expected rows of one length, received {shown(value)}"
+        message = f"{key}: expected rows of one length, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
     return np.array([[_number(item, key) for item in row] for row in rows])
 
@@ -47,7 +47,7 @@ def _number(value: object, key: str) -> float:
             raise ValueError
         found = float(value)
     except (ValueError, OverflowError):
-        message = f"{key}: expected a number, received {shown(value)}"
+        message = f"{key}: expected a number, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message) from None
     # Beyond the largest float32 it would become infinite later.
     if not abs(found) <= float(np.finfo(np.float32).max):
@@ -70,9 +70,14 @@ def single(value: object, key: str) -> float:
     if not isinstance(value, list):
         return _number(value, key)
     if len(value) != 1:
-        message = f"{key}: expected one number, received {shown(value)} (a row is one step)"
+        message = f"{key}: expected one number, received {as_json(value)} (a row is one step)"
         raise DataError.of("DATA_FIELD", message)
     return _number(value[0], key)
+
+
+def step_of(row: Mapping[str, Any], keys: Sequence[str]) -> list[float]:
+    """Return one number of each of some fields; raises DataError for what is none."""
+    return [single(field_of(row, key), key) for key in keys]
 
 
 def check_ids(ids: Array, size: int, key: str | None) -> None:
@@ -95,7 +100,7 @@ def class_name(value: object, key: str) -> str:
 def _name(value: object, key: str) -> str:
     if isinstance(value, str | int):
         return value if isinstance(value, str) else str(value).lower()
-    message = f"{key}: expected the name of a class, received {shown(value)}"
+    message = f"{key}: expected the name of a class, received {as_json(value)}"
     raise DataError.of("DATA_FIELD", message)
 
 
@@ -103,7 +108,7 @@ def names(value: object, key: str) -> list[str]:
     """Return a list of names, one a step; in CSV they stand in one cell."""
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, list):
-        message = f"{key}: expected a list of names, received {shown(value)}"
+        message = f"{key}: expected a list of names, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
     return [_name(item, key) for item in sequence(found, key)]
 
@@ -120,10 +125,10 @@ def class_ids(labels: Sequence[str]) -> Callable[[Sequence[str], str | None], Ar
     def encode(values: Sequence[str], key: str | None) -> Array:
         for value in values:
             if value not in ids:
-                known = ", ".join(shown(label) for label in labels[:8])
+                known = ", ".join(as_json(label) for label in labels[:8])
                 known += ", ..." if len(labels) > 8 else ""
-                message = f"{key}: the label {shown(value)} was never seen in training (there are "
-                raise DataError.of("DATA_UNKNOWN_LABEL", f"{message}{known})")
+                message = f"{key}: the label {as_json(value)} was never seen in training"
+                raise DataError.of("DATA_UNKNOWN_LABEL", f"{message} (there are {known})")
         return np.array([ids[value] for value in values])
 
     return encode

@@ -113,7 +113,7 @@ def test_a_bad_row_is_named_or_skipped(tmp_path: Path, row: str, problem: str) -
         series().open(tmp_path)
     assert str(caught.value).startswith(f"s.csv:5 {problem}")
     source = series(skip_bad=True).open(tmp_path)
-    assert sum(len(rows) for rows in source.read.values()) == 100
+    assert sum(len(part.read) for part in source.parts.values()) == 100
     assert "1 bad row skipped, the first: s.csv:5" in source.in_words(Layout(1, 5))
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnkit.builtin.datasets.shared.batches import (
-    EMPTY,
-    Order,
-    Ragged,
-    carrying,
-    count_batches,
-    restarting,
-)
+from rnnkit.builtin.datasets.shared.batches import Order, count_batches
 from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.ragged import EMPTY, Ragged, restarting, valid_steps
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 103)
 TRAIN, TEST = Layout(4, 1), Layout(4, 1, tail=True)
@@ -84,7 +78,7 @@ def test_rows_of_numbers_keep_their_width() -> None:
 
 def test_steps_that_carry_data_and_restart() -> None:
     lengths = np.array([3, 0, 2])
-    assert carrying(lengths, 3).T.tolist() == [[True] * 3, [False] * 3, [False, True, True]]
+    assert valid_steps(lengths, 3).T.tolist() == [[True] * 3, [False] * 3, [False, True, True]]
     assert restarting(lengths, 3).T.tolist() == [
         [True, False, False],
         [True, False, False],

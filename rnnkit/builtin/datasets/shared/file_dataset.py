@@ -1,0 +1,113 @@
+"""What datasets of files share: where their data comes from, and how it is split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Self, TypeVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from rnnkit.builtin.datasets.shared.split_source import SplitDataset
+from rnnkit.contracts.dataset import SPLITS, Split
+from rnnkit.core.context import keyed_generator
+from rnnkit.errors import DataError
+from rnnkit.files.atomic import read_regular
+from rnnkit.types import Array
+
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Shares = tuple[Share, Share, Share]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+LIMIT = 2**31
+"""The largest file that is read, in bytes."""
+
+T = TypeVar("T")
+
+
+class FileDataset(SplitDataset):
+    """Data from one file (`path`), cut by `split`, or from a file for each split."""
+
+    path: FileName | None = None
+    train: FileName | None = None
+    valid: FileName | None = None
+    test: FileName | None = None
+    split: Shares = (0.8, 0.1, 0.1)
+
+    @model_validator(mode="after")
+    def _read_from_one_place(self) -> Self:
+        self._check_origin()
+        if (self.valid or self.test) and not self.train:
+            raise ValueError('"valid" and "test" go with "train"')
+        if abs(sum(self.split) - 1) > 1e-9:
+            raise ValueError(f'"split" must sum to 1, received {list(self.split)}')
+        return self
+
+    def _check_origin(self) -> None:
+        if (self.path is None) == (self.train is None):
+            raise ValueError('give one of "path" and "train"')
+
+    def of_file(self, path: Path) -> Self:
+        """Return the same kind of data from one file, all of it to be tested on."""
+        update = {"path": str(path), "train": None, "valid": None, "test": None}
+        return self.model_copy(update={**update, "split": (0.0, 0.0, 1.0)})
+
+    def read(
+        self, root: Path, rows_of: Callable[[str, bytes], Sequence[T]], seed: int | None = None
+    ) -> tuple[dict[Split, Sequence[T]], str]:
+        """Return the rows of each split, and the SHA-256 of all that was read.
+
+        `rows_of(name, content)` gives the rows of a file; with a `seed` those of one file are dealt
+        out at random. Raises DataError for a file that cannot be read.
+        """
+        digest = hashlib.sha256()
+
+        def rows(name: str) -> Sequence[T]:
+            content = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
+            digest.update(content)
+            return rows_of(name, content)
+
+        if self.path:
+            parts = deal(rows(self.path), self.split, seed)
+        else:
+            names = {split: name for split in SPLITS if (name := getattr(self, split))}
+            parts = {split: rows(name) for split, name in names.items()}
+        return parts, digest.hexdigest()
+
+
+class SourcedDataset(FileDataset):
+    """The same, or data that rnnkit carries or makes, by its name in `source`."""
+
+    source: str | None = None
+
+    def _check_origin(self) -> None:
+        origins = {"source": self.source, "path": self.path, "train": self.train}
+        given = [key for key, value in origins.items() if value is not None]
+        if len(given) != 1:
+            raise ValueError(
+                'give one of "source", "path" or "train", '
+                + (f"not {' and '.join(given)}" if given else "received none")
+            )
+
+    def of_file(self, path: Path) -> Self:
+        """Return the same kind of data from one file, all of it to be tested on."""
+        return super().of_file(path).model_copy(update={"source": None})
+
+
+def cut(values: Array, shares: Shares) -> dict[Split, Array]:
+    """Cut values (N, ...) into splits, in their order; empty ones are left out."""
+    ends = [round(len(values) * share) for share in np.cumsum(shares)[:2].tolist()]
+    parts = zip(SPLITS, np.split(values, ends), strict=True)
+    return {split: part for split, part in parts if len(part)}
+
+
+def deal(rows: Sequence[T], shares: Shares, seed: int | None) -> dict[Split, Sequence[T]]:
+    """Deal rows out at random, or without a `seed` in their order; a split keeps that order."""
+    order = np.arange(len(rows))
+    if seed is not None:
+        order = keyed_generator(seed, "split").permutation(len(rows))
+    parts = cut(order, shares)
+    return {split: [rows[i] for i in np.sort(part)] for split, part in parts.items()}

@@ -1,0 +1,59 @@
+"""The good rows of a table, and the examples that they become once all of them are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnkit.builtin.datasets.shared.sequence_source import Examples
+from rnnkit.builtin.datasets.tables.rows import BadRows
+from rnnkit.contracts.dataset import Split
+from rnnkit.contracts.ragged import Ragged
+from rnnkit.core.signal import Signal
+from rnnkit.types import Array
+
+
+class Parsed(NamedTuple):
+    """One good row before it is encoded: its file and line, inputs and targets."""
+
+    name: str
+    line: int
+    inputs: Any
+    targets: Any
+
+
+def fitted_on(parts: Mapping[Split, Sequence[Parsed]]) -> Sequence[Parsed]:
+    """Return the rows to learn from: those of training, else all there are."""
+    return parts.get("train") or list(chain.from_iterable(parts.values()))
+
+
+def examples(
+    parts: Mapping[Split, Sequence[Parsed]],
+    encode: Callable[[Parsed], tuple[Array, Array]],
+    signals: tuple[Signal, Signal],
+    bad: BadRows,
+) -> dict[Split, Examples]:
+    """Return the rows of each split as arrays; a split without a good one is left out.
+
+    Raises DataError for rows that `encode` raises one for, unless `bad` skips them.
+    """
+    found: dict[Split, Examples] = {}
+    for split, rows in parts.items():
+        pairs = (bad.attempt(row.name, row.line, partial(encode, row)) for row in rows)
+        good = [pair for pair in pairs if pair]
+        if good:
+            inputs, targets = zip(*good, strict=True)
+            found[split] = Examples(
+                Ragged.of(inputs, dtype_of(signals[0])), Ragged.of(targets, dtype_of(signals[1]))
+            )
+    bad.check()
+    return found
+
+
+def dtype_of(signal: Signal) -> type:
+    """Return the type of the arrays of a signal."""
+    return np.int32 if signal.ids else np.float32
