@@ -75,12 +75,15 @@ class Layer(Block):
         """
         return None
 
-    def reading(self, inputs: Signal) -> Layer:
-        """Return the layer with the width of its inputs, where its own was left to them."""
-        return self
+    def resolve(
+        self, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
+    ) -> Layer:
+        """Return the layer with every width that its spec left to what stands around it.
 
-    def attending(self, memory: Signal) -> Layer:
-        """Return the layer with the width of what an encoder gives, where it reads that."""
+        `target` is only given to the last layer, `memory`, what an encoder gives, only to those of
+        a decoder. A width that is not known yet changes nothing. Raises ShapeError for another one
+        than the spec says.
+        """
         return self
 
     def looks(self, params: Params, xs: Array, ctx: Context) -> Array | None:
@@ -89,10 +92,6 @@ class Layer(Block):
         None where the layer does not look back.
         """
         return None
-
-    def sized(self, target: Signal) -> Layer:
-        """Return the layer with the width of the target, where its own was left to it."""
-        return self
 
     def tied_to(self) -> str | None:
         """Return the name of the layer whose parameters this one shares, transposed."""

@@ -31,6 +31,10 @@ GROUPS: dict[str, type[Block]] = {
 }
 
 
+FORMER = {"reading": "resolve", "sized": "resolve", "attending": "resolve"}
+"""Methods of a layer that are no longer asked, with what stands in their place."""
+
+
 class Registry:
     """Finds classes by group and name, each loaded once and checked when it is loaded."""
 
@@ -104,6 +108,8 @@ def _check(plugin: Plugin, found: object) -> None:
     elif hidden := _hidden(found):
         problem = f"has the field {hidden!r}, which hides what a base class calls so "
         problem += "(a constant is a ClassVar; a field needs another name)"
+    elif contract is Layer and (former := [name for name in FORMER if hasattr(found, name)]):
+        problem = f"has {former[0]}(), which is no longer asked (write {FORMER[former[0]]}())"
     elif not isinstance(found.version, int) or found.version < 1:
         problem = f"has the version {found.version!r}, no whole number from 1"
     else:

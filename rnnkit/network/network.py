@@ -91,9 +91,9 @@ class Network:
         found: list[Layer] = []
         signal = inputs
         for name, layer in zip(layer_names(layers), layers, strict=True):
+            target = targets if len(found) == len(layers) - 1 else None
             try:
-                layer = layer.reading(signal)
-                layer = layer.sized(targets) if len(found) == len(layers) - 1 else layer
+                layer = layer.resolve(signal, target)
                 signal = layer.output(signal)
             except ShapeError as error:
                 raise ShapeError(f"layer {name} {error}") from error

@@ -84,7 +84,8 @@ class StackCheck:
         memory = beside.memory
         if memory.width is None and not memory.ids:
             return None
-        return self.blocks.ask(path, layer, lambda layer: layer.attending(memory))
+        unknown = Signal(None)
+        return self.blocks.ask(path, layer, lambda layer: layer.resolve(unknown, memory=memory))
 
     def _output(self, path: Path, layer: Layer | None, inputs: Signal | None) -> Signal | None:
         outputs = (
@@ -212,7 +213,7 @@ def _probe(inputs: Signal | None) -> Signal:
 
 def _complete(layer: Layer, probe: Signal) -> Layer:
     """Return a layer with every width that is left to the data."""
-    return layer.reading(probe).sized(PROBES[1])
+    return layer.resolve(probe, PROBES[1])
 
 
 def _answer(layer: Layer, probes: tuple[Signal, ...]) -> Signal | None:

@@ -35,9 +35,10 @@ class Subject:
 
     def __init__(self, layer: Layer, inputs: Signal | None, seed: int) -> None:
         self.inputs = inputs or readable(layer)
-        layer = layer.attending(Signal(self.inputs.width)).reading(self.inputs)
+        memory = Signal(self.inputs.width)
+        layer = layer.resolve(self.inputs, memory=memory)
         if layer.output(self.inputs).width is None:
-            layer = layer.sized(Signal(WIDTH - 2))
+            layer = layer.resolve(self.inputs, Signal(WIDTH - 2), memory)
         self.layer = layer
         self.outputs = layer.output(self.inputs)
         self.seed = seed

@@ -258,6 +258,15 @@ def test_a_factor_that_turns_bad_later_is_refused(tmp_path: Path, site: Path) ->
     [
         ("version: int = 2", "has the field 'version', which hides what a base class calls so"),
         ("gates: int = 2", "has the field 'gates', which hides what a base class calls so"),
+        (
+            "def reading(self, inputs): ...",
+            "has reading(), which is no longer asked (write resolve())",
+        ),
+        ("def sized(self, target): ...", "has sized(), which is no longer asked (write resolve())"),
+        (
+            "def attending(self, memory): ...",
+            "has attending(), which is no longer asked (write res",
+        ),
         ("version: ClassVar = '2.0'", "has the version '2.0', no whole number from 1"),
         ("type: str", 'declares no type (type: Literal["stub"] = "stub")'),
     ],

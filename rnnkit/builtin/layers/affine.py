@@ -41,9 +41,13 @@ class Affine(Layer):
         inputs.values()
         return Signal(self.units)
 
-    def sized(self, target: Signal) -> Affine:
+    def resolve(
+        self, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
+    ) -> Affine:
         """Take the width of the target where `units` is left out."""
-        return self if self.units else self.model_copy(update={"units": target.width})
+        if self.units or target is None:
+            return self
+        return self.model_copy(update={"units": target.width})
 
     def tied_to(self) -> str | None:
         """Return the name of the embedding."""

@@ -39,14 +39,18 @@ class Attention(Layer):
     units: Size | None = None
     memory: Width | None = None
 
-    def attending(self, memory: Signal) -> Attention:
+    def resolve(
+        self, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
+    ) -> Attention:
         """Take the width of the encoder's outputs; raises ShapeError where it is another."""
+        if memory is None:
+            return self
         if self.memory is not None and not memory.fits(Signal(self.memory)):
             raise ShapeError(
                 f'reads a memory of width {self.memory}, but the encoder gives {memory} (leave "'
                 'memory" out)'
             )
-        return self.model_copy(update={"memory": memory.values().width})
+        return self.model_copy(update={"memory": memory.values().width or self.memory})
 
     def output(self, inputs: Signal) -> Signal:
         """Give the context, as wide as the encoder's outputs, and then the inputs."""

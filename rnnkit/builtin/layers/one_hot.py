@@ -25,13 +25,15 @@ class OneHot(Layer):
         """Give one value for each token of the vocabulary."""
         return Signal(inputs.token_ids().width or self.units)
 
-    def reading(self, inputs: Signal) -> OneHot:
+    def resolve(
+        self, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
+    ) -> OneHot:
         """Take the size of the vocabulary; raises ShapeError for another one."""
         if not Signal(self.units).fits(Signal(inputs.width)):
             raise ShapeError(
                 f"has {self.units} units for a vocabulary of {inputs.width} (leave units out)"
             )
-        return self.model_copy(update={"units": inputs.width})
+        return self.model_copy(update={"units": inputs.width or self.units})
 
     def compiled(self, params: Params) -> Steps:
         """Tell the compiled sampler."""

@@ -29,16 +29,14 @@ def paired(
     found: list[Layer] = []
     memory = inputs
     for name, layer in zip(layer_names(encoder, "encoder."), encoder, strict=True):
-        found.append(layer.reading(memory))
-        memory = _output(name, found[-1], memory)
+        memory = _resolved(found, name, layer, memory)
     ahead = Network(tuple(found), loss, inputs, targets, "encoder.")
     last = last_output(ahead) if peek else None
     joins, signal = peeking(decoder) if last else (), inputs
     for at, name in enumerate(layer_names(decoder, "decoder.")):
         signal = joined(signal, last) if last and at in joins else signal
-        layer = _attending(name, decoder[at], memory).reading(signal)
-        found.append(layer.sized(targets) if at == len(decoder) - 1 else layer)
-        signal = _output(name, found[-1], signal)
+        target = targets if at == len(decoder) - 1 else None
+        signal = _resolved(found, name, decoder[at], signal, target, memory)
     loss.check(signal, targets)
     whole = Seq2Seq(tuple(found), loss, inputs, targets, "", len(encoder), bridge, peek)
     problem = bridge_problem(*whole.state_sizes(), bridge == "all")
@@ -47,15 +45,17 @@ def paired(
     return whole
 
 
-def _output(name: str, layer: Layer, inputs: Signal) -> Signal:
+def _resolved(
+    found: list[Layer],
+    name: str,
+    layer: Layer,
+    inputs: Signal,
+    target: Signal | None = None,
+    memory: Signal | None = None,
+) -> Signal:
+    """Add a layer with its widths to `found`; return what it gives."""
     try:
-        return layer.output(inputs)
-    except ShapeError as error:
-        raise ShapeError(f"layer {name} {error}") from error
-
-
-def _attending(name: str, layer: Layer, memory: Signal) -> Layer:
-    try:
-        return layer.attending(memory)
+        found.append(layer.resolve(inputs, target, memory))
+        return found[-1].output(inputs)
     except ShapeError as error:
         raise ShapeError(f"layer {name} {error}") from error
