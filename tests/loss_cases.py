@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rnnkit.builtin.metrics.accuracy import Accuracy
+from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context, Pool
 from rnnkit.types import Array
 
@@ -27,3 +29,10 @@ def random_case(kind: str, dtype: Any = np.float64) -> tuple[Array, Array, Array
         return ys, targets, weights
     targets = random.uniform(0, 1, (5, 4, 6)).astype(dtype)
     return ys, targets / targets.sum(axis=-1, keepdims=True), weights
+
+
+def accuracy(loss: Loss, ys: Array, targets: Array, weights: Array) -> float:
+    """Return the weighted share of the targets that are chosen."""
+    metric = Accuracy(loss)
+    metric.add(ys, targets, weights, np.zeros(weights.shape, bool))
+    return metric.report()["accuracy"]

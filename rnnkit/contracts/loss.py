@@ -60,10 +60,6 @@ class Loss(Block):
         """
         return None
 
-    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
-        """Return weighted sums of further metrics over the targets, such as the correct ones."""
-        return {}
-
     def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
         """Return (chosen, wanted), from which accuracy, exact match and F1 follow.
 

@@ -31,8 +31,11 @@ GROUPS: dict[str, type[Block]] = {
 }
 
 
-FORMER = {"reading": "resolve", "sized": "resolve", "attending": "resolve"}
-"""Methods of a layer that are no longer asked, with what stands in their place."""
+FORMER: dict[type[Block], dict[str, str]] = {
+    Layer: {"reading": "resolve", "sized": "resolve", "attending": "resolve"},
+    Loss: {"counts": "decisions"},
+}
+"""Methods that are no longer asked, with what stands in their place."""
 
 
 class Registry:
@@ -108,8 +111,8 @@ def _check(plugin: Plugin, found: object) -> None:
     elif hidden := _hidden(found):
         problem = f"has the field {hidden!r}, which hides what a base class calls so "
         problem += "(a constant is a ClassVar; a field needs another name)"
-    elif contract is Layer and (former := [name for name in FORMER if hasattr(found, name)]):
-        problem = f"has {former[0]}(), which is no longer asked (write {FORMER[former[0]]}())"
+    elif former := [pair for pair in FORMER.get(contract, {}).items() if hasattr(found, pair[0])]:
+        problem = "has {}(), which is no longer asked (write {}())".format(*former[0])
     elif not isinstance(found.version, int) or found.version < 1:
         problem = f"has the version {found.version!r}, no whole number from 1"
     else:

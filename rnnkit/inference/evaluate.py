@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.builtin.metrics.choice import choose_metrics, made_up
+from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.core.context import Context, Pool
@@ -38,20 +37,6 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     in_blocks: bool = False,
     asked: Sequence[MetricName] = (),
-) -> dict[str, float]:
-    """Return the metrics of a split by name, without the split's prefix; see `measure`."""
-    return measure(network, params, source, split, layout, stop, in_blocks, asked).metrics
-
-
-def measure(
-    network: Network,
-    params: Mapping[str, Params],
-    source: Source,
-    split: Split,
-    layout: Layout,
-    stop: Callable[[], bool] = lambda: False,
-    in_blocks: bool = False,
-    asked: Sequence[MetricName] = (),
 ) -> Measured:
     """Return the metrics of a split, and the tables that go with them.
 
@@ -65,7 +50,6 @@ def measure(
     ctx = Context(dtype=np.dtype(np.float32), pool=pool)
     states = network.initial_states(layout.streams, ctx.dtype)
     total = weight = 0.0
-    sums: Counter[str] = Counter()
     metrics = choose_metrics(network.loss, network.outputs.known(), source, split, asked)
     for batch in source.batches(split, layout, None):
         batch.check(layout.streams)
@@ -77,16 +61,13 @@ def measure(
             ys, after = network.run(params, piece, states, here)
             part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
             total, weight = total + part, weight + part_weight
-            sums.update(network.loss.counts(ys, targets, weights))
             for metric in metrics:
                 metric.add(ys, targets, weights, resets)
             states = copied(after)
             pool.recycle()
         if stop():
             raise EvaluationStopped
-    weight = weight or 1.0
-    found = network.loss.metrics(total / weight, source.unit)
-    found |= {name: value / weight for name, value in sums.items()}
+    found = network.loss.metrics(total / (weight or 1.0), source.unit)
     tables: dict[str, Table] = {}
     for metric in metrics:
         found |= metric.report()
@@ -95,14 +76,13 @@ def measure(
 
 
 def metric_names(network: Network, source: Source, asked: Sequence[MetricName] = ()) -> list[str]:
-    """Return the names that `evaluate` gives, found on one made-up target.
+    """Return the names of the metrics that `evaluate` gives, found before any data is read.
 
     Raises SpecError for a metric in `asked` that the loss cannot give.
     """
-    width = network.outputs.known()
-    counts = network.loss.counts(*made_up(width, network.targets.ids))
-    found = [*network.loss.metrics(0.0, source.unit), *counts]
-    for metric in choose_metrics(network.loss, width, source, source.splits()[0], asked):
+    loss, width = network.loss, network.outputs.known()
+    found = [*loss.metrics(0.0, source.unit)]
+    for metric in choose_metrics(loss, width, source, source.splits()[0], asked):
         found += metric.report()
     return found
 

@@ -22,7 +22,7 @@ from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore, named_parameters
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, DataError, SpecError
-from rnnkit.inference.evaluate import Measured, measure
+from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.inference.inputs import check_state, checked
 from rnnkit.inference.stream_state import StreamState, joined_streams
@@ -199,7 +199,7 @@ class Model:
         self, split: Split, source: Source, layout: Layout, asked: Sequence[MetricName] = ()
     ) -> Measured:
         """Return the metrics of a split, those in `asked` too, and the tables that go with them."""
-        return measure(
+        return evaluate(
             self.network,
             self.store.values,
             source,

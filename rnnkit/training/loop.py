@@ -215,7 +215,7 @@ class Loop:
                 lambda: bool(self.stop.number),
                 training.spec.train.recompute,
                 training.spec.evaluate.metrics,
-            )
+            ).metrics
         except EvaluationStopped:
             self._interrupted()
         training.progress = training.progress.changed(pending=None)

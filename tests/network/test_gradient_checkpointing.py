@@ -195,7 +195,7 @@ def test_evaluation_takes_blocks_too(tmp_path: Path) -> None:
             "valid",
             spec.evaluation_layout(),
             in_blocks=in_blocks,
-        )
+        ).metrics
         for in_blocks in (False, True)
     ]
     assert found[0].keys() == found[1].keys()

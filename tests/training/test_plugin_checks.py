@@ -280,3 +280,13 @@ def test_a_class_that_hides_its_contract_is_refused(
     ran = command("check", write(tmp_path, spec_of("layers")))
     told(ran, 4, "[PLUGIN_API] ")
     assert said in ran.err
+
+
+def test_a_loss_that_still_counts_is_refused(tmp_path: Path, site: Path) -> None:
+    module = LOSS.format(body="return total, weight, backward")
+    install(
+        site, module + "\n    def counts(self, ys, targets, weights): ...\n", group="rnnkit.losses"
+    )
+    ran = command("check", write(tmp_path, spec_of("losses")))
+    told(ran, 4, "[PLUGIN_API] ")
+    assert "has counts(), which is no longer asked (write decisions()) (tell its author)" in ran.err

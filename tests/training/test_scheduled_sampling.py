@@ -220,7 +220,7 @@ def test_an_evaluation_reads_the_data(tmp_path: Path) -> None:
 
     model = load(run / "checkpoints" / sorted(p.name for p in (run / "checkpoints").iterdir())[-1])
     found = evaluate(model.network, model.store.values, source, "valid", spec.evaluation_layout())
-    assert math.isclose(found["loss"], lines(run)[-1]["valid_loss"], rel_tol=1e-6)
+    assert math.isclose(found.metrics["loss"], lines(run)[-1]["valid_loss"], rel_tol=1e-6)
 
 
 def test_a_resume_may_change_it(tmp_path: Path) -> None:

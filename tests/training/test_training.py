@@ -32,6 +32,7 @@ from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context
+from rnnkit.inference.evaluate import Measured
 from rnnkit.network.network import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
@@ -351,10 +352,10 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: JSONObject, values
     given = iter(values)
     training: list[Training] = []
 
-    def evaluate(*_: object) -> dict[str, float]:
+    def evaluate(*_: object) -> Measured:
         value = next(given)
         story.append((f"evaluate {value}", training[0].progress.step))
-        return dict(value) if isinstance(value, dict) else {"loss": value}
+        return Measured(dict(value) if isinstance(value, dict) else {"loss": value}, {})
 
     class Teller:
         def begins(self, state: Training, source: Source) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.builtin.losses._rows import check_rows
 from rnnkit.compute.compiled_scan import flat
-from rnnkit.compute.parallel import MEMORY_BOUND, divided
+from rnnkit.compute.parallel import divided
 from rnnkit.compute.products import Product, multiply, multiply_all
 from rnnkit.core.context import Context
 from rnnkit.types import Array
@@ -86,16 +86,3 @@ def with_linear(
         Product(logits, W.T, flat(dxs)), Product(left.T, right, sums, ctx.empty(sums.shape))
     )
     return sum(totals), sum(weighed), dxs
-
-
-def correct_by_kernels(kernels: ModuleType, ys: Array, targets: Array, weights: Array) -> float:
-    """Return the summed weight of the targets that have the largest logit."""
-    check_rows(ys.shape[:-1], targets, weights)
-    logits = flat(np.ascontiguousarray(ys))
-    labels, each = targets.reshape(-1), weights.reshape(-1)
-
-    def correct(i: int, j: int) -> float:
-        found: float = kernels.correct(logits[i:j], labels[i:j], each[i:j])
-        return found
-
-    return sum(divided(len(labels), MEMORY_BOUND * logits.size, correct))

@@ -68,13 +68,6 @@ class Regression(Loss):
         """Replace errors (N, F) by l'(e)."""
         raise NotImplementedError(f"{type(self).__name__}.differentiate")
 
-    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
-        """Return the weighted number of ids that have the largest output."""
-        if not given_as_labels(ys, targets):
-            return {}
-        correct = ys.argmax(axis=-1) == targets
-        return {"accuracy": float(np.sum(weights, where=correct, dtype=np.float64))}
-
     def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
         """Return (chosen, wanted) (T, B), the largest output, where the targets are ids."""
         return (ys.argmax(axis=-1), targets) if given_as_labels(ys, targets) else None

@@ -72,14 +72,11 @@ class BinaryCrossEntropy(Loss):
 
         return weighted_sum(ws, losses), float(ws.sum()), backward
 
-    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
-        """Return the weighted share of the answers that are right, p >= 1/2 being a yes."""
-        right = (ys >= 0) == (_answers(ys, targets) >= 0.5)
-        shares = right.mean(axis=-1, dtype=np.float64).reshape(-1)
-        return {"accuracy": weighted_sum(row_weights(ys, targets, weights), shares)}
-
     def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
-        """Return (chosen, wanted): ids (T, B) where the targets are ids, else answers (T, B, F)."""
+        """Return (chosen, wanted), p >= 1/2 being a yes.
+
+        They are ids (T, B) where the targets are, else answers (T, B, F).
+        """
         if given_as_labels(ys, targets):
             return (ys[..., 0] >= 0).astype(targets.dtype), targets
         return ys >= 0, targets >= 0.5

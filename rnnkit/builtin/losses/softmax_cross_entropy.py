@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from rnnkit.builtin.losses._compiled_softmax import by_kernels, correct_by_kernels, with_linear
+from rnnkit.builtin.losses._compiled_softmax import by_kernels, with_linear
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights
 from rnnkit.builtin.losses._softmax import by_numpy
 from rnnkit.compute.kernels.dispatch import kernel_module
@@ -108,14 +108,6 @@ class SoftmaxCrossEntropy(Loss):
         if smoothing and self.class_weights:
             return None
         return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
-
-    def counts(self, ys: Array, targets: Array, weights: Array) -> dict[str, float]:
-        """Return the weighted number of targets that have the largest logit."""
-        kernels = kernel_module("softmax")
-        if kernels and given_as_labels(ys, targets):
-            return {"accuracy": correct_by_kernels(kernels, ys, targets, weights)}
-        chosen, wanted = self.decisions(ys, targets)
-        return {"accuracy": float(np.sum(weights, where=chosen == wanted, dtype=np.float64))}
 
     def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
         """Return (chosen, wanted) (T, B): the largest logit, the label or the likeliest class."""

@@ -77,22 +77,6 @@ def gradient(
 
 
 @jit
-def correct(logits: Any, labels: Any, weights: Any) -> float:
-    """Return the summed weight of the rows whose label is the first of the largest logits."""
-    ordered, total = sortable(logits), 0.0
-    for n in range(len(logits)):
-        row, label = logits[n], labels[n]
-        if not 0 <= label < len(row) or row[label] != largest_of(ordered[n]):
-            continue
-        first = 0
-        while row[first] != row[label]:
-            first += 1
-        if first == label:
-            total += np.float64(weights[n])
-    return total
-
-
-@jit
 def _wanted(row: Any, label: int, largest: Any, smoothing: float) -> Any:
     """Return sum_v q_v (y_v - largest)."""
     top = np.float64(largest)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loss_cases import context, random_case
+from loss_cases import accuracy, context, random_case
 
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.huber import Huber
@@ -109,7 +109,7 @@ def test_dtype_is_kept_and_inputs_are_unharmed(loss: Loss, kind: str, dtype: Any
     first = backward().copy()
     assert first.dtype == dtype and first.shape == case[0].shape
     np.testing.assert_array_equal(backward(), first)
-    loss.counts(*case)
+    loss.decisions(*case[:2])
     assert type(total) is float and type(weight) is float
     for array, copy in zip(case, before, strict=True):
         np.testing.assert_array_equal(array, copy)
@@ -187,8 +187,8 @@ def test_one_hot_rows_equal_their_labels() -> None:
         assert by_label[0] == pytest.approx(by_row[0], rel=1e-14)
         np.testing.assert_allclose(by_label[2](), by_row[2](), atol=1e-15)
         if not loss.estimates:
-            assert loss.counts(ys, labels, weights) == pytest.approx(
-                loss.counts(ys, np.eye(6)[labels], weights)
+            assert accuracy(loss, ys, labels, weights) == pytest.approx(
+                accuracy(loss, ys, np.eye(6)[labels], weights)
             )
 
 
@@ -249,21 +249,21 @@ def test_smoothing_is_for_training_alone() -> None:
     assert smooth.forward(YS, LABELS, ONES, context())[0] > expected
 
 
-def test_counts() -> None:
+def test_accuracy() -> None:
     weights = np.array([[1.0, 2.0], [4.0, 8.0]])
     right = np.array([[0, 1], [-1, 0]])
-    assert SoftmaxCrossEntropy().counts(YS, right, weights) == {"accuracy": 3.0}
-    assert MSE().counts(YS, VALUES, weights) == {}
-    assert MSE().counts(YS, right, weights) == {"accuracy": 3.0}
+    assert accuracy(SoftmaxCrossEntropy(), YS, right, weights) == 3 / 11
+    assert accuracy(MSE(), YS, VALUES, weights) == 0
+    assert accuracy(MSE(), YS, right, weights) == 3 / 11
 
 
-def test_counts_of_answers() -> None:
+def test_accuracy_of_answers() -> None:
     weights = np.array([[1.0, 2.0], [4.0, 8.0]])
     wanted = np.array([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 1, 1]]], np.float32)
     right = 1 * 2 / 3 + 2 * 2 / 3 + 4 * 1 / 3 + 8 * 2 / 3
-    assert BinaryCrossEntropy().counts(YS, wanted, weights) == {"accuracy": pytest.approx(right)}
+    assert accuracy(BinaryCrossEntropy(), YS, wanted, weights) == pytest.approx(right / 15)
     binary = np.array([[1, 0], [-1, 1]])
-    assert BinaryCrossEntropy().counts(YS[..., :1], binary, weights) == {"accuracy": 1.0}
+    assert accuracy(BinaryCrossEntropy(), YS[..., :1], binary, weights) == 1 / 11
 
 
 def test_decisions() -> None:

@@ -260,17 +260,19 @@ def test_what_suits_loss_and_data_comes_of_itself() -> None:
     ids, numbers = Signal(3, ids=True), Signal(3)
     cross = SoftmaxCrossEntropy()
     assert meaning_of(Told(ids)) == Meaning()
-    assert names(cross, Told(ids)) == []
-    assert names(cross, Told(ids), "f1", "exact_match") == ["exact_match", *f1]
-    assert names(cross, Told(ids, Meaning(("a", "b", "c")))) == f1
-    assert names(cross, Told(ids, Meaning(("a", "b", "c"), whole=True))) == ["exact_match", *f1]
+    assert names(cross, Told(ids)) == ["accuracy"]
+    assert names(cross, Told(ids), "f1", "exact_match") == ["accuracy", "exact_match", *f1]
+    assert names(cross, Told(ids, Meaning(("a", "b", "c")))) == ["accuracy", *f1]
+    whole = Told(ids, Meaning(("a", "b", "c"), whole=True))
+    assert names(cross, whole) == ["accuracy", "exact_match", *f1]
     text = Told(ids, Meaning(("a", "b", "c"), whole=True), "character")
-    assert names(cross, text) == ["exact_match"]
-    assert names(MSE(), Told(ids)) == []
-    assert names(MSE(), Told(ids, Meaning(whole=True))) == ["exact_match"]
+    assert names(cross, text) == ["accuracy", "exact_match"]
+    assert names(MSE(), Told(ids)) == ["accuracy"]
+    assert names(MSE(), Told(ids, Meaning(whole=True))) == ["accuracy", "exact_match"]
     assert names(Huber(), Told(numbers, Meaning(whole=True))) == errors
-    assert names(BinaryCrossEntropy(), Told(Signal(2, ids=True)), "f1") == f1
-    assert names(BinaryCrossEntropy(), Told(numbers, Meaning(("a", "b", "c")))) == f1
+    assert names(BinaryCrossEntropy(), Told(Signal(2, ids=True)), "f1") == ["accuracy", *f1]
+    answers = Told(numbers, Meaning(("a", "b", "c")))
+    assert names(BinaryCrossEntropy(), answers) == ["accuracy", *f1]
     naive = Naive(np.ones(3), {"persistence": np.ones(3)})
     forecast = Told(numbers, Meaning(naive=lambda split, targets: naive))
     assert names(MSE(), forecast) == [*errors, "mase", "mase_persistence"]
