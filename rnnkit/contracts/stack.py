@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.signal import Signal
+from rnnkit.errors import ShapeError
+
+
+class Beside(NamedTuple):
+    """What a decoder reads beside its window: the encoder's outputs, and what joins its inputs."""
+
+    memory: Signal
+    last: Signal | None = None
 
 
 def layer_names(layers: Sequence[Layer], prefix: str = "", first: int = 0) -> tuple[str, ...]:
@@ -24,6 +33,37 @@ def signals(layers: Sequence[Layer], inputs: Signal) -> tuple[Signal, ...]:
     for layer in layers:
         flow.append(layer.output(flow[-1]))
     return tuple(flow)
+
+
+def resolved(
+    layer: Layer, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
+) -> tuple[Layer, Signal]:
+    """Return a layer with the widths that its spec left open, and what it gives."""
+    layer = layer.resolve(inputs, target, memory)
+    return layer, layer.output(inputs)
+
+
+def sized(
+    layers: Sequence[Layer],
+    prefix: str,
+    inputs: Signal,
+    target: Signal | None = None,
+    beside: Beside | None = None,
+) -> tuple[tuple[Layer, ...], Signal]:
+    """Do the same for all layers; raises ShapeError with the name of one that does not fit."""
+    memory, last = beside or (None, None)
+    joins = peeking(layers) if last else ()
+    found: list[Layer] = []
+    signal = inputs
+    for at, name in enumerate(layer_names(layers, prefix)):
+        own = target if at == len(layers) - 1 else None
+        try:
+            signal = joined(signal, last) if last and at in joins else signal
+            layer, signal = resolved(layers[at], signal, own, memory)
+        except ShapeError as error:
+            raise ShapeError(f"layer {name} {error}") from error
+        found.append(layer)
+    return tuple(found), signal
 
 
 def reads_memory(layer: Layer) -> bool:

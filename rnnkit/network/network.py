@@ -12,12 +12,11 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.stack import layer_names, signals
+from rnnkit.contracts.stack import layer_names, signals, sized
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration, ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError
 from rnnkit.types import Array, DType, Grads, Params, State
 
 States = dict[str, State]
@@ -88,18 +87,9 @@ class Network:
 
         Raises ShapeError where two widths do not fit.
         """
-        found: list[Layer] = []
-        signal = inputs
-        for name, layer in zip(layer_names(layers), layers, strict=True):
-            target = targets if len(found) == len(layers) - 1 else None
-            try:
-                layer = layer.resolve(signal, target)
-                signal = layer.output(signal)
-            except ShapeError as error:
-                raise ShapeError(f"layer {name} {error}") from error
-            found.append(layer)
-        loss.check(signal, targets)
-        return cls(tuple(found), loss, inputs, targets)
+        found, outputs = sized(layers, "", inputs, targets)
+        loss.check(outputs, targets)
+        return cls(found, loss, inputs, targets)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from rnnkit.errors import PluginError, Problem, RnnkitError, SpecError, printabl
 from rnnkit.files.atomic import read_regular
 from rnnkit.spec.grammar import Grammar
 from rnnkit.spec.locations import Draft, Path
-from rnnkit.spec.metric_check import check_metrics
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import apply_override
 from rnnkit.spec.pydantic_errors import Translator
@@ -61,7 +60,6 @@ def parse_spec(
     _strip_notes(draft.value)
     spec = _validated(draft, registry)
     check_shapes(draft, registry)
-    check_metrics(draft, registry)
     check_regime(draft, registry)
     if spec is None and not draft.findings:
         draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")

@@ -1,30 +1,34 @@
-"""Do truncation and feeding fit the model and the data of a spec?"""
+"""Do truncation, feeding and metrics of a spec fit its model and its data?"""
 
 from __future__ import annotations
 
 import json
 
 from rnnkit.contracts.dataset import Dataset
-from rnnkit.contracts.layer import Layer, sees_future
+from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
 from rnnkit.spec.blocks import Blocks
 from rnnkit.spec.locations import Draft, Path, path_text
-from rnnkit.spec.model import MAX_LAYERS
+from rnnkit.spec.stack_check import LAYERS, RECOMPUTE, layer_paths, reads_later
 
-LAYERS: Path = ("model", "layers")
 STYLE: Path = ("train", "bptt", "style")
 FEED: Path = ("train", "feed", "type")
+METRICS: Path = ("evaluate", "metrics")
 PAIR: Path = ("model", "encoder")
 
 
 def check_regime(draft: Draft, registry: Registry) -> None:
-    """Report on the draft what cannot be truncated, or has no guesses to read."""
+    """Report on the draft what cannot be truncated, measured, or has no guesses to read."""
     blocks = Blocks(draft, registry)
     if draft.get(STYLE) == "true":
         _check_truncation(blocks)
+    data, loss = blocks.find(("data",), Dataset), blocks.find(("model", "loss"), Loss)
     if draft.get(FEED) in ("greedy", "sample"):
-        _check_feed(blocks)
+        _check_feed(draft, data, loss)
+    asked = draft.get(METRICS)
+    if isinstance(asked, list) and asked and loss and not draft.broken(METRICS):
+        _check_metrics(blocks, str(asked[0]), data, loss)
 
 
 def _check_truncation(blocks: Blocks) -> None:
@@ -33,30 +37,34 @@ def _check_truncation(blocks: Blocks) -> None:
         message = 'a decoder starts from its encoder, and no loss stops on the way ("window" does)'
         draft.report(STYLE, "SPEC_INCONSISTENT", message)
         return
-    if draft.get(("train", "recompute")) is True:
+    if draft.get(RECOMPUTE) is True:
         message = "true truncation already holds no more than a window (leave one of the two out)"
-        draft.report(("train", "recompute"), "SPEC_INCONSISTENT", message)
-    layers = draft.get(LAYERS)
-    count = min(len(layers), MAX_LAYERS) if isinstance(layers, list) else 0
-    for path in [(*LAYERS, i) for i in range(count)]:
-        layer = blocks.find(path, Layer)
-        if layer and sees_future(layer):
-            message = (
-                f"{path_text(path)} reads later inputs, so no loss can be cut off from the steps "
-            )
-            message += 'before (take "window", or remove the layer)'
-            draft.report(STYLE, "SPEC_INCONSISTENT", message)
-            return
+        draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
+    paths = layer_paths(draft, LAYERS)
+    if later := reads_later(paths, [blocks.find(path, Layer) for path in paths]):
+        message = (
+            f"{path_text(later)} reads later inputs, so no loss can be cut off from the steps "
+        )
+        message += 'before (take "window", or remove the layer)'
+        draft.report(STYLE, "SPEC_INCONSISTENT", message)
 
 
-def _check_feed(blocks: Blocks) -> None:
-    draft, kind = blocks.draft, blocks.draft.get(FEED)
-    data, loss = blocks.find(("data",), Dataset), blocks.find(("model", "loss"), Loss)
+def _check_feed(draft: Draft, data: Dataset | None, loss: Loss | None) -> None:
+    kind = json.dumps(draft.get(FEED))
     if data and not (data.predicts_next or draft.get(PAIR) is not None):
-        message = f"{json.dumps(kind)} needs targets that are the next inputs, but those of "
+        message = f"{kind} needs targets that are the next inputs, but those of "
         message += f'{data.type} are not (leave "feed" out)'
         draft.report(FEED, "SPEC_INCONSISTENT", message)
     if loss and not loss.chooses:
-        message = f"{json.dumps(kind)} needs a softmax over ids, which {loss.type} has not "
+        message = f"{kind} needs a softmax over ids, which {loss.type} has not "
         message += '(take softmax_cross_entropy, or leave "feed" out)'
         draft.report(FEED, "SPEC_INCONSISTENT", message)
+
+
+def _check_metrics(blocks: Blocks, asked: str, data: Dataset | None, loss: Loss) -> None:
+    """Report what counts labels, where values are estimated."""
+    signals = blocks.ask(("data",), data, lambda data: data.signals())
+    if signals and loss.estimates and not signals[1].ids:
+        message = f"{json.dumps(asked)} needs a loss that decides among labels, but {loss.type} "
+        message += "estimates values (take it out)"
+        blocks.draft.report((*METRICS, 0), "SPEC_INCONSISTENT", message)

@@ -11,11 +11,15 @@ from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.schedule import Schedule
+from rnnkit.contracts.stack import Beside, bridge_problem
 from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft
-from rnnkit.spec.pair_check import check_pair, is_pair
-from rnnkit.spec.stack_check import StackCheck
+from rnnkit.spec.locations import Draft, Path, path_text
+from rnnkit.spec.stack_check import RECOMPUTE, StackCheck, ShareableLayer, reads_later
+
+MODEL: Path = ("model",)
+ENCODER: Path = ("model", "encoder")
+DECODER: Path = ("model", "decoder")
 
 
 def check_shapes(draft: Draft, registry: Registry) -> None:
@@ -26,10 +30,9 @@ def check_shapes(draft: Draft, registry: Registry) -> None:
     # A plugin whose validation fails by another error than Pydantic's is named by `find`.
     blocks.find(("train", "optimizer"), Optimizer)
     blocks.find(("train", "schedule"), Schedule)
-    if is_pair(draft):
-        found = check_pair(blocks, data, inputs)
-    else:
-        found = _check_stack(blocks, data, inputs)
+    model = draft.get(MODEL)
+    pair = isinstance(model, dict) and bool({"encoder", "decoder"} & set(model))
+    found = (_check_pair if pair else _check_stack)(blocks, data, inputs)
     if found and targets:
         outputs, wanted = found, targets
         loss = blocks.find(("model", "loss"), Loss)
@@ -37,13 +40,49 @@ def check_shapes(draft: Draft, registry: Registry) -> None:
 
 
 def _check_stack(blocks: Blocks, data: Dataset | None, inputs: Signal | None) -> Signal | None:
+    """Report what does not fit; return what the last layer gives, as far as it is known."""
     if data is not None and data.has_source:
         message = "this data has sources, which an encoder reads"
         advice = '(give the model "encoder" and "decoder" in place of "layers")'
-        blocks.draft.report(("model",), "SPEC_INCONSISTENT", f"{message} {advice}")
+        blocks.draft.report(MODEL, "SPEC_INCONSISTENT", f"{message} {advice}")
     stack = StackCheck(blocks, inputs, data is not None and data.predicts_next)
-    stack.check_names()
     stack.check_each()
-    stack.check_ties()
-    stack.check_cuts()
+    stack.check_names({})
+    stack.check_ties({})
+    later = reads_later(stack.paths, stack.layers)
+    if later and not stack.predicts_next and blocks.draft.get(RECOMPUTE) is True:
+        message = (
+            f"{path_text(later)} reads later inputs, so no window can be cut into blocks (leave "
+        )
+        message += '"recompute" out, or remove the layer)'
+        blocks.draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
     return stack.outputs
+
+
+def _check_pair(blocks: Blocks, data: Dataset | None, inputs: Signal | None) -> Signal | None:
+    """Do the same for an encoder and a decoder."""
+    draft = blocks.draft
+    if data is not None and not data.has_source:
+        message = f'{data.type} data has no sources for an encoder (data of type "pairs" has)'
+        draft.report(("data", "type"), "SPEC_INCONSISTENT", message)
+    encoder = StackCheck(blocks, inputs, False, (*ENCODER, "layers"))
+    gives = encoder.state_sizes()
+    last = Signal(gives[-1][0]) if gives and draft.get((*MODEL, "peek")) is True else None
+    beside = Beside(encoder.outputs or Signal(None), last)
+    decoder = StackCheck(blocks, inputs, True, (*DECODER, "layers"), beside)
+    names: dict[str, Path] = {}
+    tables: dict[str, ShareableLayer] = {}
+    for part in (encoder, decoder):
+        part.check_each(sized=part is decoder)
+    for part in (encoder, decoder):
+        part.check_names(names)
+        part.check_ties(tables)
+    takes = decoder.state_sizes()
+    if gives is not None and takes is not None:
+        whole = draft.get((*MODEL, "bridge")) != "output"
+        if problem := bridge_problem(gives, takes, whole):
+            draft.report(DECODER if gives else ENCODER, "SPEC_SHAPE", problem)
+    if draft.get(RECOMPUTE) is True:
+        message = "a model with an encoder is not learned in blocks (leave it out)"
+        draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
+    return decoder.outputs

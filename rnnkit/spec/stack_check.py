@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from rnnkit.contracts.layer import Layer, sees_future
-from rnnkit.contracts.stack import joined, peeking, reads_memory
+from rnnkit.contracts.stack import Beside, joined, peeking, reads_memory, resolved
 from rnnkit.core.params import Declaration, Shared
 from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Path, path_text
+from rnnkit.spec.locations import Draft, Path, path_text
 from rnnkit.spec.model import MAX_LAYERS
-from rnnkit.types import JSON
 
 LAYERS: Path = ("model", "layers")
 RECOMPUTE: Path = ("train", "recompute")
+UNKNOWN = Signal(None), Signal(None, ids=True)
 PROBES = Signal(2), Signal(2, ids=True)
 """Inputs for questions whose answer depends on no width, such as the names of parameters."""
 
-
-@dataclass(frozen=True)
-class Beside:
-    """What a decoder reads beside its window: the encoder's outputs, and what joins its inputs."""
-
-    memory: Signal
-    last: Signal | None = None
+T = TypeVar("T")
 
 
 class ShareableLayer(NamedTuple):
     """A layer that another may share parameters with."""
 
-    name: JSON
     layer: Layer | None
     reads: Signal | None
     gives: Signal | None
@@ -49,78 +42,74 @@ class StackCheck:
         at: Path = LAYERS,
         beside: Beside | None = None,
     ) -> None:
-        self.blocks, self.draft, self.at = blocks, blocks.draft, at
-        found = self.draft.get(at)
-        count = min(len(found), MAX_LAYERS) if isinstance(found, list) else 0
-        paths = [(*at, i) for i in range(count)]
-        self.layers = [blocks.find(path, Layer) for path in paths]
-        self.predicts_next = predicts_next
+        self.blocks, self.draft, self.predicts_next = blocks, blocks.draft, predicts_next
+        self.paths = layer_paths(self.draft, at)
+        valid = [blocks.find(path, Layer) for path in self.paths]
+        joins = _joins(valid, beside)
+        self.layers: list[Layer | None] = []
         self.flow: list[Signal | None] = []
         outputs = inputs
-        for i, path in enumerate(paths):
-            self.flow.append(self._joined(i, outputs, beside))
-            self.layers[i] = self._attending(path, self.layers[i], beside)
-            outputs = self._output(path, self.layers[i], self.flow[-1])
+        for i, (path, layer) in enumerate(zip(self.paths, valid, strict=True)):
+            if beside and beside.last and i in joins and outputs and not outputs.ids:
+                outputs = joined(outputs, beside.last)
+            self.flow.append(outputs)
+            layer, outputs = self._through(path, self._placed(path, layer, beside), outputs, beside)
+            self.layers.append(layer)
         self.flow.append(outputs)
         self.outputs = outputs if self.layers else None
 
-    def _joined(self, i: int, inputs: Signal | None, beside: Beside | None) -> Signal | None:
-        """Return what a layer reads, with what the encoder adds to it."""
-        if beside is None or beside.last is None or None in self.layers or inputs is None:
-            return inputs
-        layers = [layer for layer in self.layers if layer]
-        return joined(inputs, beside.last) if i in peeking(layers) and not inputs.ids else inputs
-
-    def _attending(self, path: Path, layer: Layer | None, beside: Beside | None) -> Layer | None:
-        """Return a layer with the width of what it looks back at; report one that cannot."""
+    def _placed(self, path: Path, layer: Layer | None, beside: Beside | None) -> Layer | None:
+        """Return a layer that stands where it may; report one that finds no encoder there."""
         if layer is None or not reads_memory(layer):
             return layer
         if beside is None or not layer.reads_memory:
-            where = "of its own in model.decoder, not inside another" if beside else "model.decoder"
-            message = f"reads what an encoder gives (make it a layer {where})"
-            message = message if beside else f"reads what an encoder gives (it belongs in {where})"
+            advice = "make it a layer of its own in model.decoder, not inside another"
+            advice = advice if beside else "it belongs in model.decoder"
+            message = f"reads what an encoder gives ({advice})"
             self.draft.report(path, "SPEC_INCONSISTENT", message)
             return None
-        memory = beside.memory
-        if memory.width is None and not memory.ids:
-            return None
-        unknown = Signal(None)
-        return self.blocks.ask(path, layer, lambda layer: layer.resolve(unknown, memory=memory))
+        return layer if beside.memory.width or beside.memory.ids else None
 
-    def _output(self, path: Path, layer: Layer | None, inputs: Signal | None) -> Signal | None:
-        outputs = (
-            self.blocks.ask(path, layer, lambda layer: layer.output(inputs)) if inputs else None
-        )
-        if outputs or layer is None:
-            return outputs
-        return _answer(layer, (Signal(None), Signal(None, ids=True)))
+    def _through(
+        self, path: Path, layer: Layer | None, inputs: Signal | None, beside: Beside | None
+    ) -> tuple[Layer | None, Signal | None]:
+        """Return a layer with its widths, and what it gives; after an error, what it would give."""
+        if layer is None:
+            return None, None
+        memory = beside.memory if beside else None
+        if layer.reads_memory:  # which is known even where the inputs are not
+            inputs = inputs or UNKNOWN[0]
+        found = None
+        if inputs:
+            reads = inputs
+            found = self.blocks.ask(path, layer, lambda each: resolved(each, reads, None, memory))
+        found = found or _tried(UNKNOWN, lambda each: resolved(layer, each, None, memory))
+        return found or (layer, None)
 
-    def check_names(self) -> None:
-        """Report names that are given twice."""
-        first: dict[str, int] = {}
-        for i, layer in enumerate(self.layers):
-            if layer and layer.name and first.setdefault(layer.name, i) != i:
+    def check_names(self, first: dict[str, Path]) -> None:
+        """Report names that are given twice; `first` holds the places of all names so far."""
+        for path, layer in zip(self.paths, self.layers, strict=True):
+            if layer and layer.name and first.setdefault(layer.name, path) != path:
                 message = f"{json.dumps(layer.name)} is also the name of "
-                message += f"{path_text((*self.at, first[layer.name]))} (names are unique)"
-                self.draft.report((*self.at, i, "name"), "SPEC_INCONSISTENT", message)
+                message += f"{path_text(first[layer.name])} (names are unique)"
+                self.draft.report((*path, "name"), "SPEC_INCONSISTENT", message)
 
     def check_each(self, sized: bool = True) -> None:
         """Report what is wrong with a layer at its place; `sized`: the data sizes the last one."""
-        for i, layer in enumerate(self.layers):
-            path = (*self.at, i)
+        for path, layer, inputs in zip(self.paths, self.layers, self.flow, strict=False):
             if layer is None or self.draft.broken(path):
                 continue
             if self.predicts_next and sees_future(layer):
                 message = "reads later inputs, and so the very token it is to predict (remove it)"
                 self.draft.report(path, "SPEC_INCONSISTENT", message)
-            self._check_parts(path, layer, self.flow[i], last=sized and i == len(self.layers) - 1)
+            self._check_parts(path, layer, inputs, last=sized and path == self.paths[-1])
 
     def _check_parts(self, path: Path, layer: Layer, inputs: Signal | None, last: bool) -> None:
         for field in type(layer).model_fields:
             inner = getattr(layer, field)
             if isinstance(inner, Layer):
                 self._check_parts((*path, field), inner, None, last=False)
-        outputs = _answer(layer, PROBES)
+        outputs = _tried(PROBES, layer.output)
         if not last and outputs and outputs.width is None:
             message = 'only the last layer takes its width from the data (add "units")'
             self.draft.report(path, "SPEC_SHAPE", message)
@@ -128,7 +117,7 @@ class StackCheck:
         complete = _complete(layer, probe)
         if probe == inputs and complete == layer and not self.draft.broken(path):
             self.blocks.ask(path, layer, lambda layer: layer.params(probe))
-        if self.draft.broken(path) or self._declared(layer, inputs) is None:
+        if self.draft.broken(path) or _declared(layer, inputs) is None:
             return
         for name, init in layer.init.items():
             alone = complete.model_copy(update={"init": {name: init}})
@@ -144,67 +133,60 @@ class StackCheck:
             return None
         return [size for size in sizes if size]
 
-    def check_cuts(self) -> None:
-        """Report a layer at which no window can be cut into blocks."""
-        if self.predicts_next or self.draft.get(RECOMPUTE) is not True:
-            return
-        for i, layer in enumerate(self.layers):
-            if layer and sees_future(layer):
-                message = (
-                    f"{path_text((*self.at, i))} reads later inputs, so no window can be cut into "
-                )
-                message += 'blocks (leave "recompute" out, or remove the layer)'
-                self.draft.report(RECOMPUTE, "SPEC_INCONSISTENT", message)
-                return
-
-    def check_ties(self, before: StackCheck | None = None) -> None:
-        """Report a shared table that does not exist, or does not fit; some may stand `before`."""
-        earlier = before.tables() if before else []
-        own = self.tables()
-        for i, layer in enumerate(self.layers):
-            name = layer and layer.tied_to()
-            tables: dict[JSON, ShareableLayer] = {}
-            for table in earlier + own[:i]:
-                tables.setdefault(table.name, table)
-            if layer and name and (problem := self._tie_problem(i, layer, name, tables)):
+    def check_ties(self, tables: dict[str, ShareableLayer]) -> None:
+        """Report a shared table that is not among those so far, or does not fit; add the own."""
+        for i, (path, layer) in enumerate(zip(self.paths, self.layers, strict=True)):
+            tied = layer and layer.tied_to()
+            if layer and tied and (problem := _tie_problem(layer, self.flow[i], tied, tables)):
                 field = ("tie",) if "tie" in type(layer).model_fields else ()
-                self.draft.report((*self.at, i, *field), "SPEC_INCONSISTENT", problem)
+                self.draft.report((*path, *field), "SPEC_INCONSISTENT", problem)
+            name = self.draft.get((*path, "name"))
+            if isinstance(name, str):
+                tables.setdefault(name, ShareableLayer(layer, self.flow[i], self.flow[i + 1]))
 
-    def tables(self) -> list[ShareableLayer]:
-        """Return each layer under its name, with what it reads and gives; None for no name."""
-        given = [self.draft.get((*self.at, i, "name")) for i in range(len(self.layers))]
-        names = [name if isinstance(name, str) else None for name in given]
-        return list(map(ShareableLayer, names, self.layers, self.flow, self.flow[1:]))
 
-    def _tie_problem(
-        self, i: int, layer: Layer, name: str, tables: dict[JSON, ShareableLayer]
-    ) -> str:
-        if name not in tables:
-            known = ", ".join(json.dumps(known) for known in tables if isinstance(known, str))
-            return f"no earlier layer has the name {json.dumps(name)} ({_named(known)})"
-        _, target, reads, gives = tables[name]
-        inputs = self.flow[i]
-        if target is None or gives is None or inputs is None:
-            return ""
-        if not gives.fits(inputs):
-            return (
-                f"{json.dumps(name)} gives {gives}, but this layer receives {inputs} "
-                "(a shared table needs equal widths)"
-            )
-        offered = self._declared(target, reads) or {}
-        shared = (self._declared(layer, inputs) or {}).values()
-        missing = [s.name for s in shared if isinstance(s, Shared) and s.name not in offered]
+def layer_paths(draft: Draft, at: Path) -> list[Path]:
+    """Return the places of the layers of a stack, valid or not."""
+    found = draft.get(at)
+    return [(*at, i) for i in range(min(len(found), MAX_LAYERS) if isinstance(found, list) else 0)]
+
+
+def reads_later(paths: Sequence[Path], layers: Sequence[Layer | None]) -> Path | None:
+    """Return the place of the first layer that reads later inputs."""
+    pairs = zip(paths, layers, strict=True)
+    return next((path for path, layer in pairs if layer and sees_future(layer)), None)
+
+
+def _joins(layers: list[Layer | None], beside: Beside | None) -> tuple[int, ...]:
+    """Return the positions that the encoder's last output joins; none where they are not known."""
+    valid = [layer for layer in layers if layer]
+    return peeking(valid) if beside and beside.last and len(valid) == len(layers) else ()
+
+
+def _tie_problem(
+    layer: Layer, inputs: Signal | None, name: str, tables: dict[str, ShareableLayer]
+) -> str:
+    if name not in tables:
+        known = ", ".join(map(json.dumps, tables))
+        advice = f"there are {known}" if known else 'give it one: "name"'
+        return f"no earlier layer has the name {json.dumps(name)} ({advice})"
+    target, reads, gives = tables[name]
+    if target is None or gives is None or inputs is None:
+        return ""
+    if not gives.fits(inputs):
         return (
-            f"{json.dumps(name)} ({target.type}) has no parameter {missing[0]}" if missing else ""
+            f"{json.dumps(name)} gives {gives}, but this layer receives {inputs} "
+            "(a shared table needs equal widths)"
         )
+    offered = _declared(target, reads) or {}
+    shared = (_declared(layer, inputs) or {}).values()
+    missing = [s.name for s in shared if isinstance(s, Shared) and s.name not in offered]
+    return f"{json.dumps(name)} ({target.type}) has no parameter {missing[0]}" if missing else ""
 
-    def _declared(self, layer: Layer, inputs: Signal | None) -> Declaration | None:
-        """Return the parameters of a layer; None where it does not tell for a stand-in."""
-        try:
-            probe = _probe(inputs)
-            return _complete(layer, probe).params(probe)
-        except Exception:
-            return None
+
+def _declared(layer: Layer, inputs: Signal | None) -> Declaration | None:
+    """Return the parameters of a layer; None where it does not tell for a stand-in."""
+    return _tried((_probe(inputs),), lambda probe: _complete(layer, probe).params(probe))
 
 
 def _probe(inputs: Signal | None) -> Signal:
@@ -212,19 +194,15 @@ def _probe(inputs: Signal | None) -> Signal:
 
 
 def _complete(layer: Layer, probe: Signal) -> Layer:
-    """Return a layer with every width that is left to the data."""
-    return layer.resolve(probe, PROBES[1])
+    """Return a layer with every width that is left to the data, as it is for another stand-in."""
+    return _tried((probe,), lambda probe: layer.resolve(probe, PROBES[1])) or layer
 
 
-def _answer(layer: Layer, probes: tuple[Signal, ...]) -> Signal | None:
-    """Return the output for the first input that the layer takes."""
+def _tried(probes: Iterable[Signal], question: Callable[[Signal], T]) -> T | None:
+    """Return the answer for the first input that raises no error, which is told elsewhere."""
     for probe in probes:
         try:
-            return layer.output(probe)
+            return question(probe)
         except Exception:
             continue
     return None
-
-
-def _named(known: str) -> str:
-    return f"there are {known}" if known else 'give it one: "name"'

@@ -362,6 +362,27 @@ UNSHAPED = Plugin("rnnkit.layers", "unshaped", "rnnkit-bad", "0.1", f"{__name__}
 MISSING = Plugin("rnnkit.layers", "missing", "rnnkit-bad", "0.1", "no_such_module:Missing")
 
 
+ONE_HOT = ('{"type": "embedding", "units": 16}', '{"type": "one_hot", "units": 10}')
+COPIES = (
+    '{"type": "text", "source": "python-docs", "tokenizer": {"type": "char"}}',
+    '{"type": "synthetic", "task": "copy"}',
+)
+
+
+def test_a_resolved_one_hot_waits_for_its_data() -> None:
+    assert parse(edited(ONE_HOT)).spec.model.layers[0].units == 10
+
+
+def test_a_one_hot_of_another_vocabulary_is_reported_where_that_is_known() -> None:
+    vocabulary = parse(edited(COPIES)).spec.data.signals()[0].width
+    units = (ONE_HOT[0], ONE_HOT[1].replace("10", f"{vocabulary + 1}"))
+    assert problems(edited(COPIES, units)) == [
+        f"spec.json:6:7 [SPEC_SHAPE] model.layers[0]: has {vocabulary + 1} units for a vocabulary "
+        f"of {vocabulary} (leave units out)"
+    ]
+    assert parse(edited(COPIES, (ONE_HOT[0], ONE_HOT[1].replace("10", f"{vocabulary}"))))
+
+
 def test_a_failing_plugin_is_named() -> None:
     assert problems(edited(('"lstm"', '"unshaped"'), (', "units": 32', "")), UNSHAPED) == [
         "spec.json:7:7 [PLUGIN_CONTRACT] model.layers[1]: unshaped of rnnkit-bad 0.1 "
