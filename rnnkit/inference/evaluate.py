@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
-from rnnkit.core.context import Context, Pool
+from rnnkit.core.context import Context
 from rnnkit.network.gradient_checkpointing import window_blocks
-from rnnkit.network.network import Network, copied
+from rnnkit.network.network import Network
 from rnnkit.types import Params
 
 
@@ -46,25 +45,21 @@ def evaluate(
     block. `asked` names metrics beyond those that suit loss and data; SpecError where the loss
     cannot give one.
     """
-    pool = Pool()
-    ctx = Context(dtype=np.dtype(np.float32), pool=pool)
+    ctx = Context(dtype=np.dtype(np.float32))
     states = network.initial_states(layout.streams, ctx.dtype)
     total = weight = 0.0
     metrics = choose_metrics(network.loss, network.outputs.known(), source, split, asked)
     for batch in source.batches(split, layout, None):
         batch.check(layout.streams)
         length = len(batch.weights)
-        for block in window_blocks(length) if in_blocks else (slice(0, length),):
-            piece = batch.steps(block)
-            _, targets, weights, resets = piece[:4]
-            here = replace(ctx.later(block.start), valid=piece.valid)
-            ys, after = network.run(params, piece, states, here)
+        cuts = window_blocks(length) if in_blocks else [slice(0, length)]
+        for piece, ys, after in network.run_in_pieces(params, batch, cuts, states, ctx):
+            _, targets, weights, resets = batch.steps(piece)[:4]
             part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
             total, weight = total + part, weight + part_weight
             for metric in metrics:
                 metric.add(ys, targets, weights, resets)
-            states = copied(after)
-            pool.recycle()
+            states = after
         if stop():
             raise EvaluationStopped
     found = network.loss.metrics(total / (weight or 1.0), source.unit)

@@ -22,7 +22,7 @@ from rnnkit.inference.model import Model
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.inference.translate import likeliest
-from rnnkit.network.network import States, copied
+from rnnkit.network.network import copied, cut
 from rnnkit.types import Array
 
 SEQUENCES = 32
@@ -182,15 +182,12 @@ def _in_one_batch(group: Sequence[Question]) -> Batch:
 def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]:
     """Yield the outputs (T, B, F) of a batch, a window at a time; of `each` step, or the last."""
     network, ctx = model.network, Context()
-    states: States = network.initial_states(batch.resets.shape[1], ctx.dtype)
-    for start in range(0, len(batch.resets), window):
-        piece = batch.steps(slice(start, start + window))
-        here = replace(ctx.later(start), valid=piece.valid)
-        ys, after = network.run(model.store.values, piece, states, here)
-        if each or start + window >= len(batch.resets):
+    steps, streams = batch.resets.shape
+    states = network.initial_states(streams, ctx.dtype)
+    params, pieces = model.store.values, cut(steps, window)
+    for piece, ys, _ in network.run_in_pieces(params, batch, pieces, states, ctx):
+        if each or piece.stop == steps:
             yield ys.copy() if each else ys[-1:].copy()
-        states = copied(after)
-        ctx.pool.recycle()
 
 
 def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:

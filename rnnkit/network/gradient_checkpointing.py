@@ -8,24 +8,23 @@ first, runs each again from that state, and then its gradient (Chen, Xu, Zhang a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
-from rnnkit.network.network import Learned, Network, States, copied
+from rnnkit.network.network import Learned, Network, States, copied, cut
 from rnnkit.types import Grads, Params
 
 
-def window_blocks(steps: int) -> tuple[slice, ...]:
+def window_blocks(steps: int) -> list[slice]:
     """Cut a window into blocks of about sqrt(steps) steps; only the last may be shorter.
 
     T steps in blocks of k hold the activations of k steps and T / k states. The sum is least where
     k = sqrt(T s / a), s and a the bytes of a state and of a step's activations: a few times below
     sqrt(T), where it is flat. Longer blocks keep the products of all steps of a block wide.
     """
-    length = math.isqrt(steps - 1) + 1
-    return tuple(slice(start, min(start + length, steps)) for start in range(0, steps, length))
+    return cut(steps, math.isqrt(steps - 1) + 1)
 
 
 def learn_in_blocks(
@@ -44,9 +43,7 @@ def learn_in_blocks(
     """
     window = _Window(network, params, grads, batch, replace(ctx, learns_below=False))
     cuts = window_blocks(len(batch.weights))
-    entering = [states]
-    for block in cuts[:-1]:
-        entering.append(window.forward(block, entering[-1]))
+    entering = window.forward(cuts[:-1], states)
     total = weight = 0.0
     after, dstates = states, None
     for block in reversed(cuts):
@@ -71,14 +68,14 @@ class _Window:
         self.batch, self.ctx = batch, ctx
         self.pool, self.length = ctx.pool.another(), 0
 
-    def forward(self, block: slice, states: States) -> States:
-        """Return the state after a block, and keep nothing else of it."""
-        network, batch = self.network, self.batch
+    def forward(self, blocks: Sequence[slice], states: States) -> list[States]:
+        """Return the states before equal blocks and after the last, and keep nothing else."""
+        network = self.network
         # The last layer has no part in it unless it has a state.
         part = network if network.names[-1] in states else network.body
-        ctx = self._context(block)
-        _, after, _ = part.scan(self.params, batch.inputs[block], states, batch.resets[block], ctx)
-        return copied(after)
+        ctx = replace(self.ctx, pool=self.pool.another())
+        found = part.run_in_pieces(self.params, self.batch, blocks, states, ctx)
+        return [states, *(after for _, _, after in found)]
 
     def learn(self, block: slice, states: States, dstates: States | None) -> Learned:
         """Run a block again and then its gradient."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -189,6 +189,26 @@ class Network:
         """Return what the last layer gives for a window of data, and the states after it."""
         return self.scan(params, batch.inputs, states, batch.resets, ctx)[:2]
 
+    def run_in_pieces(
+        self,
+        params: Mapping[str, Params],
+        batch: Batch,
+        pieces: Iterable[slice],
+        states: States,
+        ctx: Context,
+    ) -> Iterator[tuple[slice, Array, States]]:
+        """Yield each piece of a window with its outputs, and a copy of the states after it.
+
+        The outputs lie in scratch memory, which the next piece is handed again.
+        """
+        for piece in pieces:
+            part = batch.steps(piece)
+            here = replace(ctx.later(piece.start), valid=part.valid)
+            ys, after = self.run(params, part, states, here)
+            states = copied(after)
+            yield piece, ys, states
+            ctx.pool.recycle()
+
     def reader(
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
     ) -> tuple[States, Reader]:
@@ -279,6 +299,11 @@ class Network:
         if linear is None or slopes is None:
             return None
         return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, ctx)
+
+
+def cut(steps: int, size: int) -> list[slice]:
+    """Cut a window into pieces of `size` steps; only the last may be shorter."""
+    return [slice(start, min(start + size, steps)) for start in range(0, steps, size)]
 
 
 def zero_states(states: States) -> States:

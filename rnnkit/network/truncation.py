@@ -18,7 +18,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States, zero_states
+from rnnkit.network.network import Network, States, cut, zero_states
 from rnnkit.types import Array, Grads, Params
 
 
@@ -126,23 +126,13 @@ class _Window:
 
     def walk(self, states: States) -> States:
         """Return the states that enter each of the first T steps and the next (T + 1, B, n)."""
-        batch, streams = self.batch, self.batch.resets.shape[1]
-        found: States = {
-            name: tuple(np.empty((self.length + 1, streams, a.shape[1]), a.dtype) for a in state)
-            for name, state in states.items()
+        ctx, steps = replace(self.ctx, pool=self.pool.another()), cut(self.length, 1)
+        walk = self.below.run_in_pieces(self.params, self.batch, steps, states, ctx)
+        entering = [states, *(after for _, _, after in walk)]
+        return {
+            name: tuple(map(np.stack, zip(*(each[name] for each in entering), strict=True)))
+            for name in states
         }
-        for t in range(self.length + 1):
-            for name, state in states.items():
-                for all_steps, array in zip(found[name], state, strict=True):
-                    all_steps[t] = array
-            if t < self.length:
-                here = slice(t, t + 1)
-                ctx = self._context(t, here)
-                now = {name: tuple(a[t] for a in state) for name, state in found.items()}
-                _, states, _ = self.below.scan(
-                    self.params, batch.inputs[here], now, batch.resets[here], ctx
-                )
-        return found
 
     def lanes(self) -> Iterator[tuple[Array, Array]]:
         """Yield the targets that count as (steps, streams), as many as are learned at once."""

@@ -15,7 +15,7 @@ from rnnkit.contracts.stack import Beside, bridge_problem
 from rnnkit.core.signal import Signal
 from rnnkit.spec.blocks import Blocks
 from rnnkit.spec.locations import Draft, Path, path_text
-from rnnkit.spec.stack_check import RECOMPUTE, StackCheck, ShareableLayer, reads_later
+from rnnkit.spec.stack_check import RECOMPUTE, ShareableLayer, StackCheck, reads_later
 
 MODEL: Path = ("model",)
 ENCODER: Path = ("model", "encoder")
