@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from rnnkit.contracts.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.core.block import stands_for
 from rnnkit.core.installed import installed
 from rnnkit.errors import PluginError
@@ -20,13 +20,10 @@ from rnnkit.types import Array
 def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
     """Return `tokenizer.fit`; raises PluginError for what is no vocabulary."""
     with _written(tokenizer):
-        return _vocabulary("fit", tokenizer, tokenizer.fit(chunks))
-
-
-def merge(tokenizer: Tokenizer, counts: Iterable[Counts]) -> Vocabulary:
-    """Return `tokenizer.merged`; raises PluginError for what is no vocabulary."""
-    with _written(tokenizer):
-        return _vocabulary("merged", tokenizer, tokenizer.merged(counts))
+        found: object = tokenizer.fit(chunks)
+    if not isinstance(found, Vocabulary):
+        raise _broken(tokenizer, f"fit: expected a Vocabulary, received {_shown(found)}")
+    return found
 
 
 def encode(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> Array:
@@ -87,12 +84,6 @@ def _looked_at(
     with _written(tokenizer):
         for piece in pieces:
             yield _ids(tokenizer, piece, vocabulary)
-
-
-def _vocabulary(method: str, tokenizer: Tokenizer, found: object) -> Vocabulary:
-    if not isinstance(found, Vocabulary):
-        raise _broken(tokenizer, f"{method}: expected a Vocabulary, received {_shown(found)}")
-    return found
 
 
 def _ids(tokenizer: Tokenizer, found: object, vocabulary: Vocabulary) -> Array:

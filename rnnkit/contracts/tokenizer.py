@@ -2,14 +2,11 @@
 
 A text comes in chunks, cut anywhere, and is never all in memory where that can be helped: `fit`,
 `stream` and `head` give for any chunks what they give for the whole.
-
-A tokenizer that knows where a text may be cut (`cut`) has its parts encoded by several processes,
-and fitted so too where it fits by `counts` and `merged`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
@@ -21,9 +18,6 @@ from rnnkit.types import Array, DType
 
 Encoder: TypeAlias = Callable[[Iterable[bytes]], Iterator[Array]]
 """`Tokenizer.stream` with its vocabulary prepared, for one text after the other."""
-
-Counts: TypeAlias = Mapping[bytes, int]
-"""How often each token, in UTF-8, occurs in a part of a text."""
 
 
 class Vocabulary(Record):
@@ -46,9 +40,8 @@ class Vocabulary(Record):
 class Tokenizer(Block):
     """Turns text into ids. `unit` names what one id stands for: character, byte or word.
 
-    A tokenizer gives `fit` (or `counts` and `merged`), `decode` and either `encode` or `stream`.
-    With `encode` alone it is right; with `stream`, a text larger than memory can be encoded too;
-    with `cut`, several processes share the work.
+    A tokenizer gives `fit`, `decode` and either `encode` or `stream`. With `encode` alone it is
+    right; with `stream`, a text larger than memory can be encoded too.
     """
 
     group: ClassVar[str] = "rnnkit.tokenizers"
@@ -56,15 +49,7 @@ class Tokenizer(Block):
 
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
         """Return the vocabulary of a text given in chunks; DataError names the first bad byte."""
-        return self.merged(self.counts(chunks))
-
-    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
-        """Yield what `fit` asks of a text, in parts that add up, none larger than fits memory."""
         raise NotImplementedError(f"{type(self).__name__}.fit")
-
-    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
-        """Return the vocabulary of the texts that were counted, in whatever order they come."""
-        raise NotImplementedError(f"{type(self).__name__}.merged")
 
     def encode(self, text: bytes, vocabulary: Vocabulary) -> Array:
         """Return ids (N,) in the smallest unsigned integer type that fits.
@@ -83,13 +68,6 @@ class Tokenizer(Block):
     def encoder(self, vocabulary: Vocabulary) -> Encoder:
         """Return `stream` for one vocabulary; override it where that takes preparation."""
         return lambda chunks: self.stream(chunks, vocabulary)
-
-    def cut(self, text: bytes) -> int:
-        """Return the last place where a text may be cut, whatever follows; 0 where it may not.
-
-        Both parts, encoded alone, give the ids of the whole, and their counts add up.
-        """
-        return 0
 
     def decode(self, ids: Iterable[int], vocabulary: Vocabulary) -> str:
         """Return the text of the ids."""

@@ -23,9 +23,6 @@ class Fixed(Tokenizer):
     def fit(self, chunks: Any) -> Any:
         return self.answer
 
-    def merged(self, counts: Any) -> Any:
-        return self.answer
-
     def encode(self, text: bytes, vocabulary: Vocabulary) -> Any:
         return self.answer
 
@@ -37,7 +34,6 @@ def ways(answer: object) -> dict[str, Callable[[], object]]:
     tokenizer = Fixed(type="fixed", answer=answer)
     return {
         "fit": lambda: checked_tokenizer.fit(tokenizer, [b"ab"]),
-        "merged": lambda: checked_tokenizer.merge(tokenizer, []),
         "encode": lambda: checked_tokenizer.encode(tokenizer, b"ab", VOCABULARY),
         "stream": lambda: list(checked_tokenizer.stream(tokenizer, [b"a", b"b"], VOCABULARY)),
         "encoder": lambda: list(checked_tokenizer.encoder(tokenizer, VOCABULARY)([b"a", b"b"])),
@@ -64,7 +60,7 @@ def test_what_is_right_is_given_back(way: str, answer: object) -> None:
     ("way", "answer", "said"),
     [
         ("fit", ["a", "b"], "fit: expected a Vocabulary, received list"),
-        ("merged", {"a": 1}, "merged: expected a Vocabulary, received dict"),
+        ("fit", {"a": 1}, "fit: expected a Vocabulary, received dict"),
         ("fit", None, "fit: expected a Vocabulary, received NoneType"),
         ("encode", [0, 1], "ids: expected integers of shape (N,) in an array, received list"),
         (

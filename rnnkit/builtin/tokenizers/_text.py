@@ -13,27 +13,29 @@ PIECE = 1 << 18
 """Bytes of a piece, about; what is made of larger ones no longer fits the caches."""
 
 
-class Place(NamedTuple):
+class PieceStart(NamedTuple):
     """Where a piece starts in its text: the byte, and the line and column of its character."""
 
     byte: int = 0
     line: int = 1
     column: int = 1
 
-    def after(self, piece: bytes) -> Place:
+    def after(self, piece: bytes) -> PieceStart:
         """Return where the next piece starts."""
         lines = int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("\n")))
         last = piece[piece.rfind(b"\n") + 1 :].decode(errors="replace")
         column = len(last) + (1 if lines else self.column)
-        return Place(self.byte + len(piece), self.line + lines, column)
+        return PieceStart(self.byte + len(piece), self.line + lines, column)
 
 
-def pieces(chunks: Iterable[bytes], cut: Callable[[bytes], int]) -> Iterator[tuple[bytes, Place]]:
+def pieces(
+    chunks: Iterable[bytes], cut: Callable[[bytes], int]
+) -> Iterator[tuple[bytes, PieceStart]]:
     """Yield the text in pieces that mean the same alone, each with its place.
 
     `cut` returns where a text may end, whatever follows, and 0 where it may not end yet.
     """
-    place, rest = Place(), b""
+    place, rest = PieceStart(), b""
     for chunk in _small(chunks):
         text = rest + chunk
         end = cut(text)
@@ -61,7 +63,7 @@ def whole_characters(text: bytes) -> int:
     return len(text)
 
 
-def decode_utf8(piece: bytes, place: Place) -> str:
+def decode_utf8(piece: bytes, place: PieceStart) -> str:
     """Return the text of a piece; raises DataError with the offset of the first bad byte."""
     try:
         return piece.decode()
@@ -73,7 +75,7 @@ def decode_utf8(piece: bytes, place: Place) -> str:
         ) from None
 
 
-def unknown_token(kind: str, token: str, before: str, place: Place) -> DataError:
+def unknown_token(kind: str, token: str, before: str, place: PieceStart) -> DataError:
     """Return the error for a token; `before` is what stands before it in the piece."""
     found = place.after(before.encode())
     return DataError.of(

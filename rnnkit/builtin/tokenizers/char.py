@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.builtin.tokenizers._text import (
-    Place,
+    PieceStart,
     decode_utf8,
     pieces,
     unknown_token,
     whole_characters,
 )
-from rnnkit.contracts.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
@@ -38,14 +38,9 @@ class Char(Tokenizer):
 
     unknown: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
-    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
-        """Yield 1 for each character; DataError gives the offset of the first bad byte."""
-        yield {chr(code).encode(): 1 for code in np.flatnonzero(_seen(chunks)).tolist()}
-
-    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
-        """Return the characters of the texts, and the unknown one."""
-        # UTF-8 sorts as the code points do.
-        tokens = [character.decode() for character in sorted({c for part in counts for c in part})]
+    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
+        """Return the characters, and the unknown one; DataError gives the first bad byte."""
+        tokens = [chr(code) for code in np.flatnonzero(_seen(chunks)).tolist()]
         if self.unknown is None:
             return Vocabulary(tokens=tuple(tokens))
         if self.unknown not in tokens:
@@ -63,11 +58,11 @@ class Char(Tokenizer):
         absent = bytes(np.flatnonzero(table[:ASCII] < 0).astype(np.uint8))
 
         def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
-            for piece, place in pieces(chunks, whole_characters):
-                first, where, codes = _split(piece, place)
+            for piece, start in pieces(chunks, whole_characters):
+                first, where, codes = _split(piece, start)
                 others = table[codes]
                 if others.min(initial=0) < 0 or len(first.translate(None, absent)) < len(first):
-                    raise _unknown(piece, place, table)
+                    raise _unknown(piece, start, table)
                 ids = _translate(first, narrow)
                 ids[where] = others
                 yield ids
@@ -80,12 +75,12 @@ class Char(Tokenizer):
 
     def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
         """Return the characters; raises DataError for bytes that are not UTF-8."""
-        return [character.encode() for character in decode_utf8(text, Place())]
+        return [character.encode() for character in decode_utf8(text, PieceStart())]
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the first characters."""
-        for piece, place in pieces(chunks, whole_characters):
-            text = decode_utf8(piece, place)
+        for piece, start in pieces(chunks, whole_characters):
+            text = decode_utf8(piece, start)
             yield text[:tokens].encode()
             tokens -= len(text)
             if tokens <= 0:
@@ -96,7 +91,7 @@ def _code_points(text: str) -> Array:
     return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
-def _split(piece: bytes, place: Place) -> tuple[bytes, Array, Array]:
+def _split(piece: bytes, start: PieceStart) -> tuple[bytes, Array, Array]:
     """Return the first byte of each character; where those outside ASCII are; their code points.
 
     Python handles bytes five times as fast as NumPy looks up code points.
@@ -104,7 +99,7 @@ def _split(piece: bytes, place: Place) -> tuple[bytes, Array, Array]:
     if piece.isascii():
         none = np.empty(0, np.intp)
         return piece, none, none
-    decode_utf8(piece, place)
+    decode_utf8(piece, start)
     first = piece.translate(None, CONTINUATION)
     where = np.flatnonzero(np.frombuffer(first, np.uint8) >= ASCII)
     return first, where, _code_points(piece.translate(None, bytes(range(ASCII))).decode())
@@ -119,8 +114,8 @@ def _translate(text: bytes, table: Array) -> Array:
 def _seen(chunks: Iterable[bytes]) -> Array:
     """Return a boolean for each code point."""
     seen, known = np.zeros(CODE_POINTS, bool), bytes(range(ASCII, 256))
-    for piece, place in pieces(chunks, whole_characters):
-        first, _, codes = _split(piece, place)
+    for piece, start in pieces(chunks, whole_characters):
+        first, _, codes = _split(piece, start)
         seen[codes] = True
         if new := set(first.translate(None, known)):
             seen[list(new)] = True
@@ -128,10 +123,10 @@ def _seen(chunks: Iterable[bytes]) -> Array:
     return seen
 
 
-def _unknown(piece: bytes, place: Place, table: Array) -> DataError:
-    text = decode_utf8(piece, place)
+def _unknown(piece: bytes, start: PieceStart, table: Array) -> DataError:
+    text = decode_utf8(piece, start)
     index = int((table[_code_points(text)] < 0).argmax())
-    return unknown_token("character", text[index], text[:index], place)
+    return unknown_token("character", text[index], text[:index], start)
 
 
 def _table(vocabulary: Vocabulary) -> Array:

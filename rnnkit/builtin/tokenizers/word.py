@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.tokenizers._tally import Counter, Tally, most_frequent
-from rnnkit.builtin.tokenizers._text import Place, decode_utf8, pieces, unknown_token
+from rnnkit.builtin.tokenizers._counts import WordCounts
+from rnnkit.builtin.tokenizers._text import PieceStart, decode_utf8, pieces, unknown_token
 from rnnkit.builtin.tokenizers._words import WordNumbers, last_space, narrow_spaces
-from rnnkit.contracts.tokenizer import Counts, Encoder, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.errors import DataError, printable
 from rnnkit.types import Array
 
@@ -24,11 +24,8 @@ LONGEST = 65536
 ENDLESS = 1 << 20
 """Bytes without whitespace that are not read as a word, not even as an unknown one."""
 
-MOST = 10**7
-"""Tokens of a vocabulary."""
-
-COUNTED, TALLIED = 2**26, 2**27
-"""Bytes that the counts of a part of a text take in memory, and those of all; more goes to disk."""
+COUNTED = 320 * 2**20
+"""Bytes that the counts of the different words may take in memory, some two million words."""
 
 
 class Word(Tokenizer):
@@ -59,33 +56,18 @@ class Word(Tokenizer):
             raise ValueError(f'"unknown" must not be "{EOS}", the end of a line')
         return self
 
-    def counts(self, chunks: Iterable[bytes]) -> Iterator[Counts]:
-        """Yield the counts of the words; DataError gives the offset of the first bad byte."""
-        counter = Counter()
-        for piece, place in pieces(chunks, _whole_words):
-            _check_length(counter.add(_plain(piece, place)))
-            if counter.bytes > COUNTED:
-                yield counter.counts()
-                counter = Counter()
-        yield counter.counts()
-
-    def merged(self, counts: Iterable[Counts]) -> Vocabulary:
-        """Return the vocabulary; raises DataError where it would be too large to use."""
+    def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
+        """Return the vocabulary; DataError tells of bad bytes, and of too many words to count."""
+        counts = WordCounts()
+        for piece, start in pieces(chunks, _whole_words):
+            _check_length(counts.add(_plain(piece, start)))
+            if counts.bytes > COUNTED:
+                raise _too_many(len(counts))
         special = (EOS,) if self.unknown is None else (self.unknown, EOS)
-        aside = {token.encode() for token in special}
-        with Tally(TALLIED) as tally:
-            for part in counts:
-                tally.add(part)
-            frequent = (each for each in tally if each[1] >= self.min_count)
-            kept = ((word, count) for word, count in frequent if word not in aside)
-            room = (self.max_size or MOST) - len(special)
-            words = most_frequent(kept, room, None if self.max_size else _too_many)
-            tokens = (*special, *(word.decode() for word in words))
-        return Vocabulary(tokens=tokens, unknown=None if self.unknown is None else 0)
-
-    def cut(self, text: bytes) -> int:
-        """Return the end of the last whitespace."""
-        return _whole_words(text)
+        words = [word.decode() for word in counts.frequent(self.min_count)[: self.max_size]]
+        tokens = (*special, *(word for word in words if word not in special))
+        unknown = None if self.unknown is None else 0
+        return Vocabulary(tokens=tokens[: self.max_size], unknown=unknown)
 
     def stream(self, chunks: Iterable[bytes], vocabulary: Vocabulary) -> Iterator[Array]:
         """Yield the id of each word and line end; see the contract for what it raises."""
@@ -98,10 +80,10 @@ class Word(Tokenizer):
         numbers = WordNumbers(lambda word: table.get(word, unseen))
 
         def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
-            for piece, place in pieces(chunks, _whole_words):
-                ids = numbers.of(_plain(piece, place))
+            for piece, start in pieces(chunks, _whole_words):
+                ids = numbers.of(_plain(piece, start))
                 if ids.min(initial=0) < 0:
-                    raise _unknown_word(piece, place, int(ids.argmin()))
+                    raise _unknown_word(piece, start, int(ids.argmin()))
                 yield ids.astype(vocabulary.dtype)
 
         return encode
@@ -114,7 +96,7 @@ class Word(Tokenizer):
 
     def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
         """Return the words and line ends, each with the whitespace before it."""
-        string = decode_utf8(text, Place())
+        string = decode_utf8(text, PieceStart())
         ends = [match.end() for match in TOKEN.finditer(string)]
         ends[-1:] = [len(string)] if ends else []
         starts = [0, *ends[:-1]]
@@ -122,8 +104,8 @@ class Word(Tokenizer):
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the text up to the end of the last of the first tokens."""
-        for piece, place in pieces(chunks, _whole_words):
-            found = TOKEN.finditer(decode_utf8(piece, place))
+        for piece, start in pieces(chunks, _whole_words):
+            found = TOKEN.finditer(decode_utf8(piece, start))
             ends = [match.end() for match in itertools.islice(found, tokens)]
             tokens -= len(ends)
             if tokens == 0:
@@ -139,12 +121,12 @@ def _whole_words(text: bytes) -> int:
     return end
 
 
-def _plain(piece: bytes, place: Place) -> bytes:
+def _plain(piece: bytes, start: PieceStart) -> bytes:
     """Return the piece with ASCII whitespace only, and each line end as a word."""
     if len(piece) > ENDLESS:
         _check_endless(piece)
     if not piece.isascii():
-        decode_utf8(piece, place)
+        decode_utf8(piece, start)
         piece = narrow_spaces(piece)
     return piece.replace(b"\n", f" {EOS} ".encode())
 
@@ -174,15 +156,16 @@ def _too_long(word: str, size: str) -> DataError:
     )
 
 
-def _too_many() -> DataError:
+def _too_many(words: int) -> DataError:
     return DataError.of(
         "DATA_TOO_MANY_TOKENS",
-        f'the text has more than {MOST} different words (give the tokenizer "max_size", such as '
-        '50000, or a larger "min_count")',
+        f"the text has at least {words:,} different words, more than are counted in "
+        f"{COUNTED >> 20} MiB of memory (put spaces between words and punctuation, read less of "
+        'the text with "limit", or use the tokenizer "char" or "byte")',
     )
 
 
-def _unknown_word(piece: bytes, place: Place, number: int) -> DataError:
+def _unknown_word(piece: bytes, start: PieceStart, number: int) -> DataError:
     text = piece.decode()
     match = next(itertools.islice(TOKEN.finditer(text), number, None))
-    return unknown_token("word", match.group(), text[: match.start()], place)
+    return unknown_token("word", match.group(), text[: match.start()], start)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import collections
-import errno
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rnnkit.builtin.tokenizers import _tally, _text, _words, word
+from rnnkit.builtin.tokenizers import _text, _words, word
 from rnnkit.builtin.tokenizers.byte import Byte
 from rnnkit.builtin.tokenizers.char import Char
 from rnnkit.builtin.tokenizers.word import Word
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
-from rnnkit.errors import DataError, StorageError
+from rnnkit.errors import DataError
 
 # A combining mark, a right-to-left word, an emoji family of seven code points, the last code point,
 # a NUL, and separators that `str.splitlines` takes for line ends.
@@ -212,46 +210,53 @@ def test_a_text_without_whitespace_is_refused_before_it_fills_memory(
         list(Word().stream(pieces(text, size), Vocabulary(tokens=("<unk>",), unknown=0)))
 
 
-def test_counts_beyond_memory_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(3)
     words = [f"w{number}" for number in random.zipf(1.3, 3000) % 900] + ["a\0", "a", "é"]
     text = " ".join(words * 2).encode()
-    for tokenizer in (Word(), Word(min_count=3), Word(max_size=50), Word(unknown=None)):
-        wanted = tokenizer.fit([text])
-        for counted, tallied, runs in ((10**9, 0, 64), (500, 0, 2), (500, 3000, 3)):
-            with monkeypatch.context() as patch:
-                patch.setattr(word, "COUNTED", counted)
-                patch.setattr(word, "TALLIED", tallied)
-                patch.setattr(_tally, "RUNS", runs)
-                patch.setattr(_text, "PIECE", 200)
-                assert tokenizer.fit([text]) == wanted
     counts = collections.Counter(words * 2)
     by_hand = sorted(counts, key=lambda each: (-counts[each], each.encode()))
-    assert Word().fit([text]).tokens == ("<unk>", "<eos>", *by_hand)
+    thrice = [each for each in by_hand if counts[each] >= 3]
+    for size in (200, 2**18):
+        monkeypatch.setattr(_text, "PIECE", size)
+        assert Word().fit([text]).tokens == ("<unk>", "<eos>", *by_hand)
+        assert Word(min_count=3).fit([text]).tokens == ("<unk>", "<eos>", *thrice)
+        assert Word(max_size=50).fit([text]).tokens == ("<unk>", "<eos>", *by_hand[:48])
+        assert Word(unknown=None).fit([text]).tokens == ("<eos>", *by_hand)
 
 
-def test_counts_are_written_in_sorted_runs_only_beyond_memory(
+def test_special_words_of_the_text_take_no_room() -> None:
+    text = b"<unk> <unk> <unk> \n \n a a b c"
+    assert Word(max_size=3).fit([text]).tokens == ("<unk>", "<eos>", "a")
+    assert Word(max_size=4, min_count=2).fit([text]).tokens == ("<unk>", "<eos>", "a")
+    assert Word(max_size=4).fit([b"b a c"]).tokens == ("<unk>", "<eos>", "a", "b")
+
+
+def test_more_different_words_than_are_counted_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(word, "COUNTED", 2**20)
+    words = [f"w{number:04}" for number in range(6356)]  # 165 bytes each
+    assert Word().fit([" ".join([*words[:6355], ""]).encode()] * 2).size == 6357
+    message = (
+        "DATA_TOO_MANY_TOKENS] the text has at least 6,356 different words, more than are counted "
+        "in 1 MiB of memory (put spaces between words and punctuation, read less of the text with "
+        '"limit", or use the tokenizer "char" or "byte")'
+    )
+    for tokenizer in (Word(), Word(max_size=4), Word(min_count=2), Word(unknown=None)):
+        with pytest.raises(DataError, match=re.escape(message)):
+            tokenizer.fit([" ".join(words).encode()])
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    assert Word().fit([b"a b"]).size == 4
-    monkeypatch.setattr(word, "TALLIED", 100)
-    said = rf"{tempfile.gettempdir()} \[IO_COUNTS\] cannot keep the counts .*: No space .* TMPDIR"
-    with pytest.raises(StorageError, match=said):
-        Word().fit([b"a b"])
 
-
-def test_a_vocabulary_without_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word, "MOST", 5)
-    assert Word().fit([b"a b c"]).size == 5
-    assert Word(max_size=4).fit([b"a b c d"]).size == 4
-    assert Word(min_count=2).fit([b"a b c d a"]).size == 3
-    message = r'DATA_TOO_MANY_TOKENS\] the text has more than 5 different words \(give .*"max_size"'
-    with pytest.raises(DataError, match=message):
-        Word().fit([b"a b c d"])
+def test_errors_have_their_places_in_the_whole_text() -> None:
+    tokenizer = Word(unknown=None)
+    vocabulary = tokenizer.fit([b"a b\n"])
+    for text, said in {
+        b"a b\n" * 90 + b"a \xff": "byte 0xff at offset 362 is not UTF-8",
+        b"a b\n" * 90 + b"a Z b\n" * 90: '"Z" at line 91, column 3 is not in the vocabulary',
+    }.items():
+        with pytest.raises(DataError, match=said):
+            list(tokenizer.stream(pieces(text, 50), vocabulary))
 
 
 @pytest.mark.parametrize("bits", [1, 6, 18])

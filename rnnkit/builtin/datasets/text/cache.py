@@ -1,27 +1,27 @@
-"""The user's cache of token files.
+"""A text as ids: those of a small text in memory, those of a large one in the user's cache.
 
-It lies in $XDG_CACHE_HOME/rnnkit/tokens, by default ~/.cache/rnnkit/tokens; everything in it may be
-removed at any time. Processes need no lock: each writes a file of its own and then gives it its
-name, and whichever comes last has written the same bytes.
+The cache lies in $XDG_CACHE_HOME/rnnkit/tokens, by default ~/.cache/rnnkit/tokens; everything in it
+may be removed at any time. Processes need no lock: each writes a file of its own and then gives it
+its name, and whichever comes last has written the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rnnkit.builtin.datasets.text.crew import Crew
-from rnnkit.builtin.datasets.text.encoding import fitted, processes_for, written
-from rnnkit.builtin.datasets.text.tokenfile import FORMAT, Tokens, read_tokens
+from rnnkit.builtin.datasets.text.corpus import LargeText, SmallText
+from rnnkit.builtin.datasets.text.tokenfile import FORMAT, Tokens, read_tokens, write_tokens
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import StorageError
@@ -35,33 +35,45 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 def encoded(
-    sha256: str,
-    chunks: Callable[[], Iterator[bytes]],
+    text: SmallText | LargeText,
     tokenizer: Tokenizer,
     vocabulary: Vocabulary | None,
     limit: int | None,
-    size: int,
 ) -> Tokens:
-    """Return the first `limit` tokens of a text of `size` bytes, mapped from a token file.
+    """Return the first `limit` tokens of a text; a given vocabulary replaces a fitted one.
 
+    Those of a large text, which has to be fed to a digest first, are mapped from a token file.
     Raises StorageError where there is no room for it.
     """
+
+    def read() -> Iterator[bytes]:
+        chunks = text.chunks()
+        return chunks if limit is None else checked_tokenizer.head(tokenizer, chunks, limit)
+
+    key = ""
+    new_file: AbstractContextManager[BinaryIO] = nullcontext(io.BytesIO())
+    if isinstance(text, LargeText):
+        if found := _found(text.sha256, tokenizer, vocabulary, limit):
+            return found
+        _tell("encoding a large text, once for all runs that read it")
+        key = _key(text.sha256, tokenizer, vocabulary, limit)
+        new_file = _new_file(_path(key))
+    vocabulary = vocabulary or checked_tokenizer.fit(tokenizer, read())
+    with new_file as file:
+        ids = checked_tokenizer.stream(tokenizer, read(), vocabulary)
+        return write_tokens(file, key, vocabulary, ids)
+
+
+def _found(
+    sha256: str, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
+) -> Tokens | None:
     # What was encoded with a vocabulary of its own fits a run that goes on with the same one.
     for asked in (vocabulary, None):
         key = _key(sha256, tokenizer, asked, limit)
         found = _look_up(_path(key), key)
         if found and vocabulary in (None, found.vocabulary):
             return found
-
-    def text() -> Iterator[bytes]:
-        return chunks() if limit is None else checked_tokenizer.head(tokenizer, chunks(), limit)
-
-    _tell("encoding a large text, once for all runs that read it")
-    key = _key(sha256, tokenizer, vocabulary, limit)
-    with Crew(tokenizer, processes_for(size, tokenizer) if limit is None else 1) as crew:
-        vocabulary = vocabulary or fitted(crew, tokenizer, text)
-        with _new_file(_path(key)) as file:
-            return written(crew, tokenizer, text, vocabulary, file, key)
+    return None
 
 
 def _key(

@@ -24,7 +24,9 @@ def count_windows(tokens: int, layout: Layout, where: str) -> int:
     return windows
 
 
-def windows(ids: Array, layout: Layout, cursor: JSON, separator: Array | None) -> Iterator[Batch]:
+def stream_windows(
+    ids: Array, layout: Layout, cursor: JSON, separator: Array | None
+) -> Iterator[Batch]:
     """Yield the windows of `ids` (N,) from the cursor on; the layout must fit.
 
     A window's last state starts the next one; `resets` marks where a stream starts anew instead.

@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.origin import check_source
-from rnnkit.builtin.datasets.text.bigtext import BigText
-from rnnkit.builtin.datasets.text.corpus import SmallText, open_text, python_docs
-from rnnkit.builtin.datasets.text.streams import count_windows, windows
+from rnnkit.builtin.datasets.text.cache import encoded
+from rnnkit.builtin.datasets.text.corpus import LargeText, SmallText, open_text, python_docs
+from rnnkit.builtin.datasets.text.streams import count_windows, stream_windows
 from rnnkit.builtin.datasets.text.tokenfile import Tokens, forgetting
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Batch, Dataset, Layout, Split
@@ -93,14 +93,14 @@ class Text(Dataset):
             tuple(tokens.mapped for tokens in found.values() if tokens.mapped),
         )
 
-    def _text(self, path: Path, files: ExitStack) -> SmallText | BigText:
+    def _text(self, path: Path, files: ExitStack) -> SmallText | LargeText:
         return open_text(path, files) if self.source is None else python_docs()
 
     def _encode(
-        self, text: SmallText | BigText, name: str, vocabulary: Vocabulary | None
+        self, text: SmallText | LargeText, name: str, vocabulary: Vocabulary | None
     ) -> Tokens:
         try:
-            tokens = text.encoded(self.tokenizer, vocabulary, self.limit)
+            tokens = encoded(text, self.tokenizer, vocabulary, self.limit)
         except DataError as error:
             raise DataError(*(replace(p, where=name) for p in error.problems)) from None
         return tokens._replace(ids=tokens.ids[: self.limit])
@@ -160,7 +160,7 @@ class TextSource:
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
         """Yield the windows from `cursor` to the end of its epoch."""
         self.windows(split, layout)
-        found = windows(self.ids[split], layout, cursor, self._separator(layout.separator))
+        found = stream_windows(self.ids[split], layout, cursor, self._separator(layout.separator))
         return forgetting(found, self.mapped, layout.streams)
 
     def _separator(self, text: str | None) -> Array | None:

@@ -1,4 +1,4 @@
-"""Token files: the ids of a large text, encoded once and mapped into memory.
+"""Token files: the ids of a text, encoded once and mapped into memory.
 
     ids, little-endian | facts, JSON | length of the facts, 8 bytes | SHA-256 of all that, 32 bytes
 
@@ -8,6 +8,7 @@ A file is written once, under another name, and never changed. Only one that is 
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 FORMAT: Final = 1
 CHUNK = 1 << 18
-"""Bytes that are read at once."""
+"""Bytes of a token file that are read at once."""
 
 LENGTH, DIGEST = 8, 32
 
@@ -35,7 +36,7 @@ TOUCHED = 128 * 2**10
 
 
 class Tokens(NamedTuple):
-    """Ids (N,) with their vocabulary; `mapped` where they lie in a token file."""
+    """Ids (N,) with their vocabulary; `mapped` where they lie in a file on disk."""
 
     vocabulary: Vocabulary
     ids: Array
@@ -53,7 +54,7 @@ class Facts(Record):
 def write_tokens(
     file: BinaryIO, key: str, vocabulary: Vocabulary, pieces: Iterable[Array]
 ) -> Tokens:
-    """Write a token file and map it."""
+    """Write a token file, on disk or in memory, and map it; ids are as small as the vocabulary."""
     digest, dtype = hashlib.sha256(), _stored(vocabulary)
 
     def write(data: bytes) -> int:
@@ -100,6 +101,8 @@ def _stored(vocabulary: Vocabulary) -> DType:
 
 def _mapped(file: BinaryIO, vocabulary: Vocabulary, size: int) -> Tokens:
     dtype = _stored(vocabulary)
+    if isinstance(file, io.BytesIO):
+        return Tokens(vocabulary, np.frombuffer(file.getbuffer(), dtype, size // dtype.itemsize))
     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return Tokens(vocabulary, np.frombuffer(mapped, dtype, size // dtype.itemsize), mapped)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from helpers import done, plain_spec, write_spec
 
-from rnnkit.builtin.datasets.text import bigtext, cache, corpus, encoding, tokenfile
+from rnnkit.builtin.datasets.text import cache, corpus, tokenfile
 from rnnkit.builtin.datasets.text.text import Text, TextSource
 from rnnkit.builtin.tokenizers import _text
 from rnnkit.builtin.tokenizers.char import Char
@@ -54,8 +54,8 @@ def big(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make every file a large one, read in chunks of some size."""
 
     def make(chunk: int) -> None:
-        monkeypatch.setattr(corpus, "BIG", 0)
-        monkeypatch.setattr(bigtext, "CHUNK", chunk)
+        monkeypatch.setattr(corpus, "LARGE", 0)
+        monkeypatch.setattr(corpus, "CHUNK", chunk)
         monkeypatch.setattr(tokenfile, "CHUNK", chunk)
         monkeypatch.setattr(_text, "PIECE", chunk)
 
@@ -117,12 +117,13 @@ def test_chunks_of_random_text_do_not_matter(seed: int) -> None:
         *"ab\n\t \x00\x1c\x85\xa0é€😀\u2003\u2028\u205f\u3000—日",
         "abcdefghijklmnop",
         "<eos>",
+        " c ",
     ]
     text = "".join(random.choice(alphabet, 400)).encode()
-    for tokenizer in (Char(), Word(), Word(unknown=None)):
+    for tokenizer in (Char(), Word(), Word(unknown=None), Word(min_count=2)):
         vocabulary = tokenizer.fit([text])
         ids = tokenizer.encode(text, vocabulary)
-        if isinstance(tokenizer, Word):
+        if tokenizer in (Word(), Word(unknown=None)):
             words = text.decode().replace("\n", " <eos> ").split()
             assert [vocabulary.tokens[i] for i in ids] == words
         for _ in range(5):
@@ -178,7 +179,7 @@ def test_a_run_is_the_same(
     done("run", path, "--out", tmp_path / "small")
     big(7)
     done("run", path, "--out", tmp_path / "big", "--max-steps", 2)
-    monkeypatch.delattr(Char, "counts")  # what is encoded need not be read again
+    monkeypatch.delattr(Char, "fit")  # what is encoded need not be read again
     monkeypatch.delattr(Char, "stream")
     done("resume", tmp_path / "big")
     done("eval", tmp_path / "big", "--split", "train")
@@ -217,6 +218,25 @@ def test_a_tokenizer_without_chunks(
 def test_a_tokenizer_needs_one_way_to_encode() -> None:
     with pytest.raises(NotImplementedError, match=r"Tokenizer\.encode"):
         Tokenizer(type="none").encode(b"a", Vocabulary(tokens=("a",)))
+
+
+def test_a_small_text_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    data = one_file(tmp_path, EXOTIC)
+    before = sorted(tmp_path.rglob("*"))
+    assert data.open(tmp_path).mapped == ()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+@pytest.mark.parametrize(("kinds", "width"), [(256, 1), (257, 2), (65_537, 4)])
+def test_ids_take_one_two_or_four_bytes(
+    tmp_path: Path, big: Callable[[int], None], size: int, kinds: int, width: int
+) -> None:
+    if size:
+        big(size)
+    text = "".join(chr(0xF0000 + number) for number in range(65_000))[:kinds]
+    text += "".join(chr(0x100000 + number) for number in range(kinds - len(text)))
+    assert one_file(tmp_path, text).open(tmp_path).ids["train"].itemsize == width
 
 
 # Errors.
@@ -394,7 +414,7 @@ from pathlib import Path
 from rnnkit.builtin.datasets.text import corpus
 from rnnkit.builtin.datasets.text.text import Text
 from rnnkit.contracts.registry import Registry
-corpus.BIG = 0
+corpus.LARGE = 0
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": "word"}}
 data = Text.model_validate(block, context={"catalog": Registry()})
 print("ready", flush=True)
@@ -442,7 +462,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     big(16)
-    monkeypatch.setattr(encoding, "write_tokens", full)
+    monkeypatch.setattr(cache, "write_tokens", full)
     said = rf"{store} \[IO_CACHE\] cannot write .* No space left .*set XDG_CACHE_HOME"
     with pytest.raises(StorageError, match=said):
         one_file(tmp_path, EXOTIC).open(tmp_path)
@@ -486,7 +506,7 @@ from rnnkit.contracts.dataset import Layout
 from rnnkit.builtin.datasets.text import corpus, tokenfile
 from rnnkit.builtin.datasets.text.text import Text
 from rnnkit.contracts.registry import Registry
-corpus.BIG, tokenfile.RESIDENT = 2**20, 2**22
+corpus.LARGE, tokenfile.RESIDENT = 2**20, 2**22
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": sys.argv[2]}}
 data = Text.model_validate(block, context={"catalog": Registry()})
 def peak():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnkit.builtin.datasets.text.streams import after_separators, count_windows, windows
+from rnnkit.builtin.datasets.text.streams import after_separators, count_windows, stream_windows
 from rnnkit.builtin.datasets.text.text import Text, TextSource
 from rnnkit.contracts.dataset import Batch, Layout
 from rnnkit.contracts.registry import Registry
@@ -19,7 +19,7 @@ SIZES = [(2, 1, 1), (26, 3, 4), (25, 3, 4), (27, 5, 5), (100, 7, 6), (101, 10, 1
 
 
 def all_windows(ids: Array, layout: Layout, separator: Array | None = None) -> list[Batch]:
-    return list(windows(ids, layout, None, separator))
+    return list(stream_windows(ids, layout, None, separator))
 
 
 def source(folder: Path, content: str, tokenizer: str = "char", **more: object) -> TextSource:
@@ -79,7 +79,7 @@ def test_a_cursor_goes_on_inside_the_epoch() -> None:
     whole = all_windows(ids, layout)
     assert [b.next_cursor for b in whole] == [*({"window": i + 1} for i in range(4)), None]
     for index, batch in enumerate(whole[:-1]):
-        rest = list(windows(ids, layout, batch.next_cursor, None))
+        rest = list(stream_windows(ids, layout, batch.next_cursor, None))
         assert len(rest) == len(whole) - index - 1
         for got, wanted in zip(rest, whole[index + 1 :], strict=True):
             for one, other in zip(got[:4], wanted[:4], strict=True):
