@@ -20,9 +20,6 @@ CONVENTIONS = {
 }
 """Names that mean the same in each module under a folder."""
 
-OPEN = {"Task", "decode", "windows"}
-"""What still has two meanings; to be emptied."""
-
 
 def is_type(node: ast.AST) -> bool:
     """Tell whether a statement names a type: a class, or what is annotated as TypeAlias."""
@@ -59,13 +56,8 @@ def repeated(functions: bool, root: Path = ROOT) -> Names:
 
 @pytest.mark.parametrize("functions", [False, True])
 def test_a_public_name_has_one_meaning(functions: bool) -> None:
-    found = {name: where for name, where in repeated(functions).items() if name not in OPEN}
+    found = repeated(functions)
     assert not found, f"defined more than once (rename all but one): {found}"
-
-
-def test_what_is_open_is_open() -> None:
-    done = OPEN - repeated(False).keys() - repeated(True).keys()
-    assert not done, f"these have one meaning now (take them from OPEN): {done}"
 
 
 def test_a_repeated_name_is_found(tmp_path: Path) -> None:

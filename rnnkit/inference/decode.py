@@ -35,7 +35,7 @@ class Hypothesis(NamedTuple):
     score: float
 
 
-def decode(
+def decode_greedily(
     network: Seq2Seq, params: Mapping[str, Params], source: EncoderInputs, limits: TargetLimits
 ) -> list[list[int]]:
     """Return the target of each source, the end left out: always the likeliest token.

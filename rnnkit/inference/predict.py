@@ -22,11 +22,11 @@ from rnnkit.inference.model import Model
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.inference.translate import likeliest
-from rnnkit.network.network import copied, cut
+from rnnkit.network.network import copied, cut_window
 from rnnkit.types import Array
 
 SEQUENCES = 32
-"""Sequences that are read side by side, where each starts from a cold state."""
+"""Sequences that are read side by side, where each starts from a zero hidden state."""
 
 LONGEST = 1024
 """Steps after which an answer that does not end is cut."""
@@ -58,8 +58,8 @@ def predict(
 ) -> Predicted:
     """Return what the model says of a file of its own kind of data; targets in it are not read.
 
-    Each sequence is read from a cold start, alone in what it gives, though many are read at once.
-    With `begun` the file is one stream that goes on from there. `name` is the file's name in
+    Each sequence is read from a zero hidden state, alone in what it gives, though many are read at
+    once. With `begun` the file is one stream that goes on from there. `name` is the file's name in
     errors, and tells CSV from JSONL. Raises DataError with file and line; `skip_bad` skips and
     counts those lines. Raises CheckpointError for a model that cannot predict so.
     """
@@ -74,7 +74,7 @@ def predict(
     elif asked.streams and not _sees_future(model):
         begun = StreamState.zero(model.network)
     if begun is None:
-        found, after = list(_cold(model, asked.records)), None
+        found, after = list(_each_alone(model, asked.records)), None
     else:
         found, after = _as_stream(model, asked.records, begun)
         _check_finite(asked.records, found, name)
@@ -154,8 +154,8 @@ def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str
             raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 
-def _cold(model: Model, records: Sequence[Question]) -> Iterator[Array]:
-    """Yield the outputs of each record, read from a cold start beside others."""
+def _each_alone(model: Model, records: Sequence[Question]) -> Iterator[Array]:
+    """Yield the outputs of each record, read from a zero hidden state beside others."""
     for start in range(0, len(records), SEQUENCES):
         group = records[start : start + SEQUENCES]
         if group[0].ends is None:
@@ -184,7 +184,7 @@ def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]
     network, ctx = model.network, Context()
     steps, streams = batch.resets.shape
     states = network.initial_states(streams, ctx.dtype)
-    params, pieces = model.store.values, cut(steps, window)
+    params, pieces = model.store.values, cut_window(steps, window)
     for piece, ys, _ in network.run_in_pieces(params, batch, pieces, states, ctx):
         if each or piece.stop == steps:
             yield ys.copy() if each else ys[-1:].copy()
@@ -223,7 +223,7 @@ class _NextTokens:
     skip_bad: bool
 
     def of(self, data: bytes, begun: StreamState | None) -> Predicted:
-        """Return a record for each line, each from a cold start unless a stream goes on."""
+        """Return a record for each line, each from a zero hidden state unless a stream goes on."""
         lines = data.decode(errors="surrogateescape").split("\n")
         endings = [True] * (len(lines) - 1) + [False]
         if not lines[-1]:

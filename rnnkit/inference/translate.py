@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rnnkit.contracts.pair_text import Coder, TextPairs
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.errors import CheckpointError, DataError, Problem
-from rnnkit.inference.decode import TargetLimits, beam, decode
+from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
 from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
@@ -66,7 +66,9 @@ def likeliest(model: Model, sources: Sequence[Array], coder: Coder, steps: int) 
     limits = TargetLimits(coder.start, coder.end, steps)
     for start in range(0, len(sources), SOURCES):
         group = side_by_side(sources[start : start + SOURCES])
-        yield from map(coder.text, decode(model.network, model.store.values, group, limits))
+        yield from map(
+            coder.text, decode_greedily(model.network, model.store.values, group, limits)
+        )
 
 
 def _encoded(coder: Coder, texts: Sequence[str]) -> list[Array]:

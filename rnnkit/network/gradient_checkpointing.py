@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
-from rnnkit.network.network import Learned, Network, States, copied, cut
+from rnnkit.network.network import Learned, Network, States, copied, cut_window
 from rnnkit.types import Grads, Params
 
 
@@ -24,7 +24,7 @@ def window_blocks(steps: int) -> list[slice]:
     k = sqrt(T s / a), s and a the bytes of a state and of a step's activations: a few times below
     sqrt(T), where it is flat. Longer blocks keep the products of all steps of a block wide.
     """
-    return cut(steps, math.isqrt(steps - 1) + 1)
+    return cut_window(steps, math.isqrt(steps - 1) + 1)
 
 
 def learn_in_blocks(

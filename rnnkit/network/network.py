@@ -301,7 +301,7 @@ class Network:
         return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, ctx)
 
 
-def cut(steps: int, size: int) -> list[slice]:
+def cut_window(steps: int, size: int) -> list[slice]:
     """Cut a window into pieces of `size` steps; only the last may be shorter."""
     return [slice(start, min(start + size, steps)) for start in range(0, steps, size)]
 

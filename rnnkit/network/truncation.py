@@ -18,7 +18,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States, cut, zero_states
+from rnnkit.network.network import Network, States, cut_window, zero_states
 from rnnkit.types import Array, Grads, Params
 
 
@@ -126,7 +126,7 @@ class _Window:
 
     def walk(self, states: States) -> States:
         """Return the states that enter each of the first T steps and the next (T + 1, B, n)."""
-        ctx, steps = replace(self.ctx, pool=self.pool.another()), cut(self.length, 1)
+        ctx, steps = replace(self.ctx, pool=self.pool.another()), cut_window(self.length, 1)
         walk = self.below.run_in_pieces(self.params, self.batch, steps, states, ctx)
         entering = [states, *(after for _, _, after in walk)]
         return {

@@ -15,7 +15,7 @@ from rnnkit.analysis.attention.attend import looks
 from rnnkit.analysis.attention.texts import grids_of
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.core.context import Context
-from rnnkit.inference.decode import TargetLimits, decode
+from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import load
 
 TEXTS = [("abc", "cba"), ("bca", "acb"), ("cab", "bac"), ("a b", "b a")]
@@ -80,7 +80,7 @@ def test_what_is_written_is_what_is_decoded(run: Path) -> None:
     coder = data.coder(model.vocabulary)
     source = side_by_side([coder.source("cab")])
     limits = TargetLimits(coder.start, coder.end, 26)
-    (ids,) = decode(model.network, model.store.values, source, limits)
+    (ids,) = decode_greedily(model.network, model.store.values, source, limits)
     (grid,) = grids_of(model, model.network, data, "cab", None)
     assert "".join(grid.written).removesuffix("\n") == coder.text(ids)
 

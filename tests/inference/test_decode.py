@@ -12,7 +12,7 @@ from rnnkit.builtin.metrics.exact_match import ExactMatch
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
-from rnnkit.inference.decode import TargetLimits, beam, decode
+from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
 from rnnkit.network.seq2seq import Seq2Seq
 
 END, START, TOKENS = 3, 0, 7
@@ -85,10 +85,10 @@ def test_a_beam_of_one_is_greedy(name: str, end: int | None) -> None:
     network, limits = network_of(name), TargetLimits(START, end, 6)
     store, source = stored(network, 2), batch_of().encoder
     assert source is not None
-    together = decode(network, store.values, source, limits)
+    together = decode_greedily(network, store.values, source, limits)
     for stream, target in enumerate(together):
         one = source_of_one(stream)
-        assert decode(network, store.values, one, limits) == [target]
+        assert decode_greedily(network, store.values, one, limits) == [target]
         (best,) = beam(network, store.values, one, limits, 1)
         ids = list(best.ids)
         assert ids == target
@@ -102,7 +102,7 @@ def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
     network = network_of("dot")
     store, source = stored(network, 5), batch_of().encoder
     assert source is not None
-    targets = decode(network, store.values, source, TargetLimits(START, None, 4))
+    targets = decode_greedily(network, store.values, source, TargetLimits(START, None, 4))
     targets[1][2] = (targets[1][2] + 1) % TOKENS
     batch = reading(source, targets)
     wanted = np.array(targets, np.int32).T
@@ -147,4 +147,6 @@ def test_dot_attention_is_the_softmax_of_products() -> None:
 def test_no_targets_are_empty() -> None:
     network = network_of("plain")
     store = stored(network)
-    assert decode(network, store.values, source_of_one(), TargetLimits(START, END, 0)) == [[]]
+    assert decode_greedily(network, store.values, source_of_one(), TargetLimits(START, END, 0)) == [
+        []
+    ]

@@ -11,7 +11,7 @@ import pytest
 from helpers import command, done
 
 from rnnkit.contracts.ragged import side_by_side
-from rnnkit.inference.decode import TargetLimits, decode
+from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import load
 
 
@@ -54,7 +54,7 @@ def test_each_source_gets_what_it_gets_alone(run: Path, tmp_path: Path) -> None:
     for source in SOURCES:
         reading = side_by_side([coder.source(source)])
         limits = TargetLimits(coder.start, coder.end, 1024)
-        (ids,) = decode(model.network, model.store.values, reading, limits)
+        (ids,) = decode_greedily(model.network, model.store.values, reading, limits)
         alone.append(coder.text(ids))
     assert len(set(alone)) > 1
     file = tmp_path / "d.jsonl"

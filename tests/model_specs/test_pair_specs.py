@@ -27,4 +27,4 @@ def test_reversing_helps_and_peeking_more(tmp_path: Path) -> None:
     ]
     plain, turned, peeky = losses
     assert plain > turned + 0.02 and turned > peeky + 0.05, losses
-    assert plain < 1.5, "doing nothing scores about 1.9"
+    assert plain < 1.5, "guessing has a loss of about 1.9"

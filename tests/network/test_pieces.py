@@ -9,15 +9,15 @@ import pytest
 from window_cases import DROPOUT, STREAMS, Case
 
 from rnnkit.core.context import Context, Pool
-from rnnkit.network.network import cut
+from rnnkit.network.network import cut_window
 from rnnkit.types import Array
 
 
 def test_a_window_is_cut_without_a_gap() -> None:
-    assert cut(7, 3) == [slice(0, 3), slice(3, 6), slice(6, 7)]
-    assert cut(6, 3) == [slice(0, 3), slice(3, 6)]
-    assert cut(2, 3) == [slice(0, 2)]
-    assert cut(0, 3) == []
+    assert cut_window(7, 3) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert cut_window(6, 3) == [slice(0, 3), slice(3, 6)]
+    assert cut_window(2, 3) == [slice(0, 2)]
+    assert cut_window(0, 3) == []
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])
@@ -29,7 +29,7 @@ def test_pieces_give_what_the_whole_gives(size: int) -> None:
     outputs: list[Array] = []
     states = []
     own = Context(dtype=case.dtype, pool=Pool(fill=math.nan))
-    pieces = cut(13, size)
+    pieces = cut_window(13, size)
     for piece, ys, found in network.run_in_pieces(params, case.batch, pieces, case.states, own):
         assert ys.shape[:2] == (piece.stop - piece.start, STREAMS)
         outputs.append(ys.copy())

@@ -6,7 +6,7 @@ from rnnkit.analysis.attention.attend import looks
 from rnnkit.analysis.attention.grid import Grid
 from rnnkit.contracts.pair_text import TextPairs
 from rnnkit.contracts.ragged import side_by_side
-from rnnkit.inference.decode import TargetLimits, decode
+from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
 
@@ -28,7 +28,7 @@ def grids_of(
     source = side_by_side([ids])
     if target is None:
         limits = TargetLimits(coder.start, coder.end, coder.pad[1] or 2 * len(ids) + SPARE)
-        (written,) = decode(network, params, source, limits)
+        (written,) = decode_greedily(network, params, source, limits)
         if coder.end is not None and len(written) < limits.steps:
             written.append(coder.end)
     else:

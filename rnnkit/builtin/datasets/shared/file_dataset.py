@@ -97,7 +97,7 @@ class SourcedDataset(FileDataset):
         return super().of_file(path).model_copy(update={"source": None})
 
 
-def cut(values: Array, shares: Shares) -> dict[Split, Array]:
+def split_values(values: Array, shares: Shares) -> dict[Split, Array]:
     """Cut values (N, ...) into splits, in their order; empty ones are left out."""
     ends = [round(len(values) * share) for share in np.cumsum(shares)[:2].tolist()]
     parts = zip(SPLITS, np.split(values, ends), strict=True)
@@ -109,5 +109,5 @@ def deal(rows: Sequence[T], shares: Shares, seed: int | None) -> dict[Split, Seq
     order = np.arange(len(rows))
     if seed is not None:
         order = keyed_generator(seed, "split").permutation(len(rows))
-    parts = cut(order, shares)
+    parts = split_values(order, shares)
     return {split: [rows[i] for i in np.sort(part)] for split, part in parts.items()}

@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=1, le=10**7)]
 
 
 class Synthetic(WholeSequences):
-    """A task of `train`, `valid` and `test` sequences; the score of doing nothing in parentheses.
+    """A task of `train`, `valid` and `test` sequences; in parentheses the baseline of guessing.
 
     `copy`: ten of `symbols` symbols repeated after `length` steps (10 ln symbols / (length + 20)).
     `adding`: the sum of two marked numbers among `length` (mean squared error 0.1667). `echo`:
@@ -127,7 +127,7 @@ class Synthetic(WholeSequences):
             random = keyed_generator(self.seed, self.task, split)
             parts[split] = task.make(random, getattr(self, split), options)
         inputs, targets = task.signals(options)
-        score, how = task.nothing(options)
+        score, how = task.baseline(options)
         return WholeSource(
             block=self,
             parts=parts,
@@ -137,7 +137,7 @@ class Synthetic(WholeSequences):
             unit=task.unit,
             order=Order(self.seed, self.bucket),
             vocabulary=Vocabulary(tokens=tuple(ADDITION)) if self.task == "addition" else None,
-            note=f"doing nothing scores {score:.4g} ({how})",
+            note=f"baseline: {how} {score:.4g}",
         )
 
     def _series(self) -> TimelineSource:

@@ -1,4 +1,4 @@
-"""Tasks that a generator makes up, each with the score of a model that has learned nothing."""
+"""Tasks that a generator makes up, each with its baseline, what a guess gets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TaskOptions(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A task: its sequences, what flows in and out, what one target is, the score of nothing.
+    """A task: its sequences, what flows in and out, what one target is, its baseline.
 
     `bytes` is what a sequence takes while it is made, with its place and its copies.
     """
@@ -32,7 +32,7 @@ class Task(NamedTuple):
     make: Callable[[np.random.Generator, int, TaskOptions], Examples]
     signals: Callable[[TaskOptions], tuple[Signal, Signal]]
     unit: str
-    nothing: Callable[[TaskOptions], tuple[float, str]]
+    baseline: Callable[[TaskOptions], tuple[float, str]]
     bytes: Callable[[TaskOptions], int]
 
 
@@ -129,8 +129,8 @@ def _entropy_of_sums(o: TaskOptions) -> float:
     return float(-(p * np.log(p)).sum())
 
 
-def _copy_nothing(o: TaskOptions) -> tuple[float, str]:
-    return 10 * math.log(o.symbols) / (o.length + 20), "loss, ten guesses among blanks"
+def _copy_baseline(o: TaskOptions) -> tuple[float, str]:
+    return 10 * math.log(o.symbols) / (o.length + 20), "ten guesses among blanks have loss"
 
 
 PLACE = 48
@@ -141,35 +141,35 @@ TASKS: Mapping[str, Task] = {
         copy_memory,
         lambda o: _ids(o.symbols + 2, o.symbols + 1),
         "step",
-        _copy_nothing,
+        _copy_baseline,
         lambda o: PLACE + 40 + 8 * (o.length + 20),
     ),
     "adding": Task(
         adding,
         lambda o: (Signal(2), Signal(1)),
         "sequence",
-        lambda o: (1 / 6, "mse, the mean for every answer"),
+        lambda o: (1 / 6, "the mean for every answer has mse"),
         lambda o: PLACE + 32 + 12 * o.length,
     ),
     "echo": Task(
         echo,
         lambda o: _ids(o.symbols, o.symbols),
         "step",
-        lambda o: (math.log(o.symbols), "loss, a guess"),
+        lambda o: (math.log(o.symbols), "guessing has loss"),
         lambda o: PLACE + 8 * o.length,
     ),
     "addition": Task(
         addition,
         lambda o: _ids(len(ADDITION), _sums(o)),
         "sequence",
-        lambda o: (_entropy_of_sums(o), "loss, how often each sum occurs"),
+        lambda o: (_entropy_of_sums(o), "knowing how often each sum occurs has loss"),
         lambda o: 320,
     ),
     "iris": Task(
         iris,
         lambda o: (Signal(4), Signal(3, ids=True)),
         "sequence",
-        lambda o: (math.log(3), "loss, a guess"),
+        lambda o: (math.log(3), "guessing has loss"),
         lambda o: 160,
     ),
 }
