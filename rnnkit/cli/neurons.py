@@ -160,7 +160,7 @@ def chosen(
     parts: Sequence[Activations], searches: Sequence[Search], unit: str | None
 ) -> tuple[Activations, int]:
     """Return the unit that was asked for, else the best follower, else the first one."""
-    from rnnkit.analysis.neurons.address import unit_of
+    from rnnkit.analysis.neurons.record import unit_of
 
     if unit is None:
         best = searches[0].units[0] if searches else None

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from helpers import command, done, small_spec, trained
 
-from rnnkit.analysis.attention.attend import looks
-from rnnkit.analysis.attention.texts import grids_of
+from rnnkit.analysis.attention.texts import grids_of, looks
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.core.context import Context
 from rnnkit.inference.decode import TargetLimits, decode_greedily

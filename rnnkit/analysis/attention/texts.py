@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from rnnkit.analysis.attention.attend import looks
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
 from rnnkit.analysis.attention.grid import Grid
+from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.pair_text import TextPairs
 from rnnkit.contracts.ragged import side_by_side
+from rnnkit.core.context import Context
 from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import Model
+from rnnkit.network.network import Network
 from rnnkit.network.seq2seq import Seq2Seq
+from rnnkit.types import Array, Params
 
 SPARE = 20
 """Tokens beyond twice the source's that are written at most where nothing ends a text."""
@@ -38,3 +45,26 @@ def grids_of(
     given = tuple(names[i] for i in written)
     found = looks(network, params, source, [coder.start, *written[:-1]])
     return [Grid(name, given, read, weights[:, ::step]) for name, weights in found.items()]
+
+
+def looks(
+    network: Network,
+    params: Mapping[str, Params],
+    source: EncoderInputs,
+    read: Sequence[int],
+) -> dict[str, Array]:
+    """Return the weights (T, S) of each layer that looks at the source, by its name.
+
+    `source` is one stream, `read` the T ids that the decoder reads, so that row t belongs to the
+    token that it gives after them. Source steps without data have no column.
+    """
+    inputs = np.array(read, np.int32)[:, None]
+    weights, resets = np.zeros(inputs.shape, np.float32), np.zeros(inputs.shape, bool)
+    resets[0] = True
+    batch = Batch(inputs, inputs, weights, resets, None, None, source)
+    found: dict[str, Array] = {}
+    for visit in network.visits(params, batch, {}, Context()):
+        seen = visit.layer.looks(visit.params, visit.xs, visit.ctx)
+        if seen is not None:
+            found[visit.name] = seen[0][:, source.valid[:, 0]]
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -107,3 +107,21 @@ def _parts(
         before = tuple(np.concatenate([a, b[:-1]]) for a, b in zip(start, states, strict=True))
         for gate, values in gates_of(layer, params, xs[:, 0], before).items():
             yield Activations(name, gate, values, gate=True)
+
+
+def unit_of(parts: Sequence[Activations], address: str) -> tuple[Activations, int]:
+    """Return the part and the unit that `1.lstm/c/17` names, unit 17 of its state c.
+
+    Raises ValueError with what there is instead.
+    """
+    label, _, number = address.rpartition("/")
+    part = next((each for each in parts if each.label == label), None)
+    if part is None:
+        known = ", ".join(each.label for each in parts)
+        raise ValueError(f"expected LAYER/PART/UNIT with one of {known}, received {address!r}")
+    size = part.values.shape[1]
+    if not (number.isascii() and number.isdigit() and int(number) < size):
+        raise ValueError(
+            f"expected a unit from {label}/0 to {label}/{size - 1}, received {address!r}"
+        )
+    return part, int(number)

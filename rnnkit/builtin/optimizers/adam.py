@@ -25,6 +25,7 @@ class Adam(Optimizer):
 
     type: Literal["adam"] = "adam"
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+    decoupled: ClassVar[bool] = False
 
     betas: tuple[Rate, Rate] = (0.9, 0.999)
     epsilon: Epsilon = 1e-8
@@ -40,37 +41,27 @@ class Adam(Optimizer):
         decayed: slice,
     ) -> None:
         """Move `params` in place."""
+        b1, b2 = self.betas
         buffers = (params, grads, slots["mean"], slots["square"])
-        options = (lr, *self.betas, self.epsilon, step, False)
+        options = (lr, b1, b2, self.epsilon, step, self.decoupled)
         if by_kernel("adam", buffers, self.weight_decay, decayed, *options):
             return
-        add_decay(self.weight_decay, params, grads, decayed)
-        adam_step(step, lr, self.betas, self.epsilon, params, grads, slots)
-
-
-def adam_step(
-    step: int,
-    lr: float,
-    betas: tuple[float, float],
-    epsilon: float,
-    params: Array,
-    grads: Array,
-    slots: Mapping[str, Array],
-) -> None:
-    """Move `params` by Adam's rule without weight decay; `grads` is used as scratch."""
-    b1, b2 = betas
-    rate = lr / (1 - b1**step)
-    correction = (1 - b2**step) ** 0.5
-    for p, g, m, v in buffer_blocks(params, grads, slots["mean"], slots["square"]):
-        m *= b1
-        m += (1 - b1) * g
-        v *= b2
-        g *= g
-        g *= 1 - b2
-        v += g
-        np.sqrt(v, out=g)
-        g /= correction
-        g += epsilon
-        np.divide(m, g, out=g)
-        g *= rate
-        p -= g
+        if self.decoupled:
+            params[decayed] *= 1 - lr * self.weight_decay
+        else:
+            add_decay(self.weight_decay, params, grads, decayed)
+        rate = lr / (1 - b1**step)
+        correction = (1 - b2**step) ** 0.5
+        for p, g, m, v in buffer_blocks(*buffers):
+            m *= b1
+            m += (1 - b1) * g
+            v *= b2
+            g *= g
+            g *= 1 - b2
+            v += g
+            np.sqrt(v, out=g)
+            g /= correction
+            g += self.epsilon
+            np.divide(m, g, out=g)
+            g *= rate
+            p -= g

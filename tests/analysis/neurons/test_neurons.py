@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from layer_examples import build
 
-from rnnkit.analysis.neurons.address import unit_of
 from rnnkit.analysis.neurons.follow import auc, best_threshold, search
 from rnnkit.analysis.neurons.properties import Property
-from rnnkit.analysis.neurons.record import Activations, record
+from rnnkit.analysis.neurons.record import Activations, record, unit_of
 from rnnkit.analysis.neurons.saturation import saturations
 from rnnkit.builtin.cells.gru import GRU
 from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
