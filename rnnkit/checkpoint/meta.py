@@ -36,6 +36,15 @@ class Origin(Record):
     release: str
     target: str
 
+    def name(self) -> str:
+        """Return the distribution and its release, as they may be printed."""
+        return printable(f"{self.distribution} {self.release}", 200)
+
+    def pip(self, relation: str) -> str:
+        """Return the command that installs it; whatever a file says, a shell reads one argument."""
+        wanted = printable(f"{self.distribution}{relation}{self.release}", 200)
+        return "pip install '" + wanted.replace("'", "'\\''") + "'"
+
 
 MAX_VALUES = 250_000
 """Values of a /meta: the scaler of a table of 40,000 columns needs half of them."""
@@ -146,7 +155,7 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
             raise CheckpointError.of(
                 "CKPT_PLUGIN_MISMATCH",
                 f"{origin.type} was saved by version {origin.version} of the type, installed is "
-                f"{cls.version} (pip install '{origin.distribution}>={origin.release}')",
+                f"{cls.version} ({origin.pip('>=')})",
                 where,
             )
         if origin.version < cls.version:
@@ -182,7 +191,7 @@ def _installed(origin: Origin, registry: Registry, where: object) -> type[Block]
             raise
         raise PluginError.of(
             "PLUGIN_NOT_FOUND",
-            f"{origin.type!r} came from {origin.distribution} {origin.release}, which is not "
-            f"installed: pip install '{origin.distribution}=={origin.release}'",
+            f"{origin.type!r} came from {origin.name()}, which is not installed: "
+            f"{origin.pip('==')}",
             where,
         ) from error

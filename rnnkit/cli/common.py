@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., object])
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 LARGEST = 1e18
 """Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
+LONGEST_CELL = 4096
 BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -141,8 +142,10 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
-    """Return rows in aligned columns; numbers to the right."""
-    cells = [[str(c) for c in row] for row in ([head, *rows] if head else rows)]
+    """Return rows in aligned columns; numbers to the right. No cell can fool a terminal."""
+    cells = [
+        [printable(str(c), LONGEST_CELL) for c in row] for row in ([head, *rows] if head else rows)
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     kinds = [all(_is_number(c) for c in col[bool(head) :]) for col in zip(*cells, strict=True)]
     lines = [

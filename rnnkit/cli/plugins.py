@@ -43,7 +43,7 @@ def command(check: bool, as_json: bool, verbose: bool) -> None:
     sentences = [problem.message for problem in shared] + list(offers().unused)
     listed = [dict(zip(head, row, strict=True)) for row in rows]
     result = {"plugins": listed, "clashes": sentences}
-    text = "\n".join([table(rows, head), *sentences])
+    text = "\n".join([table(rows, head), *(printable(said, 500) for said in sentences)])
     broken = [*problems.values(), *shared] if check else []
     emit(as_json, result, text, PluginError(*broken) if broken else None)
 

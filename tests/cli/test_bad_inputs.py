@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -269,6 +270,24 @@ def meta(old: str, new: str) -> Change:
         parts["meta"] = parts["meta"].replace(old.encode(), new.encode(), 1)
 
     return change
+
+
+def test_what_a_file_says_of_a_package_is_one_argument_of_a_shell(file: Path) -> None:
+    """The advised command is pasted: nothing that a stranger wrote may run in it."""
+
+    def change(parts: dict[str, Any]) -> None:
+        value = json.loads(parts["meta"])
+        origin = next(o for o in value["origins"] if o["type"] == "lstm")
+        origin |= {"type": "nowhere", "release": "1'; touch gone; #\x1b[2J"}
+        value["spec"]["model"]["layers"][1]["type"] = "nowhere"
+        parts["meta"] = json.dumps(value).encode()
+
+    resealed(file, change)
+    ran = command("sample", file)
+    assert ran.code == 4 and "\x1b" not in ran.err
+    line = ran.err.strip().partition("not installed: ")[2]
+    assert shlex.split(line) == ["pip", "install", "rnnkit==1'; touch gone; #\\x1b[2J"]
+    assert "\x1b" not in done("show", file).out
 
 
 W = "params/5.affine/W"
