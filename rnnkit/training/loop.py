@@ -98,6 +98,7 @@ class Loop:
     busy: float = 0.0
     targets: float = 0.0
     saved: Progress | None = None
+    tell: Callable[[str], None] = lambda message: None
 
     def go(self) -> str:
         """Return why it ended: "finished", "steps", "time"; raises InterruptedRun on a signal."""
@@ -228,6 +229,11 @@ class Loop:
         value = metrics.get(best.metric, math.nan)
         previous = training.progress.best
         sign = 1 if best.mode == "min" else -1
+        if not math.isfinite(value):
+            self.tell(
+                f"step {training.progress.step}: {best.metric} is {value}, so no model can be the "
+                "best by it, and stop counts no evaluation (choose another train.best.metric)"
+            )
         improved = math.isfinite(value) and (
             previous is None or sign * value < sign * previous.value
         )
@@ -237,7 +243,7 @@ class Loop:
             best=BestEvaluation(step=training.progress.step, metric=best.metric, value=value)
             if improved
             else previous,
-            stale=0 if improved else training.progress.stale + 1,
+            stale=0 if improved else training.progress.stale + math.isfinite(value),
         )
         return improved
 

@@ -283,6 +283,7 @@ def _train(
         o.stop,
         confirm,
         saved=kept,
+        tell=o.tell,
     )
     try:
         reason = loop.go()

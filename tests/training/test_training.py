@@ -372,9 +372,8 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: JSONObject, values
 
     monkeypatch.setattr("rnnkit.training.loop.evaluate", evaluate)
     read = read_spec(write_spec(folder, spec), Registry())
-    outcome = start(
-        read.spec, b"{}", folder / "run", folder, Registry(), RunOptions(reporter=Teller())
-    )
+    options = RunOptions(reporter=Teller(), tell=lambda message: story.append((message, 0)))
+    outcome = start(read.spec, b"{}", folder / "run", folder, Registry(), options)
     return story, folder / "run", outcome
 
 
@@ -446,9 +445,15 @@ def test_ties_keep_the_earlier_and_what_is_not_finite_never_wins(
 
 def test_no_best_where_nothing_was_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = plain_spec(epochs=1, every={"log": 1, "evaluate": 1, "save": 100})
-    _, run, outcome = told(tmp_path, monkeypatch, spec, [math.nan] * 5)
+    spec["train"]["stop"] = {"patience": 2}
+    story, run, outcome = told(tmp_path, monkeypatch, spec, [math.nan] * 5)
     assert outcome.progress.best is None and not (run / "best.h5").exists()
-    assert outcome.progress.stale == 5
+    assert (outcome.progress.step, outcome.progress.stale) == (5, 0)
+    assert (
+        "step 1: valid_loss is nan, so no model can be the best by it, and stop counts no "
+        "evaluation (choose another train.best.metric)",
+        0,
+    ) in story
 
 
 def test_best_by_another_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ class Errors(Metric):
     Values and targets are taken back to the units of the data where a scaler is known. Where naive
     forecasts are, `mase` (Hyndman and Koehler 2006) is the mean over the columns of mae / scale,
     scale being the mean absolute error of a naive forecast on the training part; the same of each
-    naive forecast stands beside it as `mase_persistence` and so on.
+    naive forecast stands beside it as `mase_persistence` and so on. A column that never moves in
+    training has no scale, and no part in the mean: its own `mase` is not a number.
     """
 
     def __init__(self, width: int, meaning: Meaning, split: str) -> None:
@@ -47,7 +48,7 @@ class Errors(Metric):
         found = {"mse": mse, "rmse": math.sqrt(mse), "mae": float(self._sizes.mean()) / weight}
         if self._meaning.naive:
             for name, (_, scaled) in self._forecasts().items():
-                found["mase" if name == "model" else f"mase_{name}"] = float(scaled.mean())
+                found["mase" if name == "model" else f"mase_{name}"] = _known_mean(scaled)
         return found
 
     def _forecasts(self) -> dict[str, tuple[Array, Array]]:
@@ -73,8 +74,14 @@ class Errors(Metric):
             found["columns"] = Table(("column", *columns), tuple(rows))
         if self._meaning.naive:
             forecasts = tuple(
-                (name, float(mae.mean()), float(scaled.mean()))
+                (name, float(mae.mean()), _known_mean(scaled))
                 for name, (mae, scaled) in self._forecasts().items()
             )
             found["forecasts"] = Table(("forecast", "mae", "mase"), forecasts)
         return found
+
+
+def _known_mean(values: Array) -> float:
+    """Return the mean of the values that are numbers; NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan

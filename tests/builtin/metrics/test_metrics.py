@@ -203,6 +203,16 @@ def test_a_column_that_never_moved_has_no_scaled_error() -> None:
     assert math.isnan(found["mase"]) and math.isnan(found["mase_persistence"])
 
 
+def test_the_mean_is_over_the_columns_that_moved() -> None:
+    naive = Naive(np.array([0.0, 2.0]), {"persistence": np.array([1.0, 4.0])})
+    metric = Errors(2, Meaning(naive=lambda split, targets: naive), "test")
+    ys, targets = np.zeros((2, 5, 1, 2))
+    targets[..., 0], targets[..., 1] = 1, -3
+    found = reported(metric, (ys, targets, np.ones((5, 1)), np.zeros((5, 1), bool)))
+    assert (found["mase"], found["mase_persistence"], found["mae"]) == (1.5, 2.0, 2.0)
+    assert math.isnan(metric.tables()["columns"].records()[0]["mase"])
+
+
 MAKE: dict[str, tuple[Callable[[], Metric], Window]] = {
     "labels": (lambda: Labels(SoftmaxCrossEntropy(), 4, None), case()),
     "exact_match": (lambda: ExactMatch(SoftmaxCrossEntropy()), case()),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.cursor import place
-from rnnkit.builtin.datasets.shared.scaler import Scaler
+from rnnkit.builtin.datasets.shared.scaler import Scaler, moves
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.contracts.target_info import Meaning, Naive
@@ -110,7 +110,7 @@ class TimelineSource(SplitSource[Timeline]):
         """
         lag = self.season or 1
         train = self.part("train").wanted
-        scale = np.abs(train[lag:] - train[:-lag]).mean(axis=0)
+        scale = np.abs(train[lag:] - train[:-lag]).mean(axis=0) * moves(train)
         lags = {"persistence": 0} | ({"seasonal": self._back(lag)} if self.season else {})
         return Naive(scale, {name: self._error(split, back, count) for name, back in lags.items()})
 

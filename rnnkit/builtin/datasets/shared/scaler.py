@@ -16,6 +16,16 @@ Scaling = Literal["standard", "minmax", "none"]
 Factor = Annotated[float, Field(gt=0)]
 
 
+def moves(values: Array) -> Array:
+    """Tell which columns of values (N, F) differ by more than the rounding of their numbers.
+
+    The deviation of equal numbers is not 0 in floating point: 900 times 14.62 have one of 1e-13.
+    """
+    rounding = 8 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
+    found: Array = np.ptp(values, axis=0) > rounding
+    return found
+
+
 class Scaler(Record):
     """x' = (x - offset) / factor for each column, in the order of the columns."""
 
@@ -26,7 +36,7 @@ class Scaler(Record):
     def fitted(cls, values: Array, kind: Scaling) -> Scaler:
         """Return the scaler of values (N, F): mean 0 and deviation 1, or from 0 to 1, or none.
 
-        A column that never moves keeps its unit.
+        A column that never moves, but for the rounding of its numbers, keeps its unit.
         """
         width = values.shape[1]
         offset, factor = np.zeros(width), np.ones(width)
@@ -34,7 +44,7 @@ class Scaler(Record):
             offset, factor = values.mean(axis=0), values.std(axis=0)
         elif kind == "minmax":
             offset, factor = values.min(axis=0), np.ptp(values, axis=0)
-        factor = np.where(factor > 0, factor, 1.0)
+        factor = np.where(moves(values), factor, 1.0)
         return cls(offset=tuple(offset.tolist()), factor=tuple(factor.tolist()))
 
     def scaled(self, values: Array) -> Array:

@@ -94,6 +94,14 @@ def test_naive_forecasts_are_measured_in_the_units_of_the_data(tmp_path: Path) -
 
 
 def test_a_column_that_never_moves_keeps_its_unit() -> None:
+    for kind in ("standard", "minmax"):
+        for value in (14.62, 1e-9, -1e9 / 3):
+            still = np.full((900, 1), value)
+            assert Scaler.fitted(still, kind).factor == (1.0,)
+            still[::2] = np.nextafter(value, 1e300)
+            assert Scaler.fitted(still, kind).factor == (1.0,)
+        small = np.array([[1e-7], [2e-7], [3e-7]])
+        assert np.ptp(Scaler.fitted(small, kind).scaled(small)) > 0.9
     scaler = Scaler.fitted(np.full((5, 1), 3.0), "standard")
     assert scaler.factor == (1.0,) and scaler.scaled(np.array([[4.0]])).tolist() == [[1]]
 
