@@ -125,8 +125,12 @@ class RunDir:
         return path
 
     def reject(self, path: Path) -> Path:
-        """Rename a file that a resume may not use to *.rejected."""
+        """Rename a file that a resume may not use to *.rejected, beside those of before."""
         rejected = path.with_name(path.name + ".rejected")
+        number = 1
+        while rejected.exists():
+            number += 1
+            rejected = path.with_name(f"{path.name}.rejected-{number}")
         os.replace(path, rejected)
         return rejected
 

@@ -23,11 +23,17 @@ FOREIGN = "CKPT_OTHER_RUN"
 
 @dataclass(frozen=True)
 class Found:
-    """The newest checkpoint that verifies (None: there is none), and what became *.rejected."""
+    """The checkpoint to go on from (None: there is none that verifies), and what was done.
+
+    `newest` is the one that a run leaves which goes back to its best, and `later` are the files
+    after the best.
+    """
 
     snapshot: Snapshot | None
     path: Path
     notes: tuple[str, ...]
+    newest: Snapshot | None = None
+    later: tuple[Path, ...] = ()
 
 
 def recover(
@@ -35,14 +41,13 @@ def recover(
 ) -> Found:
     """Return the newest checkpoint of the run that verifies; newer files are renamed to *.rejected.
 
-    With `from_best`, so are the checkpoints after the best one, which then is the newest.
+    With `from_best` that is what there is to go back from, see `back_to_best`.
     With `strict`, a newest file that does not verify raises its CheckpointError instead. So does
     one of another run where no checkpoint is of this one: then spec.json or run.json may be wrong.
     """
     make_private(run.checkpoints)
     run.sweep()
     facts, bad = run.facts(), list[tuple[Path, CheckpointError]]()
-    back = _go_back(run, facts, registry) if from_best else []
     for step, path in reversed(run.step_files()):
         try:
             snapshot = _own(run, path, step, facts, registry)
@@ -51,13 +56,16 @@ def recover(
                 raise
             bad.append((path, error))
             continue
-        notes = [*back, *_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
+        notes = [*_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
         if note := snapshot.note():
             notes.append(f"{path}: {note}")
-        return Found(snapshot, path, tuple(notes))
+        found = Found(snapshot, path, tuple(notes))
+        return back_to_best(run, found, registry) if from_best else found
     for _, fault in bad:
         if fault.problems[0].code == FOREIGN:
             raise fault
+    if from_best and _restored(run, facts, registry):
+        return recover(run, registry, strict, from_best)
     notes = _put_aside(run, bad)
     if notes:
         notes.append(f"{run.checkpoints} holds no other checkpoint: the run starts again at step 1")
@@ -65,19 +73,39 @@ def recover(
     return Found(None, run.checkpoints, tuple(notes))
 
 
-def _go_back(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> list[str]:
-    """Make the best checkpoint the newest; raises RefusedError where there is none."""
-    if not run.best.exists():
-        message = "there is no best.h5 to go on from (no evaluation was a best one; leave out"
-        raise RefusedError.of("RUN_NO_BEST", f"{message} --from best)", run.path)
-    step = load_snapshot(run.best).meta.progress.step
-    _own(run, run.best, step, facts, registry)
-    if not run.step_file(step).exists():
+def back_to_best(run: RunDir, found: Found, registry: Registry) -> Found:
+    """Return the best checkpoint as the one to go on from; raises RefusedError without one.
+
+    Nothing is changed: what comes after it is given up by `give_up_later`.
+    """
+    best = found.snapshot.meta.progress.best if found.snapshot else None
+    if best is None or not run.best.exists():
+        why = "no evaluation was the best one yet" if best is None else f"step {best.step} is lost"
+        message = f"there is no best.h5 to go back to: {why} (leave out --from best)"
+        raise RefusedError.of("RUN_NO_BEST", message, run.path)
+    snapshot = _own(run, run.best, best.step, run.facts(), registry)
+    later = tuple(path for step, path in run.step_files() if step > best.step)
+    note = f"going back to the best model, of step {best.step}; what came later gives way"
+    return Found(snapshot, run.best, (*found.notes, note), found.snapshot, later)
+
+
+def give_up_later(run: RunDir, found: Found) -> None:
+    """Make the best checkpoint, to which a run goes back, its newest one."""
+    if found.snapshot and found.newest:
+        step = found.snapshot.meta.progress.step
         write_atomic(run.step_file(step), run.best.read_bytes())
-    later = [path for number, path in run.step_files() if number > step]
-    for path in later:
-        run.reject(path)
-    return [f"going back to the best model, of step {step}; later lines and checkpoints give way"]
+        for path in found.later:
+            run.reject(path)
+
+
+def _restored(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> bool:
+    """Write the best checkpoint in the place of its damaged step file, if it is there and good."""
+    with suppress(CheckpointError):
+        step = load_snapshot(run.best).meta.progress.step
+        _own(run, run.best, step, facts, registry)
+        write_atomic(run.step_file(step), run.best.read_bytes())
+        return True
+    return False
 
 
 def _put_aside(run: RunDir, bad: list[tuple[Path, CheckpointError]]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import Journal, RunDir, looked_for, make_private, whole_lines
+from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.compute.numerics import fingerprint
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
@@ -30,7 +31,7 @@ from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import NEW_SCHEDULE, Change, asked_for, changes, check_changes
 from rnnkit.training.global_random import watched
 from rnnkit.training.loop import Loop, Reporter, RunLimits, Silent
-from rnnkit.training.recover import Found, recover
+from rnnkit.training.recover import Found, give_up_later, recover
 from rnnkit.training.requirements import LocateProblem
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
@@ -140,8 +141,10 @@ def resume(
         found = recover(run, registry, o.strict, o.from_best)
         for note in found.notes:
             o.tell(note)
-        stored = _stored(run, found, registry)
-        wanted = asked or _overridden(stored, run, registry, overrides)
+        stored = _stored(run, found.snapshot, found.path, registry)
+        # A run that goes back to its best keeps the values that it has now.
+        now = _stored(run, found.newest, run.path, registry) if found.newest else stored
+        wanted = asked or _overridden(now, run, registry, overrides)
         # What a spec leaves to the data (null) is compared once the data is open.
         given = [change for change in changes(stored, wanted) if change.new is not None]
         check_changes(given, folder)
@@ -155,14 +158,15 @@ def resume(
         training = _training(session, found, changed, o)
         if lost:
             training.progress = training.progress.changed(lines=training.progress.lines - lost)
+        give_up_later(run, found)
         kept = training.progress if found.snapshot and not changed and not lost else None
         return _train(session, training, kept, lock.verify, o)
 
 
-def _stored(run: RunDir, found: Found, registry: Registry) -> Spec:
-    """Return the spec of the checkpoint; that of the folder where none was saved yet."""
-    if found.snapshot:
-        return stored_spec(found.snapshot.meta, registry, found.path)
+def _stored(run: RunDir, snapshot: Snapshot | None, where: Path, registry: Registry) -> Spec:
+    """Return the spec of a checkpoint; that of the folder where none was saved yet."""
+    if snapshot:
+        return stored_spec(snapshot.meta, registry, where)
     return parse_spec(run.spec.read_bytes(), str(run.spec), registry).spec
 
 

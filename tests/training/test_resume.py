@@ -334,7 +334,9 @@ def test_back_to_the_best(finished: Path, tmp_path: Path) -> None:
         if step <= best.step:
             path.unlink()
     ran = done("resume", run, "--from", "best", "--max-steps", best.step)
-    assert f"going back to the best model, of step {best.step}; later lines and check" in ran.err
+    assert (
+        f"going back to the best model, of step {best.step}; what came later gives way" in ran.err
+    )
     assert steps_kept(run) == [best.step]
     assert {line["step"] for line in lines(run)} <= set(range(best.step + 1))
     assert RunDir(run).best.read_bytes() == RunDir(run).step_file(best.step).read_bytes()
@@ -343,17 +345,106 @@ def test_back_to_the_best(finished: Path, tmp_path: Path) -> None:
     assert results(run) == results(finished)
 
 
-def test_back_to_a_best_that_there_is_not(half: Path, tmp_path: Path) -> None:
-    run = copy(half, tmp_path / "run")
-    RunDir(run).best.unlink(missing_ok=True)
-    before = results(run)
-    ran = command("resume", run, "--from", "best")
-    assert ran.code == 8
-    assert (
-        "[RUN_NO_BEST] there is no best.h5 to go on from "
-        "(no evaluation was a best one; leave out --from best)" in ran.err
-    )
-    assert results(run) == before
+def test_back_to_a_best_that_there_is_not(finished: Path, half: Path, tmp_path: Path) -> None:
+    lost = copy(finished, tmp_path / "lost")
+    best = newest(lost).meta.progress.best
+    assert best
+    RunDir(lost).best.unlink()
+    RunDir(lost).step_file(best.step).unlink(missing_ok=True)
+    new = tmp_path / "new"
+    trained(tmp_path / "n", plain_spec(every={"log": 2, "evaluate": None, "save": 4}))
+    copy(tmp_path / "n" / "run", new)
+    for run, why in (
+        (lost, f"step {best.step} is lost"),
+        (new, "no evaluation was the best one yet"),
+    ):
+        before = results(run)
+        ran = command("resume", run, "--from", "best")
+        assert ran.code == 8
+        assert (
+            f"[RUN_NO_BEST] there is no best.h5 to go back to: {why} (leave out --from best)"
+            in ran.err
+        )
+        assert results(run) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-s", "train.seed=9"],
+        ["-s", "train.optimizer.lrr=1"],
+        ["--data-root", "/nowhere"],
+        ["--max-memory", "1KB"],
+    ],
+    ids=str,
+)
+def test_a_refused_way_back_changes_nothing(
+    finished: Path, tmp_path: Path, options: list[str]
+) -> None:
+    run = going_back(finished, tmp_path)
+    before = contents(run)
+    assert command("resume", run, "--from", "best", *options).code != 0
+    assert contents(run) == before
+
+
+def contents(run: Path) -> dict[Path, bytes]:
+    """Return every file of a run but the lock, which knows who had it last."""
+    files = (path for path in run.rglob("*") if path.is_file() and path.name != "run.lock")
+    return {path: path.read_bytes() for path in files}
+
+
+def going_back(finished: Path, tmp_path: Path) -> Path:
+    """Return a run whose best step is not its last, with the checkpoints of both."""
+    run = copy(finished, tmp_path / "run")
+    best = newest(run).meta.progress.best
+    assert best and best.step < newest(run).meta.progress.step
+    RunDir(run).step_file(best.step).write_bytes(RunDir(run).best.read_bytes())
+    return run
+
+
+def test_back_to_the_best_though_its_step_file_is_damaged(finished: Path, tmp_path: Path) -> None:
+    run = going_back(finished, tmp_path)
+    best = newest(run).meta.progress.best.step
+    RunDir(run).step_file(best).write_bytes(b"junk")
+    done("resume", run, "--from", "best", "--max-steps", best)
+    assert newest(run).meta.progress.step == best
+    for step, path in RunDir(run).step_files():
+        path.write_bytes(f"junk {step}".encode())
+    done("resume", run, "--from", "best", "--max-steps", best)
+    assert newest(run).meta.progress.step == best
+    done("resume", run)
+    assert results(run) == results(finished)
+
+
+def test_back_to_the_best_that_the_newest_checkpoint_knows(finished: Path, tmp_path: Path) -> None:
+    """A kill between step file and best.h5 leaves an older best.h5."""
+    run = going_back(finished, tmp_path)
+    best = newest(run).meta.progress.best.step
+    RunDir(run).best.write_bytes(b"older")
+    done("resume", run, "--from", "best", "--max-steps", best)
+    assert newest(run).meta.progress.step == best
+
+
+def test_a_run_that_goes_back_keeps_what_was_changed(finished: Path, tmp_path: Path) -> None:
+    run = going_back(finished, tmp_path)
+    done("resume", run, "-s", "train.optimizer.lr=0.001", "-s", "train.epochs=4", "--max-steps", 16)
+    ran = done("resume", run, "--from", "best")
+    assert "train.optimizer.lr: 0.02 -> 0.001: later updates use the new rate" in ran.err
+    assert newest(run).meta.spec["train"]["optimizer"]["lr"] == 0.001
+    assert newest(run).meta.progress.epoch == 4
+
+
+def test_what_is_rejected_twice_is_kept_twice(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    for content in (b"a", b"b", b"c"):
+        run.best.write_bytes(content)
+        run.reject(run.best)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert kept == {
+        "best.h5.rejected": b"a",
+        "best.h5.rejected-2": b"b",
+        "best.h5.rejected-3": b"c",
+    }
 
 
 # Changes.
