@@ -92,8 +92,8 @@ def jit(function: F) -> F:
         # of what the compiler was told, at the processor and its features alone.
         file._source_stamp = file._source_stamp, sources(), compiler()
         # What an older version left may name a class that is gone; a disk may have damaged it.
-        file._load_index = _or_else(file._load_index, {})
-        file._load_data = _or_else(file._load_data, None)
+        file._load_index = _or_else(file._load_index, dict)
+        file._load_data = _or_else(file._load_data, lambda: None)
     if function.__closure__ is None:
         # What is compiled around a step is cached under its name. That of numba is new in every
         # process; one made of the source is the same until the source changes.
@@ -102,14 +102,17 @@ def jit(function: F) -> F:
     return found
 
 
-def _or_else(read: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
-    """Return `read`, but what cannot be read is not there: it is compiled anew, and written."""
+def _or_else(read: Callable[..., Any], otherwise: Callable[[], Any]) -> Callable[..., Any]:
+    """Return `read`, but what cannot be read is not there: it is compiled anew, and written.
+
+    numba writes into the index that it gets, so each call makes one of its own.
+    """
 
     def found(*arguments: Any) -> Any:
         try:
             return read(*arguments)
         except Exception:
-            return otherwise
+            return otherwise()
 
     return found
 
