@@ -227,6 +227,15 @@ MORE = (
         "below",
     ),
     Bug(
+        "the last input comes first",
+        "        return xs * xs, state, lambda dys, dstate, grads: (2 * xs * dys, dstate)",
+        "        def backward(dys, dstate, grads):\n"
+        "            return (2 * xs * dys[::-1]), dstate\n"
+        "        return (xs * xs)[::-1].copy(), state, backward",
+        "causal",
+        "Square",
+    ),
+    Bug(
         "the position in the window matters",
         PRODUCT,
         "z = xs @ Wx + b + np.linspace(0, 1, T, dtype=xs.dtype)[:, None, None]\n",

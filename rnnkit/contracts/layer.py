@@ -22,7 +22,7 @@ class Layer(Block):
 
     A subclass declares `type`, its own fields, and at least `output` and `forward`. Layers with
     parameters add `params`, layers with a hidden state `state_sizes`. `causal` is False where an
-    output depends on later inputs.
+    output depends on later inputs; the kit, and the first window of a run, measure it.
     """
 
     group: ClassVar[str] = "rnnkit.layers"
@@ -118,8 +118,17 @@ class Layer(Block):
         return {}
 
     def inner(self) -> Mapping[str, Layer]:
-        """Return the layers that a wrapper holds, by the prefix of their parameters."""
-        return {}
+        """Return the layers that a wrapper holds, by the prefix of their parameters.
+
+        Whatever stands in a field is one of them, a layer of several under `field.0`, `field.1`.
+        """
+        held: dict[str, Layer] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            several = value if isinstance(value, tuple) else ()
+            named = {name: value} | {f"{name}.{at}": each for at, each in enumerate(several)}
+            held |= {key: each for key, each in named.items() if isinstance(each, Layer)}
+        return held
 
     def declared(self, inputs: Signal) -> Declaration:
         """Return `params` with the initializers that the spec chose."""

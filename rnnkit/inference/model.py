@@ -14,7 +14,6 @@ from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Layout, Source, Split
-from rnnkit.contracts.layer import sees_future
 from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -86,12 +85,11 @@ class Model:
     def _check_online(self) -> None:
         if self.network.reads_source:
             raise ValueError("the encoder reads its whole source before the first step")
-        for name, layer in self.network.named:
-            if sees_future(layer):
-                raise ValueError(
-                    f"layer {name} reads later inputs, so a step has no output of its own: "
-                    "give the whole sequence to forward"
-                )
+        if name := self.network.reads_later:
+            raise ValueError(
+                f"layer {name} reads later inputs, so a step has no output of its own: "
+                "give the whole sequence to forward"
+            )
 
     def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
         """Return `length` more tokens as text; the options are those of `Sampling`.

@@ -10,7 +10,6 @@ import numpy as np
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.inference_inputs import Question, Questions
-from rnnkit.contracts.layer import sees_future
 from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.contracts.target_info import Meaning
@@ -71,7 +70,7 @@ def predict(
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
     if begun is not None:
         _check_continues(model, asked.records)
-    elif asked.streams and not _sees_future(model):
+    elif asked.streams and not model.network.reads_later:
         begun = StreamState.zero(model.network)
     if begun is None:
         found, after = list(_each_alone(model, asked.records)), None
@@ -166,7 +165,7 @@ def _each_alone(model: Model, records: Sequence[Question]) -> Iterator[Array]:
 
 def _side_by_side(model: Model, group: Sequence[Question]) -> Iterator[Array]:
     batch = _in_one_batch(group)
-    window = batch.resets.shape[0] if _sees_future(model) else WINDOW
+    window = batch.resets.shape[0] if model.network.reads_later else WINDOW
     ys = np.concatenate(list(_run(model, batch, window, group[0].each)))
     for stream, question in enumerate(group):
         yield ys[-len(question.inputs) if question.each else -1 :, stream]
@@ -192,7 +191,7 @@ def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]
 
 def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
     """Yield the outputs of inputs that zeros follow until the label that ends each answer."""
-    if _sees_future(model):
+    if model.network.reads_later:
         message = "a layer reads later inputs, and an answer that unrolls has no end before it"
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path)
     network, ctx = model.network, Context()
@@ -207,10 +206,6 @@ def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
         states, xs = copied(after), np.zeros_like(xs[:1])
         ctx.pool.recycle()
     yield from np.stack(found, axis=1)
-
-
-def _sees_future(model: Model) -> bool:
-    return any(map(sees_future, model.network.layers))
 
 
 @dataclass(frozen=True)

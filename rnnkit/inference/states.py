@@ -15,7 +15,6 @@ from rnnkit.checkpoint.state_file import (
     load_state_file,
     save_state_file,
 )
-from rnnkit.contracts.layer import sees_future
 from rnnkit.errors import CheckpointError, Problem
 from rnnkit.inference.model import Model
 from rnnkit.inference.stream_state import StreamState
@@ -78,11 +77,10 @@ def check_continues(model: Model) -> None:
         message = "an encoder reads its whole source, so nothing is carried from one to the next"
         advice = "leave out --state-in and --state-out"
         raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
-    for name, layer in model.network.named:
-        if sees_future(layer):
-            message = f"layer {name} reads later inputs, so a sequence cannot be continued"
-            advice = "give whole sequences, without --state-in and --state-out"
-            raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
+    if name := model.network.reads_later:
+        message = f"layer {name} reads later inputs, so a sequence cannot be continued"
+        advice = "give whole sequences, without --state-in and --state-out"
+        raise CheckpointError.of("STATE_NOT_CAUSAL", f"{message} ({advice})", model.path)
 
 
 def _meta(model: Model, streams: int) -> StateMeta:

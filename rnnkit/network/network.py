@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from rnnkit.contracts.dataset import Batch
-from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.stack import layer_names, signals, sized
 from rnnkit.core.block import stands_for
@@ -119,6 +119,11 @@ class Network:
         """Return the signal that each layer gives, by name."""
         entering = self.entering()
         return {name: layer.output(entering[name]) for name, layer in self.named}
+
+    @cached_property
+    def reads_later(self) -> str | None:
+        """The name of the first layer whose outputs depend on later inputs; None without one."""
+        return next((name for name, layer in self.named if sees_future(layer)), None)
 
     @property
     def outputs(self) -> Signal:

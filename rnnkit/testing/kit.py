@@ -120,6 +120,11 @@ CHECKS = (
         "an inner layer that was told ctx.learns_below, although its inputs need a gradient",
     ),
     Check(
+        "causal",
+        sequences.causal,
+        "an output that reads later inputs (declare causal = False, or name the layer in inner())",
+    ),
+    Check(
         "halves",
         sequences.halves,
         "the returned state is not that after the last step, or lacks something that is carried",

@@ -8,13 +8,14 @@ import numpy as np
 
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.core.signal import Signal
-from rnnkit.testing.compare import Comparison, close
+from rnnkit.testing.compare import Close, Comparison, close
 from rnnkit.testing.gradients import slopes
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import RESETS, STEPS, STREAMS, Subject
 from rnnkit.testing.window import (
     Arrays,
     Window,
+    ahead,
     behind,
     forward_backward,
     join_streams,
@@ -39,6 +40,20 @@ def forward_matches_scan(subject: Subject) -> Iterator[Comparison]:
     for name, (ys, end, backward) in calls.items():
         found = {"ys": ys, **numbered("state", end), **behind(backward, window)}
         yield from close(found, wanted, note=f" of {name}")
+
+
+def causal(subject: Subject) -> Iterator[Comparison]:
+    """No output depends on a later input, unless the layer says so."""
+    if sees_future(subject.layer):
+        raise Skipped("its outputs depend on later inputs (causal=False)")
+    window = subject.window()
+    wanted = ahead(subject.layer, window)["ys"]
+    for cut in range(1, STEPS):
+        later = window["xs"].copy()
+        later[cut:] = subject.window(draw=1)["xs"][cut:]
+        found = ahead(subject.layer, window.having({"xs": later}))["ys"]
+        note = f"ys before step {cut}, the inputs from there on changed"
+        yield Close(note, found[:cut], wanted[:cut])
 
 
 def halves(subject: Subject) -> Iterator[Comparison]:

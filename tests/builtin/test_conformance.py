@@ -22,6 +22,7 @@ FLOAT64: DType = np.dtype(np.float64)
 EXPECTED_SKIPS = {
     "accumulates": {"it has no parameters"},
     "alias": {"it has no state"},
+    "causal": {"its outputs depend on later inputs (causal=False)"},
     "halves": {"its outputs depend on later inputs (causal=False)"},
     "input_gradient": {"it reads ids"},
     "nan": {"nothing it gives depends on a number that it is given"},

@@ -19,10 +19,6 @@ class Residual(Layer):
     type: Literal["residual"] = "residual"
     layer: LayerBlock
 
-    def inner(self) -> Mapping[str, Layer]:
-        """Hold one layer."""
-        return {"layer": self.layer}
-
     def output(self, inputs: Signal) -> Signal:
         """Keep the width."""
         outputs = self.layer.output(inputs.values())
