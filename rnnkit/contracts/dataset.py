@@ -141,9 +141,17 @@ class Dataset(Block):
 
     group: ClassVar[str] = "rnnkit.datasets"
     predicts_next: ClassVar[bool] = False
-    """True where the target is the next input, which no layer may see beforehand."""
+    """True where the target is the next input, so that a model can go on from what it gave."""
     has_source: ClassVar[bool] = False
     """True where each batch has a source, which an encoder reads."""
+
+    @property
+    def ahead(self) -> str:
+        """What a target is ("token", "value") that is, or is made from, an input at a later step.
+
+        No layer may see it beforehand. "" where a target is of its own step or of earlier ones.
+        """
+        return "token" if self.predicts_next else ""
 
     @property
     def whole(self) -> bool:

@@ -45,12 +45,12 @@ def _check_stack(blocks: Blocks, data: Dataset | None, inputs: Signal | None) ->
         message = "this data has sources, which an encoder reads"
         advice = '(give the model "encoder" and "decoder" in place of "layers")'
         blocks.draft.report(MODEL, "SPEC_INCONSISTENT", f"{message} {advice}")
-    stack = StackCheck(blocks, inputs, data is not None and data.predicts_next)
+    stack = StackCheck(blocks, inputs, data.ahead if data else "")
     stack.check_each()
     stack.check_names({})
     stack.check_ties({})
     later = reads_later(stack.paths, stack.layers)
-    if later and not stack.predicts_next and blocks.draft.get(RECOMPUTE) is True:
+    if later and not stack.ahead and blocks.draft.get(RECOMPUTE) is True:
         message = (
             f"{path_text(later)} reads later inputs, so no window can be cut into blocks (leave "
         )
@@ -65,11 +65,11 @@ def _check_pair(blocks: Blocks, data: Dataset | None, inputs: Signal | None) -> 
     if data is not None and not data.has_source:
         message = f'{data.type} data has no sources for an encoder (data of type "pairs" has)'
         draft.report(("data", "type"), "SPEC_INCONSISTENT", message)
-    encoder = StackCheck(blocks, inputs, False, (*ENCODER, "layers"))
+    encoder = StackCheck(blocks, inputs, "", (*ENCODER, "layers"))
     gives = encoder.state_sizes()
     last = Signal(gives[-1][0]) if gives and draft.get((*MODEL, "peek")) is True else None
     beside = Beside(encoder.outputs or Signal(None), last)
-    decoder = StackCheck(blocks, inputs, True, (*DECODER, "layers"), beside)
+    decoder = StackCheck(blocks, inputs, "token", (*DECODER, "layers"), beside)
     names: dict[str, Path] = {}
     tables: dict[str, ShareableLayer] = {}
     for part in (encoder, decoder):

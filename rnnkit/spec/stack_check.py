@@ -32,17 +32,20 @@ class ShareableLayer(NamedTuple):
 
 
 class StackCheck:
-    """The layers of a draft (None: not valid) with what flows between them (None: unknown)."""
+    """The layers of a draft (None: not valid) with what flows between them (None: unknown).
+
+    `ahead` is that of the dataset: what stands among the later inputs and is to be predicted.
+    """
 
     def __init__(
         self,
         blocks: Blocks,
         inputs: Signal | None,
-        predicts_next: bool,
+        ahead: str,
         at: Path = LAYERS,
         beside: Beside | None = None,
     ) -> None:
-        self.blocks, self.draft, self.predicts_next = blocks, blocks.draft, predicts_next
+        self.blocks, self.draft, self.ahead = blocks, blocks.draft, ahead
         self.paths = layer_paths(self.draft, at)
         valid = [blocks.find(path, Layer) for path in self.paths]
         joins = _joins(valid, beside)
@@ -99,8 +102,9 @@ class StackCheck:
         for path, layer, inputs in zip(self.paths, self.layers, self.flow, strict=False):
             if layer is None or self.draft.broken(path):
                 continue
-            if self.predicts_next and sees_future(layer):
-                message = "reads later inputs, and so the very token it is to predict (remove it)"
+            if self.ahead and sees_future(layer):
+                message = f"reads later inputs, and so the very {self.ahead} it is to predict"
+                message += " (remove it)"
                 self.draft.report(path, "SPEC_INCONSISTENT", message)
             self._check_parts(path, layer, inputs, last=sized and path == self.paths[-1])
 

@@ -67,6 +67,11 @@ class Series(FileDataset):
         """The columns to be forecast."""
         return self.targets or self.columns
 
+    @property
+    def ahead(self) -> str:
+        """What a layer that reads later rows would see: the value to forecast."""
+        return "value"
+
     def signals(self) -> tuple[Signal, Signal]:
         """Give one value for each column."""
         return Signal(len(self.columns)), Signal(len(self.wanted))

@@ -74,6 +74,11 @@ class Synthetic(WholeSequences):
         """Whether the task is one of whole sequences."""
         return self.task not in WAVES
 
+    @property
+    def ahead(self) -> str:
+        """What a layer that reads later steps would see: of a wave, the value to forecast."""
+        return "" if self.whole else "value"
+
     def _options(self) -> TaskOptions:
         return TaskOptions(self.length, self.symbols, self.delay, self.digits)
 
