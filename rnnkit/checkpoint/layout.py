@@ -12,7 +12,6 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -87,7 +86,7 @@ def check_entries(extents: Sequence[Extent], where: object) -> None:
     names = {INDEX, *(extent.name for extent in extents)}
     if len(names) <= len(extents):
         raise structure_error(where, "alias", "/", "expected one array for each name")
-    groups = {str(parent) for name in names for parent in PurePosixPath(name).parents} - {"."}
+    groups = {name[:end] for name in names for end, sign in enumerate(name) if sign == "/"}
     for name in groups & names:
         raise structure_error(where, "name", name, "expected an array or a group, not both")
     count = len(extents) + len(groups)
