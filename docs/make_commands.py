@@ -81,7 +81,9 @@ def row(option: click.Option) -> str:
     if isinstance(kind, click.Choice):
         value = r"\|".join(kind.choices)
     shown = "" if option.is_flag else f" {value}"
-    default = f" (default: {option.default})" if option.show_default else ""
+    # What was not given is of a type of click's own.
+    given = isinstance(option.default, str | int | float) and not option.is_flag
+    default = f" (default: {option.default})" if given and option.default != "" else ""
     text = f"{option.help}{default}".replace("<", r"\<")
     return f"| {names}{shown} | {text} |"
 

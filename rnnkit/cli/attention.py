@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, emit, make_command, tell
+from rnnkit.cli.common import emit, tell, write_named
+from rnnkit.cli.options import CHECKPOINT, COLOR, make_command
+from rnnkit.cli.paths import Output
 from rnnkit.errors import CheckpointError
-from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
     from rnnkit.analysis.attention.grid import Grid
     from rnnkit.inference.model import Model
 
 
-def picture_name(context: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
-    """Refuse a name that says of no picture what it is."""
-    if out is not None and out.suffix.lower() not in (".svg", ".html"):
-        message = f"expected a name that ends in .svg or .html, received {str(out)!r}"
-        raise click.BadParameter(message)
-    return out
-
-
 @make_command("attention")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.argument("text", nargs=-1, required=True)
 @click.option("--target", help="Look while reading this target, not what the model writes.")
-@click.option("--out", type=OUTPUT, callback=picture_name, help="Write the maps to .svg or .html.")
-@click.option("--color/--no-color", default=None, help="Default: on a terminal.")
+@click.option("--out", type=Output(".svg", ".html"), help="Write the maps to .svg or .html.")
+@COLOR
 def command(
     checkpoint: Path,
     text: tuple[str, ...],
     target: str | None,
     out: Path | None,
-    color: bool | None,
+    color: bool,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Show where the decoder of CHECKPOINT looks in each TEXT while it writes.
 
@@ -57,12 +47,8 @@ def command(
         picture = (
             attention_page(f"{model.spec.name}: attention", grids) if html else attention_svg(grids)
         )
-        write_output(out, picture.encode())
-        tell(f"wrote {out}")
-    painted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") if color is None else color
-    if painted:
-        click.get_current_context().color = True  # else click takes the colours out for a pipe
-    said = "\n\n".join(draw_map(grid, painted) for grid in grids)
+        write_named(out, picture.encode())
+    said = "\n\n".join(draw_map(grid, color) for grid in grids)
     emit(as_json, {"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import PATH, emit, make_command
+from rnnkit.cli.common import emit
+from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
 from rnnkit.errors import SpecError
 
 if TYPE_CHECKING:
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
 
 
 @make_command("check")
-@click.argument("spec", type=PATH)
-@click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+@SPEC
+@OVERRIDES
 @click.option("--data", is_flag=True, help="Also read the data, and check sizes against it.")
-@click.option("--data-root", type=PATH, help="Where relative data paths start.")
+@data_root_option()
 def command(
-    spec: Path,
-    overrides: tuple[str, ...],
-    data: bool,
-    data_root: Path | None,
-    as_json: bool,
-    verbose: bool,
+    spec: Path, overrides: tuple[str, ...], data: bool, root: Path | None, as_json: bool
 ) -> None:
     """Report all errors of SPEC with file, line and column; exit 3 where there are any."""
     from rnnkit.contracts.registry import Registry
@@ -34,7 +30,7 @@ def command(
 
     document = read_spec(spec, Registry(), overrides)
     if data:
-        check_data(document, spec, data_root or spec.parent)
+        check_data(document, spec, root or spec.parent)
     emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")
 
 

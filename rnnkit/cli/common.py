@@ -1,119 +1,73 @@
-"""What the commands share: options, tables, numbers and durations as people write them."""
+"""What the commands share: what they read, and how they print results, tables and numbers."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.paths import OUTPUT as OUTPUT
-from rnnkit.cli.paths import PATH as PATH
-from rnnkit.cli.paths import SafeCommand
 from rnnkit.errors import DataError, RnnkitError, printable
+from rnnkit.files.atomic import read_regular
+from rnnkit.files.outputs import write_output
 
-F = TypeVar("F", bound=Callable[..., object])
+if TYPE_CHECKING:
+    from rnnkit.contracts.dataset import Source, Split
 
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-LARGEST = 1e18
-"""Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
 LONGEST_CELL = 4096
-BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-THREADS = click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    help="Threads of matrix products (default: BLAS decides).",
-)
+def read_input(file: Path, limit: int = 2**30) -> tuple[bytes, str]:
+    """Return the bytes of a file, or of stdin for -, and its name in errors; raises DataError."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read(), "stdin"
+    return bytes(read_regular(file, limit, DataError, "DATA")), str(file)
 
 
-def make_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
-    """Make a command that also takes --json and -v."""
-
-    def decorate(function: Callable[..., object]) -> click.Command:
-        json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-        verbose = click.option("-v", "--verbose", is_flag=True, help="Show where an error arose.")
-        names = {"help_option_names": ["-h", "--help"]}
-        make = click.command(name, SafeCommand, context_settings=names)
-        return make(json_option(verbose(function)))
-
-    return decorate
+def read_text(file: Path = Path("-")) -> tuple[str, str]:
+    """Return the text of `read_input` and its name; bytes that are no UTF-8 stay what they are."""
+    data, name = read_input(file)
+    return data.decode(errors="surrogateescape"), name
 
 
-def run_options(start: str) -> Callable[[F], F]:
-    """Add the options that run and resume share; relative data paths begin at `start`."""
-    options = (
-        click.option(
-            "-s",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Change a value of the spec.",
-        ),
-        click.option(
-            "--data-root",
-            type=PATH,
-            help=f"Where relative data paths start (default: {start}).",
-        ),
-        click.option(
-            "--max-steps",
-            type=click.IntRange(min=0),
-            help="Stop once the run has done so many steps in all.",
-        ),
-        click.option(
-            "--max-time",
-            type=quantity("time", SECONDS, "a time such as 90s, 30m or 2h"),
-            help="Save and stop after this time (exit 10).",
-        ),
-        click.option(
-            "--max-memory",
-            type=quantity("size", BYTES, "a size such as 500MB or 4GB"),
-            help="Refuse to need more (default: 80 % of what is free).",
-        ),
-        THREADS,
-        click.option(
-            "--exact",
-            is_flag=True,
-            help="Refuse to continue where bits would differ from the checkpoint's.",
-        ),
-    )
-
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
+def check_split(source: Source, split: Split, where: object = "") -> None:
+    """Raise DataError where the data has no such split."""
+    if split not in source.splits():
+        message = f"has no {split} split (it has {', '.join(source.splits())}; give --split)"
+        raise DataError.of("DATA_NO_SPLIT", message, where)
 
 
-def state_options(function: F) -> F:
-    """Add the options of a command that reads hidden states from a file, and writes them."""
-    options = (
-        click.option("--state-in", type=PATH, help="Start from the hidden states in this file."),
-        click.option(
-            "--state-out", type=OUTPUT, help="Write the hidden states at the end to this file."
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+def unknown(kind: str, name: str, known: Sequence[str]) -> click.UsageError:
+    """Return the error of a name that is none, with the one that was probably meant."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return click.UsageError(f"there is no {kind} {name!r} ({hint}there are {', '.join(known)})")
+
+
+def lines_of(text: str) -> list[str]:
+    """Return lines without their ends; only a line feed ends one, as in the text of a model."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 @contextmanager
-def located(name: str, line: int) -> Iterator[None]:
-    """Give what is wrong with one line of a file its place, `name:line`."""
+def located(name: str, line: int | None = None) -> Iterator[None]:
+    """Give what is wrong with a text its place: the name of its file, or `name:line`."""
     try:
         yield
     except DataError as error:
         from rnnkit.inference.predict import placed
 
-        raise placed(error, f"{name}:{line}") from None
+        if line is not None:
+            raise placed(error, f"{name}:{line}") from None
+        raise DataError(*(replace(p, where=name) for p in error.problems)) from None
 
 
 @contextmanager
@@ -125,20 +79,6 @@ def advising(advice: str) -> Iterator[None]:
         given = 'repair them, or give "skip_bad": true'
         problems = (replace(p, message=p.message.replace(given, advice)) for p in error.problems)
         raise DataError(*problems) from None
-
-
-def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:
-    """Return what reads a number with a unit; the number is above 0, in the smallest unit."""
-
-    def convert(text: str) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
-        value = float(match[1]) * units.get(match[2], 0) if match else 0.0
-        if not 0 < value < LARGEST:
-            raise click.BadParameter(f"expected {form}, received {printable(repr(text))}")
-        return value
-
-    convert.__name__ = name  # the help shows it
-    return convert
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -204,6 +144,12 @@ def finite_or_none(metrics: Mapping[str, object]) -> dict[str, object]:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in metrics.items()
     }
+
+
+def write_named(out: Path, data: bytes) -> None:
+    """Write what an option names, and report it; raises StorageError."""
+    write_output(out, data)
+    tell(f"wrote {out}")
 
 
 def tell(message: str) -> None:

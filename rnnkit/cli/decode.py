@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import PATH, emit, make_command, tell
+from rnnkit.cli.common import emit, lines_of, read_text, tell
+from rnnkit.cli.options import CHECKPOINT, make_command
 
 
 @make_command("decode")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.argument("source", nargs=-1)
 @click.option(
     "--beam",
     "width",
     default=1,
-    show_default=True,
     type=click.IntRange(1, 1000),
     help="Search so many beams; 1 takes the likeliest token each time.",
 )
 @click.option(
     "--alpha",
     default=1.0,
-    show_default=True,
     type=click.FloatRange(0, 10),
     help="Beams are ranked by log p / length^alpha.",
 )
@@ -32,14 +30,12 @@ from rnnkit.cli.common import PATH, emit, make_command, tell
     "-n",
     "count",
     default=1,
-    show_default=True,
     type=click.IntRange(1, 1000),
     help="How many of the beams to show, with their log p.",
 )
 @click.option(
     "--length",
     default=200,
-    show_default=True,
     type=click.IntRange(min=1, max=65536),
     help="Tokens of a target at most.",
 )
@@ -51,7 +47,6 @@ def command(
     count: int,
     length: int,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Write what the model of CHECKPOINT, with an encoder and a decoder, gives for each SOURCE.
 
@@ -66,7 +61,7 @@ def command(
     if alpha != alpha:
         raise click.UsageError("--alpha must be a number, received nan")
     model = load(checkpoint, tell=tell)
-    texts = list(source) or _lines()
+    texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text()[0])]
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
     result = {
         "checkpoint": str(model.path),
@@ -84,8 +79,3 @@ def command(
         )
     if as_json or found:
         emit(as_json, result, said)
-
-
-def _lines() -> list[str]:
-    data = sys.stdin.buffer.read().decode(errors="surrogateescape")
-    return [line.removesuffix("\r") for line in data.removesuffix("\n").split("\n")] if data else []

@@ -6,7 +6,8 @@ import importlib.metadata
 import os
 import platform
 
-from rnnkit.cli.common import emit, make_command, table, tell
+from rnnkit.cli.common import emit, table, tell
+from rnnkit.cli.options import make_command
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import installed
 from rnnkit.core.machine import processors
@@ -23,7 +24,7 @@ VARIABLES = (
 
 
 @make_command("doctor")
-def command(as_json: bool, verbose: bool) -> None:
+def command(as_json: bool) -> None:
     """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
     from rnnkit.compute.blas_pins import cost, pins
     from rnnkit.compute.numerics import fingerprint

@@ -11,17 +11,18 @@ import click
 
 from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import (
-    PATH,
-    THREADS,
     advising,
+    check_split,
     emit,
     finite_or_none,
-    make_command,
     number,
     table,
     tell,
+    unknown,
 )
-from rnnkit.errors import DataError, Problem, ThresholdError, printable
+from rnnkit.cli.options import CHECKPOINT, SPLITS, THREADS, data_root_option, make_command
+from rnnkit.cli.paths import PATH
+from rnnkit.errors import Problem, ThresholdError, printable
 
 if TYPE_CHECKING:
     from rnnkit.contracts.dataset import Source, Split
@@ -44,14 +45,10 @@ def threshold(value: str) -> tuple[str, float]:
 
 
 @make_command("eval")
-@click.argument("checkpoint", type=PATH)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    help="Default: test, else valid, else train.",
-)
+@CHECKPOINT
+@click.option("--split", type=SPLITS, help="Default: test, else valid, else train.")
 @click.option("--data", type=PATH, help="Evaluate on this file instead.")
-@click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
+@data_root_option()
 @click.option(
     "--streams", type=click.IntRange(1), help="Streams side by side (default: the spec's)."
 )
@@ -90,7 +87,6 @@ def command(
     asked: tuple[MetricName, ...],
     threads: int | None,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
 
@@ -105,11 +101,12 @@ def command(
     model = load(checkpoint, tell=tell)
     source = _opened(model, checkpoint, data, root)
     asked = tuple(dict.fromkeys([*model.spec.evaluate.metrics, *asked]))
-    _check_names([*fail_above, *fail_below], metric_names(model.network, source, asked))
+    known = metric_names(model.network, source, asked)
+    for name, _ in [*fail_above, *fail_below]:
+        if name not in known:
+            raise unknown("metric", name, known)
     chosen = split or _measured_on(source)
-    if chosen not in source.splits():
-        message = f"has no {chosen} split (it has {', '.join(source.splits())}; give --split)"
-        raise DataError.of("DATA_NO_SPLIT", message, checkpoint)
+    check_split(source, chosen, checkpoint)
     layout = model.layout(streams, window)
     how = protocol(model.spec.data, layout, source.size(chosen))
     with limited_threads(threads):
@@ -178,9 +175,3 @@ def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None
             f"SHA-256 {model.trained_on} then, {source.digest()} now"
         )
     return source
-
-
-def _check_names(bounds: list[tuple[str, float]], known: list[str]) -> None:
-    for name, _ in bounds:
-        if name not in known:
-            raise click.UsageError(f"there is no metric {name!r} (there are {', '.join(known)})")

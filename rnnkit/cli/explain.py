@@ -6,25 +6,18 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from rnnkit.cli.common import PATH, emit, make_command, table
+from rnnkit.cli.common import emit, table
+from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
 
 if TYPE_CHECKING:
     from rnnkit.network.network import Network
 
 
 @make_command("explain")
-@click.argument("spec", type=PATH)
-@click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
-@click.option("--data-root", type=PATH, help="Where relative data paths start.")
-def command(
-    spec: Path,
-    overrides: tuple[str, ...],
-    data_root: Path | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
+@SPEC
+@OVERRIDES
+@data_root_option()
+def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: bool) -> None:
     """Show the layers of SPEC with shapes and parameters, the memory, and how the data is laid out.
 
     Reads the data, since the vocabulary decides the first and the last width, and measures what a
@@ -39,7 +32,7 @@ def command(
 
     document = read_spec(spec, Registry(), overrides)
     data = document.spec.data
-    source = open_data(data, data_root or spec.parent)
+    source = open_data(data, root or spec.parent)
     resolved, network = build_network(document.spec.fitted(source), source.inputs, source.targets)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget(data.made()))

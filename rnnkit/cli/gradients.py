@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.checkpoint.run_directory import data_root
-from rnnkit.cli.common import PATH, emit, make_command, tell
-from rnnkit.cli.picture import drawing, picture, unknown
+from rnnkit.cli.common import check_split, emit, tell, unknown
+from rnnkit.cli.options import OVERRIDES, SEED, SPLITS, data_root_option, make_command
+from rnnkit.cli.paths import PATH
+from rnnkit.cli.picture import DRAWING, picture
 from rnnkit.errors import DataError, PluginError, SpecError
 
 if TYPE_CHECKING:
@@ -50,14 +52,10 @@ def positive_numbers(text: str) -> tuple[float, ...]:
 
 @make_command("gradients")
 @click.argument("model", type=PATH, metavar="SPEC|CHECKPOINT")
-@click.option("-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
-@click.option("--data-root", "root", type=PATH, help="Where relative data paths start.")
+@OVERRIDES
+@data_root_option()
 @click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    default="train",
-    show_default=True,
-    help="Measure on the first window of this split.",
+    "--split", type=SPLITS, default="train", help="Measure on the first window of this split."
 )
 @click.option(
     "--steps",
@@ -70,16 +68,13 @@ def positive_numbers(text: str) -> tuple[float, ...]:
     "--scale",
     "scales",
     type=positive_numbers,
-    default=None,
     metavar="NUMBERS",
     help="Give recurrent weights this largest singular value, such as 0.5,1,1.5.",
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    help="Of untrained weights and random inputs (default: train.seed).",
+    "--seed", type=SEED, help="Of untrained weights and random inputs (default: train.seed)."
 )
-@drawing
+@DRAWING
 def command(
     model: Path,
     overrides: tuple[str, ...],
@@ -93,7 +88,6 @@ def command(
     out: Path | None,
     terminal: bool,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Draw the norm of dL/dh of each recurrent layer by distance in time, and say how far it goes.
 
@@ -198,9 +192,7 @@ def example(
         layout = replace(layout, window=steps + 1)
     if source is None:
         return random_batch(subject.network, layout.window, layout.streams, seed)
-    if split not in source.splits():
-        message = f"has no {split} split (it has {', '.join(source.splits())}; give --split)"
-        raise DataError.of("DATA_NO_SPLIT", message)
+    check_split(source, split)
     return first_batch(source, split, layout)
 
 
@@ -269,9 +261,4 @@ def named(path: str, label: str) -> str:
 def _as_object(flow: Flow) -> dict[str, Any]:
     """Return a flow as --json prints it: None for what no float64 holds."""
     norms = [norm if math.isfinite(norm) else None for norm in flow.norms]
-    return {
-        "name": flow.name,
-        "norms": norms,
-        "horizon": flow.horizon,
-        "sentence": flow.sentence(),
-    }
+    return {"name": flow.name, "norms": norms, "horizon": flow.horizon, "sentence": flow.sentence()}

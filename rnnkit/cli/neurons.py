@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import OUTPUT, PATH, emit, make_command, table, tell
+from rnnkit.cli.common import emit, located, read_input, table, tell, write_named
+from rnnkit.cli.options import CHECKPOINT, COLOR, make_command
+from rnnkit.cli.paths import OUTPUT, PATH
 from rnnkit.errors import CheckpointError, DataError, printable
-from rnnkit.files.atomic import read_regular
-from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
     from rnnkit.analysis.neurons.follow import Follower, Search
@@ -25,14 +22,12 @@ if TYPE_CHECKING:
     from rnnkit.inference.model import Model
     from rnnkit.types import Array
 
-LIMIT = 2**30
-
 ALWAYS = 0.9
 """The fraction of time from which on a gate counts as always saturated."""
 
 
 @make_command("neurons")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.argument("text", type=PATH)
 @click.option(
     "--property",
@@ -44,20 +39,10 @@ ALWAYS = 0.9
 @click.option("--unit", metavar="LAYER/PART/UNIT", help="The unit that colours the text.")
 @click.option("--out", type=OUTPUT, help="Write a page for the browser, with every unit.")
 @click.option(
-    "--length",
-    default=5000,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Tokens of the text that are read.",
+    "--length", default=5000, type=click.IntRange(min=1), help="Tokens of the text that are read."
 )
-@click.option(
-    "--top",
-    default=3,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Units for each property.",
-)
-@click.option("--color/--no-color", default=None, help="Default: on a terminal.")
+@click.option("--top", default=3, type=click.IntRange(min=1), help="Units for each property.")
+@COLOR
 def command(
     checkpoint: Path,
     text: Path,
@@ -66,9 +51,8 @@ def command(
     out: Path | None,
     length: int,
     top: int,
-    color: bool | None,
+    color: bool,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Find the hidden units of CHECKPOINT that follow a property of TEXT, a file or -.
 
@@ -87,7 +71,7 @@ def command(
     if model.network.reads_source:
         message = "the model has an encoder, not one text that it reads (see rnnkit attention)"
         raise CheckpointError.of("CKPT_ENCODER", message, model.path)
-    ids, tokens = read_text(model, text, length)
+    ids, tokens = tokens_of_text(model, text, length)
     parts = record(model.network, model.store.values, ids)
     if not parts:
         message = "no layer of the model is recurrent, so it has no hidden unit"
@@ -100,8 +84,7 @@ def command(
 
         title = f"{model.spec.name}: {'stdin' if str(text) == '-' else text.name}"
         html = page(title, tokens.tokens, parts, searches, gates, f"{part.label}/{index}")
-        write_output(out, html.encode())
-        tell(f"wrote {out}")
+        write_named(out, html.encode())
     result = {
         "checkpoint": str(model.path),
         "tokens": len(ids),
@@ -111,29 +94,24 @@ def command(
         "values": part.values[:, index].tolist(),
     }
     said = _as_text(searches, gates)
-    if wants_colour(color):
-        click.get_current_context().color = True  # else click takes them out for a pipe
+    if color:
         painted = coloured(tokens.tokens, part.shown(index))
         said = f"{part.label}/{index}: {part.formula()}\n\n{painted}\n\n{said}"
     emit(as_json, result, said)
 
 
-def read_text(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
+def tokens_of_text(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:
     """Return the first ids of a text, and what each of them stands for; raises DataError."""
     from rnnkit.analysis.neurons.text import TokenText
     from rnnkit.contracts import checked_tokenizer
 
-    stdin = str(file) == "-"
-    data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
+    data, name = read_input(file)
     tokenizer, vocabulary = model.text()
-    try:
+    with located(name):
         ids = checked_tokenizer.encode(tokenizer, data, vocabulary)
         if not len(ids):
             raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")
         spelling = checked_tokenizer.spelling(tokenizer, data, vocabulary)
-    except DataError as error:
-        name = "stdin" if stdin else str(file)
-        raise DataError(*(replace(p, where=name) for p in error.problems)) from None
     if len(ids) > length:
         tell(f"reads the first {length:,} of {len(ids):,} tokens (--length reads more)")
     return ids[:length], TokenText.of(spelling[:length])
@@ -197,13 +175,6 @@ def _row(search: Search, follower: Follower) -> tuple[str, ...]:
         return (*row, "", "", "")
     guess = max(search.mean, 1 - search.mean)
     return (*row, f"{follower.auc:.3f}", f"{follower.accuracy:.3f}", f"{guess:.3f}")
-
-
-def wants_colour(asked: bool | None) -> bool:
-    """Tell whether to write colours: as asked, else on a terminal unless NO_COLOR forbids it."""
-    if asked is not None:
-        return asked
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _check(names: Sequence[str]) -> None:

@@ -29,17 +29,24 @@ class Input(click.Path):
 class Output(Input):
     """A path to write to; one that cannot be written is refused before the work begins."""
 
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(path_type=Path)
+        self.suffixes = suffixes
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> PathLike:
         """Return the path; raises StorageError."""
-        path = super().convert(value, param, ctx)
-        check_output(Path(os.fsdecode(path)))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        check_output(path)
+        if self.suffixes and path.suffix.lower() not in self.suffixes:
+            expected = f"expected a name that ends in {' or '.join(self.suffixes)}"
+            self.fail(f"{expected}, received {str(path)!r}", param, ctx)
         return path
 
 
 PATH = Input(path_type=Path)
-OUTPUT = Output(path_type=Path)
+OUTPUT = Output()
 
 
 class SafeCommand(click.Command):
@@ -48,7 +55,7 @@ class SafeCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raises UsageError where an output is an input or another output."""
         given = [(p, ctx.params.get(p.name or "")) for p in self.params]
-        outputs = [(p, path) for p, path in given if p.type is OUTPUT and path is not None]
+        outputs = [(p, path) for p, path in given if isinstance(p.type, Output) and path]
         inputs = [(p, path) for p, value in given if p.type is PATH for path in _paths(value)]
         for number, (output, path) in enumerate(outputs):
             for source, read in inputs:
@@ -56,7 +63,8 @@ class SafeCommand(click.Command):
                 if (source.name, output.name) != ("state_in", "state_out"):
                     _keep(source, read, output, path)
             for other, name in outputs[:number]:
-                if _is_file(path) and os.path.realpath(path) == os.path.realpath(name):
+                is_file = path.is_file() or not path.exists()
+                if is_file and os.path.realpath(path) == os.path.realpath(name):
                     raise click.UsageError(f"{_name(other)} and {_name(output)} are both {path}")
         return super().invoke(ctx)
 
@@ -74,10 +82,6 @@ def _keep(source: click.Parameter, read: Path, output: click.Parameter, path: Pa
             f"{_name(output)} {path} is {'stdin' if str(found) == '-' else found}, which "
             f"{_name(source)} names: it would be lost (give another name)"
         )
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_file() or not path.exists()
 
 
 def _name(parameter: click.Parameter) -> str:

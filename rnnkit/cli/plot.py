@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, make_command
-from rnnkit.cli.picture import drawing, picture, unknown
+from rnnkit.cli.common import emit, unknown
+from rnnkit.cli.options import make_command
+from rnnkit.cli.paths import PATH
+from rnnkit.cli.picture import DRAWING, picture
 
 if TYPE_CHECKING:
     from rnnkit.analysis.plots.panel import Curve, Panel
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     metavar="WEIGHT",
     help="Exponential mean of what training gives: a line counts WEIGHT times as much as the next.",
 )
-@drawing
+@DRAWING
 def command(
     runs: tuple[Path, ...],
     metrics: tuple[str, ...],
@@ -43,7 +45,6 @@ def command(
     out: Path | None,
     terminal: bool,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Draw loss, perplexity, gradient norm and learning rate of each RUN over its steps.
 

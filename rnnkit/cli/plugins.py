@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from rnnkit.cli.common import emit, make_command, table
+from rnnkit.cli.common import emit, table
+from rnnkit.cli.options import make_command
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import Plugin, clashes, installed, misplaced
 from rnnkit.errors import PluginError, Problem, printable
@@ -29,7 +30,7 @@ SECONDS = 60
 
 @make_command("plugins")
 @click.option("--check", is_flag=True, help="Import each, in a process of its own (exit 4).")
-def command(check: bool, as_json: bool, verbose: bool) -> None:
+def command(check: bool, as_json: bool) -> None:
     """List every type with its distribution and version; nothing is imported without --check."""
     plugins = installed()
     problems = {p: found for p in plugins if (found := failure(p))} if check else {}

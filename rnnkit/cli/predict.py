@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import (
-    OUTPUT,
-    PATH,
-    THREADS,
-    advising,
-    make_command,
-    print_json,
-    state_options,
-    tell,
-)
-from rnnkit.errors import DataError
+from rnnkit.cli.common import advising, print_json, read_input, tell
+from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command
+from rnnkit.cli.paths import OUTPUT, PATH
 
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
@@ -34,7 +25,7 @@ LIMIT = 2**31
 
 
 @make_command("predict")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.argument("data", type=PATH)
 @click.option(
     "--format",
@@ -43,15 +34,9 @@ LIMIT = 2**31
     help="Default: as the name of --out ends, else jsonl.",
 )
 @click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
-@click.option(
-    "--top",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 1000),
-    help="Give the k likeliest labels.",
-)
+@click.option("--top", default=1, type=click.IntRange(1, 1000), help="Give the k likeliest labels.")
 @click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
-@state_options
+@STATES
 @THREADS
 def command(
     checkpoint: Path,
@@ -64,7 +49,6 @@ def command(
     state_out: Path | None,
     threads: int | None,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Tell what the model of CHECKPOINT says of DATA, a file of its own kind, or - for stdin.
 
@@ -135,13 +119,11 @@ def _content(data: Path, plain: bool) -> tuple[bytes, str]:
 
     Of stdin the name says that it is CSV, unless it starts with an object or may be `plain` text.
     """
-    from rnnkit.files.atomic import read_regular
-
+    content, name = read_input(data, LIMIT)
     if str(data) != "-":
-        return bytes(read_regular(data, LIMIT, DataError, "DATA")), str(data)
-    content = sys.stdin.buffer.read()
+        return content, name
     jsonl = content.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"")
-    return content, "stdin" if plain or jsonl else "stdin.csv"
+    return content, name if plain or jsonl else f"{name}.csv"
 
 
 def _form_of(out: Path | None) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rnnkit.cli.common import PATH, make_command, run_options
+from rnnkit.cli.options import make_command, run_options
+from rnnkit.cli.paths import PATH
 
 
 @make_command("resume")
@@ -18,17 +19,11 @@ from rnnkit.cli.common import PATH, make_command, run_options
     "origin",
     type=click.Choice(["newest", "best"]),
     default="newest",
-    show_default=True,
     help="Go on from the newest checkpoint, or back from the best one.",
 )
 @run_options("where those of the run did")
 def command(
-    run: Path,
-    origin: str,
-    overrides: tuple[str, ...],
-    as_json: bool,
-    verbose: bool,
-    **settings: Any,
+    run: Path, origin: str, overrides: tuple[str, ...], as_json: bool, **settings: Any
 ) -> None:
     """Continue RUN exactly: every later result is that of the run that was never stopped.
 

@@ -13,21 +13,22 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, make_command, run_options, tell
+from rnnkit.cli.common import tell
+from rnnkit.cli.options import SPEC, make_command, run_options
+from rnnkit.cli.paths import PATH
 from rnnkit.errors import RefusedError
 from rnnkit.files.atomic import storage_error
 from rnnkit.files.lock import RunLock
 
 
 @make_command("run")
-@click.argument("spec", type=PATH)
+@SPEC
 @click.option("--out", type=PATH, help="The run directory (default: runs/<name>-<n>).")
 @click.option(
     "--resume",
     "mode",
     type=click.Choice(["never", "auto", "must"]),
     default="never",
-    show_default=True,
     help="auto: continue --out if it holds this run; must: only continue.",
 )
 @click.option(
@@ -41,7 +42,6 @@ def command(
     force: bool,
     overrides: tuple[str, ...],
     as_json: bool,
-    verbose: bool,
     **settings: Any,
 ) -> None:
     """Train the model of SPEC, evaluate it, and keep everything in a run directory.
@@ -56,7 +56,7 @@ def command(
     _check_options(out, mode, force)
     chosen, registry = Settings(**settings), Registry()
     document = read_spec(spec, registry, overrides)
-    root = chosen.data_root or spec.parent
+    root = chosen.root or spec.parent
     with nullcontext(out) if out else claimed(Path("runs"), document.spec.name) as folder:
         run = RunDir(folder)
         continues = mode == "must" or (mode == "auto" and run.holds_run())

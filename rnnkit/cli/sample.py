@@ -14,16 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import (
-    PATH,
-    Stopped,
-    emit,
-    located,
-    make_command,
-    print_json,
-    state_options,
-    tell,
-)
+from rnnkit.cli.common import Stopped, emit, located, print_json, read_text, tell
+from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -33,20 +25,15 @@ if TYPE_CHECKING:
 
 
 @make_command("sample")
-@click.argument("checkpoint", type=PATH)
-@click.option("--prompt", default="", help="Text to continue; - reads it from stdin.")
+@CHECKPOINT
 @click.option(
-    "--length",
-    default=400,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Tokens to generate.",
+    "--prompt", default="", show_default=False, help="Text to continue; - reads it from stdin."
 )
+@click.option("--length", default=400, type=click.IntRange(min=0), help="Tokens to generate.")
 @click.option(
     "-t",
     "--temperature",
     default=1.0,
-    show_default=True,
     type=click.FloatRange(0, 1e6, min_open=True),
     help="Below 1 safer, above 1 wilder.",
 )
@@ -58,25 +45,12 @@ if TYPE_CHECKING:
     help="Draw from the likeliest tokens that reach this probability.",
 )
 @click.option("--stop", help="End a sample before this text.")
-@click.option(
-    "--seed",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 2**63 - 1),
-    help="Equal seeds give equal samples.",
-)
-@click.option(
-    "-n",
-    "count",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 65536),
-    help="How many samples.",
-)
+@click.option("--seed", default=1, type=SEED, help="Equal seeds give equal samples.")
+@click.option("-n", "count", default=1, type=click.IntRange(1, 65536), help="How many samples.")
 @click.option(
     "--stream", is_flag=True, help="Answer each line of stdin at once, the state carried on."
 )
-@state_options
+@STATES
 def command(
     checkpoint: Path,
     prompt: str,
@@ -92,7 +66,6 @@ def command(
     state_in: Path | None,
     state_out: Path | None,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Generate text with the model of CHECKPOINT, a file or a run directory.
 
@@ -117,7 +90,7 @@ def command(
     if state_out:
         check_continues(model)
     asked = Asked(model, sampling, length, stop or None)
-    given = line_reader(*model.text())(_stdin()) if prompt == "-" else prompt
+    given = line_reader(*model.text())(read_text()[0]) if prompt == "-" else prompt
     model.encode(given)  # what the model does not know is reported before anything is written
     if stream:
         with ending():
@@ -232,7 +205,3 @@ def ending() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _stdin() -> str:
-    return sys.stdin.buffer.read().decode(errors="surrogateescape")

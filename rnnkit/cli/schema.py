@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import OUTPUT, make_command, print_json, tell
-from rnnkit.files.outputs import write_output
+from rnnkit.cli.common import print_json, tell, write_named
+from rnnkit.cli.options import make_command
+from rnnkit.cli.paths import OUTPUT
 
 
 @make_command("schema")
 @click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
-def command(out: Path | None, as_json: bool, verbose: bool) -> None:
+def command(out: Path | None, as_json: bool) -> None:
     """Write the JSON Schema of specs, with every type that is installed.
 
     A spec names the file by "$schema"; plugins that cannot be imported are left out and named.
@@ -28,7 +29,6 @@ def command(out: Path | None, as_json: bool, verbose: bool) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    write_output(out, text.encode())
-    tell(f"wrote {out}")
+    write_named(out, text.encode())
     if as_json:
         print_json({"schema": str(out)})

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import PATH, emit, located, make_command, number, state_options, table, tell
-from rnnkit.errors import DataError
-from rnnkit.files.atomic import read_regular
+from rnnkit.cli.common import emit, lines_of, located, number, read_text, table, tell
+from rnnkit.cli.options import CHECKPOINT, STATES, make_command
+from rnnkit.cli.paths import PATH
 
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
     from rnnkit.types import Array
 
-LIMIT = 2**30
-
 
 @make_command("score")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.argument("file", type=PATH, default=Path("-"))
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
-@state_options
+@STATES
 def command(
     checkpoint: Path,
     file: Path,
@@ -34,7 +30,6 @@ def command(
     state_in: Path | None,
     state_out: Path | None,
     as_json: bool,
-    verbose: bool,
 ) -> None:
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
@@ -51,13 +46,13 @@ def command(
     if state_in or state_out:
         check_continues(model)
         stands = load_states(state_in, model) if state_in else model.line_start()
-        lines, records = re.findall(r"[^\n]*\n|[^\n]+", text_of(model, file)), []
+        lines, records = re.findall(r"[^\n]*\n|[^\n]+", known_text(model, file)), []
         read = line_reader(*model.text())
         for line in lines:
             ids, logs, stands = model.score_on(read(line), stands)
             records.append(scored(model, line.removesuffix("\n"), ids, logs, per_token))
     else:
-        lines = lines_of(model, file)
+        lines = lines_of(known_text(model, file))
         records = [scored(model, line, *model.score(line), per_token) for line in lines]
     text = "\n".join(map(_as_text, records))
     if as_json or records:
@@ -66,37 +61,22 @@ def command(
         save_states(state_out, model, stands)
 
 
-def lines_of(model: Model, file: Path) -> list[str]:
-    """Return the lines of a file, all of them known to the model; raises DataError.
+def known_text(model: Model, file: Path) -> str:
+    """Return the text of a file or of stdin; raises DataError for what the model does not know.
 
-    Only a line feed ends a line, as in the text that the model learned from.
+    It is asked line by line where it knows no line end.
     """
-    text = text_of(model, file)
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def text_of(model: Model, file: Path) -> str:
-    """Return the text of a file or of stdin, all of it known to the model; raises DataError."""
-    stdin = str(file) == "-"
-    data = sys.stdin.buffer.read() if stdin else bytes(read_regular(file, LIMIT, DataError, "DATA"))
-    text = data.decode(errors="surrogateescape")
-    _check_known(model, text, "stdin" if stdin else str(file))
-    return text
-
-
-def _check_known(model: Model, text: str, name: str) -> None:
-    """Raise DataError for what the model does not know, line by line where it knows no line end."""
     from rnnkit.contracts.tokenizer import reads_line_ends
 
-    if not reads_line_ends(*model.text()):
-        for number, line in enumerate(text.split("\n"), 1):
-            with located(name, number):
-                model.encode(line)
-        return
-    try:
-        model.encode(text)
-    except DataError as error:
-        raise DataError(*(replace(p, where=name) for p in error.problems)) from None
+    text, name = read_text(file)
+    if reads_line_ends(*model.text()):
+        with located(name):
+            model.encode(text)
+        return text
+    for line_number, line in enumerate(text.split("\n"), 1):
+        with located(name, line_number):
+            model.encode(line)
+    return text
 
 
 def scored(model: Model, line: str, ids: Array, logs: Array, per_token: bool) -> dict[str, Any]:

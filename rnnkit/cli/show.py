@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.cli.common import PATH, emit, make_command, number, table, tell
+from rnnkit.cli.common import emit, number, table, tell
+from rnnkit.cli.options import CHECKPOINT, make_command
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
 
 
 @make_command("show")
-@click.argument("checkpoint", type=PATH)
+@CHECKPOINT
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
-def command(checkpoint: Path, spec: bool, as_json: bool, verbose: bool) -> None:
+def command(checkpoint: Path, spec: bool, as_json: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first."""
     from rnnkit.inference.model import checkpoint_of, read_checkpoint
     from rnnkit.spec.model import canonical_json

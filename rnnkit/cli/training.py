@@ -24,7 +24,7 @@ from rnnkit.training.start import Outcome, RunOptions
 class Settings:
     """The options of the command line that do not belong to the spec."""
 
-    data_root: Path | None
+    root: Path | None
     max_steps: int | None
     max_time: float | None
     max_memory: float | None
@@ -38,7 +38,7 @@ class Settings:
         """Give the options of a run, with signals caught, threads set and a reporter drawn."""
         with limited_threads(self.threads), catching_signals() as stop, reporter() as report:
             yield RunOptions(
-                data_root=self.data_root,
+                data_root=self.root,
                 max_memory=None if self.max_memory is None else int(self.max_memory),
                 exact=self.exact,
                 strict=self.strict,

@@ -64,6 +64,7 @@ def test_a_file_for_each_command() -> None:
         "__init__",
         "__main__",
         "common",
+        "options",
         "paths",
         "streams",
         "picture",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from helpers import command, done, plain_spec, text, trained
 
-from rnnkit.cli.neurons import wants_colour
+from rnnkit.cli.options import wants_colour
 
 
 @pytest.fixture

@@ -1,0 +1,129 @@
+"""The arguments and options that several commands take, and how a command is made."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import click
+
+from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
+from rnnkit.errors import printable
+
+F = TypeVar("F", bound=Callable[..., object])
+
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+LARGEST = 1e18
+"""Where a time or a size is a slip: 30 billion years, a thousand petabytes."""
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return what adds all these options, in their order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def make_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Make a command that also takes --json and -v, which `main` reads, and shows its defaults."""
+    settings = {"help_option_names": ["-h", "--help"], "show_default": True}
+    shared: Callable[..., Callable[..., object]] = together(
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, help=VERBOSE),
+    )
+    return lambda function: click.command(name, SafeCommand, context_settings=settings)(
+        shared(function)
+    )
+
+
+def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:
+    """Return what reads a number with a unit; the number is above 0, in the smallest unit."""
+
+    def convert(text: str) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
+        value = float(match[1]) * units.get(match[2], 0) if match else 0.0
+        if not 0 < value < LARGEST:
+            raise click.BadParameter(f"expected {form}, received {printable(repr(text))}")
+        return value
+
+    convert.__name__ = name  # the help shows it
+    return convert
+
+
+def wants_colour(asked: bool | None = None) -> bool:
+    """Tell whether to write colours: as asked, else on a terminal unless NO_COLOR forbids it."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") if asked is None else asked
+
+
+def _colour(context: click.Context, option: click.Parameter, asked: bool | None) -> bool:
+    """Decide on colours; where they are wanted, click leaves them in for a pipe too."""
+    context.color = wants_colour(asked) or None
+    return bool(context.color)
+
+
+VERBOSE = "Show where an error arose."
+CHECKPOINT = click.argument("checkpoint", type=PATH)
+SPEC = click.argument("spec", type=PATH)
+OVERRIDES = click.option(
+    "-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the spec."
+)
+SPLITS = click.Choice(["train", "valid", "test"])
+SEED = click.IntRange(0, 2**63 - 1)
+COLOR = click.option(
+    "--color/--no-color", default=None, callback=_colour, help="Default: on a terminal."
+)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="Threads of matrix products (default: BLAS decides).",
+)
+
+
+def data_root_option(start: str = "") -> Callable[[F], F]:
+    """Return the option that says where relative data paths begin, else at `start`."""
+    default = f" (default: {start})" if start else ""
+    text = f"Where relative data paths start{default}."
+    return click.option("--data-root", "root", type=PATH, help=text)
+
+
+def run_options(start: str) -> Callable[[F], F]:
+    """Return the options that run and resume share; relative data paths begin at `start`."""
+    return together(
+        OVERRIDES,
+        data_root_option(start),
+        click.option(
+            "--max-steps",
+            type=click.IntRange(min=0),
+            help="Stop once the run has done so many steps in all.",
+        ),
+        click.option(
+            "--max-time",
+            type=quantity("time", SECONDS, "a time such as 90s, 30m or 2h"),
+            help="Save and stop after this time (exit 10).",
+        ),
+        click.option(
+            "--max-memory",
+            type=quantity("size", BYTES, "a size such as 500MB or 4GB"),
+            help="Refuse to need more (default: 80 % of what is free).",
+        ),
+        THREADS,
+        click.option(
+            "--exact",
+            is_flag=True,
+            help="Refuse to continue where bits would differ from the checkpoint's.",
+        ),
+    )
+
+
+STATES: Callable[..., Callable[..., object]] = together(
+    click.option("--state-in", type=PATH, help="Start from the hidden states in this file."),
+    click.option("--state-out", type=OUTPUT, help="Write the hidden states at the end to it."),
+)
