@@ -42,6 +42,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a small model of characters, with three splits; not to be written to."""
     spec = small_spec()
     spec["data"]["split"] = [0.7, 0.15, 0.15]
+    spec["evaluate"] = {"streams": 3}
     return trained(tmp_path_factory.mktemp("tiny"), spec, content=text(300))
 
 

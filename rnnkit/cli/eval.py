@@ -107,15 +107,16 @@ def command(
             raise unknown("metric", name, known)
     chosen = split or _measured_on(source)
     check_split(source, chosen, checkpoint)
-    layout = model.layout(streams, window)
+    layout = model.layout(source, chosen, streams, window)
     how = protocol(model.spec.data, layout, source.size(chosen))
     with limited_threads(threads):
-        metrics, tables = model.measure(chosen, source, layout, asked)
+        metrics, tables, remarks = model.measure(chosen, source, layout, asked)
     result = {
         "checkpoint": str(model.path),
         "split": chosen,
         "metrics": finite_or_none(metrics),
         "protocol": how,
+        "remarks": remarks,
     }
     if tables:
         result["tables"] = {
@@ -124,6 +125,7 @@ def command(
     text = table([(name, number(value)) for name, value in metrics.items()])
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
     text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())
+    text += "".join(f"\n\n{remark}" for remark in remarks)
     emit(as_json, result, text, missed(metrics, fail_above, fail_below, model.path))
 
 

@@ -23,6 +23,8 @@ class Lines:
     def begins(self, training: Training, source: Source) -> None:
         """Tell how the data is laid out, and where the run goes on."""
         tell(streams_in_words(training.spec, source))
+        if words := evaluation_in_words(training.spec, source):
+            tell(words)
         if training.progress.step:
             tell(f"going on after step {training.progress.step}")
 
@@ -140,6 +142,19 @@ def streams_in_words(spec: Spec, source: Source) -> str:
     return (
         f"{train.streams} streams x {per_stream:,} {source.unit}s, {windows:,} windows of "
         f"{train.window} an epoch; the state {state}; {unused:,} {source.unit}s unused"
+    )
+
+
+def evaluation_in_words(spec: Spec, source: Source) -> str:
+    """Return which splits are evaluated in fewer streams than training has; "" where none is."""
+    held_out = [split for split in source.splits() if split != "train"]
+    found = {split: spec.evaluation_layout(source, split).streams for split in held_out}
+    fewer = [f"{split} in {n}" for split, n in found.items() if n != spec.train.streams]
+    if spec.evaluate.streams or not fewer:
+        return ""
+    return (
+        f"evaluation reads {' and '.join(fewer)} of {spec.train.streams} streams, as a short split "
+        'would be cut into many that each start from a zero state (choose by "evaluate.streams")'
     )
 
 

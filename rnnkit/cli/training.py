@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import emit, finite_or_none, number, tell
 from rnnkit.cli.reporter import reporter
 from rnnkit.compute.numerics import limited_threads
@@ -63,12 +64,21 @@ class Settings:
                 run.path,
             )
         model = run.best if run.best.exists() else run.step_file(progress.step)
-        with limited_threads(self.threads):
-            test = _tested(outcome, model, registry) if outcome.reason == "finished" else {}
-        _print_end(outcome, model, test, as_json)
+        test: Mapping[str, object] = {}
+        remarks: Sequence[str] = ()
+        if outcome.reason == "finished" and "test" in outcome.source.splits():
+            with limited_threads(self.threads):
+                test, remarks = _tested(outcome, model, registry)
+        _print_end(outcome, model, test, remarks, as_json)
 
 
-def _print_end(outcome: Outcome, model: Path, test: Mapping[str, object], as_json: bool) -> None:
+def _print_end(
+    outcome: Outcome,
+    model: Path,
+    test: Mapping[str, object],
+    remarks: Sequence[str],
+    as_json: bool,
+) -> None:
     """Print the best result with its protocol, the model's path and the next command."""
     run, progress = outcome.run, outcome.progress
     best = progress.best
@@ -79,26 +89,44 @@ def _print_end(outcome: Outcome, model: Path, test: Mapping[str, object], as_jso
     ]
     if test:
         lines.append("test  " + "  ".join(f"{k} {number(v)}" for k, v in test.items()))
+    lines += [f"test  {remark}" for remark in remarks]
     lines.append(f"model  {model}")
-    then = "sample" if outcome.spec.data.predicts_next else "eval"
-    follow = then if outcome.reason == "finished" else "resume"
-    lines.append(f"next   rnnkit {follow} {shlex.quote(str(run.path))}")
+    then = next_command(outcome)
+    lines.append(f"next   {then}")
     result = {
         "run": str(run.path),
         "reason": outcome.reason,
         "step": progress.step,
         "best": best.model_dump() if best else None,
         "test": finite_or_none(test) or None,
+        "remarks": [*remarks],
         "model": str(model),
+        "next": then,
     }
     emit(as_json, result, "\n".join(lines))
 
 
-def _tested(outcome: Outcome, path: Path, registry: Registry) -> Mapping[str, object]:
-    """Return the metrics of the test split under the best model; none without such a split."""
-    source = outcome.source
-    if "test" not in source.splits():
-        return {}
-    model = load(path, registry)
-    how = protocol(model.spec.data, model.layout(), source.size("test"))
-    return {**model.evaluate("test", source), **how}
+def next_command(outcome: Outcome) -> str:
+    """Return the command that comes next, as it can be pasted into a shell."""
+    run, source = outcome.run.path, outcome.source
+    if outcome.reason != "finished":
+        return shlex.join(["rnnkit", "resume", str(run)])
+    command, *rest = outcome.spec.data.next_command(source, _from_here(data_root(run)))
+    return shlex.join(["rnnkit", command, str(run), *rest])
+
+
+def _from_here(path: Path) -> Path:
+    """Return a path as it is written in this folder, absolute where it lies elsewhere."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _tested(
+    outcome: Outcome, path: Path, registry: Registry
+) -> tuple[Mapping[str, object], Sequence[str]]:
+    """Return metrics and protocol of the test split under the best model, and remarks."""
+    model, source = load(path, registry), outcome.source
+    layout, asked = model.layout(source, "test"), model.spec.evaluate.metrics
+    found = model.measure("test", source, layout, asked)
+    how = protocol(model.spec.data, layout, source.size("test"))
+    return {**found.metrics, **how}, found.remarks

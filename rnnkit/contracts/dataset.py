@@ -189,6 +189,14 @@ class Dataset(Block):
         """Return how training reads the data; "" for streams of tokens, which need no word."""
         return ""
 
+    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
+        """Return the command that asks a trained model, and what it takes after the model.
+
+        Files stand under `root`.
+        """
+        sampled = self.predicts_next and self.text_tokenizer() is not None
+        return ("sample",) if sampled else ("eval",)
+
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:

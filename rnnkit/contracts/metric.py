@@ -38,3 +38,7 @@ class Metric:
     def tables(self) -> dict[str, Table]:
         """Return what does not fit one number, by title."""
         return {}
+
+    def remarks(self) -> list[str]:
+        """Return, in sentences, what the numbers say that is easily overlooked."""
+        return []

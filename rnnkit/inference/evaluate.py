@@ -17,10 +17,11 @@ from rnnkit.types import Params
 
 
 class Measured(NamedTuple):
-    """Metrics by name, without the split's prefix, and tables by title."""
+    """Metrics by name, without the split's prefix, tables by title, and remarks on them."""
 
     metrics: dict[str, float]
     tables: dict[str, Table]
+    remarks: list[str]
 
 
 class EvaluationStopped(Exception):
@@ -67,7 +68,7 @@ def evaluate(
     for metric in metrics:
         found |= metric.report()
         tables |= metric.tables()
-    return Measured(found, tables)
+    return Measured(found, tables, [remark for metric in metrics for remark in metric.remarks()])
 
 
 def metric_names(network: Network, source: Source, asked: Sequence[MetricName] = ()) -> list[str]:

@@ -191,7 +191,8 @@ class Model:
         given = None if root is None else Path(root)
         opened = source or self.open_data(data_root(self.path, given))
         asked = self.spec.evaluate.metrics
-        return self.measure(split, opened, self.layout(streams, window), asked).metrics
+        layout = self.layout(opened, split, streams, window)
+        return self.measure(split, opened, layout, asked).metrics
 
     def measure(
         self, split: Split, source: Source, layout: Layout, asked: Sequence[MetricName] = ()
@@ -207,9 +208,15 @@ class Model:
             asked=asked,
         )
 
-    def layout(self, streams: int | None = None, window: int | None = None) -> Layout:
+    def layout(
+        self,
+        source: Source,
+        split: Split,
+        streams: int | None = None,
+        window: int | None = None,
+    ) -> Layout:
         """Return how a split is evaluated, with other streams or windows where they are given."""
-        spec = self.spec.evaluation_layout()
+        spec = self.spec.evaluation_layout(source, split)
         for name, value in (("streams", streams), ("window", window)):
             if value is not None and value < 1:
                 raise ValueError(f"{name}: expected at least 1, received {value}")

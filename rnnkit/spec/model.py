@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from rnnkit.contracts.dataset import Dataset, Layout, Source
+from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.layer import LayerBlock
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.metric import MetricName
@@ -18,6 +18,8 @@ from rnnkit.spec.regime import Feed, Truncation
 
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 MAX_LAYERS = 64
+SHORTEST_STREAM = 512
+"""Steps of an evaluated stream beside which those after its zero hidden state are few."""
 Cadence = Annotated[int, Field(ge=1, le=10**12)] | Literal["epoch"]
 """Every so many steps, or at each epoch's end; never a time, so that a resumed run is the same."""
 
@@ -154,6 +156,8 @@ class Train(Record):
 class Evaluate(Record):
     """How a split is evaluated; what is left out is as in training.
 
+    A split too short to give each of training's streams 512 steps has fewer, unless `streams` says
+    how many: each starts from a zero hidden state, which counts against the model.
     `metrics` names more metrics than are reported automatically for the loss and the data.
     """
 
@@ -172,16 +176,26 @@ class Spec(Record):
     train: Train
     evaluate: Evaluate = Evaluate()
 
-    def evaluation_layout(self) -> Layout:
-        """Return how a split is laid out for evaluation: to its last token, state carried."""
+    def evaluation_layout(self, source: Source, split: Split) -> Layout:
+        """Return how a split is laid out for evaluation: to its last token, state carried.
+
+        Raises DataError where there is no such split.
+        """
         train = self.train
         return Layout(
-            self.evaluate.streams or train.streams,
+            self.evaluate.streams or self._streams_of(source.size(split)),
             self.evaluate.window or train.window,
             "epoch" if train.state.reset == "never" else train.state.reset,
             train.state.separator,
             tail=True,
         )
+
+    def _streams_of(self, size: int) -> int:
+        """Return the streams of training, or fewer where they would be short ones."""
+        streams = self.train.streams
+        if self.data.whole or self.train.state.reset == "window":
+            return streams  # the state is not carried over what they cut
+        return max(1, min(streams, (size - 1) // SHORTEST_STREAM))
 
     def fitted(self, source: Source) -> Spec:
         """Return the spec with what its dataset learned from the training part."""

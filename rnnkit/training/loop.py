@@ -212,7 +212,7 @@ class Loop:
                 training.store.values,
                 self.source,
                 "valid",
-                training.spec.evaluation_layout(),
+                training.spec.evaluation_layout(self.source, "valid"),
                 lambda: bool(self.stop.number),
                 training.spec.train.recompute,
                 training.spec.evaluate.metrics,

@@ -36,7 +36,7 @@ def check_demands(
     source.windows("train", spec.train.layout())
     for split in source.splits():
         if split != "train":
-            source.windows(split, spec.evaluation_layout())
+            source.windows(split, spec.evaluation_layout(source, split))
     found = list(_unmet(spec, network, source))
     if found:
         place = locate or _nameless(spec)

@@ -210,7 +210,7 @@ def test_a_missed_threshold_is_in_the_one_object(tiny_run: Path) -> None:
 def test_nan_misses_every_threshold(
     tiny_run: Path, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Model, "measure", lambda *_, **__: Measured({"loss": math.nan}, {}))
+    monkeypatch.setattr(Model, "measure", lambda *_, **__: Measured({"loss": math.nan}, {}, []))
     ran = command("eval", tiny_run, option, "loss=1", "--json")
     assert ran.code == 9
     assert json.loads(ran.out)["metrics"] == {"loss": None}

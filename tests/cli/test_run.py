@@ -25,6 +25,7 @@ def spec(tmp_path: Path) -> Path:
 def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path: Path) -> None:
     value = plain_spec()
     value["data"]["split"] = [0.7, 0.15, 0.15]
+    value["evaluate"] = {"streams": 3}
     path = write(tmp_path, value, text(120))
     ran = done("run", path, "--out", tmp_path / "a run")
     best, test, model, follow = ran.out.splitlines()

@@ -193,7 +193,7 @@ def test_evaluation_takes_blocks_too(tmp_path: Path) -> None:
             training.store.values,
             source,
             "valid",
-            spec.evaluation_layout(),
+            spec.evaluation_layout(source, "valid"),
             in_blocks=in_blocks,
         ).metrics
         for in_blocks in (False, True)

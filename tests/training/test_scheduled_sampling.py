@@ -219,7 +219,8 @@ def test_an_evaluation_reads_the_data(tmp_path: Path) -> None:
     from rnnkit import load
 
     model = load(run / "checkpoints" / sorted(p.name for p in (run / "checkpoints").iterdir())[-1])
-    found = evaluate(model.network, model.store.values, source, "valid", spec.evaluation_layout())
+    layout = spec.evaluation_layout(source, "valid")
+    found = evaluate(model.network, model.store.values, source, "valid", layout)
     assert math.isclose(found.metrics["loss"], lines(run)[-1]["valid_loss"], rel_tol=1e-6)
 
 

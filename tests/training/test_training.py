@@ -355,7 +355,7 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: JSONObject, values
     def evaluate(*_: object) -> Measured:
         value = next(given)
         story.append((f"evaluate {value}", training[0].progress.step))
-        return Measured(dict(value) if isinstance(value, dict) else {"loss": value}, {})
+        return Measured(dict(value) if isinstance(value, dict) else {"loss": value}, {}, [])
 
     class Teller:
         def begins(self, state: Training, source: Source) -> None:

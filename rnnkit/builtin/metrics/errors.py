@@ -80,6 +80,19 @@ class Errors(Metric):
             found["forecasts"] = Table(("forecast", "mae", "mase"), forecasts)
         return found
 
+    def remarks(self) -> list[str]:
+        """Tell which naive forecasts are no worse than the model, or else of a mase above 1."""
+        if not self._meaning.naive or not self._weight:
+            return []
+        scaled = {name: _known_mean(found) for name, (_, found) in self._forecasts().items()}
+        model = scaled.pop("model")
+        better = [f"{name} has {mase:.4g}" for name, mase in scaled.items() if mase <= model]
+        if better:
+            return [f"no better than a naive forecast: mase {model:.4g}, {', '.join(better)}"]
+        if model > 1:
+            return [f"mase {model:.4g}: on the training part a naive forecast is nearer than that"]
+        return []
+
 
 def _known_mean(values: Array) -> float:
     """Return the mean of the values that are numbers; NaN where none is."""

@@ -186,6 +186,27 @@ def test_errors_beside_naive_forecasts() -> None:
         {"forecast": "persistence", "mae": 2.5, "mase": 2.0},
         {"forecast": "seasonal", "mae": 2.0, "mase": 2.5},
     ]
+    assert metric.remarks() == [
+        "mase 1.75: on the training part a naive forecast is nearer than that"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "remark"),
+    [
+        (0.5, []),
+        (1.25, ["mase 1.25: on the training part a naive forecast is nearer than that"]),
+        (1.5, ["no better than a naive forecast: mase 1.5, seasonal has 1.5"]),
+        (2.5, ["no better than a naive forecast: mase 2.5, persistence has 2, seasonal has 1.5"]),
+    ],
+)
+def test_a_forecast_beside_the_naive_ones_in_a_sentence(error: float, remark: list[str]) -> None:
+    naive = Naive(np.ones(1), {"persistence": np.array([2.0]), "seasonal": np.array([1.5])})
+    metric = Errors(1, Meaning(naive=lambda split, targets: naive), "test")
+    assert metric.remarks() == []
+    ys = np.full((5, 1, 1), error)
+    metric.add(ys, np.zeros((5, 1, 1)), np.ones((5, 1)), np.zeros((5, 1), bool))
+    assert metric.remarks() == remark
 
 
 def test_a_naive_forecast_is_never_asked_for_no_targets() -> None:

@@ -23,7 +23,7 @@ from rnnkit.builtin.datasets.tables.inference_inputs import texts_asked
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.dataset import Split
+from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -132,6 +132,13 @@ class Pairs(SourcedDataset, WholeSequences):
         coder = self.coder(vocabulary)
         found = texts_asked(data, name, skip_bad, self.keys[0], coder.source)
         return found._replace(coder=coder)
+
+    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
+        """Decode a source of the data."""
+        assert isinstance(source, PairSource) and source.vocabulary
+        first = next(iter(source.parts.values())).inputs
+        ids = first.values[: first.lengths[0]][:: -1 if self.reverse else 1]
+        return "decode", self.coder(source.vocabulary).text(ids.tolist()).rstrip()
 
     def _parts(self, root: Path, bad: BadRows) -> tuple[Mapping[Split, Sequence[Parsed]], str]:
         """Return the pairs of each split, and the SHA-256 of what was read or made."""

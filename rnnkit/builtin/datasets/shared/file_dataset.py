@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
-from rnnkit.contracts.dataset import SPLITS, Split
+from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.core.context import keyed_generator
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
@@ -54,6 +54,11 @@ class FileDataset(SplitDataset):
         """Return the same kind of data from one file, all of it to be tested on."""
         update = {"path": str(path), "train": None, "valid": None, "test": None}
         return self.model_copy(update={**update, "split": (0.0, 0.0, 1.0)})
+
+    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
+        """Predict the newest file of the data, which shows what other files are to be like."""
+        newest = self.path or self.test or self.valid or self.train
+        return ("predict", str(root / newest)) if newest else ("eval",)
 
     def read(
         self, root: Path, rows_of: Callable[[str, bytes], Sequence[T]], seed: int | None = None

@@ -1,0 +1,82 @@
+"""What a run says at its end: the command that asks such a model, and a forecast that is naive."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import done
+
+AFFINE = {"type": "affine"}
+RNN = [{"type": "rnn", "units": 4}, AFFINE]
+TEXTS = [{"type": "embedding", "units": 4}, *RNN]
+LABELS = {"type": "softmax_cross_entropy"}
+
+
+def run(folder: Path, data: dict[str, Any], model: dict[str, Any]) -> Any:
+    train = {"epochs": 1, "streams": 2, "window": 8, "optimizer": {"type": "adam", "lr": 0.01}}
+    (folder / "s.json").write_text(json.dumps({"data": data, "model": model, "train": train}))
+    return json.loads(done("run", "s.json", "--out", "r", "--json").out)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pasted(line: str) -> str:
+    name, *words = shlex.split(line)
+    assert name == "rnnkit"
+    return done(*words).out
+
+
+def test_a_classifier_predicts_its_own_kind_of_file(here: Path) -> None:
+    rows = [{"text": word * 3, "label": word} for word in "ab" * 20]
+    (here / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = {
+        "type": "sequences",
+        "path": "d.jsonl",
+        "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "char"}},
+        "targets": {"kind": "class", "key": "label"},
+    }
+    found = run(here, data, {"layers": TEXTS, "loss": LABELS})
+    assert found["next"] == "rnnkit predict r d.jsonl"
+    assert len(pasted(found["next"]).splitlines()) == 40
+
+
+def test_a_decoder_decodes_a_source(here: Path) -> None:
+    data = {
+        "type": "pairs",
+        "source": "addition",
+        "count": 40,
+        "tokenizer": {"type": "char"},
+        "reverse": True,
+    }
+    stack = {"layers": TEXTS[:-1]}
+    model = {"encoder": stack, "decoder": {"layers": TEXTS}, "loss": LABELS}
+    found = run(here, data, model)
+    verb, source = shlex.split(found["next"])[1::2]
+    assert verb == "decode" and "+" in source and source.replace("+", "").isdigit()
+    pasted(found["next"])
+
+
+def test_data_without_a_file_is_evaluated(here: Path) -> None:
+    found = run(here, {"type": "synthetic", "task": "iris"}, {"layers": RNN, "loss": LABELS})
+    assert found["next"] == "rnnkit eval r"
+
+
+def test_a_forecast_that_is_no_better_than_the_naive_one(here: Path) -> None:
+    steps = np.random.default_rng(1).normal(size=300).cumsum()
+    (here / "d.csv").write_text("v\n" + "".join(f"{value:.4f}\n" for value in steps))
+    data = {"type": "series", "path": "d.csv", "columns": ["v"]}
+    found = run(here, data, {"layers": RNN, "loss": {"type": "mse"}})
+    (remark,) = found["remarks"]
+    assert remark.startswith("no better than a naive forecast: mase ")
+    assert remark.endswith(f", persistence has {found['test']['mase_persistence']:.4g}")
+    assert remark in done("eval", "r").out
+    assert json.loads(done("eval", "r", "--json").out)["remarks"] == [remark]
