@@ -13,11 +13,15 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One broken rule: `where` is a file, or file:line:column; `code` names the rule."""
+    """One broken rule: `where` is a file, or file:line:column; `code` names the rule.
+
+    `count` is how many there are like it, where one line stands for them.
+    """
 
     where: str
     code: str
     message: str
+    count: int = 1
 
     def __str__(self) -> str:
         """Return the line a user reads; a place may be a name from somebody else's file."""

@@ -233,12 +233,14 @@ def _cut(path: Path, lines: int) -> None:
 def data_root(path: Path, given: Path | None = None) -> Path:
     """Return where relative data paths start: as given, else as the run directory remembers.
 
-    `path` is the run directory, or a checkpoint in it.
+    `path` is the run directory, or a checkpoint in it. A folder in the working directory is named
+    from there, as a user would name it.
     """
     whole = path.absolute()
     for folder in (whole, whole.parent, whole.parent.parent):
         if given is None and (folder / "run.json").is_file():
-            return Path(str(RunDir(folder).facts().get("data_root", ".")))
+            root, here = Path(str(RunDir(folder).facts().get("data_root", "."))), Path.cwd()
+            return root.relative_to(here) if root.is_relative_to(here) else root
     return given or Path(".")
 
 

@@ -163,7 +163,7 @@ class Flags:
                 traceback.print_exc()
         tell(str(error))
         if len(error.problems) > 1:
-            tell(f"{len(error.problems)} errors")
+            tell(f"{sum(problem.count for problem in error.problems):,} errors")
         if not shown:
             self._print(as_object(error))
         return error.exit_code

@@ -128,7 +128,10 @@ def emit(
 
 def as_object(error: RnnkitError) -> dict[str, Any]:
     """Return an error as the object that --json prints."""
-    problems = [vars(problem) for problem in error.problems]
+    problems = [
+        {"where": problem.where, "code": problem.code, "message": problem.message}
+        for problem in error.problems
+    ]
     return {"error": {"exit": error.exit_code, "problems": problems}}
 
 

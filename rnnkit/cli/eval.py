@@ -169,7 +169,7 @@ def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None
     """Open the file that is given, or else the data of the spec; report that it is other data."""
     if data is not None:
         with advising("repair them"):
-            return model.spec.data.of_file(data.absolute()).open(Path("."), model.vocabulary)
+            return model.spec.data.of_file(data).open(Path("."), model.vocabulary)
     source = model.open_data(data_root(checkpoint, root))
     if source.digest() != model.trained_on:
         tell(

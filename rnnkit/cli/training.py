@@ -111,14 +111,8 @@ def next_command(outcome: Outcome) -> str:
     run, source = outcome.run.path, outcome.source
     if outcome.reason != "finished":
         return shlex.join(["rnnkit", "resume", str(run)])
-    command, *rest = outcome.spec.data.next_command(source, _from_here(data_root(run)))
+    command, *rest = outcome.spec.data.next_command(source, data_root(run))
     return shlex.join(["rnnkit", command, str(run), *rest])
-
-
-def _from_here(path: Path) -> Path:
-    """Return a path as it is written in this folder, absolute where it lies elsewhere."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _tested(

@@ -7,15 +7,17 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from helpers import command, done, newest, plain_spec
 from helpers import write_spec as write
 
+from rnnkit.cli.eval import _drawn
 from rnnkit.cli.eval import command as eval_command
-from rnnkit.contracts.metric import MetricName
+from rnnkit.compute.numpy_blas import numpy_blas
+from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.inference.evaluate import Measured
 from rnnkit.inference.model import Model, load
 from rnnkit.types import Array
@@ -223,8 +225,21 @@ def test_a_metric_that_there_is_not(tiny_run: Path) -> None:
     assert "no metric 'mase' (there are loss, perplexity, bits_per_character, accuracy)" in ran.err
 
 
-def test_threads(tiny_run: Path) -> None:
+def test_threads(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert evaluated(tiny_run, "--threads", 1) == evaluated(tiny_run, "--threads", 1)
+    used: list[int] = []
+    measure = Model.measure
+
+    def counted(self: Model, *arguments: Any) -> Measured:
+        blas = numpy_blas()
+        assert blas
+        used.append(blas.num_threads)
+        return measure(self, *arguments)
+
+    monkeypatch.setattr(Model, "measure", counted)
+    for threads in (1, 2):
+        evaluated(tiny_run, "--threads", threads)
+    assert used == [1, 2]
     for verb in (["eval", tiny_run], ["predict", tiny_run, "questions.txt"]):
         ran = command(*verb, "--threads", "1025")
         assert ran.code == 2 and "1025 is not in the range 1<=x<=1024" in ran.err
@@ -307,3 +322,26 @@ def test_the_folder_of_checkpoints_is_its_newest(tiny_run: Path, tmp_path: Path)
     assert ran.out == done("eval", newest, "--json").out
     empty = command("eval", tmp_path)
     assert empty.code == 6 and f"{tmp_path} [CKPT_NOT_FOUND] holds no checkpoint" in empty.err
+
+
+def test_names_whose_ends_would_not_be_seen_are_in_quotes() -> None:
+    names = ("plain", " before", "after ", "", "two words", "\x1b[1m")
+    shown = _drawn(Table(("label", "f1"), tuple((name, 0.5) for name in names)))
+    assert [line.removesuffix("  0.5").rstrip() for line in shown.splitlines()[1:]] == [
+        "plain",
+        "' before'",
+        "'after '",
+        "''",
+        "two words",
+        "\\x1b[1m",
+    ]
+
+
+def test_a_file_is_named_as_it_was_given(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "bad.txt").write_text("abc?")
+    monkeypatch.chdir(tmp_path)
+    ran = command("eval", tiny_run, "--data", "deep/bad.txt")
+    assert (ran.code, ran.err.partition(" ")[0]) == (5, "deep/bad.txt")

@@ -17,6 +17,7 @@ from helpers import Ran, command, done
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.signal import Signal
@@ -250,6 +251,43 @@ def test_csv_in_and_out(runs: dict[str, Path], tmp_path: Path) -> None:
     assert done("predict", runs["values"], file, "--format", "csv").out.startswith("line,sum,n\n1,")
 
 
+def test_a_text_is_one_cell_of_a_csv(runs: dict[str, Path], tmp_path: Path) -> None:
+    file, out = write_jsonl(tmp_path / "d.jsonl", KINDS["word"][0][:3]), tmp_path / "words.CSV"
+    done("predict", runs["word"], file, "--out", out)
+    rows = [f"{r['line']},{r['text']}\n" for r in records(runs["word"], file)]
+    assert out.read_text() == "line,text\n" + "".join(rows)
+
+
+@pytest.mark.parametrize("before", [b"\n", b" \t", b"\xef\xbb\xbf\n"])
+def test_objects_on_stdin_after_blanks(
+    before: bytes, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:2])
+    found = piped(runs["label"], before + file.read_bytes(), monkeypatch).out
+    labels = [json.loads(line)["label"] for line in found.splitlines()]
+    assert labels == [record["label"] for record in records(runs["label"], file)]
+
+
+def test_nothing_on_stdin(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert piped(runs["label"], b"", monkeypatch) == Ran(0, "", "")
+
+
+def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used, once = [], module.predict
+
+    def counted(*arguments: Any) -> module.Predicted:
+        blas = numpy_blas()
+        assert blas
+        used.append(blas.num_threads)
+        return once(*arguments)
+
+    monkeypatch.setattr(module, "predict", counted)
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:2])
+    for threads in (1, 2):
+        done("predict", runs["label"], file, "--threads", threads)
+    assert used == [1, 2]
+
+
 def piped(run: Path, data: bytes, monkeypatch: pytest.MonkeyPatch, *options: object) -> Ran:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     return command("predict", run, "-", *options)
@@ -304,7 +342,7 @@ def test_bad_rows_are_told_with_their_lines(runs: dict[str, Path], tmp_path: Pat
         assert any(each.startswith(f"{file}:{line} [DATA_{code}] ") for each in said), said
     file.write_text(BAD * 4)
     advice = command("predict", runs["label"], file).err
-    assert "more rows are bad (repair them, or give --skip-bad)" in advice
+    assert "6 more rows are bad (repair them, or give --skip-bad)\n16 errors\n" in advice
 
 
 def test_bad_rows_are_skipped_and_counted(runs: dict[str, Path], tmp_path: Path) -> None:

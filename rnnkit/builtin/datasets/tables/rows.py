@@ -53,7 +53,7 @@ class BadRows:
         shown = self.problems[:SHOWN]
         if more > 0:
             message = f'{more} more rows are bad (repair them, or give "skip_bad": true)'
-            shown = [*shown, Problem(shown[-1].where, "DATA_BAD_ROWS", message)]
+            shown = [*shown, Problem(shown[-1].where, "DATA_BAD_ROWS", message, more)]
         raise DataError(*shown)
 
     def in_words(self) -> str:
