@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     "-t",
     "--temperature",
     default=1.0,
-    type=click.FloatRange(0, 1e6, min_open=True),
-    help="Below 1 safer, above 1 wilder.",
+    type=float,
+    help="Below 1 safer, above 1 wilder; 0 is --greedy.",
 )
 @click.option("--greedy", is_flag=True, help="Always take the likeliest token.")
 @click.option("--top-k", type=click.IntRange(min=1), help="Draw from the k likeliest tokens.")
@@ -77,8 +77,14 @@ def command(
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
 
-    if temperature != temperature or top_p != top_p:
-        raise click.UsageError("--temperature and --top-p must be numbers, received nan")
+    if top_p != top_p:
+        raise click.UsageError("--top-p must be a number, received nan")
+    if not (temperature == 0 or 1e-6 <= temperature <= 1e6):
+        message = "expected 0, for the likeliest token each time, or a number from 1e-06 to 1e+06"
+        raise click.UsageError(f"--temperature: {message}, received {temperature:g}")
+    if temperature == 0:
+        tell("-t 0: the likeliest token each time, as with --greedy")
+        temperature, greedy = 1.0, True
     if stream and (count > 1 or prompt == "-"):
         raise click.UsageError(
             "--stream reads stdin and answers each line once: leave out "

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.common import emit, lines_of, located, number, read_text, table, tell
+from rnnkit.cli.common import (
+    emit,
+    finite_or_none,
+    lines_of,
+    located,
+    number,
+    read_text,
+    table,
+    tell,
+)
 from rnnkit.cli.options import CHECKPOINT, STATES, make_command
 from rnnkit.cli.paths import PATH
 
@@ -56,7 +65,8 @@ def command(
         records = [scored(model, line, *model.score(line), per_token) for line in lines]
     text = "\n".join(map(_as_text, records))
     if as_json or records:
-        emit(as_json, {"checkpoint": str(model.path), "lines": records}, text)
+        lines_found = [_as_json(record) for record in records]
+        emit(as_json, {"checkpoint": str(model.path), "lines": lines_found}, text)
     if state_out:
         save_states(state_out, model, stands)
 
@@ -95,6 +105,14 @@ def scored(model: Model, line: str, ids: Array, logs: Array, per_token: bool) ->
         names = [vocabulary.tokens[int(i)] for i in ids]
         record["per_token"] = list(zip(names, logs.tolist(), strict=True))
     return record
+
+
+def _as_json(record: dict[str, Any]) -> dict[str, object]:
+    """Return the same as JSON can hold it: the log-probability of what cannot be is null."""
+    found = finite_or_none(record)
+    if "per_token" in record:
+        found["per_token"] = [(t, p if math.isfinite(p) else None) for t, p in record["per_token"]]
+    return found
 
 
 def _as_text(record: dict[str, Any]) -> str:

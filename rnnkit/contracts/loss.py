@@ -24,7 +24,11 @@ class Loss(Block):
     """True where the outputs estimate the values of the targets, in their units."""
 
     chooses: ClassVar[bool] = False
-    """True where the outputs are logits, one for each of the ids that a target may be."""
+    """True where the outputs are logits, one for each of the ids that a target may be.
+
+    Their softmax is then the distribution that sampling draws from, by compiled code too, unless a
+    subclass overrides `probabilities`.
+    """
 
     reduction: Literal["mean", "sum_time"] = "mean"
 
@@ -71,9 +75,16 @@ class Loss(Block):
     def probabilities(self, ys: Array) -> Array | None:
         """Return what outputs (..., F) say of each label, or of each answer yes or no, as p.
 
-        None where they say none, such as those that estimate values.
+        None where they say none, such as those that estimate values. Where the targets are ids,
+        one number for each and 1 in sum are a distribution: what samples, scores, beams and
+        scheduled sampling go by. There may be more outputs than ids. Without one only the likeliest
+        token can be taken, by `decisions`.
         """
         return None
+
+    def gives_probabilities(self) -> bool:
+        """Tell whether outputs may be a distribution over ids, before any width is known."""
+        return self.chooses or type(self).probabilities is not Loss.probabilities
 
     def metrics(self, mean: float, unit: str) -> dict[str, float]:
         """Return the metrics that follow from the mean loss; `unit` is what one target is."""

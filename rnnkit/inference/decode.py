@@ -48,7 +48,7 @@ def decode_greedily(
     ended = np.zeros(streams, bool)
     found: list[Array] = []
     while len(found) < limits.steps and not ended.all():
-        ids = writer.logits(ids).argmax(axis=1).astype(np.int32)
+        ids = writer.scores(ids).argmax(axis=1).astype(np.int32)
         ended |= ids == (-1 if limits.end is None else limits.end)
         found.append(ids)
     targets = np.array(found, np.int32).reshape(len(found), streams).T.tolist()
@@ -74,7 +74,7 @@ def beam(
     done: list[Hypothesis] = []
     ids = np.array([limits.start], np.int32)
     for length in range(1, limits.steps + 1):
-        logs = _log_softmax(writer.logits(ids)) + np.array([p for _, p in live])[:, None]
+        logs = _log_softmax(writer.scores(ids)) + np.array([p for _, p in live])[:, None]
         grown: list[tuple[int, tuple[int, ...], float]] = []
         # Each row has one end, so that `width` of twice as many go on.
         for row, token in _best(logs, 2 * width):
@@ -103,12 +103,12 @@ class _Writer:
         self.encoded: Encoded = network.encode(params, source, Context())[0]
         self.states, self.ctx = copied(self.encoded.states), Context()
 
-    def logits(self, ids: Array) -> Array:
-        """Read ids (B,); return what the last layer gives (B, V)."""
+    def scores(self, ids: Array) -> Array:
+        """Read ids (B,); return the scores of the next (B, V)."""
         ys, after, _ = self.network.decode(
             self.params, ids[None], self.states, self.encoded, self.ctx
         )
-        found: Array = ys[0].copy()
+        found = self.network.token_scores.of(ys[0]).copy()
         self.states = copied(after)
         self.ctx.pool.recycle()
         return found
@@ -126,8 +126,11 @@ def _log_softmax(logits: Array) -> Array:
 
 
 def _best(logs: Array, count: int) -> list[tuple[int, int]]:
-    """Return the places of the largest values, in their order; of equal ones the first."""
-    order = np.argsort(-logs, axis=None, kind="stable")[:count]
+    """Return the places of the largest values, in their order; of equal ones the first.
+
+    What is impossible, at -inf, is not among them.
+    """
+    order = np.argsort(-logs, axis=None, kind="stable")[: min(count, (logs > -np.inf).sum())]
     return [
         (int(row), int(token)) for row, token in zip(*divmod(order, logs.shape[1]), strict=True)
     ]

@@ -111,10 +111,11 @@ def generate(
     begun = begun or StreamState.zero(network)
     draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
     ctx = Context()
-    logits, states = _read(network, params, begun.before(prompt), begun.states, ctx)
+    scores = network.token_scores
+    ys, states = _read(network, params, begun.before(prompt), begun.states, ctx)
     after = StreamState(states, begun.streams, drawn=begun.drawn).spread(count)
-    logits = np.repeat(logits, count // begun.streams, axis=0)
-    ids = choose_ids(logits, sampling, next(draws)[0])
+    ys = np.repeat(ys, count // begun.streams, axis=0)
+    ids = choose_ids(scores.of(ys), sampling, next(draws)[0])
     yield ids
     one = after.rows(np.zeros(1, np.intp)).states
     plan = compiled(network, params, one) if count <= FEW else None
@@ -122,17 +123,17 @@ def generate(
         yield from _in_blocks(plan, after, ids, sampling, draws)
     states = after.states
     for drawn in chain.from_iterable(draws):
-        logits, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
-        ids = choose_ids(logits, sampling, drawn)
+        ys, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
+        ids = choose_ids(scores.of(ys), sampling, drawn)
         yield ids
 
 
 def compiled(network: Network, params: Mapping[str, Params], states: States) -> Plan | None:
     """Return what the compiled sampler runs from states of one stream.
 
-    None where a layer has no such form or the kernels are off.
+    None where a layer has no such form, the outputs are no logits, or the kernels are off.
     """
-    if not kernels_available():
+    if not (kernels_available() and network.token_scores.are_outputs):
         return None
     steps: list[PlanStep] = []
     for name, layer in zip(network.names, network.layers, strict=True):
@@ -152,7 +153,7 @@ def log_probabilities(
     """
     ctx, states, found = Context(), begun.states, [np.zeros(0)]
     for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
-        logits = ys[:, 0].astype(np.float64)
+        logits = network.token_scores.of(ys[:, 0]).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])
@@ -164,9 +165,9 @@ def log_probabilities(
 def following(
     network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
 ) -> tuple[Array, StreamState]:
-    """Return the logits (B, V) of what follows ids (T,), and the streams with all of them read."""
-    logits, states = _read(network, params, begun.before(ids), begun.states, Context())
-    return logits, replace(begun, states=states, last=None)
+    """Return the outputs (B, F) for what follows ids (T,), and the streams when all are read."""
+    ys, states = _read(network, params, begun.before(ids), begun.states, Context())
+    return ys, replace(begun, states=states, last=None)
 
 
 def seen(
@@ -182,18 +183,18 @@ def seen(
 def _read(
     network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
 ) -> tuple[Array, States]:
-    """Return the logits (B, V) after the last of the ids (T, B), and the states there."""
+    """Return the outputs (B, F) after the last of the ids (T, B), and the states there."""
     for _, ys, after in windows(network, params, xs, states, ctx):
-        logits, states = ys[-1].copy(), after
-    return logits, states
+        last, states = ys[-1].copy(), after
+    return last, states
 
 
 def windows(
     network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
 ) -> Iterator[tuple[int, Array, States]]:
-    """Yield (start, logits, states after it) of each window of ids (T, B).
+    """Yield (start, outputs, states after it) of each window of ids (T, B).
 
-    The logits lie in scratch memory until the next one.
+    The outputs lie in scratch memory until the next one.
     """
     window = max(min(WINDOW, LOGITS // network.outputs.known()), 1)
     for start in range(0, len(xs), window):

@@ -62,6 +62,8 @@ def predict(
     errors, and tells CSV from JSONL. Raises DataError with file and line; `skip_bad` skips and
     counts those lines. Raises CheckpointError for a model that cannot predict so.
     """
+    if model.network.targets.ids:
+        model.check_tokens()
     if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
@@ -202,7 +204,7 @@ def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
     while not ended.all() and len(found) < LONGEST:
         ys, after, _ = network.scan(model.store.values, xs, states, None, ctx)
         found += list(ys.copy())
-        ended |= found[-1].argmax(axis=1) == group[0].ends
+        ended |= network.token_scores.choice(found[-1]) == group[0].ends
         states, xs = copied(after), np.zeros_like(xs[:1])
         ctx.pool.recycle()
     yield from np.stack(found, axis=1)

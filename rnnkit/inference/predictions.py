@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
+from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.signal import Signal
 from rnnkit.types import Array
 
@@ -33,9 +34,9 @@ class Answers:
 
     def columns(self, ys: Array) -> Columns:
         """Return the answers that outputs (N, F) give."""
-        probabilities = self.loss.probabilities(ys.astype(np.float64))
         if self.targets.ids or self._chooses(ys):
-            return self._labels(ys, probabilities)
+            return self._labels(ys)
+        probabilities = self.loss.probabilities(ys.astype(np.float64))
         if probabilities is not None:
             return self._named(probabilities, "probability")
         values = ys.astype(np.float64)
@@ -44,7 +45,7 @@ class Answers:
 
     def text(self, ys: Array, end: int | None) -> str:
         """Return the labels that outputs (N, F) decide for as one text, up to the label `end`."""
-        ids = ys.argmax(axis=1).tolist()
+        ids = self._scores(ys).choice(ys).tolist()
         return "".join(self.name(i) for i in (ids[: ids.index(end)] if end in ids else ids))
 
     def name(self, label: int) -> str:
@@ -57,10 +58,15 @@ class Answers:
         decided = self.loss.decisions(ys[:1, None], ys[:1, None])
         return decided is not None and decided[0].ndim == 2
 
-    def _labels(self, ys: Array, probabilities: Array | None) -> Columns:
+    def _scores(self, ys: Array) -> TokenScores:
+        return TokenScores(self.loss, ys.shape[1], self.targets.known())
+
+    def _labels(self, ys: Array) -> Columns:
+        labels = self._scores(ys)
+        probabilities = labels.probabilities(ys)
         scores = ys if probabilities is None else probabilities
-        if scores.shape[1] == 1:  # one logit for the labels 0 and 1
-            scores = np.hstack([1 - scores, scores])
+        if scores.shape[1] != labels.tokens:
+            scores = labels.of(ys)
         order = np.argsort(-scores, axis=1, kind="stable")[:, : self.top]
         found: Columns = {}
         for k, ids in enumerate(order.T, 1):

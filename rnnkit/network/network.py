@@ -13,6 +13,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.stack import layer_names, signals, sized
+from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration, ParamStore
@@ -129,6 +130,11 @@ class Network:
     def outputs(self) -> Signal:
         """What the last layer gives."""
         return signals(self.layers, self.inputs)[-1]
+
+    @cached_property
+    def token_scores(self) -> TokenScores:
+        """What the outputs say of the targets, where those are tokens."""
+        return TokenScores(self.loss, self.outputs.known(), self.targets.known())
 
     def declared(self) -> dict[str, Declaration]:
         """Return the parameters of every layer by name."""

@@ -55,8 +55,8 @@ def _check_feed(draft: Draft, data: Dataset | None, loss: Loss | None) -> None:
         message = f"{kind} needs targets that are the next inputs, but those of "
         message += f'{data.type} are not (leave "feed" out)'
         draft.report(FEED, "SPEC_INCONSISTENT", message)
-    if loss and not loss.chooses:
-        message = f"{kind} needs a softmax over ids, which {loss.type} has not "
+    if loss and not loss.gives_probabilities():
+        message = f"{kind} needs a distribution over ids, which {loss.type} does not give "
         message += '(take softmax_cross_entropy, or leave "feed" out)'
         draft.report(FEED, "SPEC_INCONSISTENT", message)
 

@@ -48,6 +48,9 @@ def _nameless(spec: Spec) -> LocateProblem:
 
 
 def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
+    if spec.train.feed.type != "teacher" and (reason := network.token_scores.no_distribution):
+        message = f'{reason} (take another loss, or leave "feed" out)'
+        yield Unmet(("train", "feed", "type"), "SPEC_INCONSISTENT", message)
     if "valid" in source.splits():
         yield from _best(spec, metric_names(network, source, spec.evaluate.metrics))
     else:

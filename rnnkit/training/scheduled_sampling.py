@@ -71,7 +71,8 @@ def _walked(
         here = replace(ctx.later(int(start)), pool=pool, valid=valid)
         ys, states = read(inputs[start:stop], states, batch.resets[start:stop], here)
         streams = np.flatnonzero(guessed[stop])
-        inputs[stop, streams] = choose_ids(ys[-1, streams], sampling, numbers[stop, streams])
+        scores = network.token_scores.of(ys[-1, streams])
+        inputs[stop, streams] = choose_ids(scores, sampling, numbers[stop, streams])
         states = copied(states)
         pool.recycle()
     return inputs

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Ran, command, done, process
+from helpers import Ran, command, done, plain_spec, process, text, trained
 
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.inference.generate import Sampling, choose_ids
@@ -144,6 +144,21 @@ def test_options_reach_the_choice(tiny_run: Path) -> None:
     assert sample(tiny_run, "--top-p", 0.001) == greedy
     assert sample(tiny_run, "-t", 0.0001) == greedy
     assert sample(tiny_run, "--temperature", 1.0) != greedy
+
+
+def test_a_temperature_of_zero_is_greedy_and_says_so(tiny_run: Path) -> None:
+    ran = command("sample", tiny_run, "-t", 0, "--length", 30)
+    assert ran.code == 0
+    assert "-t 0: the likeliest token each time, as with --greedy" in ran.err
+    assert ran.out == command("sample", tiny_run, "--greedy", "--length", 30).out
+
+
+@pytest.mark.parametrize("temperature", ["1e-7", "-1", "2e6", "nan"])
+def test_a_temperature_out_of_range(tiny_run: Path, temperature: str) -> None:
+    ran = command("sample", tiny_run, "-t", temperature)
+    assert ran.code == 2 and ran.out == ""
+    expected = "expected 0, for the likeliest token each time, or a number from 1e-06 to 1e+06"
+    assert f"{expected}, received {float(temperature):g}" in ran.err
 
 
 def test_no_length(tiny_run: Path) -> None:
@@ -328,3 +343,32 @@ def test_a_full_disk_for_stdout(tiny_run: Path) -> None:
 def test_a_character_that_the_terminal_lacks(byte_run: Path) -> None:
     ran = process(["sample", byte_run, "--prompt", "€", "--length", 0], PYTHONIOENCODING="latin-1")
     assert (ran.returncode, ran.stdout) == (0, "\\u20ac\n"), ran.stderr
+
+
+@pytest.fixture(scope="module")
+def estimating_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = plain_spec(epochs=1)
+    spec["model"]["loss"] = {"type": "mse"}
+    return trained(tmp_path_factory.mktemp("mse"), spec, content=text(200))
+
+
+def test_what_is_no_distribution_is_neither_drawn_nor_scored(
+    estimating_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lines").write_text("ab\n")
+    reason = "[CKPT_NO_DISTRIBUTION] the loss mse gives no probabilities of tokens, so "
+    ran = command("sample", estimating_run, "--length", 5)
+    assert ran.code == 6 and ran.out == ""
+    assert f"{reason}none can be drawn by chance (take the likeliest: --greedy" in ran.err
+    ran = command("score", estimating_run, tmp_path / "lines")
+    assert ran.code == 6 and f"{reason}no text has a probability" in ran.err
+
+
+def test_greedily_an_estimate_is_sampled(estimating_run: Path) -> None:
+    model = load(estimating_run)
+    ids, expected = model.prompt_ids("ab").tolist(), []
+    for _ in range(6):
+        ys, _ = model.forward(np.array(ids)[:, None])
+        ids.append(int(ys[-1, 0].argmax()))
+        expected.append(ids[-1])
+    assert model.sample("ab", 6, greedy=True) == model.continuation("ab", expected)

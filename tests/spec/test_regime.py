@@ -96,8 +96,8 @@ def test_only_a_softmax_has_guesses() -> None:
     spec = small_spec(feed=GREEDY)
     spec["model"]["loss"] = {"type": "mse"}
     assert problems(spec) == [
-        '[SPEC_INCONSISTENT] train.feed.type: "greedy" needs a softmax over ids, which mse has not '
-        '(take softmax_cross_entropy, or leave "feed" out)'
+        '[SPEC_INCONSISTENT] train.feed.type: "greedy" needs a distribution over ids, which mse '
+        'does not give (take softmax_cross_entropy, or leave "feed" out)'
     ]
 
 

@@ -1,0 +1,86 @@
+"""What outputs say of tokens, by the word of their loss: a distribution, a choice, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from rnnkit.contracts.loss import Loss
+from rnnkit.core.block import stands_for
+from rnnkit.types import Array
+
+ROUNDING = 1e-3
+"""How far the probabilities of a distribution may add up to something else than 1."""
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Turns outputs (..., F) of a network into scores (..., V) of V tokens.
+
+    Where the loss gives a distribution it is the softmax of the scores. Where it only decides, the
+    token that it takes has the largest score, and nothing can be drawn by chance.
+    """
+
+    loss: Loss
+    outputs: int
+    tokens: int
+
+    @cached_property
+    def are_outputs(self) -> bool:
+        """Tell whether the outputs are the scores: logits, one for each token."""
+        logits = self.loss.chooses and stands_for(self.loss, "chooses", "probabilities")
+        return logits and self.outputs == self.tokens
+
+    @cached_property
+    def no_distribution(self) -> str:
+        """Why the outputs are no distribution over tokens; empty where they are one."""
+        if self.are_outputs:
+            return ""
+        # Uneven outputs, of which independent answers do not happen to add up to 1.
+        found = self.probabilities(np.linspace(-1.0, 2.0, self.outputs)[None])
+        said = f"the loss {self.loss.type}"
+        if found is None:
+            return f"{said} gives no probabilities of tokens"
+        if found.shape != (1, self.tokens):
+            return f"{said} gives {found.shape[-1]} probabilities for {self.tokens} tokens"
+        if not (found >= 0).all() or abs(found.sum() - 1) > ROUNDING:
+            return f"the probabilities of {said} do not add up to 1"
+        return ""
+
+    @cached_property
+    def no_choice(self) -> str:
+        """Why the outputs do not even decide for a token; empty where they do."""
+        if not self.no_distribution:
+            return ""
+        decided = self._decisions(np.zeros((1, self.outputs)))
+        return "" if decided is not None else f"the loss {self.loss.type} decides for no token"
+
+    def of(self, ys: Array) -> Array:
+        """Return the scores (N, V) of outputs (N, F); -inf for a token that cannot be."""
+        if self.are_outputs:
+            return ys
+        likely = None if self.no_distribution else self.probabilities(ys)
+        if likely is None:
+            taken = self._decisions(ys)
+            assert taken is not None, self.no_choice
+            return np.equal(taken[:, None], np.arange(self.tokens)).astype(ys.dtype)
+        with np.errstate(divide="ignore"):
+            return np.log(likely).astype(ys.dtype)
+
+    def choice(self, ys: Array) -> Array:
+        """Return the likeliest token (N,) of outputs (N, F), the first of equals."""
+        return np.asarray(self.of(ys).argmax(axis=-1))
+
+    def probabilities(self, ys: Array) -> Array | None:
+        """Return what outputs (N, F) say of each token (N, V), in float64; None for nothing."""
+        found = self.loss.probabilities(ys.astype(np.float64))
+        if found is not None and found.shape[-1] == 1 and self.tokens == 2:
+            return np.hstack([1 - found, found])  # one output, for the second of the tokens
+        return found
+
+    def _decisions(self, ys: Array) -> Array | None:
+        """Return the tokens (N,) that the loss takes for outputs (N, F)."""
+        decided = self.loss.decisions(ys[None], np.zeros((1, len(ys)), np.int32))
+        return decided[0][0] if decided is not None and decided[0].ndim == 2 else None
