@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.block import stands_for
+from rnnkit.errors import CheckpointError
 from rnnkit.types import Array
 
 ROUNDING = 1e-3
@@ -56,6 +58,16 @@ class TokenScores:
             return ""
         decided = self._decisions(np.zeros((1, self.outputs)))
         return "" if decided is not None else f"the loss {self.loss.type} decides for no token"
+
+    def check(self, path: Path, needs: str = "") -> None:
+        """Raise CheckpointError where the loss of the model at `path` decides for no token.
+
+        What `needs` a distribution over tokens, in words, also where the loss gives none.
+        """
+        consequence = needs or "there is none to give (train with a loss that decides for one)"
+        if reason := self.no_distribution if needs else self.no_choice:
+            message = f"{reason}, so {consequence}"
+            raise CheckpointError.of("CKPT_NO_DISTRIBUTION", message, path)
 
     def of(self, ys: Array) -> Array:
         """Return the scores (N, V) of outputs (N, F); -inf for a token that cannot be."""

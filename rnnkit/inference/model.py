@@ -139,7 +139,7 @@ class Model:
         They continue the stream `begun`, the prompt read after it (None: a zero hidden state).
         """
         ids = self._prompt_of(prompt, begun)
-        self.check_tokens("" if sampling.greedy else DRAWN)
+        self.network.token_scores.check(self.path, "" if sampling.greedy else DRAWN)
         return generate(self.network, self.store.values, ids, count, sampling, begun)
 
     def after(
@@ -170,7 +170,8 @@ class Model:
 
     def score_on(self, text: str, begun: StreamState) -> tuple[Array, Array, StreamState]:
         """Return the same for a text that continues one stream, and the stream after it."""
-        self.check_tokens("no text has a probability (train with one that does)")
+        reason = "no text has a probability (train with one that does)"
+        self.network.token_scores.check(self.path, reason)
         ids = self.encode(text)
         logs, after = log_probabilities(self.network, self.store.values, ids, begun)
         return ids, logs, after
@@ -249,17 +250,6 @@ class Model:
             command = "decode" if self.network.reads_source else "predict"
             message = f"the model does not predict the next token of a text; use rnnkit {command}"
             raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
-
-    def check_tokens(self, needs: str = "") -> None:
-        """Raise CheckpointError where the loss decides for no token.
-
-        What `needs` a distribution over tokens, in words, also where the loss gives none.
-        """
-        scores = self.network.token_scores
-        consequence = needs or "there is none to give (train with a loss that decides for one)"
-        if reason := scores.no_distribution if needs else scores.no_choice:
-            message = f"{reason}, so {consequence}"
-            raise CheckpointError.of("CKPT_NO_DISTRIBUTION", message, self.path)
 
     def prompt_ids(self, prompt: str) -> Array:
         """Return the ids of a prompt; an empty one is the start of a line."""

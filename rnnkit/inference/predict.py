@@ -63,7 +63,7 @@ def predict(
     counts those lines. Raises CheckpointError for a model that cannot predict so.
     """
     if model.network.targets.ids:
-        model.check_tokens()
+        model.network.token_scores.check(model.path)
     if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)

@@ -47,7 +47,7 @@ def translate(
     steps = length if coder.end is not None else coder.pad[1]
     if width == 1:
         return [[Written(text)] for text in likeliest(model, sources, coder, steps)]
-    model.check_tokens("no beams can be searched (leave out --beam)")
+    network.token_scores.check(model.path, "no beams can be searched (leave out --beam)")
     limits = TargetLimits(coder.start, coder.end, steps)
     return [
         [
@@ -64,7 +64,7 @@ def likeliest(model: Model, sources: Sequence[Array], coder: Coder, steps: int) 
     A target has at most so many `steps`.
     """
     assert isinstance(model.network, Seq2Seq)
-    model.check_tokens()
+    model.network.token_scores.check(model.path)
     limits = TargetLimits(coder.start, coder.end, steps)
     for start in range(0, len(sources), SOURCES):
         group = side_by_side(sources[start : start + SOURCES])

@@ -101,7 +101,7 @@ def test_the_version() -> None:
         (["run"], "Missing argument 'SPEC'"),
         (["sample", "x", "--lenght", "3"], "--length"),
         (["sample", "x", "--length", "many"], "'many' is not a valid integer"),
-        (["sample", "x", "-t", "0"], "0.0 is not in the range"),
+        (["sample", "x", "-t", "1e-9"], "expected 0, for the likeliest token each time"),
         (["sample", "x", "-t", "nan"], "received nan"),
         (["sample", "x", "--top-p", "nan"], "received nan"),
         (["sample", "x", "--top-k", "0"], "0 is not in the range"),

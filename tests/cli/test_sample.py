@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from helpers import Ran, command, done, plain_spec, process, text, trained
 
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.inference.generate import Sampling, choose_ids
+from rnnkit.inference.generate import Sampling, choose_ids, choose_in_numpy
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.sample_stream import grow
 from rnnkit.types import Array
@@ -80,6 +80,28 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
 def test_top_k_comes_before_top_p() -> None:
     kept = softmax([2.0, 1.0])
     assert shares(LOGITS, top_k=2, top_p=kept[0] - 1e-6) == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("choose", [choose_ids, choose_in_numpy])
+@pytest.mark.parametrize(
+    ("logits", "options", "may"),
+    [
+        ([0.0, 0.0, 0.0, 0.0], {"top_p": 0.5}, {0, 1}),
+        ([0.0, 0.0, 0.0, 0.0], {"top_p": 0.25}, {0}),
+        ([0.0, 0.0, 0.0, 0.0], {"top_p": 0.250001}, {0, 1}),
+        ([0.0, 1.0, 1.0, 1.0], {"top_k": 2}, {1, 2}),
+        ([1.0, 1.0, 0.0, 0.0], {"top_k": 3, "top_p": 1e-9}, {0}),
+        ([0.0, 0.0, -1.0, -1.0], {"top_k": 2, "top_p": 0.5}, {0}),
+    ],
+)
+def test_what_may_be_drawn(
+    choose: Callable[[Array, Sampling, Array], Array],
+    logits: list[float],
+    options: dict[str, float],
+    may: set[int],
+) -> None:
+    rows = np.tile(np.array(logits, np.float32), (len(GRID), 1))
+    assert set(choose(rows, Sampling.model_validate(options), GRID).tolist()) == may
 
 
 def test_the_largest_number_that_may_be_drawn() -> None:
@@ -372,3 +394,15 @@ def test_greedily_an_estimate_is_sampled(estimating_run: Path) -> None:
         ids.append(int(ys[-1, 0].argmax()))
         expected.append(ids[-1])
     assert model.sample("ab", 6, greedy=True) == model.continuation("ab", expected)
+
+
+def test_what_cannot_go_on_is_refused_before_a_word_is_written(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    """The sample itself could be drawn; its states could not be saved after it."""
+    states = tmp_path / "states.h5"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnnkit.network.network.Network.reads_later", "1.lstm")
+        ran = command("sample", tiny_run, "--length", 3, "--state-out", states)
+    assert (ran.code, ran.out) == (6, "") and "[STATE_NOT_CAUSAL]" in ran.err
+    assert not states.exists()

@@ -98,6 +98,39 @@ def test_a_beam_of_one_is_greedy(name: str, end: int | None) -> None:
         assert best.score == pytest.approx(expected / len(whole), abs=1e-5)
 
 
+def searched(
+    network: Seq2Seq, store: ParamStore, limits: TargetLimits, width: int, alpha: float
+) -> list[tuple[tuple[int, ...], float]]:
+    """Beam search as the paper says it, every prefix read from its start and no early stop."""
+    one = source_of_one(1)
+    live: list[tuple[int, ...]] = [()]
+    done: list[tuple[tuple[int, ...], float]] = []
+    for length in range(1, limits.steps + 1):
+        grown = [(*ids, token) for ids in live for token in range(TOKENS)]
+        logs = {ids: log_probability(network, store, one, list(ids)) for ids in grown}
+        ranked = sorted(grown, key=lambda ids: -logs[ids])
+        ends = [ids for ids in ranked if ids[-1] == limits.end or length == limits.steps]
+        going = [ids for ids in ranked if ids not in ends][:width]
+        among = ranked[: 2 * width]
+        done += [(ids, logs[ids] / length**alpha) for ids in ends if ids in among]
+        live = going
+    return sorted(done, key=lambda found: -found[1])[:width]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 2.0])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_beam_is_the_search_of_the_paper(width: int, alpha: float) -> None:
+    network, limits = network_of("plain"), TargetLimits(START, END, 4)
+    for seed in (1, 2, 3, 7, 10, 26):
+        store = stored(network, seed)
+        found = beam(network, store.values, source_of_one(1), limits, width, alpha)
+        expected = searched(network, store, limits, width, alpha)
+        assert [h.ids for h in found] == [
+            ids[:-1] if ids[-1] == END else ids for ids, _ in expected
+        ]
+        assert [h.score for h in found] == pytest.approx([s for _, s in expected], abs=1e-5)
+
+
 def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
     network = network_of("dot")
     store, source = stored(network, 5), batch_of().encoder
