@@ -102,24 +102,31 @@ def match(snapshot: Snapshot, expected: Expected, where: object) -> None:
 
     Raises CheckpointError naming what is missing, unexpected and mismatched together.
     """
-    problems = []
-    for name in sorted(expected.keys() - snapshot.arrays.keys()):
-        problems.append(f"missing {name} {_form(expected[name])}")
-    for name in sorted(snapshot.arrays.keys() - expected.keys()):
-        problems.append(f"unexpected {name} {_form(snapshot.arrays[name].shape)}")
-    for name in sorted(expected.keys() & snapshot.arrays.keys()):
-        array = snapshot.arrays[name]
+    if problems := mismatches(snapshot.arrays, expected):
+        raise CheckpointError.of(
+            "CKPT_ARRAY_MISMATCH",
+            "the arrays are not those of its spec: "
+            + "; ".join(problems.values())
+            + " (install what it was saved with, or use another checkpoint)",
+            where,
+        )
+
+
+def mismatches(arrays: Mapping[str, Array], expected: Expected) -> dict[str, str]:
+    """Return what is missing, unexpected and of another shape or type, in words, by name."""
+    problems = {}
+    for name in sorted(expected.keys() - arrays.keys()):
+        problems[name] = f"missing {name} {_form(expected[name])}"
+    for name in sorted(arrays.keys() - expected.keys()):
+        problems[name] = f"unexpected {name} {_form(arrays[name].shape)}"
+    for name in sorted(expected.keys() & arrays.keys()):
+        array = arrays[name]
         if array.shape != expected[name] or array.dtype != np.dtype("<f4"):
-            problems.append(
+            problems[name] = (
                 f"{name}: expected {_form(expected[name])} of float32, "
                 f"received {_form(array.shape)} of {array.dtype}"
             )
-    if problems:
-        raise CheckpointError.of(
-            "CKPT_ARRAY_MISMATCH",
-            "the arrays are not those of its spec: " + "; ".join(problems),
-            where,
-        )
+    return problems
 
 
 def _form(shape: tuple[int, ...]) -> str:

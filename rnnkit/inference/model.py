@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
-from rnnkit.core.params import ParamStore, named_parameters
+from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, DataError, SpecError
 from rnnkit.inference.evaluate import Measured, evaluate
@@ -28,7 +28,7 @@ from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.network.network import Network, States
-from rnnkit.network.truncation import History
+from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
 
@@ -302,26 +302,30 @@ def read_checkpoint(file: Path, tell: Callable[[str], None]) -> Snapshot:
 
 def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     """Give the parameters of a checkpoint to the network of its spec."""
-    meta = snapshot.meta
-    facts = meta.data
-    inputs = Signal(facts.inputs, facts.inputs_are_ids)
-    targets = Signal(facts.targets, facts.targets_are_ids)
-    try:
-        spec, network = build_network(stored_spec(meta, registry, path), inputs, targets)
-    except SpecError as error:
-        message = f"meta.spec: {error.problems[0].message}"
-        raise CheckpointError.of("CKPT_META", message, path) from error
-    vocabulary = snapshot.vocabulary
+    spec, network = network_of(snapshot, path, registry)
+    vocabulary, facts = snapshot.vocabulary, snapshot.meta.data
     if vocabulary is not None and vocabulary.size != facts.inputs:
         message = f"expected a vocabulary of {facts.inputs} tokens, received {vocabulary.size}"
         raise CheckpointError.of("CKPT_META", message, path)
     # Compared first: what a spec declares may be larger than any memory.
-    match(snapshot, _expected(spec, network), path)
+    match(snapshot, stored_shapes(spec, network), path)
     store = network.store(np.dtype(np.float32))
     stored = store.stored(store.flat)
     for name, value in snapshot.part("params").items():
         stored[name][...] = value
     return Model(path, spec, network, store, vocabulary, facts.sha256)
+
+
+def network_of(snapshot: Snapshot, path: Path, registry: Registry) -> tuple[Spec, Network]:
+    """Return the spec of a checkpoint with its network; raises CheckpointError and PluginError."""
+    facts = snapshot.meta.data
+    inputs = Signal(facts.inputs, facts.inputs_are_ids)
+    targets = Signal(facts.targets, facts.targets_are_ids)
+    try:
+        return build_network(stored_spec(snapshot.meta, registry, path), inputs, targets)
+    except SpecError as error:
+        message = f"meta.spec: {error.problems[0].message}"
+        raise CheckpointError.of("CKPT_META", message, path) from error
 
 
 def checkpoint_of(path: Path) -> Path:
@@ -335,16 +339,3 @@ def checkpoint_of(path: Path) -> Path:
     if not files:
         raise CheckpointError.of("CKPT_NOT_FOUND", "holds no checkpoint", path)
     return files[-1][1]
-
-
-def _expected(spec: Spec, network: Network) -> Mapping[str, tuple[int, ...]]:
-    declared = named_parameters(network.declared())
-    shapes = {f"{layer}/{name}": parameter.shape for layer, name, parameter in declared}
-    expected = {f"params/{name}": shape for name, shape in shapes.items()}
-    for slot in spec.train.optimizer.used_slots():
-        expected |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}
-    for layer, state in network.state_shapes(spec.train.streams).items():
-        expected |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
-    train = spec.train
-    history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()
-    return expected | {name: array.shape for name, array in history.items()}

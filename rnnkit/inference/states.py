@@ -15,7 +15,7 @@ from rnnkit.checkpoint.state_file import (
     load_state_file,
     save_state_file,
 )
-from rnnkit.errors import CheckpointError, Problem
+from rnnkit.errors import CheckpointError, PluginError, Problem
 from rnnkit.inference.model import Model
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.version import VERSION
@@ -26,8 +26,8 @@ Shapes = Mapping[str, tuple[tuple[int, ...], str]]
 def save_states(path: str | Path, model: Model, carried: StreamState) -> None:
     """Write the hidden states of streams; equal states give equal bytes.
 
-    Raises StorageError, and CheckpointError (STATE_NOT_CAUSAL, STATE_NONFINITE) where there is
-    nothing to continue.
+    Raises StorageError, CheckpointError (STATE_NOT_CAUSAL, STATE_NONFINITE) where there is nothing
+    to continue, and PluginError for states that nobody could load.
     """
     check_continues(model)
     arrays = {
@@ -38,7 +38,12 @@ def save_states(path: str | Path, model: Model, carried: StreamState) -> None:
     arrays["stream/drawn"] = carried.drawn
     if carried.last is not None:
         arrays["stream/last"] = carried.last
-    save_state_file(Path(path), StateFile(_meta(model, carried.streams), arrays))
+    file = StateFile(_meta(model, carried.streams), arrays)
+    if odd := _odd_arrays(file, model):
+        message = f"the hidden states are not those that the layers declare ({odd})"
+        advice = "nothing was saved (tell the author of the layer)"
+        raise PluginError.of("PLUGIN_CONTRACT", f"{message}; {advice}", path)
+    save_state_file(Path(path), file)
 
 
 def load_states(path: str | Path, model: Model, streams: int = 1) -> StreamState:
@@ -52,7 +57,9 @@ def load_states(path: str | Path, model: Model, streams: int = 1) -> StreamState
     check_continues(model)
     file = load_state_file(path)
     _check_model(file.meta, _meta(model, file.meta.streams), path)
-    _check_arrays(file, model, path)
+    if odd := _odd_arrays(file, model):
+        message = f"its arrays are not those of the model ({odd}); this rnnkit did not write it"
+        raise CheckpointError.of("STATE_ARRAYS", message, path)
     held = file.meta.streams
     if held not in (1, streams):
         wanted = "1" if streams == 1 else f"1 or {streams}"
@@ -106,15 +113,16 @@ def _check_model(found: StateMeta, wanted: StateMeta, path: Path) -> None:
         raise CheckpointError(*problems)
 
 
-def _check_arrays(file: StateFile, model: Model, path: Path) -> None:
+def _odd_arrays(file: StateFile, model: Model) -> str:
+    """Return which arrays are not those that the model declares, in words; "" for none."""
     received = {name: (array.shape, array.dtype.str) for name, array in file.arrays.items()}
     expected = _expected(model, file.meta.streams)
     last = file.arrays.get("stream/last", np.zeros(1, np.int64))
     inside = last.min() >= 0 and last.max() < model.network.inputs.known()
     if received != expected or not inside or file.arrays["stream/drawn"].min() < 0:
-        odd = sorted(name for name, _ in set(expected.items()) ^ set(received.items()))
-        message = f"its arrays are not those of the model ({', '.join(odd) or 'a bad number'})"
-        raise CheckpointError.of("STATE_ARRAYS", f"{message}; this rnnkit did not write it", path)
+        odd = sorted({name for name, _ in set(expected.items()) ^ set(received.items())})
+        return ", ".join(odd) or "a bad number"
+    return ""
 
 
 def _expected(model: Model, streams: int) -> Shapes:

@@ -16,7 +16,14 @@ import numpy as np
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import Journal, RunDir, make_private
 from rnnkit.contracts.dataset import Batch, Source
-from rnnkit.errors import DataError, DivergedError, InterruptedRun, Problem
+from rnnkit.errors import (
+    DataError,
+    DivergedError,
+    InterruptedRun,
+    PluginError,
+    Problem,
+    StorageError,
+)
 from rnnkit.files.atomic import write_atomic
 from rnnkit.inference.evaluate import EvaluationStopped, evaluate
 from rnnkit.spec.model import Cadence
@@ -149,8 +156,8 @@ class Loop:
         try:
             return self.training.step(batch)
         except DivergedError:
-            # The update before may have broken the state: then the first error says more.
-            with suppress(DivergedError):
+            # Whatever else is wrong here, the first error says more.
+            with suppress(DivergedError, PluginError, StorageError):
                 image = self.encode(self.training)
                 make_private(self.run.crash)
                 name = self.run.step_file(self.training.progress.step).name

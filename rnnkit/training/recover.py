@@ -10,10 +10,12 @@ from typing import Any
 
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, make_private
-from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
+from rnnkit.checkpoint.snapshot import Expected, Snapshot, load_snapshot, match
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import CheckpointError, RefusedError, RnnkitError, printable
 from rnnkit.files.atomic import write_atomic
+from rnnkit.inference.model import network_of
+from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import canonical_json
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import Change, changes
@@ -43,7 +45,8 @@ def recover(
 
     With `from_best` that is what there is to go back from, see `back_to_best`.
     With `strict`, a newest file that does not verify raises its CheckpointError instead. So does
-    one of another run where no checkpoint is of this one: then spec.json or run.json may be wrong.
+    one of another run, or of other arrays, where no checkpoint is of this one: then spec.json,
+    run.json or what is installed may be wrong.
     """
     make_private(run.checkpoints)
     run.sweep()
@@ -62,7 +65,7 @@ def recover(
         found = Found(snapshot, path, tuple(notes))
         return back_to_best(run, found, registry) if from_best else found
     for _, fault in bad:
-        if fault.problems[0].code == FOREIGN:
+        if fault.problems[0].code in (FOREIGN, "CKPT_ARRAY_MISMATCH"):
             raise fault
     if from_best and _restored(run, facts, registry):
         return recover(run, registry, strict, from_best)
@@ -129,7 +132,17 @@ def _own(
         message = f"is not of this run: {differs[0].path} is {here}, in spec.json {there}"
     if message:
         raise CheckpointError.of(FOREIGN, f"{message} (take it out of the run)", path)
+    if expected := _expected(snapshot, path, registry):
+        match(snapshot, expected, path)
     return snapshot
+
+
+def _expected(snapshot: Snapshot, path: Path, registry: Registry) -> Expected:
+    """Return the arrays that its spec declares; none where whoever needs them will tell why."""
+    try:
+        return stored_shapes(*network_of(snapshot, path, registry))
+    except RnnkitError:
+        return {}
 
 
 def _differences(run: RunDir, meta: Meta, registry: Registry, path: Path) -> list[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.checkpoint.snapshot import Snapshot, match
+from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
-from rnnkit.errors import CheckpointError, DataError, printable
+from rnnkit.errors import CheckpointError, DataError, PluginError, printable
 from rnnkit.network.network import Network
+from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
+from rnnkit.training.plugin_checks.blame import foreign_plugin
 from rnnkit.training.requirements import LocateProblem, check_demands
 from rnnkit.training.step import Training
 from rnnkit.types import Array
@@ -56,8 +58,26 @@ class Session:
         )
 
     def encode(self, training: Training) -> memoryview:
-        """Return the bytes of a checkpoint of the state."""
-        return Snapshot(self.meta(training), arrays(training), self.source.vocabulary).encoded()
+        """Return the bytes of a checkpoint of the state.
+
+        Raises PluginError for arrays that nobody could load again: not those of the network.
+        """
+        found = arrays(training)
+        if problems := mismatches(found, stored_shapes(self.spec, self.network)):
+            raise self._odd_arrays(problems, training.progress.step)
+        return Snapshot(self.meta(training), found, self.source.vocabulary).encoded()
+
+    def _odd_arrays(self, problems: Mapping[str, str], step: int) -> PluginError:
+        """Name the plugin that the first of the arrays comes from."""
+        _, layer, *_ = next(iter(problems)).split("/")
+        block = dict(self.network.named).get(layer, self.spec.train.optimizer)
+        plugin = foreign_plugin(block, self.registry) or "rnnkit"
+        message = f"after step {step} the arrays of {plugin} are not those that it declared"
+        return PluginError.of(
+            "PLUGIN_CONTRACT",
+            f"{message}: {'; '.join(problems.values())}; nothing was saved (tell its author)",
+            self.run.path,
+        )
 
     def started(self, locate: LocateProblem | None = None) -> Training:
         """Return the state before the first step; `locate` gives problems of the spec a place.
@@ -125,7 +145,9 @@ def arrays(training: Training) -> dict[str, Array]:
     store = training.store
     found = {f"params/{name}": a for name, a in store.stored(store.flat).items()}
     for slot, flat in training.slots.items():
-        found |= {f"optimizer/{slot}/{name}": a for name, a in store.stored(flat).items()}
+        whole = np.shape(flat) == store.flat.shape
+        named = store.stored(flat) if whole else {"whole": np.asarray(flat)}
+        found |= {f"optimizer/{slot}/{name}": a for name, a in named.items()}
     for layer, state in training.states.items():
         found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}
     return found | (training.history.arrays() if training.history else {})

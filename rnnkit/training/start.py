@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rnnkit.errors import (
     DivergedError,
     InterruptedRun,
     RefusedError,
+    RnnkitError,
     SpecError,
 )
 from rnnkit.files.lock import RunLock
@@ -291,13 +293,21 @@ def _train(
     )
     try:
         reason = loop.go()
-    except (DivergedError, InterruptedRun) as error:
-        run.note(status="diverged" if isinstance(error, DivergedError) else "stopped")
+    except BaseException as error:
+        with suppress(RnnkitError):  # the disk that failed may fail again: that error comes first
+            run.note(status=_status(error))
         raise
     finally:
         journal.close()
     run.note(status="finished" if reason == "finished" else "stopped")
     return Outcome(run, reason, training.progress, session.source, session.spec)
+
+
+def _status(error: BaseException) -> str:
+    """Return what run.json says of a run that ended with this."""
+    if isinstance(error, DivergedError):
+        return "diverged"
+    return "stopped" if isinstance(error, InterruptedRun | KeyboardInterrupt) else "failed"
 
 
 def _distributions(meta: Meta) -> dict[str, str]:

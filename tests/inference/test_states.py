@@ -15,7 +15,7 @@ from helpers import Ran, command, done, small_spec, text, trained
 
 from rnnkit.checkpoint.image import build_image, load_image
 from rnnkit.checkpoint.state_file import load_state_file, save_state_file
-from rnnkit.errors import CheckpointError
+from rnnkit.errors import CheckpointError, PluginError
 from rnnkit.inference.generate import Sampling
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.states import load_states, save_states
@@ -290,6 +290,19 @@ def test_states_that_are_not_finite(tiny_run: Path, tmp_path: Path) -> None:
     begun.states["1.lstm"][0][0, 0] = np.nan
     with pytest.raises(CheckpointError, match="STATE_NONFINITE. state/1.lstm/0 holds NaN or inf"):
         save_states(tmp_path / "s", model, begun)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("odd", [np.zeros((1, 16)), np.zeros((1, 3), np.float32)])
+def test_states_that_nobody_could_load_are_not_saved(
+    odd: np.ndarray, tiny_run: Path, tmp_path: Path
+) -> None:
+    model = load(tiny_run)
+    begun = model.line_start()
+    states = {**begun.states, "1.lstm": (odd, *begun.states["1.lstm"][1:])}
+    said = r"PLUGIN_CONTRACT\] the hidden states are not .* declare \(state/1.lstm/0\); nothing was"
+    with pytest.raises(PluginError, match=said):
+        save_states(tmp_path / "s", model, replace(begun, states=states))
     assert not (tmp_path / "s").exists()
 
 

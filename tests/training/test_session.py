@@ -1,0 +1,123 @@
+"""What is saved can be loaded: arrays that a plugin makes otherwise later on replace no file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import command, copy, done, plain_spec, steps_kept, told, write_spec
+from stubs import cell, install
+
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.inference.model import load
+
+LATER = "return {state} if ctx.step > 5 else (h,)"
+CELLS = {
+    "float64": ("(h.astype(float),)", "state/1.stub/0: expected 3x5 of float32, received 3x5 of "),
+    "another shape": ("(h[:, :1],)", "state/1.stub/0: expected 3x5 of float32, received 3x1 of "),
+    "a new array": ("(h, h)", "unexpected state/1.stub/1 3x5"),
+}
+OPTIMIZER = """
+from typing import ClassVar, Literal
+
+from rnnkit import Optimizer
+
+
+class Stub(Optimizer):
+    type: Literal["stub"] = "stub"
+    slots: ClassVar = ("m",)
+
+    def update(self, step, lr, params, grads, slots, decayed):
+        params -= lr * grads
+        if step > 5:
+            slots{change}
+"""
+SLOTS = {
+    "float64": ("['m'] = slots['m'].astype(float)", "optimizer/m/0.embedding/W: expected 6x4 of "),
+    "longer": ("['m'] = params.repeat(2)", "missing optimizer/m/0.embedding/W 6x4"),
+    "a number": ("['m'] = 1.0", "unexpected optimizer/m/whole scalar"),
+    "a new slot": ("['v'] = slots['m']", "unexpected optimizer/v/0.embedding/W 6x4"),
+}
+
+
+def stopped(folder: Path, group: str) -> Path:
+    """Train a spec with the stub until it is refused; return the run directory."""
+    spec = plain_spec(every={"log": 2, "evaluate": 2, "save": 2})
+    if group == "layers":
+        spec["model"]["layers"][1] = {"type": "stub", "units": 5}
+    else:
+        spec["train"]["optimizer"] = {"type": "stub", "lr": 0.1}
+    ran = command("run", write_spec(folder, spec), "--out", folder / "run")
+    assert ran.code == 4 and "Traceback" not in ran.err, ran.err
+    assert "[PLUGIN_CONTRACT] after step 6 the arrays of stub of rnnkit-odd 1.0 " in ran.err
+    assert "nothing was saved (tell its author)" in ran.err
+    (folder / "err").write_text(ran.err)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_a_state_that_nobody_could_load_is_not_saved(tmp_path: Path, site: Path, case: str) -> None:
+    state, said = CELLS[case]
+    install(site, cell().replace("return (h,)", LATER.format(state=state)))
+    run = stopped(tmp_path, "layers")
+    assert said in (tmp_path / "err").read_text()
+    assert steps_kept(run)[-1] == 4
+    load(run / "best.h5")
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize("case", SLOTS)
+def test_a_slot_that_nobody_could_load_is_not_saved(tmp_path: Path, site: Path, case: str) -> None:
+    change, said = SLOTS[case]
+    install(site, OPTIMIZER.format(change=change), group="rnnkit.optimizers")
+    run = stopped(tmp_path, "optimizers")
+    assert said in (tmp_path / "err").read_text()
+    assert steps_kept(run)[-1] == 4
+    load(run / "best.h5")
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with checkpoints after steps 4 and 6."""
+    folder = tmp_path_factory.mktemp("half")
+    spec = plain_spec(every={"log": 2, "evaluate": 2, "save": 2})
+    done("run", write_spec(folder, spec), "--out", folder / "run", "--max-steps", 6)
+    return folder / "run"
+
+
+def odd(path: Path) -> None:
+    """Write a checkpoint again with a state of another type, as older versions did."""
+    snapshot = load_snapshot(path)
+    name = "state/1.rnn/0"
+    arrays = {**snapshot.arrays, name: snapshot.arrays[name].astype(np.float64)}
+    path.write_bytes(replace(snapshot, arrays=arrays).encoded())
+
+
+SAID = "[CKPT_ARRAY_MISMATCH] the arrays are not those of its spec: state/1.rnn/0: expected 3x5 of "
+
+
+def test_a_resume_takes_the_last_checkpoint_that_fits(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    odd(RunDir(run).step_file(6))
+    odd(run / "best.h5")
+    strict = command("resume", run, "--strict")
+    assert strict.code == 6 and SAID in strict.err
+    ran = done("resume", run, "--max-steps", 6)
+    assert f"step-000000000006.h5 {SAID}" in ran.err and "renamed to step-000000000006" in ran.err
+    assert "going on after step 4" in ran.err
+    assert steps_kept(run) == [4, 6]
+    for name in ("best.h5", "metrics.jsonl", "checkpoints/step-000000000006.h5"):
+        assert (run / name).read_bytes() == (half / name).read_bytes(), name
+
+
+def test_where_no_checkpoint_fits_nothing_is_touched(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    for _, path in RunDir(run).step_files():
+        odd(path)
+    told(command("resume", run), 6, SAID, "(install what it was saved with, or use another check")
+    assert steps_kept(run) == [4, 6]
+    assert (run / "metrics.jsonl").read_bytes() == (half / "metrics.jsonl").read_bytes()
