@@ -113,11 +113,11 @@ def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
     """Return where every block of a spec comes from."""
     found = []
     for path, block in nested_blocks(spec, ()):
-        plugin = registry.plugin(block.group, block.type)
+        plugin = registry.plugin(block.entry_group, block.type)
         found.append(
             Origin(
                 path=path,
-                group=block.group,
+                group=block.entry_group,
                 type=block.type,
                 version=block.version,
                 distribution=plugin.distribution,

@@ -202,8 +202,8 @@ def cell_classes(names: str | None, registry: Registry) -> list[type[Cell]]:
 
     found: list[type[Cell]] = []
     for name in dict.fromkeys(names.split(",") if names is not None else ()):
-        known = name in registry.names(Cell.group)
-        cls = registry.find(Cell.group, name) if known else None
+        known = name in registry.names(Cell.entry_group)
+        cls = registry.find(Cell.entry_group, name) if known else None
         if cls is None or not issubclass(cls, Cell):
             raise unknown("cell", name, cell_names(registry))
         found.append(cls)
@@ -215,9 +215,9 @@ def cell_names(registry: Registry) -> list[str]:
     from rnnkit.contracts.cell import Cell
 
     found = []
-    for name in registry.names(Cell.group):
+    for name in registry.names(Cell.entry_group):
         with suppress(PluginError):
-            if issubclass(registry.find(Cell.group, name), Cell):
+            if issubclass(registry.find(Cell.entry_group, name), Cell):
                 found.append(name)
     return found
 

@@ -116,7 +116,7 @@ def _written(tokenizer: Tokenizer) -> Iterator[None]:
 
 def _broken(tokenizer: Tokenizer, message: str) -> PluginError:
     plugin = next(
-        (p for p in installed() if (p.group, p.name) == (tokenizer.group, tokenizer.type)),
+        (p for p in installed() if (p.group, p.name) == (tokenizer.entry_group, tokenizer.type)),
         type(tokenizer).__qualname__,
     )
     return PluginError.of("PLUGIN_CONTRACT", f"tokenizer, {plugin}: {message} (tell its author)")

@@ -139,7 +139,7 @@ class Source(Protocol):
 class Dataset(Block):
     """Names data in a spec."""
 
-    group: ClassVar[str] = "rnnkit.datasets"
+    entry_group: ClassVar[str] = "rnnkit.datasets"
     predicts_next: ClassVar[bool] = False
     """True where the target is the next input, so that a model can go on from what it gave."""
     has_source: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rnnkit.contracts.pair_text import Coder
@@ -16,7 +16,10 @@ class Question(NamedTuple):
     `each`: every step has an answer; else the last one alone. `ends` is the label that ends the
     answer of an input that unrolls, whose own steps are few: zeros follow until it is given.
 
-    `lines` are those of the steps, where each step is a row of its own, and so is its answer.
+    `lines` are those of the steps, where each step is a row of its own, and so is its answer; 0 for
+    a step that no row tells of, whose answer is not asked for. Of a series with a column of time,
+    `times` are those of the steps as the file writes them ("" where no row tells of one), and
+    `later(i, h)` writes the time h steps after step i. `group` is the series that it belongs to.
     """
 
     line: int
@@ -24,6 +27,9 @@ class Question(NamedTuple):
     each: bool = False
     ends: int | None = None
     lines: Sequence[int] = ()
+    times: Sequence[str] = ()
+    later: Callable[[int, int], str] | None = None
+    group: str | None = None
 
 
 class Questions(NamedTuple):

@@ -25,7 +25,7 @@ class Layer(Block):
     output depends on later inputs; the kit, and the first window of a run, measure it.
     """
 
-    group: ClassVar[str] = "rnnkit.layers"
+    entry_group: ClassVar[str] = "rnnkit.layers"
     causal: ClassVar[bool] = True
     reads_memory: ClassVar[bool] = False
     """True where the layer reads what an encoder gave: `params["memory"]` (S, B, F)."""

@@ -18,7 +18,7 @@ class Loss(Block):
     the targets; `sum_time`, the number of streams (Zaremba, Sutskever and Vinyals 2014).
     """
 
-    group: ClassVar[str] = "rnnkit.losses"
+    entry_group: ClassVar[str] = "rnnkit.losses"
 
     estimates: ClassVar[bool] = False
     """True where the outputs estimate the values of the targets, in their units."""

@@ -23,7 +23,7 @@ class Optimizer(Block):
     checkpoint.
     """
 
-    group: ClassVar[str] = "rnnkit.optimizers"
+    entry_group: ClassVar[str] = "rnnkit.optimizers"
     slots: ClassVar[tuple[str, ...]] = ()
 
     lr: LearningRate

@@ -27,7 +27,8 @@ from rnnkit.core.installed import KINDS, Plugin, clash, installed
 from rnnkit.errors import PluginError, printable
 
 GROUPS: dict[str, type[Block]] = {
-    contract.group: contract for contract in (Layer, Loss, Optimizer, Schedule, Dataset, Tokenizer)
+    contract.entry_group: contract
+    for contract in (Layer, Loss, Optimizer, Schedule, Dataset, Tokenizer)
 }
 
 

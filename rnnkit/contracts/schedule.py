@@ -26,7 +26,7 @@ class Moment:
 class Schedule(Block):
     """Scales the learning rate over time, or when a metric stalls."""
 
-    group: ClassVar[str] = "rnnkit.schedules"
+    entry_group: ClassVar[str] = "rnnkit.schedules"
 
     @property
     def observes(self) -> bool:

@@ -44,7 +44,7 @@ class Tokenizer(Block):
     right; with `stream`, a text larger than memory can be encoded too.
     """
 
-    group: ClassVar[str] = "rnnkit.tokenizers"
+    entry_group: ClassVar[str] = "rnnkit.tokenizers"
     unit: ClassVar[str] = "token"
 
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:

@@ -43,7 +43,7 @@ class Record(BaseModel):
 class Block(Record):
     """A JSON object that names its class by `type`."""
 
-    group: ClassVar[str]
+    entry_group: ClassVar[str]
     """The entry-point group that offers classes of this kind, such as `rnnkit.layers`."""
 
     version: ClassVar[int] = 1

@@ -106,11 +106,15 @@ def _written(model: Model, asked: Questions, coder: Coder) -> list[Prediction]:
 
 
 def _check_continues(model: Model, records: Sequence[Question]) -> None:
-    """Raise CheckpointError for answers that unroll: each has a start and an end of its own."""
+    """Raise CheckpointError for records that are no one stream: each has a start of its own."""
     if any(question.ends is not None for question in records):
         message = "each answer unrolls from a record to an end of its own, so nothing goes on"
         advice = "leave out --state-in and --state-out"
         raise CheckpointError.of("STATE_UNROLLS", f"{message} ({advice})", model.path)
+    if any(question.group is not None for question in records):
+        message = "each group is a series with a state of its own, and a state file holds one"
+        advice = "leave out --state-in and --state-out, or give a model of one series"
+        raise CheckpointError.of("STATE_GROUPS", f"{message} ({advice})", model.path)
 
 
 def _predictions(
@@ -125,7 +129,8 @@ def _predictions(
         yield {"line": question.line, **columns}
         return
     for k, line in enumerate(question.lines or [question.line]):
-        yield {"line": line} | {name: values[k] for name, values in columns.items()}
+        if line:  # else a step that no row tells of
+            yield {"line": line} | {name: values[k] for name, values in columns.items()}
 
 
 def _as_stream(

@@ -29,11 +29,11 @@ class Blocks:
         if value is None or self.draft.broken(path):
             return None
         try:
-            block = parse_block(contract.group, value, {"catalog": self.registry})
+            block = parse_block(contract.entry_group, value, {"catalog": self.registry})
         except (ValidationError, PydanticCustomError):
             return None
         except Exception as error:
-            self._failed(path, contract.group, value["type"], error)
+            self._failed(path, contract.entry_group, value["type"], error)
             return None
         return block if isinstance(block, contract) else None
 
@@ -46,7 +46,7 @@ class Blocks:
         except ShapeError as error:
             self.draft.report(path, "SPEC_SHAPE", str(error))
         except Exception as error:
-            self._failed(path, block.group, block.type, error)
+            self._failed(path, block.entry_group, block.type, error)
         return None
 
     def _failed(self, path: Path, group: str, name: str, error: Exception) -> None:

@@ -17,7 +17,7 @@ from rnnkit.types import STORED_NAME, Shape
 
 def foreign_plugin(block: Block, registry: Registry) -> Plugin | None:
     """Return the plugin of a block, or of a layer inside it, that is not rnnkit's own."""
-    plugin = registry.plugin(block.group, block.type)
+    plugin = registry.plugin(block.entry_group, block.type)
     if plugin.distribution != "rnnkit":
         return plugin
     layers = block.inner().values() if isinstance(block, Layer) else ()

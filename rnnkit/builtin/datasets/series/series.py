@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.series.timeline import Timeline, TimelineSource
-from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
+from rnnkit.builtin.datasets.series.clock import Step
+from rnnkit.builtin.datasets.series.filling import Filled, filled, in_words
+from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
+from rnnkit.builtin.datasets.series.source import TimelineSource
+from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
+from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
+from rnnkit.builtin.datasets.shared.file_dataset import FileDataset, split_values
 from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
-from rnnkit.builtin.datasets.tables.fields import Keys
-from rnnkit.builtin.datasets.tables.inference_inputs import timeline_asked
+from rnnkit.builtin.datasets.tables.fields import Key, Keys
 from rnnkit.builtin.datasets.tables.rows import BadRows
-from rnnkit.builtin.datasets.tables.tables import read_rows
-from rnnkit.builtin.datasets.tables.values import step_of
 from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.target_info import Meaning
@@ -37,18 +39,32 @@ class Series(FileDataset):
     given. One file (`path`) is cut by `split` in the order of time, or each split has a file.
     `scale` brings each column to mean 0 and deviation 1, or to the range from 0 to 1, as it is in
     the training part; the resolved spec holds the numbers as `inputs_scaler` and `targets_scaler`.
-    `season` is the period of the seasonal naive forecast that results are compared with. `skip_bad`
-    leaves out rows that cannot be used.
+    `season` is the period, in steps, of the seasonal naive forecast that results are compared with.
+
+    `time` names the column of ISO dates or numbers, which have to increase; the `step` between rows
+    is found, and gaps are named. Each value of the column `group` is a series of its own, cut by
+    `split` on its own, whose windows start from a zero state; all share one scale.
+
+    A value that is missing (an empty cell, an empty line within the table, null, NA) is an error,
+    unless `missing` says what becomes of it: "drop" leaves the row out, and time closes up;
+    "forward" repeats the value before; "interpolate" draws a line to the next known value, which no
+    forecast would know; "mask" repeats the value before as an input and gives a missing target
+    weight 0 in loss and metrics. The last three also put in the rows that `time` lacks. `skip_bad`
+    leaves out rows that cannot be used, as "drop" does.
     """
 
     type: Literal["series"] = "series"
 
     columns: Keys
     targets: Keys | None = None
+    time: Key | None = None
+    group: Key | None = None
     horizon: Horizon = 1
+    missing: Missing = "error"
     scale: Scaling = "standard"
     season: Annotated[int, Field(ge=1, le=10**6)] | None = None
     skip_bad: bool = False
+    step: Step | None = None
     inputs_scaler: Scaler | None = None
     targets_scaler: Scaler | None = None
 
@@ -60,6 +76,8 @@ class Series(FileDataset):
         ):
             if scaler and not len(scaler.offset) == len(scaler.factor) == len(columns):
                 raise ValueError(f"a scaler needs {len(columns)} offsets and factors")
+        if self.step and not self.time:
+            raise ValueError('"step" is that of the column "time": name it')
         return self
 
     @property
@@ -78,59 +96,118 @@ class Series(FileDataset):
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TimelineSource:
         """Read all rows; raises DataError, with file and line, for what is no number."""
-        bad = BadRows(self.skip_bad)
-        rows, digest = self.read(root, partial(self._rows, bad))
-        bad.check()
-        if not any(rows.values()):
-            message = f"there is no row in it ({bad.in_words() or 'give it some'})"
+        reading = _Reading(BadRows(self.skip_bad), self.step)
+        tracks, digest = self.read(root, partial(self._tracks, reading))
+        reading.bad.check()
+        parts = self._parts(tracks, reading)
+        if not parts:
+            message = f"there is no row in it ({reading.bad.in_words() or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
-        parts = {split: self._timeline(steps) for split, steps in rows.items()}
         scales = self._scales(parts)
-        fitted = self.model_copy(update={"inputs_scaler": scales[0], "targets_scaler": scales[1]})
+        learned = {"step": reading.step, "inputs_scaler": scales[0], "targets_scaler": scales[1]}
         return TimelineSource(
-            block=fitted,
+            block=self.model_copy(update=learned),
             parts=parts,
             sha256=digest,
-            note=bad.in_words(),
+            note="; ".join(filter(None, [*reading.notes, self._closed_up(reading.bad)])),
             scales=scales,
             names=self.wanted,
             horizon=self.horizon,
             season=self.season,
+            step=reading.step,
         )
 
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
-        """Return the rows as one stream; each is asked for the row `horizon` later."""
+        """Return each series of the rows; each row is asked for the one `horizon` later."""
         scales = self.inputs_scaler, self.targets_scaler
         if not scales[0] or not scales[1]:
             message = "the series has no scalers (take the resolved spec of a run)"
             raise DataError.of("DATA_SCALER", message, name)
         meaning = Meaning(names=self.wanted, unscaled=scales[1].unscaled)
-        return timeline_asked(data, name, skip_bad, self.columns, scales[0], meaning)
+        reader = replace(self._reader(self.step), keys=self.columns, texts=True)
+        return tracks_asked(reader, data, name, skip_bad, scales[0], meaning)
 
-    def _rows(self, bad: BadRows, name: str, data: bytes) -> list[list[float]]:
-        """Return the rows of a file (N, F + K): the columns to read, then those to forecast."""
-        keys = (*self.columns, *self.wanted)
-        rows = read_rows(data, name, bad, keys)
-        return bad.good(name, rows, lambda row: step_of(row.fields, keys))
+    def cut(self, rows: Sequence[Track], seed: int | None) -> dict[Split, Sequence[Track]]:
+        """Cut each series by the shares of the splits, in the order of time."""
+        found: dict[Split, list[Track]] = {}
+        for track in rows:
+            for split, part in split_values(np.arange(len(track.values)), self.split).items():
+                chosen = slice(int(part[0]), int(part[-1]) + 1)
+                found.setdefault(split, []).append(track.rows(chosen))
+        return {**found}
 
-    def _timeline(self, steps: Sequence[list[float]]) -> Timeline:
-        width = len(self.columns)
-        rows = np.array(steps).reshape(-1, width + len(self.wanted))
-        return Timeline(rows[:, :width], rows[:, width:])
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.columns, *self.wanted)))
+
+    def _reader(self, step: Step | None) -> TrackReader:
+        return TrackReader(self._keys, self.time, self.group, self.missing, step)
+
+    def _tracks(self, reading: _Reading, name: str, data: bytes) -> list[Track]:
+        """Return the series of a file."""
+        found = self._reader(reading.step).read(data, name, reading.bad)
+        reading.step = reading.step or found.step
+        reading.notes += found.notes
+        return found.tracks
+
+    def _parts(
+        self, tracks: Mapping[Split, Sequence[Track]], reading: _Reading
+    ) -> dict[Split, Timeline]:
+        parts: dict[Split, Timeline] = {}
+        every: list[Filled] = []
+        for split, series in tracks.items():
+            found = [filled(track, self.missing) for track in series]
+            whole = [self._timeline(each) for each in found if len(each.known)]
+            every += found
+            if whole:
+                parts[split] = concatenated(whole)
+        reading.notes += in_words(every, self.missing)
+        return parts
+
+    def _timeline(self, found: Filled) -> Timeline:
+        places = [self._keys.index(key) for key in (*self.columns, *self.wanted)]
+        read, wanted = places[: len(self.columns)], places[len(self.columns) :]
+        track, known = found.track, found.known.take(wanted, axis=1)
+        if self.missing != "mask":
+            known = np.ones_like(known)
+        return Timeline(
+            track.values.take(read, axis=1),
+            track.values.take(wanted, axis=1),
+            np.all(known, axis=1),
+            track.places,
+            groups=(track.group,),
+            times=track.times,
+        )
+
+    def _closed_up(self, bad: BadRows) -> str:
+        """Return what is told of rows that were skipped."""
+        if not bad.problems or self.missing in ("forward", "interpolate", "mask"):
+            return bad.in_words()
+        return f"{bad.in_words()}; time closes up where they stood"
 
     def _scales(self, parts: Mapping[Split, Timeline]) -> tuple[Scaler, Scaler]:
         """Return the scalers of the training part; DataError for what does not fit on them."""
         first = parts.get("train") or next(iter(parts.values()))
+        whole = first.known if first.known.any() else slice(None)
         scales = (
-            self.inputs_scaler or Scaler.fitted(first.read, self.scale),
-            self.targets_scaler or Scaler.fitted(first.wanted, self.scale),
+            self.inputs_scaler or Scaler.fitted(first.read[whole], self.scale),
+            self.targets_scaler or Scaler.fitted(first.wanted[whole], self.scale),
         )
         for split, part in parts.items():
             _check_scale(scales[0], part.read, self.columns, split)
             _check_scale(scales[1], part.wanted, self.wanted, split)
         return scales
+
+
+@dataclass
+class _Reading:
+    """What is found while the files of a series are read, one after the other."""
+
+    bad: BadRows
+    step: Step | None
+    notes: list[str] = field(default_factory=list)
 
 
 def _check_scale(scaler: Scaler, rows: Array, columns: Sequence[str], split: Split) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -60,6 +60,10 @@ class FileDataset(SplitDataset):
         newest = self.path or self.test or self.valid or self.train
         return ("predict", str(root / newest)) if newest else ("eval",)
 
+    def cut(self, rows: Sequence[Any], seed: int | None) -> dict[Split, Sequence[Any]]:
+        """Deal the rows of the one file out to the splits."""
+        return deal(rows, self.split, seed)
+
     def read(
         self, root: Path, rows_of: Callable[[str, bytes], Sequence[T]], seed: int | None = None
     ) -> tuple[dict[Split, Sequence[T]], str]:
@@ -76,7 +80,7 @@ class FileDataset(SplitDataset):
             return rows_of(name, content)
 
         if self.path:
-            parts = deal(rows(self.path), self.split, seed)
+            parts = self.cut(rows(self.path), seed)
         else:
             names = {split: name for split in SPLITS if (name := getattr(self, split))}
             parts = {split: rows(name) for split, name in names.items()}

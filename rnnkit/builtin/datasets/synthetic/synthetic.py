@@ -9,8 +9,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
 from rnnkit.builtin.datasets.series.series import Horizon
-from rnnkit.builtin.datasets.series.timeline import Timeline, TimelineSource
+from rnnkit.builtin.datasets.series.source import TimelineSource
+from rnnkit.builtin.datasets.series.timeline import Timeline
+from rnnkit.builtin.datasets.series.track import TrackReader
 from rnnkit.builtin.datasets.shared.batches import Order
 from rnnkit.builtin.datasets.shared.file_dataset import Seed
 from rnnkit.builtin.datasets.shared.scaler import Scaler
@@ -18,7 +21,7 @@ from rnnkit.builtin.datasets.shared.sequence_source import Examples, WholeSequen
 from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS, TaskOptions
 from rnnkit.builtin.datasets.synthetic.waves import WAVES
 from rnnkit.builtin.datasets.tables.examples import dtype_of
-from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked, timeline_asked
+from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked
 from rnnkit.builtin.datasets.tables.input_fields import Reads
 from rnnkit.builtin.datasets.tables.rows import Row, field_of
 from rnnkit.contracts.dataset import SPLITS, Source, Split
@@ -106,7 +109,7 @@ class Synthetic(WholeSequences):
         if not self.whole:
             scaler = self._series().scales[0]
             meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
-            return timeline_asked(data, name, skip_bad, (self.task,), scaler, meaning)
+            return tracks_asked(TrackReader((self.task,)), data, name, skip_bad, scaler, meaning)
         each, signal = TASKS[self.task].unit == "step", self.signals()[0]
         if self.task == "addition":
             reads = Reads(kind="tokens", key="inputs")
@@ -153,7 +156,7 @@ class Synthetic(WholeSequences):
         scaler = Scaler.fitted(parts["train"], "standard")
         return TimelineSource(
             block=self,
-            parts={split: Timeline(rows, rows) for split, rows in parts.items()},
+            parts={split: Timeline.of(rows, rows) for split, rows in parts.items()},
             sha256=self._digest(),
             scales=(scaler, scaler),
             names=(self.task,),

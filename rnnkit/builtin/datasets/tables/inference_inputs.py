@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
-from functools import partial
 
-import numpy as np
-
-from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
 from rnnkit.builtin.datasets.tables.tables import looks_like_json, read_rows
-from rnnkit.builtin.datasets.tables.values import step_of
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.types import Array
@@ -60,41 +55,3 @@ def texts_asked(
 def _first_cell(number: int, line: bytes, key: str) -> Row:
     cell = line.removesuffix(b"\r").split(b"\t")[0].decode(errors="surrogateescape")
     return Row(number, {key: cell})
-
-
-def timeline_asked(
-    data: bytes,
-    name: str,
-    skip_bad: bool,
-    columns: Sequence[str],
-    scaler: Scaler,
-    meaning: Meaning,
-) -> Questions:
-    """Return one question whose steps are the rows, each of which has an answer."""
-    bad = BadRows(skip_bad)
-    rows_read = read_rows(data, name, bad, columns)
-    found = bad.good(name, rows_read, lambda row: (row.line, step_of(row.fields, columns)))
-    good = _on_scale(found, columns, scaler, name, bad)
-    bad.check()
-    lines = [line for line, _ in good]
-    rows: Array = np.array([row for _, row in good])
-    asked = [Question(lines[0], scaler.scaled(rows), True, None, lines)] if good else []
-    return Questions(asked, meaning, False, True, len(bad.problems), bad.in_words())
-
-
-def _on_scale(
-    rows: Sequence[tuple[int, list[float]]],
-    columns: Sequence[str],
-    scaler: Scaler,
-    name: str,
-    bad: BadRows,
-) -> Sequence[tuple[int, list[float]]]:
-    """Return the rows (line, values) that float32 holds on the scale of the training part."""
-    if not rows:
-        return rows
-    beyond = scaler.beyond(np.array([row for _, row in rows]))
-    wrong = dict.fromkeys(np.argwhere(beyond)[:, 0].tolist())
-    for i in wrong:
-        line, row = rows[i]
-        bad.attempt(name, line, partial(scaler.check, np.array([row]), columns))
-    return [row for i, row in enumerate(rows) if i not in wrong]
