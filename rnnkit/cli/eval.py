@@ -160,7 +160,7 @@ def missed(
         for name, bound in bounds:
             # Not ">": a comparison with NaN is false.
             if not sign * metrics[name] <= sign * bound:
-                message = f"{name} is {metrics[name]:.6g}, {word} {bound:g}"
+                message = f"{name} is {metrics[name]}, {word} {bound}"
                 problems.append(Problem(str(where), "THRESHOLD_MISSED", message))
     return ThresholdError(*problems) if problems else None
 

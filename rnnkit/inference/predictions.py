@@ -87,5 +87,5 @@ def _numbered(word: str, width: int) -> Sequence[str]:
 
 
 def _plain(values: Array) -> list[object]:
-    """Return numbers in the digits that float32 has; None for what is not finite."""
-    return [float(f"{v:.7g}") if np.isfinite(v) else None for v in values.tolist()]
+    """Return numbers in full, whose last digits may be all that tells rows apart; None for NaN."""
+    return [v if np.isfinite(v) else None for v in values.tolist()]

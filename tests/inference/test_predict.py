@@ -520,7 +520,26 @@ def test_answers_yes_or_no() -> None:
 
 def test_values_in_the_units_of_the_data() -> None:
     meaning = Meaning(names=("t",), unscaled=lambda v: 10 * v + 3)
-    assert Answers(MSE(), Signal(1), meaning).columns(np.array([[0.1]], np.float32)) == {"t": [4.0]}
+    assert Answers(MSE(), Signal(1), meaning).columns(np.array([[0.125]], np.float32)) == {
+        "t": [4.25]
+    }
+
+
+def test_no_digit_is_lost_where_a_large_mean_is_added() -> None:
+    meaning = Meaning(names=("t",), unscaled=lambda v: 0.1 * v + 4492557)
+    ys = np.array([[0.5], [0.500001], [np.nan]], np.float32)
+    expected = [0.1 * float(np.float32(v)) + 4492557 for v in (0.5, 0.500001)]
+    assert Answers(MSE(), Signal(1), meaning).columns(ys) == {"t": [*expected, None]}
+    assert expected[0] != expected[1]
+
+
+def test_a_probability_near_one_is_told_from_one() -> None:
+    columns = Answers(SoftmaxCrossEntropy(), Signal(2, ids=True), Meaning(), 2).columns(
+        np.array([[20.0, 0.0]], np.float32)
+    )
+    p = 1 / (1 + np.exp(-20.0))
+    assert columns["probability"] == [pytest.approx(p, rel=1e-14)] != [1.0]
+    assert columns["probability_2"] == [pytest.approx(1 - p, rel=1e-6)]
     two = Answers(MSE(), Signal(2), Meaning()).columns(np.array([[1, np.inf]], np.float32))
     assert two == {"value_1": [1.0], "value_2": [None]}
 
