@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from codecs import BOM_UTF8
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import advising, print_json, read_input, tell
+from rnnkit.cli.common import advising, read_input, tell
 from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command
-from rnnkit.cli.paths import OUTPUT, PATH
+from rnnkit.cli.paths import PATH
+from rnnkit.cli.records import FORMAT, Records
 
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
-    from rnnkit.inference.predict import Predicted
     from rnnkit.inference.stream_state import StreamState
 
 LIMIT = 2**31
@@ -27,14 +23,9 @@ LIMIT = 2**31
 @make_command("predict")
 @CHECKPOINT
 @click.argument("data", type=PATH)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "jsonl"]),
-    help="Default: as the name of --out ends, else jsonl.",
-)
-@click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
+@FORMAT
 @click.option("--top", default=1, type=click.IntRange(1, 1000), help="Give the k likeliest labels.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Carry this column of DATA along.")
 @click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
 @STATES
 @THREADS
@@ -44,6 +35,7 @@ def command(
     form: str | None,
     out: Path | None,
     top: int,
+    keep: tuple[str, ...],
     skip_bad: bool,
     state_in: Path | None,
     state_out: Path | None,
@@ -54,8 +46,9 @@ def command(
 
     DATA needs no targets. Each line or row gives a record with its line number: a label and its
     probability, a label for each step, numbers in the units of the data, or after a line of text
-    the likeliest next token. CSV has a row for each step. Every sequence starts from a zero hidden
-    state; with --state-in or --state-out DATA is one stream, which goes on from record to record.
+    the likeliest next token; --keep gives a column of DATA beside it. CSV has a row for each step.
+    Every sequence starts from a zero hidden state; with --state-in or --state-out DATA is one
+    stream, which goes on from record to record.
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.model import load
@@ -66,34 +59,12 @@ def command(
     begun = _begun(model, state_in, state_out)
     content, name = _content(data, model.network.reads_source or _reads_lines(model))
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
-        found = predict(model, content, name, top, skip_bad, begun)
+        found = predict(model, content, name, top, skip_bad, begun, keep)
     if found.note:
         tell(found.note)
-    _write(found, form or _form_of(out), out, as_json)
+    Records(found.records, found.lead).write(form, out, as_json, skipped=found.skipped)
     if state_out and found.after:
         save_states(state_out, model, found.after)
-
-
-def lines(found: Predicted, form: str) -> Iterator[str]:
-    """Yield the records as lines of text, with their line ends."""
-    if form == "jsonl":
-        for record in found.records:
-            yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        return
-    names = list(found.records[0]) if found.records else ["line"]
-    rows = [["line", "step", *names[1:]] if found.each else names]
-    for record in found.records:
-        rows += _rows(record, found.each)
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    yield buffer.getvalue()
-
-
-def _rows(record: Any, each: bool) -> list[list[Any]]:
-    line, *values = record.values()
-    if not each:
-        return [[line, *values]]
-    return [[line, step, *row] for step, row in enumerate(zip(*values, strict=True), 1)]
 
 
 def _begun(model: Model, state_in: Path | None, state_out: Path | None) -> StreamState | None:
@@ -124,21 +95,3 @@ def _content(data: Path, plain: bool) -> tuple[bytes, str]:
         return content, name
     jsonl = content.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"")
     return content, name if plain or jsonl else f"{name}.csv"
-
-
-def _form_of(out: Path | None) -> str:
-    return "csv" if out and out.suffix.lower() == ".csv" else "jsonl"
-
-
-def _write(found: Predicted, form: str, out: Path | None, as_json: bool) -> None:
-    from rnnkit.files.outputs import write_output
-
-    if out:
-        text = "".join(lines(found, form))
-        write_output(out, text.encode(errors="backslashreplace"))
-    if as_json:
-        value: dict[str, Any] = {"records": [] if out else found.records}
-        print_json({**value, "count": len(found.records), "skipped": found.skipped})
-    elif not out:
-        for line in lines(found, form):
-            click.echo(line.encode(errors="backslashreplace").decode(), nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
@@ -205,6 +205,15 @@ class Dataset(Block):
         Raises DataError with `name` and line for what cannot be used, unless it is skipped.
         """
         raise NotImplementedError(f"{type(self).__name__}.questions")
+
+    def columns_of(
+        self, data: bytes, name: str, columns: Sequence[str]
+    ) -> Mapping[int, Mapping[str, object]]:
+        """Return columns of a file of this kind as they stand in it, by the line of their row.
+
+        Raises DataError for a column that there is not.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.columns_of")
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
         """Read the data, paths relative to `root`; a given vocabulary replaces a fitted one."""

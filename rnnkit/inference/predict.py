@@ -31,16 +31,19 @@ LONGEST = 1024
 """Steps after which an answer that does not end is cut."""
 
 Prediction: TypeAlias = Mapping[str, object]
+Kept: TypeAlias = Mapping[int, Mapping[str, object]]
+"""Columns of a file by name, by the line of their row."""
 
 
 class Predicted(NamedTuple):
     """Records, each with its `line`; what was skipped, and where the stream stands at the end.
 
-    A record has a value for each column, or a list where every step has an answer (`each`).
+    A record has a value for each column; where every step has an answer, those after the first
+    `lead` ones are lists.
     """
 
     records: list[Prediction]
-    each: bool = False
+    lead: int | None = None
     skipped: int = 0
     note: str = ""
     after: StreamState | None = None
@@ -54,21 +57,27 @@ def predict(
     top: int = 1,
     skip_bad: bool = False,
     begun: StreamState | None = None,
+    keep: Sequence[str] = (),
 ) -> Predicted:
     """Return what the model says of a file of its own kind of data; targets in it are not read.
 
     Each sequence is read from a zero hidden state, alone in what it gives, though many are read at
-    once. With `begun` the file is one stream that goes on from there. `name` is the file's name in
-    errors, and tells CSV from JSONL. Raises DataError with file and line; `skip_bad` skips and
-    counts those lines. Raises CheckpointError for a model that cannot predict so.
+    once. With `begun` the file is one stream that goes on from there. `keep` names columns of the
+    file to stand in each record, as `given_` and the name where an answer has that name. `name` is
+    the file's name in errors, and tells CSV from JSONL. Raises DataError with file and line;
+    `skip_bad` skips and counts those lines. Raises CheckpointError for a model that cannot predict
+    so.
     """
+    keep = tuple(dict.fromkeys(keep))
+    kept = _kept(model, data, name, keep) if keep else {}
     if model.network.targets.ids:
         model.network.token_scores.check(model.path)
     if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
     if asked.coder:
-        return Predicted(_written(model, asked, asked.coder), False, asked.skipped, asked.note)
+        written = _beside(kept, keep, _written(model, asked, asked.coder))
+        return Predicted(written, None, asked.skipped, asked.note)
     answers = Answers(model.network.loss, model.network.targets, asked.meaning, top)
     if begun is not None:
         _check_continues(model, asked.records)
@@ -83,7 +92,29 @@ def predict(
     for question, ys in zip(asked.records, found, strict=True):
         records += _predictions(question, ys, answers, asked)
     each = any(q.each and not q.lines for q in asked.records) and not asked.whole
-    return Predicted(records, each, asked.skipped, asked.note, after)
+    lead = 1 + len(keep) if each else None
+    records = _beside(kept, keep, records)
+    return Predicted(records, lead, asked.skipped, asked.note, after)
+
+
+def _kept(model: Model, data: bytes, name: str, keep: Sequence[str]) -> Kept:
+    """Return the columns of a file that are kept, by line; CheckpointError where it has none."""
+    try:
+        return model.spec.data.columns_of(data, name, keep)
+    except NotImplementedError:
+        message = f"data of the type {model.spec.data.type!r} has no columns (leave out --keep)"
+        raise CheckpointError.of("CKPT_NO_COLUMNS", message, model.path) from None
+
+
+def _beside(kept: Kept, keep: Sequence[str], records: list[Prediction]) -> list[Prediction]:
+    """Return records with the columns that are kept after their line."""
+    found: list[Prediction] = []
+    for record in records:
+        line = record["line"]
+        given = kept.get(line, {}) if isinstance(line, int) else {}
+        columns = {f"given_{key}" if key in record else key: given.get(key) for key in keep}
+        found.append({"line": line, **columns, **record})
+    return found
 
 
 def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Questions:
@@ -247,7 +278,7 @@ class _NextTokens:
                 begun = self._on(ids, begun, read, line_end if ended else line_end[:0])
         bad = f"{len(problems):,} bad line{'s' * (len(problems) > 1)} skipped"
         note = f"{bad}, the first: {problems[0]}" if problems else ""
-        return Predicted(records, False, len(problems), note, begun)
+        return Predicted(records, None, len(problems), note, begun)
 
     def _read(self, ids: Array, begun: StreamState) -> tuple[Array, StreamState]:
         return following(self.model.network, self.model.store.values, ids, begun)

@@ -288,6 +288,51 @@ def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monk
     assert used == [1, 2]
 
 
+def test_columns_of_the_file_are_kept(runs: dict[str, Path], tmp_path: Path) -> None:
+    rows = [
+        {"id": i, "label": "?", "extra": {"a": i}, **row}
+        for i, row in enumerate({"text": row["text"]} for row in KINDS["label"][0][:3])
+    ]
+    file, options = write_jsonl(tmp_path / "d.jsonl", rows), ("--keep", "id", "--keep", "label")
+    found = records(runs["label"], file, *options, "--keep", "extra")
+    plain = records(runs["label"], file)
+    for i, (kept, record) in enumerate(zip(found, plain, strict=True)):
+        names = ["line", "id", "given_label", "extra", "label", "probability"]
+        assert list(kept) == names
+        assert (kept["id"], kept["given_label"], kept["extra"]) == (i, "?", {"a": i})
+        assert {k: kept[k] for k in record} == record
+    shown = done("predict", runs["label"], file, "--keep", "extra", "--format", "csv").out
+    assert shown.splitlines()[1].startswith('1,"{""a"": 0}",')
+    (tmp_path / "d.csv").write_text("n,text\n007,ab\n,cd\n")
+    kept = records(runs["label"], tmp_path / "d.csv", "--keep", "n", "--keep", "n")
+    assert [record["n"] for record in kept] == ["007", ""]
+
+
+def test_columns_are_kept_beside_each_step(runs: dict[str, Path], tmp_path: Path) -> None:
+    rows = [{"id": i, **row} for i, row in enumerate(KINDS["tags"][0][:2], 7)]
+    file = write_jsonl(tmp_path / "d.jsonl", rows)
+    head, first = done(
+        "predict", runs["tags"], file, "--keep", "id", "--format", "csv"
+    ).out.splitlines()[:2]
+    assert head == "line,id,step,label,probability" and first.startswith("1,7,1,")
+
+
+def test_a_column_that_there_is_not_is_not_kept(
+    runs: dict[str, Path], tiny_run: Path, tmp_path: Path
+) -> None:
+    file = write_jsonl(tmp_path / "d.jsonl", [{"text": "ab", "id": 1}])
+    ran = command("predict", runs["label"], file, "--keep", "name")
+    assert (ran.code, ran.out) == (5, "")
+    assert 'there is no "name" (there is "text", "id")' in ran.err
+    (tmp_path / "d.csv").write_text("text\nab\n")
+    ran = command("predict", runs["label"], tmp_path / "d.csv", "--keep", "id")
+    assert ran.code == 5 and 'the header names no "id" (there is "text")' in ran.err
+    (tmp_path / "d.txt").write_text("abc\n")
+    ran = command("predict", tiny_run, tmp_path / "d.txt", "--keep", "id")
+    assert ran.code == 6
+    assert "data of the type 'text' has no columns (leave out --keep)" in ran.err
+
+
 def piped(run: Path, data: bytes, monkeypatch: pytest.MonkeyPatch, *options: object) -> Ran:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     return command("predict", run, "-", *options)
