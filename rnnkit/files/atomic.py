@@ -20,7 +20,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -87,53 +87,70 @@ def sweep_temporary(folder: Path) -> None:
 def read_regular(path: Path, limit: int, error: type[RnnkitError], prefix: str) -> bytearray:
     """Read a regular file of at most `limit` bytes, once, in the state it was opened in.
 
-    Every reader reports in its own class: `read_regular(path, limit, SpecError, "SPEC")`. Raises
-    `error` with the code <prefix>_NOT_FOUND, _NOT_REGULAR, _TOO_LARGE or _UNREADABLE. A FIFO, a
-    device, a folder and a file of /proc are refused, and none of them makes this wait.
+    Raises what `open_regular` and `reading` raise.
     """
-
-    def refused(rule: str, message: str) -> RnnkitError:
-        return error.of(f"{prefix}_{rule}", message, path)
-
+    fd = open_regular(path, limit, error, prefix)
     try:
-        with _opened(path) as fd:
-            info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode):
-                received = f"expected a regular file, received {kind_of(info.st_mode)}"
-                raise refused("NOT_REGULAR", f"{received}; give the path of a file")
-            if info.st_size > limit:
-                sizes = f"expected at most {limit:,} bytes, received {info.st_size:,}"
-                raise refused("TOO_LARGE", sizes)
-            data = bytearray(info.st_size)
+        with reading(path, error, prefix):
+            data = bytearray(os.fstat(fd).st_size)
             if not _fill(fd, data):
-                message = (
-                    f"expected the {info.st_size:,} bytes of a regular file, but its size is"
-                    " another one; copy it to a plain file, or wait until it is written"
-                )
-                raise refused("NOT_REGULAR", message)
+                raise _another_size(path, len(data), error, prefix)
             return data
-    except (FileNotFoundError, NotADirectoryError, ValueError) as cause:
-        raise refused("NOT_FOUND", "no such file; check the path") from cause
-    except OSError as cause:
-        raise refused("UNREADABLE", f"cannot read it: {_text(cause)}") from cause
-    except MemoryError as cause:
-        raise refused("TOO_LARGE", "it does not fit in memory") from cause
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    fd = os.open(path, _READ)
-    try:
-        yield fd
     finally:
         os.close(fd)
 
 
-def _fill(fd: int, data: bytearray) -> bool:
-    """Read exactly the whole file into `data`; False if it is shorter or longer.
+def open_regular(path: Path, limit: int, error: type[RnnkitError], prefix: str) -> int:
+    """Return the descriptor of a regular file of at most `limit` bytes, which its reader closes.
 
-    The files of /proc are regular and claim to be empty: only the extra byte shows what they are.
+    Raises `error` with the code <prefix>_NOT_REGULAR or _TOO_LARGE. A FIFO, a device, a folder and
+    a file of /proc are refused, and none of them makes this wait.
     """
+    with reading(path, error, prefix), ExitStack() as opened:
+        fd = os.open(path, _READ)
+        opened.callback(os.close, fd)
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            received = f"expected a regular file, received {kind_of(info.st_mode)}"
+            raise error.of(f"{prefix}_NOT_REGULAR", f"{received}; give the path of a file", path)
+        if info.st_size > limit:
+            sizes = f"expected at most {limit:,} bytes, received {info.st_size:,}"
+            raise error.of(f"{prefix}_TOO_LARGE", sizes, path)
+        # The files of /proc are regular and claim to be empty.
+        if not info.st_size and os.pread(fd, 1, 0):
+            raise _another_size(path, 0, error, prefix)
+        opened.pop_all()
+        return fd
+
+
+@contextmanager
+def reading(path: Path, error: type[RnnkitError], prefix: str) -> Iterator[None]:
+    """Report what the system says of a file in the class of its reader.
+
+    Every reader has its own: `reading(path, SpecError, "SPEC")`. Raises `error` with the code
+    <prefix>_NOT_FOUND, _UNREADABLE or _TOO_LARGE.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ValueError) as cause:
+        raise error.of(f"{prefix}_NOT_FOUND", "no such file; check the path", path) from cause
+    except OSError as cause:
+        message = f"cannot read it: {_text(cause)}"
+        raise error.of(f"{prefix}_UNREADABLE", message, path) from cause
+    except MemoryError as cause:
+        raise error.of(f"{prefix}_TOO_LARGE", "it does not fit in memory", path) from cause
+
+
+def _another_size(path: Path, size: int, error: type[RnnkitError], prefix: str) -> RnnkitError:
+    message = (
+        f"expected the {size:,} bytes of a regular file, but its size is another one; copy it to "
+        "a plain file, or wait until it is written"
+    )
+    return error.of(f"{prefix}_NOT_REGULAR", message, path)
+
+
+def _fill(fd: int, data: bytearray) -> bool:
+    """Read exactly the whole file into `data`; False if it is shorter or longer."""
     view = memoryview(data)
     while len(view):
         count = os.readv(fd, [view])

@@ -2,88 +2,144 @@
 
 The cache lies in $XDG_CACHE_HOME/rnnkit/tokens, by default ~/.cache/rnnkit/tokens; everything in it
 may be removed at any time. Processes need no lock: each writes a file of its own and then gives it
-its name, and whichever comes last has written the same bytes.
+its name, and whichever comes last has written the same bytes. A file there is never changed:
+
+    ids, little-endian | facts, JSON | length of the facts, 8 bytes | SHA-256 of all that, 32 bytes
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import mmap
 import os
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, Literal, NamedTuple, TypeVar
 
-from rnnkit.builtin.datasets.text.corpus import LargeText, SmallText
-from rnnkit.builtin.datasets.text.tokenfile import FORMAT, Tokens, read_tokens, write_tokens
+import numpy as np
+
+from rnnkit.builtin.datasets.text.corpus import TextDocument
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.core.block import Record
 from rnnkit.errors import StorageError
+from rnnkit.types import Array, DType
 from rnnkit.version import VERSION
+
+T = TypeVar("T")
+
+LARGE = 64 * 2**20
+"""Bytes beyond which the ids of a text are not held in memory."""
+
+FORMAT: Final = 1
+CHUNK = 1 << 18
+"""Bytes of a token file that are read at once."""
+
+LENGTH, DIGEST = 8, 32
 
 DAY = 24 * 60 * 60
 UNUSED = {".tokens": 30 * DAY, ".tmp": DAY}
 """Seconds after which a token file that no run has used goes, and what a killed process left."""
 
+RESIDENT = 64 * 2**20
+"""Bytes of a mapping that may stay in memory; the disk cache of the system has them anyway."""
+
+TOUCHED = 128 * 2**10
+"""Bytes that a window may bring into memory for each stream: the system maps more than is read."""
+
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
+class Tokens(NamedTuple):
+    """Ids (N,) with their vocabulary; `mapped` where they lie in a file on disk."""
+
+    vocabulary: Vocabulary
+    ids: Array
+    mapped: mmap.mmap | None = None
+
+
+class Facts(Record):
+    """What a token file says of itself; `key` is the digest of what the ids follow from."""
+
+    format: Literal[1] = FORMAT
+    key: str
+    vocabulary: Vocabulary
+
+
 def encoded(
-    text: SmallText | LargeText,
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary | None,
-    limit: int | None,
+    text: TextDocument, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
 ) -> Tokens:
     """Return the first `limit` tokens of a text; a given vocabulary replaces a fitted one.
 
-    Those of a large text, which has to be fed to a digest first, are mapped from a token file.
-    Raises StorageError where there is no room for it.
+    Those of a large text, whose digest has to be known, are mapped from a token file. Raises
+    StorageError where there is no room for it.
     """
 
     def read() -> Iterator[bytes]:
         chunks = text.chunks()
         return chunks if limit is None else checked_tokenizer.head(tokenizer, chunks, limit)
 
-    key = ""
-    new_file: AbstractContextManager[BinaryIO] = nullcontext(io.BytesIO())
-    if isinstance(text, LargeText):
-        if found := _found(text.sha256, tokenizer, vocabulary, limit):
-            return found
-        _tell("encoding a large text, once for all runs that read it")
-        key = _key(text.sha256, tokenizer, vocabulary, limit)
-        new_file = _new_file(_path(key))
-    vocabulary = vocabulary or checked_tokenizer.fit(tokenizer, read())
-    with new_file as file:
-        ids = checked_tokenizer.stream(tokenizer, read(), vocabulary)
-        return write_tokens(file, key, vocabulary, ids)
-
-
-def _found(
-    sha256: str, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
-) -> Tokens | None:
     # What was encoded with a vocabulary of its own fits a run that goes on with the same one.
-    for asked in (vocabulary, None):
-        key = _key(sha256, tokenizer, asked, limit)
-        found = _look_up(_path(key), key)
+    keys = [_key(text, tokenizer, asked, limit) for asked in (vocabulary, None)]
+    large = text.size > LARGE
+    for key in keys if large else ():
+        found = _look_up(key)
         if found and vocabulary in (None, found.vocabulary):
             return found
-    return None
+    if large and sys.stderr.isatty():
+        print("encoding a large text, once for all runs that read it", file=sys.stderr)
+    vocabulary = vocabulary or checked_tokenizer.fit(tokenizer, read())
+    pieces = checked_tokenizer.stream(tokenizer, read(), vocabulary)
+    if not large:
+        dtype = vocabulary.dtype
+        parts = [np.empty(0, dtype), *(piece.astype(dtype, copy=False) for piece in pieces)]
+        return Tokens(vocabulary, np.concatenate(parts))
+    with _new_file(_path(keys[0])) as file:
+        return write_tokens(file, keys[0], vocabulary, pieces)
+
+
+def write_tokens(
+    file: BinaryIO, key: str, vocabulary: Vocabulary, pieces: Iterable[Array]
+) -> Tokens:
+    """Write a token file and map it; ids are as small as the vocabulary."""
+    digest, dtype = hashlib.sha256(), _stored(vocabulary)
+
+    def write(data: bytes) -> int:
+        digest.update(data)
+        return file.write(data)
+
+    size = sum(write(piece.astype(dtype, copy=False).tobytes()) for piece in pieces)
+    facts = Facts(key=key, vocabulary=vocabulary).model_dump_json().encode()
+    write(facts + len(facts).to_bytes(LENGTH, "little"))
+    file.write(digest.digest())
+    file.flush()
+    return _mapped(file, vocabulary, size)
+
+
+def forgetting(batches: Iterable[T], mappings: Sequence[mmap.mmap], streams: int) -> Iterator[T]:
+    """Yield batches that are read from mappings, and let go of their pages now and then."""
+    every = max(1, RESIDENT // (TOUCHED * streams))
+    for number, batch in enumerate(batches, 1):
+        yield batch
+        if number % every == 0:
+            for mapped in mappings:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _key(
-    sha256: str, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
+    text: TextDocument, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
 ) -> str:
     kind = type(tokenizer)
     parts = (
         FORMAT,
         VERSION,
-        sha256,
+        text.sha256,
         f"{kind.__module__}:{kind.__qualname__} {kind.version}",
         tokenizer.model_dump(mode="json"),
         vocabulary and vocabulary.model_dump(mode="json"),
@@ -99,19 +155,40 @@ def _path(key: str) -> Path:
     return Path(base, "rnnkit", "tokens", f"{key}.tokens")
 
 
-def _look_up(path: Path, key: str) -> Tokens | None:
-    """Map a token file of this user, and note that it is in use."""
-    try:
-        with open(os.open(path, _READ), "rb") as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
-                return None
-            found = read_tokens(file, key)
+def _look_up(key: str) -> Tokens | None:
+    """Map a token file of this user, and note that it is in use; None where none is whole."""
+    with suppress(OSError, ValueError), open(os.open(_path(key), _READ), "rb") as file:
+        info = os.fstat(file.fileno())
+        if stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid():
+            found = _read_tokens(file, info.st_size - DIGEST, key)
             with suppress(OSError):
                 os.utime(file.fileno())
             return found
-    except OSError:
+    return None
+
+
+def _read_tokens(file: BinaryIO, end: int, key: str) -> Tokens | None:
+    """Map a token file; None or a ValueError for what is damaged, or of another key."""
+    digest = hashlib.sha256()
+    for start in range(0, end, CHUNK):
+        digest.update(os.pread(file.fileno(), min(CHUNK, end - start), start))
+    if end < LENGTH or digest.digest() != os.pread(file.fileno(), DIGEST, end):
         return None
+    length = int.from_bytes(os.pread(file.fileno(), LENGTH, end - LENGTH), "little")
+    size = end - LENGTH - length
+    if size < 0:
+        return None
+    facts = Facts.model_validate_json(os.pread(file.fileno(), length, size))
+    return _mapped(file, facts.vocabulary, size) if facts.key == key else None
+
+
+def _mapped(file: BinaryIO, vocabulary: Vocabulary, size: int) -> Tokens:
+    mapped, dtype = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), _stored(vocabulary)
+    return Tokens(vocabulary, np.frombuffer(mapped, dtype, size // dtype.itemsize), mapped)
+
+
+def _stored(vocabulary: Vocabulary) -> DType:
+    return vocabulary.dtype.newbyteorder("<")
 
 
 @contextmanager
@@ -153,8 +230,3 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > UNUSED.get(path.suffix, float("inf")):
                 path.unlink()
-
-
-def _tell(message: str) -> None:
-    if sys.stderr.isatty():
-        print(message, file=sys.stderr)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from helpers import done, plain_spec, write_spec
 
-from rnnkit.builtin.datasets.text import cache, corpus, tokenfile
+from rnnkit.builtin.datasets.text import cache, corpus
 from rnnkit.builtin.datasets.text.text import Text, TextSource
 from rnnkit.builtin.tokenizers import _text
 from rnnkit.builtin.tokenizers.char import Char
@@ -54,9 +54,9 @@ def big(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make every file a large one, read in chunks of some size."""
 
     def make(chunk: int) -> None:
-        monkeypatch.setattr(corpus, "LARGE", 0)
+        monkeypatch.setattr(cache, "LARGE", 0)
         monkeypatch.setattr(corpus, "CHUNK", chunk)
-        monkeypatch.setattr(tokenfile, "CHUNK", chunk)
+        monkeypatch.setattr(cache, "CHUNK", chunk)
         monkeypatch.setattr(_text, "PIECE", chunk)
 
     return make
@@ -77,13 +77,13 @@ def same(one: TextSource, other: TextSource) -> None:
     assert one.digest() == other.digest()
     assert one.splits() == other.splits()
     for split in one.splits():
-        assert one.ids[split].dtype == other.ids[split].dtype
-        np.testing.assert_array_equal(one.ids[split], other.ids[split])
+        assert one.parts[split].dtype == other.parts[split].dtype
+        np.testing.assert_array_equal(one.parts[split], other.parts[split])
 
 
 def in_memory(source: TextSource) -> TextSource:
     """What no damage of a file reaches."""
-    return replace(source, ids={split: ids.copy() for split, ids in source.ids.items()})
+    return replace(source, parts={split: ids.copy() for split, ids in source.parts.items()})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -159,7 +159,7 @@ def test_windows_read_mapped_ids(
     data = one_file(tmp_path, EXOTIC * 20)
     small = data.open(tmp_path)
     big(100)
-    monkeypatch.setattr(tokenfile, "RESIDENT", 0)  # let go after every window
+    monkeypatch.setattr(cache, "RESIDENT", 0)  # let go after every window
     found = data.open(tmp_path)
     for layout in (Layout(3, 7, "document", "\n"), Layout(4, 9, tail=True)):
         batches = zip(
@@ -236,7 +236,7 @@ def test_ids_take_one_two_or_four_bytes(
         big(size)
     text = "".join(chr(0xF0000 + number) for number in range(65_000))[:kinds]
     text += "".join(chr(0x100000 + number) for number in range(kinds - len(text)))
-    assert one_file(tmp_path, text).open(tmp_path).ids["train"].itemsize == width
+    assert one_file(tmp_path, text).open(tmp_path).parts["train"].itemsize == width
 
 
 # Errors.
@@ -411,17 +411,17 @@ def test_a_token_file_of_another_user(
 ENCODE = """
 import sys
 from pathlib import Path
-from rnnkit.builtin.datasets.text import corpus
+from rnnkit.builtin.datasets.text import cache
 from rnnkit.builtin.datasets.text.text import Text
 from rnnkit.contracts.registry import Registry
-corpus.LARGE = 0
+cache.LARGE = 0
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": "word"}}
 data = Text.model_validate(block, context={"catalog": Registry()})
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(3):
     source = data.open(Path(sys.argv[1]))
-print(int(source.ids["train"].astype("i8").sum()))
+print(int(source.parts["train"].astype("i8").sum()))
 """
 
 
@@ -433,7 +433,7 @@ def test_processes_may_encode_at_once(tmp_path: Path, store: Path) -> None:
     for run in runs:
         assert run.stdout and run.stdout.readline() == "ready\n"
     results = {run.communicate("\n")[0] for run in runs}
-    assert results == {f"{data.open(tmp_path).ids['train'].astype('i8').sum()}\n"}
+    assert results == {f"{data.open(tmp_path).parts['train'].astype('i8').sum()}\n"}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert len(list(store.iterdir())) == 1
 
@@ -503,10 +503,10 @@ RESIDENT = r"""
 import re, sys
 from pathlib import Path
 from rnnkit.contracts.dataset import Layout
-from rnnkit.builtin.datasets.text import corpus, tokenfile
+from rnnkit.builtin.datasets.text import cache
 from rnnkit.builtin.datasets.text.text import Text
 from rnnkit.contracts.registry import Registry
-corpus.LARGE, tokenfile.RESIDENT = 2**20, 2**22
+cache.LARGE, cache.RESIDENT = 2**20, 2**22
 block = {"type": "text", "path": "text.txt", "tokenizer": {"type": sys.argv[2]}}
 data = Text.model_validate(block, context={"catalog": Registry()})
 def peak():

@@ -141,7 +141,7 @@ def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> N
     opened = source(tmp_path, "one two <eos> three four\nfive six seven eight nine\n", "word")
     layout = Layout(1, 3, "document", "<eos>")
     rows = np.concatenate([b.resets for b in opened.batches("train", layout, None)])[:, 0]
-    ids = opened.ids["train"][: len(rows)]
+    ids = opened.parts["train"][: len(rows)]
     end = opened.vocabulary.tokens.index("<eos>")
     assert np.flatnonzero(rows).tolist() == [0, *(np.flatnonzero(ids[:-1] == end) + 1)]
 
