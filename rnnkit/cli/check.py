@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import emit
+from rnnkit.cli.common import emit, tell
 from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
 from rnnkit.errors import SpecError
 
@@ -35,18 +35,23 @@ def command(
 
 
 def check_data(document: Document, path: Path, root: Path) -> None:
-    """Raise the errors of a spec that only its data tells, with their places in its file."""
+    """Tell how training reads the data; raise what only the data tells, placed in the spec."""
+    from rnnkit.cli.reporter import streams_in_words
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, memory, open_data
     from rnnkit.training.requirements import check_demands
 
     spec = document.spec
     source = open_data(spec.data, root)
+    fitted = spec.fitted(source)
     try:
-        resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
+        resolved, network = build_network(fitted, source.inputs, source.targets)
     except SpecError as error:
         where = str(document.draft.where(("model",)))
         raise SpecError(*(replace(p, where=where) for p in error.problems)) from error
     check_demands(resolved, network, source, document.problem)
     budget = default_budget(spec.data.made())
     memory(resolved, network, source, budget).check(budget, path)
+    if words := spec.chosen_in_words(fitted):
+        tell(words)
+    tell(streams_in_words(resolved, source))

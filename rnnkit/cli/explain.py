@@ -33,7 +33,8 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
     document = read_spec(spec, Registry(), overrides)
     data = document.spec.data
     source = open_data(data, root or spec.parent)
-    resolved, network = build_network(document.spec.fitted(source), source.inputs, source.targets)
+    fitted = document.spec.fitted(source)
+    resolved, network = build_network(fitted, source.inputs, source.targets)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget(data.made()))
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs
@@ -54,6 +55,7 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
         f"{result['parameters']:,} parameters",
         f"memory {human(needs.total)}: {needs.in_words()} ({how})",
         f"{source.unit}s: {splits}",
+        *filter(None, [document.spec.chosen_in_words(fitted)]),
         streams_in_words(resolved, source),
         f"{steps:,} steps in {resolved.train.epochs} epochs",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -14,6 +15,7 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.schedule import Schedule
 from rnnkit.core.block import Name, Record, Size, nested
+from rnnkit.spec.layout_defaults import fitted_layout
 from rnnkit.spec.regime import Feed, Truncation
 
 Positive = Annotated[float, Field(gt=0, le=1e12)]
@@ -119,7 +121,11 @@ class Stop(Record):
 
 
 class Train(Record):
-    """How the model is trained: truncated backpropagation through time over parallel streams."""
+    """How the model is trained: truncated backpropagation through time over parallel streams.
+
+    Where data is too short for `streams` and `window` as they are by default, and they are not
+    given, there are fewer streams of shorter windows.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     streams: Size = 32
@@ -198,8 +204,33 @@ class Spec(Record):
         return max(1, min(streams, (size - 1) // SHORTEST_STREAM))
 
     def fitted(self, source: Source) -> Spec:
-        """Return the spec with what its dataset learned from the training part."""
-        return self.model_copy(update={"data": self.data.fitted(source)})
+        """Return the spec with what its data decides: classes, scalers, streams and window."""
+        data = self.data.fitted(source)
+        if self.data.whole or "train" not in source.splits():
+            return self.model_copy(update={"data": data})
+        given = self.train.model_fields_set
+        layout = fitted_layout(self.train.layout(), given, partial(source.windows, "train"))
+        chosen = {"streams": layout.streams, "window": layout.window}
+        train = self.train.model_copy(update=chosen)
+        return self.model_copy(update={"data": data, "train": train})
+
+    def left_open(self, other: Spec) -> Spec:
+        """Return the spec with streams and window of another one, where they are not given."""
+        given = self.train.model_fields_set
+        left = {"streams", "window"} - given
+        train = self.train.model_copy(update={name: getattr(other.train, name) for name in left})
+        return self.model_copy(update={"train": train})
+
+    def chosen_in_words(self, fitted: Spec) -> str:
+        """Return which streams and window the data decided; "" where it did not."""
+        train = fitted.train
+        if train.layout() == self.train.layout():
+            return ""
+        return (
+            f"the data is too short for {self.train.streams} streams of windows of "
+            f"{self.train.window}: {train.streams} of {train.window} fit it (give "
+            '"streams" and "window" to choose others)'
+        )
 
     def canonical(self) -> bytes:
         """Return the resolved spec as bytes: equal specs give equal bytes."""

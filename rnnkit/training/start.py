@@ -146,7 +146,7 @@ def resume(
         stored = _stored(run, found.snapshot, found.path, registry)
         # A run that goes back to its best keeps the values that it has now.
         now = _stored(run, found.newest, run.path, registry) if found.newest else stored
-        wanted = asked or _overridden(now, run, registry, overrides)
+        wanted = asked.left_open(now) if asked else _overridden(now, run, registry, overrides)
         # What a spec leaves to the data (null) is compared once the data is open.
         given = [change for change in changes(stored, wanted) if change.new is not None]
         check_changes(given, folder)
@@ -207,7 +207,10 @@ def _training(session: Session, found: Found, changed: list[Change], o: RunOptio
 
 
 def _session(spec: Spec, source: Source, run: RunDir, registry: Registry, o: RunOptions) -> Session:
-    resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
+    fitted = spec.fitted(source)
+    if words := spec.chosen_in_words(fitted):
+        o.tell(words)
+    resolved, network = build_network(fitted, source.inputs, source.targets)
     budget = default_budget(spec.data.made()) if o.max_memory is None else o.max_memory
     memory(resolved, network, source, budget).check(budget, run.path)
     return Session(run, registry, source, resolved, network, fingerprint())
