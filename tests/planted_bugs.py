@@ -263,3 +263,277 @@ MORE = (
         "Square",
     ),
 )
+
+KEPT = (
+    "        kept = type(self).__dict__.get('kept')\n"
+    "        if kept is None or (kept.shape, kept.dtype) != ({0}.shape, {0}.dtype):\n"
+    "            kept = type(self).kept = np.empty_like({0})\n"
+    "        kept[...] = {0}\n"
+)
+"""One buffer for every window of a shape."""
+
+SQUARES = "        return xs * xs, state, lambda dys, dstate, grads: (2 * xs * dys, dstate)"
+AHEAD = (
+    "        ys = xs * xs\n"
+    "        if len(xs) > 1: ys[{at}] += xs[{later}]\n"
+    "        def backward(dys, dstate, grads):\n"
+    "            dxs = 2 * xs * dys\n"
+    "            if len(xs) > 1: dxs[{later}] += dys[{at}]\n"
+    "            return dxs, dstate\n"
+    "        return ys, state, backward"
+)
+OTHERWISE = "__import__('dataclasses').replace(ctx, {}).random()"
+START = "    def initial_state(self, inputs, batch, dtype, kept={}):\n        return "
+
+ONE_CASE = (
+    Bug(
+        "the gradient of the inputs is wrong in evaluation alone",
+        "(dys, dstate)",
+        "(2 * dys, dstate)",
+        "input_gradient",
+        "PlainDropout",
+    ),
+    Bug(
+        "a gradient is wrong by one in ten thousand",
+        "dc * f\n",
+        "dc * f * 1.0001\n",
+        "input_gradient",
+    ),
+    *(
+        Bug(
+            f"the step {time} is another",
+            PRODUCT,
+            f"z = xs @ Wx + b + (ctx.time == {time})\n",
+            "halves",
+        )
+        for time in (1, 3, 5)
+    ),
+    Bug(
+        "the gradient crosses a reset while training",
+        "stopped_rows((dh, dc), resets[t])",
+        "(dh, dc) if ctx.train else stopped_rows((dh, dc), resets[t])",
+        "reset_gradient",
+    ),
+    Bug(
+        "forward mutates xs where there are resets",
+        PRODUCT,
+        "xs *= 1 if resets is None else 1.5\n        " + PRODUCT,
+        "unharmed",
+    ),
+    Bug(
+        "forward mutates xs in float32",
+        PRODUCT,
+        "xs *= 1.5 if xs.dtype == 'f4' else 1\n        " + PRODUCT,
+        "unharmed",
+    ),
+    Bug(
+        "backward mutates the outputs",
+        "dh, dc = dstate\n",
+        "dh, dc = dstate\n            np.multiply(ys, 1.5, out=ys)\n",
+        "unharmed",
+    ),
+    Bug(
+        "backward mutates the returned state",
+        "dh, dc = dstate\n",
+        "dh, dc = dstate\n            np.multiply(c, 1.5, out=c)\n",
+        "unharmed",
+    ),
+    Bug(
+        "backward mutates a parameter",
+        "dh, dc = dstate\n",
+        "dh, dc = dstate\n            np.multiply(b, 1.5, out=b)\n",
+        "unharmed",
+    ),
+    Bug(
+        "the state of a single step is a view of xs",
+        "(xs[-1].copy(),)",
+        "(xs[-1].copy() if len(xs) > 1 else xs[-1],)",
+        "alias",
+        "Delay",
+    ),
+    Bug("one array is both states", LAST, "return ys, (h, h), backward", "alias"),
+    Bug(
+        "the output of a single step is a view of the state",
+        "np.concatenate([state[0][None], xs[:-1]])",
+        "state[0][None] if len(xs) == 1 else np.concatenate([state[0][None], xs[:-1]])",
+        "alias",
+        "Delay",
+    ),
+    Bug(
+        "every stream starts from one array",
+        SIZES,
+        START
+        + "kept.setdefault((batch, dtype), tuple(np.zeros((2, batch, self.units), dtype)))\n\n"
+        + SIZES,
+        "alias",
+    ),
+    Bug(
+        "one buffer holds the state after every window",
+        LAST,
+        KEPT.format("c").lstrip() + "        return ys, (h, kept), backward",
+        "lasting",
+    ),
+    Bug(
+        "one buffer holds the outputs of every window",
+        LAST,
+        KEPT.format("ys").lstrip() + "        return kept, (h, c), backward",
+        "lasting",
+    ),
+    Bug(
+        "one buffer holds the outputs in evaluation",
+        LAST,
+        KEPT.format("ys").lstrip() + "        return ys if ctx.train else kept, (h, c), backward",
+        "lasting",
+    ),
+    Bug(
+        "the outputs lie in another order",
+        LAST,
+        "return np.asfortranarray(ys), (h, c), backward",
+        "output",
+    ),
+    Bug(
+        "the gradient of the inputs lies in another order",
+        GRADIENTS,
+        GRADIENTS.replace("(flat(dzs) @ Wx.T).reshape(xs.shape)", "np.asfortranarray(xs)"),
+        "gradient_shapes",
+    ),
+    Bug(
+        "the gradient of the inputs lacks a column",
+        GRADIENTS,
+        GRADIENTS.replace(".reshape(xs.shape)", ".reshape(xs.shape)[:, :, 1:].copy()"),
+        "gradient_shapes",
+    ),
+    Bug(
+        "there is no gradient of the inputs",
+        GRADIENTS,
+        "return None, (dh, dc)",
+        "gradient_shapes",
+    ),
+    Bug("the returned state is a list", LAST, "return ys, [h, c], backward", "state_sizes"),
+    Bug(
+        "an unknown width gives another output",
+        SIZES,
+        "    def output(self, inputs):\n"
+        "        return Signal(self.units if inputs.width else self.units + 1)\n\n" + SIZES,
+        "output",
+    ),
+    Bug(
+        "the initial state is wider than declared",
+        SIZES,
+        START + "tuple(np.zeros((batch, self.units + 1), dtype) for _ in range(2))\n\n" + SIZES,
+        "state_sizes",
+    ),
+    Bug(
+        "the initial state is float64",
+        SIZES,
+        START + "tuple(np.zeros((2, batch, self.units)))\n\n" + SIZES,
+        "dtype",
+    ),
+    *(
+        Bug(
+            f"float64 creeps in {where}",
+            "c = f * c + i * g",
+            f"c = f * c / (np.sqrt(1.0) if {case} else 1) + i * g",
+            "dtype",
+        )
+        for where, case in (("while training", "ctx.train"), ("in evaluation", "not ctx.train"))
+    ),
+    Bug("float64 creeps into a gradient", "dc * f\n", "dc * f / np.sqrt(1.0)\n", "dtype"),
+    Bug(
+        "a global random generator in evaluation",
+        "return xs, state",
+        "return xs * np.random.random(), state",
+        "repeatable",
+        "PlainDropout",
+    ),
+    *(
+        Bug(f"evaluation depends on the {what}", PRODUCT, f"z = xs @ Wx + b + {term}\n", "steady")
+        for what, term in (
+            ("seed", "ctx.seed / 1e6"),
+            ("step", "ctx.step / 100"),
+            ("path", "len(ctx.path) / 100"),
+        )
+    ),
+    *(
+        Bug(
+            f"every {what.partition('=')[0]} draws the same",
+            "ctx.random()",
+            OTHERWISE.format(what),
+            "random",
+            "PlainDropout",
+        )
+        for what in ("seed=0", "step=0", "path=''")
+    ),
+    Bug(
+        "grads gets a new name",
+        'grads["b"] +=',
+        'grads["more"] = grads["b"].copy()\n            grads["b"] +=',
+        "accumulates",
+    ),
+    Bug(
+        "grads are rebound in float32",
+        'grads["b"] += flat(dzs).sum(axis=0)',
+        'grads["b"] = np.add(grads["b"], flat(dzs).sum(axis=0), '
+        'out=None if xs.dtype == "f4" else grads["b"])',
+        "accumulates",
+    ),
+    Bug(
+        "backward writes over what it needs in float32",
+        "dzs = np.zeros_like(gates)",
+        "dzs = gates if gates.dtype == 'f4' else np.zeros_like(gates)",
+        "twice",
+    ),
+    Bug("a state is never read", "h, c = state\n", "h, c = state[0], 0 * state[1]\n", "used"),
+    Bug(
+        "the gradient of the inputs is zero where nothing below learns",
+        GRADIENTS,
+        GRADIENTS.replace("(flat", "ctx.learns_below * (flat"),
+        "below",
+    ),
+    Bug(
+        "float32 takes a path of its own in backward",
+        "dh = dh + dys[t]\n",
+        "dh = dh + dys[t]\n"
+        "                dh = dh.astype('f2').astype('f4') if dh.dtype == 'f4' else dh\n",
+        "precision",
+    ),
+    Bug(
+        "NaN of one stream reaches all",
+        ACTIVATION,
+        "a = z[t] + h @ Wh + 0 * h.sum()\n",
+        "nan",
+    ),
+    Bug(
+        "NaN of one stream's gradient reaches all",
+        "dh = dh + dys[t]",
+        "dh = dh + dys[t] + 0 * dys[t].sum()",
+        "nan",
+    ),
+    Bug(
+        "NaN swallowed in a gradient",
+        "dh = dh + dys[t]",
+        "dh = dh + np.nan_to_num(dys[t])",
+        "nan",
+    ),
+    Bug(
+        "a step that carries data is left out of a ragged batch",
+        PRODUCT,
+        PRODUCT + "        z = z if ctx.valid is None else z * (ctx.valid[-1:, :, None] == 0)\n",
+        "ragged",
+    ),
+    Bug(
+        "the first output reads the next input",
+        SQUARES,
+        AHEAD.format(at="0:1", later="1:2"),
+        "causal",
+        "Square",
+    ),
+    Bug(
+        "the last output but one reads the last input",
+        SQUARES,
+        AHEAD.format(at="-2:-1", later="-1:"),
+        "causal",
+        "Square",
+    ),
+)
+"""Mistakes of one case alone, which no check may leave out."""

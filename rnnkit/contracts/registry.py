@@ -61,6 +61,14 @@ class Registry:
             raise PluginError.of(*clash(offers))
         return offers[0]
 
+    def foreign(self, block: Block) -> Plugin | None:
+        """Return the plugin of a block, or of a layer inside it, that is not rnnkit's own."""
+        plugin = self.plugin(block.entry_group, block.type)
+        if plugin.distribution != "rnnkit":
+            return plugin
+        layers = block.inner().values() if isinstance(block, Layer) else ()
+        return next(filter(None, map(self.foreign, layers)), None)
+
     def names(self, group: str) -> list[str]:
         """Return the type names of a group."""
         return sorted({p.name for p in self.plugins if p.group == group})

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rnnkit.types import Array
+from rnnkit.types import Array, DType, Shape
 
 EXACT = 1e-9
 """Relative difference, in float64, between two orders of the same operations."""
@@ -65,6 +65,91 @@ class Close:
         return (
             f"{self.where}{index}: received {self.got[worst]:.9g}, expected {self.want[worst]:.9g}"
         )
+
+
+@dataclass(frozen=True)
+class Form:
+    """An array of a shape and a type, its numbers finite where that is asked."""
+
+    what: str
+    got: object
+    shape: Shape
+    dtype: DType
+    finite: bool = False
+
+    def problem(self) -> str | None:
+        """Return what it is instead."""
+        if not isinstance(self.got, np.ndarray):
+            return f"{self.what}: expected an array, received {type(self.got).__name__}"
+        if (self.got.shape, self.got.dtype) != (self.shape, self.dtype):
+            return (
+                f"{self.what}: expected {self.dtype} of shape {self.shape}, "
+                f"received {self.got.dtype} of {self.got.shape}"
+            )
+        if self.finite and not np.isfinite(self.got).all():
+            return f"{self.what} holds NaN or infinity, from inputs and parameters that do not"
+        return None
+
+
+@dataclass(frozen=True)
+class Many:
+    """A tuple of so many arrays."""
+
+    what: str
+    got: object
+    count: int
+
+    def problem(self) -> str | None:
+        """Return the other type or number."""
+        if not isinstance(self.got, tuple):
+            return f"{self.what}: expected a tuple, received {type(self.got).__name__}"
+        if len(self.got) != self.count:
+            return f"{self.what}: expected {self.count} arrays, received {len(self.got)}"
+        return None
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """An array that something had to leave as it was."""
+
+    what: str
+    by: str
+    got: Array
+    before: Array
+
+    def problem(self) -> str | None:
+        """Return what changed it."""
+        same = np.array_equal(self.got, self.before)
+        return None if same else f"{self.by} changed {self.what}"
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """An entry of `grads` that has to be the array that was given."""
+
+    name: str
+    kept: bool
+
+    def problem(self) -> str | None:
+        """Return how to add to it."""
+        if self.kept:
+            return None
+        return f'backward replaced an entry of grads (write grads["W"] += ...): {self.name}'
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Two arrays that share no memory."""
+
+    what: str
+    got: Array
+    other: str
+    given: Array
+
+    def problem(self) -> str | None:
+        """Return which two do."""
+        shared = np.shares_memory(self.got, self.given)
+        return f"{self.what} shares its memory with {self.other} (copy it)" if shared else None
 
 
 @dataclass(frozen=True)

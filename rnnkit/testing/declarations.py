@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block
 from rnnkit.core.signal import Signal
-from rnnkit.testing.compare import Comparison, Equal
+from rnnkit.testing.compare import Comparison, Equal, Form, Many
 from rnnkit.testing.report import Skipped
-from rnnkit.testing.subject import STEPS, STREAMS, Subject
+from rnnkit.testing.subject import FLOAT64, STEPS, STREAMS, Subject
 from rnnkit.testing.window import Arrays, Window, ahead, scan_window
-from rnnkit.types import Array
+from rnnkit.types import Array, DType, Shape, State
 
 
 def json_round_trip(subject: Subject) -> Iterator[Comparison]:
@@ -35,17 +35,16 @@ def state_sizes(subject: Subject) -> Iterator[Comparison]:
     """The initial and the returned state are tuples of (B, n) arrays of the declared widths."""
     layer, first = subject.layer, subject.first(np.random.default_rng(subject.seed))
     declared = [(STREAMS, n) for n in layer.state_sizes(subject.inputs)]
+    initial = layer.initial_state(subject.inputs, STREAMS, FLOAT64)
+    yield from state_form("the initial state", initial, declared, FLOAT64)
     _, state, _ = scan_window(layer, first)
-    yield Equal("the type of the returned state", type(state), tuple)
-    yield Equal("shapes of the initial state", [a.shape for a in first.parts("state")], declared)
-    yield Equal("shapes of the returned state", [a.shape for a in state], declared)
+    yield from state_form("the state", state, declared, FLOAT64)
 
 
 def output(subject: Subject) -> Iterator[Comparison]:
     """The outputs are a contiguous (T, B, F) array of the declared width, known or unknown."""
     ys, _, _ = scan_window(subject.layer, subject.first(np.random.default_rng(subject.seed)))
-    yield Equal("shape of ys", ys.shape, (STEPS, STREAMS, subject.outputs.width))
-    yield Equal("ys is C-contiguous", ys.flags.c_contiguous, True)
+    yield from sequence_form("the output", ys, (STEPS, STREAMS, subject.outputs.known()), FLOAT64)
     unknown = subject.layer.output(Signal(None, subject.inputs.ids))
     yield Equal(f"{unknown} fits {subject.outputs}", unknown.fits(subject.outputs), True)
 
@@ -55,12 +54,36 @@ def gradient_shapes(subject: Subject) -> Iterator[Comparison]:
     window = subject.window()
     _, _, backward = scan_window(subject.layer, window)
     dxs, dstate = backward(window["dys"], window.parts("dstate"), window.zero_grads())
-    wanted = None if subject.inputs.ids else window["xs"].shape
-    yield Equal("shape of dxs", None if dxs is None else dxs.shape, wanted)
-    yield Equal("dxs is C-contiguous", dxs is None or dxs.flags.c_contiguous, True)
-    yield Equal("the type of dstate", type(dstate), tuple)
-    shapes = [array.shape for array in window.parts("state")]
-    yield Equal("shapes of dstate", [array.shape for array in dstate], shapes)
+    yield from gradient_form(dxs, dstate, window)
+
+
+def sequence_form(
+    what: str, array: object, shape: Shape, dtype: DType, finite: bool = False
+) -> Iterator[Comparison]:
+    """An array (T, B, F) whose numbers lie in their order."""
+    yield Form(what, array, shape, dtype, finite)
+    contiguous = isinstance(array, np.ndarray) and array.flags.c_contiguous
+    yield Equal(f"{what} is C-contiguous", contiguous, True)
+
+
+def state_form(
+    what: str, state: State, shapes: Sequence[Shape], dtype: DType, finite: bool = False
+) -> Iterator[Comparison]:
+    """A tuple of arrays of these shapes."""
+    yield Many(what, state, len(shapes))
+    for index, (array, shape) in enumerate(zip(state, shapes, strict=True)):
+        yield Form(f"{what}[{index}]", array, shape, dtype, finite)
+
+
+def gradient_form(dxs: Array | None, dstate: State, window: Window) -> Iterator[Comparison]:
+    """What backward returns has the form of what forward was given; there is none of ids."""
+    xs, state, dtype = window["xs"], window.parts("state"), window.ctx.dtype
+    if xs.ndim == 3:
+        yield from sequence_form("the gradient of the inputs", dxs, xs.shape, dtype)
+    else:
+        yield Equal("the gradient of ids", dxs, None)
+    shapes = [array.shape for array in state]
+    yield from state_form("the gradient of the state", dstate, shapes, dtype)
 
 
 def used(subject: Subject) -> Iterator[Comparison]:

@@ -67,6 +67,11 @@ CHECKS = (
     ),
     Check("alias", purity.alias, "the returned state is the given one, or a view of xs (copy it)"),
     Check(
+        "lasting",
+        purity.lasting,
+        "one buffer for every window, or every step (write a new array, or take ctx.empty())",
+    ),
+    Check(
         "repeatable",
         randomness.repeatable,
         "random numbers that do not come from ctx.random(), or scratch memory read before written",

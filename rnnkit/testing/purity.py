@@ -5,46 +5,67 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
-from rnnkit.testing.compare import SINGLE, Close, Comparison, Equal, close
+from rnnkit.testing.compare import (
+    SINGLE,
+    Apart,
+    Close,
+    Comparison,
+    Equal,
+    InPlace,
+    Unchanged,
+    close,
+)
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, Subject
-from rnnkit.testing.window import behind, forward_backward, numbered, scan_window
-from rnnkit.types import Array
+from rnnkit.testing.window import (
+    Arrays,
+    Window,
+    behind,
+    forward_backward,
+    numbered,
+    scan_window,
+)
+from rnnkit.types import Array, Grads, State
 
 
 def unharmed(subject: Subject) -> Iterator[Comparison]:
     """Forward and backward change nothing they are given; backward no output either."""
     for dtype, resets in itertools.product((FLOAT64, FLOAT32), (False, True)):
         window = subject.window(dtype=dtype, train=True, resets=resets)
-        before = _copies(window.arrays)
+        before = copies(window.arrays)
         ys, state, backward = scan_window(subject.layer, window)
-        yield from _unchanged(before, window.arrays, "forward")
-        outputs = {"ys": ys, **numbered("the returned state", state)}
-        given = _copies(outputs)
+        yield from unchanged(before, window.arrays, "forward")
+        outputs = named_outputs(ys, state)
+        given = copies(outputs)
         backward(window["dys"], window.parts("dstate"), window.zero_grads())
-        yield from _unchanged(before, window.arrays, "backward")
-        yield from _unchanged(given, outputs, "backward")
+        yield from unchanged(before, window.arrays, "backward")
+        yield from unchanged(given, outputs, "backward")
 
 
 def alias(subject: Subject) -> Iterator[Comparison]:
-    """A returned state shares no memory with anything given; an initial state is always new.
+    """What a layer returns shares no memory with what it was given, or returned before.
 
     The engine keeps the state for the next window and may overwrite what it passed in once the
-    window is closed. Outputs may alias inputs: an identity costs nothing.
+    window is closed. Outputs may be the inputs: an identity costs nothing.
     """
     window = subject.window()
-    if not window.parts("state"):
-        raise Skipped("it has no state")
-    for steps, piece in (("all steps", window), ("one step", window.steps(0, 1))):
-        _, state, _ = scan_window(subject.layer, piece)
-        for index, array in enumerate(state):
-            shared = [k for k, given in piece.arrays.items() if np.shares_memory(array, given)]
-            yield Equal(f"arrays whose memory state.{index} shares ({steps})", shared, [])
+    for piece in (window, window.steps(0, 1)):
+        ys, state, _ = scan_window(subject.layer, piece)
+        yield from own_memory(ys, state, piece)
     one, two = (subject.layer.initial_state(subject.inputs, 2, FLOAT64) for _ in range(2))
     for index, (a, b) in enumerate(zip(one, two, strict=True)):
-        yield Equal(f"two initial states share array {index}", np.shares_memory(a, b), False)
+        yield Apart(f"the initial state[{index}]", a, "that of another call", b)
+
+
+def lasting(subject: Subject) -> Iterator[Comparison]:
+    """What a layer returned stays as it is while the next window is run."""
+    for train in (True, False):
+        ys, state, _ = scan_window(subject.layer, subject.window(train=train))
+        outputs = named_outputs(ys, state)
+        before = copies(outputs)
+        later = subject.window(train=train, draw=1).having(numbered("state", state))
+        scan_window(subject.layer, later)
+        yield from unchanged(before, outputs, "another window")
 
 
 def accumulates(subject: Subject) -> Iterator[Comparison]:
@@ -58,9 +79,8 @@ def accumulates(subject: Subject) -> Iterator[Comparison]:
         grads = {name: zero[f"grads.{name}"].copy() for name in window.params()}
         given = dict(grads)
         backward(window["dys"], window.parts("dstate"), grads)
-        yield Equal("names in grads", sorted(grads), sorted(given))
+        yield from in_place(given, grads)
         for name, array in given.items():
-            yield Equal(f"grads[{name!r}] is the array that was given", grads[name] is array, True)
             wanted = 2 * zero[f"grads.{name}"]
             yield Close(f"grads[{name!r}], added to itself", array, wanted, SINGLE)
 
@@ -78,12 +98,47 @@ def twice(subject: Subject) -> Iterator[Comparison]:
         yield from close(behind(backward, window), first, SINGLE, " after another window")
 
 
-def _copies(arrays: Mapping[str, Array]) -> dict[str, Array]:
+def copies(arrays: Mapping[str, Array]) -> Arrays:
+    """Return a copy of each array, to compare it with later."""
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def _unchanged(
+def unchanged(
     before: Mapping[str, Array], after: Mapping[str, Array], by: str
 ) -> Iterator[Comparison]:
+    """Arrays are what they were before `by` had them."""
     for name, array in before.items():
-        yield Close(f"{name} after {by}", after[name], array, tolerance=0)
+        yield Unchanged(_in_words(name), by, after[name], array)
+
+
+def own_memory(ys: Array, state: State, window: Window) -> Iterator[Comparison]:
+    """Outputs share memory with nothing given but the inputs, the arrays of a state with none.
+
+    A state may be a view of the outputs: who keeps it copies it.
+    """
+    returned = named_outputs(ys, state)
+    for name, array in returned.items():
+        for other, given in window.arrays.items():
+            if array is not ys or other != "xs":
+                yield Apart(name, array, _in_words(other), given)
+    for (name, array), (other, twin) in itertools.combinations(list(returned.items())[1:], 2):
+        yield Apart(name, array, other, twin)
+
+
+def in_place(given: Mapping[str, Array], grads: Grads) -> Iterator[Comparison]:
+    """Backward left the very arrays of `grads` in their places."""
+    yield Equal("names in grads", sorted(grads), sorted(given))
+    for name, array in given.items():
+        yield InPlace(name, grads[name] is array)
+
+
+def named_outputs(ys: Array, state: State) -> Arrays:
+    """Return outputs and state by what they are called."""
+    return {"the output": ys, **{f"the state[{at}]": array for at, array in enumerate(state)}}
+
+
+def _in_words(name: str) -> str:
+    """Return what an array of a window is called; others have such a name already."""
+    kind, _, rest = name.partition(".")
+    words = {"xs": "its inputs", "params": "its parameters", "state": "its state"}.get(kind, kind)
+    return f"{words}: {rest}" if rest else words

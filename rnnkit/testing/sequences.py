@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.core.signal import Signal
-from rnnkit.testing.compare import Close, Comparison, close
+from rnnkit.testing.compare import EXACT, Close, Comparison, close
 from rnnkit.testing.gradients import slopes
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import RESETS, STEPS, STREAMS, Subject
@@ -46,14 +46,19 @@ def causal(subject: Subject) -> Iterator[Comparison]:
     """No output depends on a later input, unless the layer says so."""
     if sees_future(subject.layer):
         raise Skipped("its outputs depend on later inputs (causal=False)")
-    window = subject.window()
-    wanted = ahead(subject.layer, window)["ys"]
+    others = subject.window(draw=1)["xs"]
     for cut in range(1, STEPS):
-        later = window["xs"].copy()
-        later[cut:] = subject.window(draw=1)["xs"][cut:]
-        found = ahead(subject.layer, window.having({"xs": later}))["ys"]
-        note = f"ys before step {cut}, the inputs from there on changed"
-        yield Close(note, found[:cut], wanted[:cut])
+        yield unforeseen(subject.layer, subject.window(), cut, others)
+
+
+def unforeseen(
+    layer: Layer, window: Window, cut: int, others: Array, tolerance: float = EXACT
+) -> Comparison:
+    """Outputs before step `cut` are the same where the inputs from there on are `others`."""
+    xs = np.concatenate([window["xs"][:cut], others[cut:]])
+    wanted, found = (ahead(layer, each)["ys"][:cut] for each in (window, window.having({"xs": xs})))
+    where = f"an output depends on later inputs (causal = False says so); before step {cut}, ys"
+    return Close(where, found, wanted, tolerance)
 
 
 def halves(subject: Subject) -> Iterator[Comparison]:

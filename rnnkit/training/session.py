@@ -19,7 +19,6 @@ from rnnkit.network.network import Network
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
-from rnnkit.training.plugin_checks.blame import foreign_plugin
 from rnnkit.training.requirements import LocateProblem, check_demands
 from rnnkit.training.step import Training
 from rnnkit.types import Array
@@ -71,7 +70,7 @@ class Session:
         """Name the plugin that the first of the arrays comes from."""
         _, layer, *_ = next(iter(problems)).split("/")
         block = dict(self.network.named).get(layer, self.spec.train.optimizer)
-        plugin = foreign_plugin(block, self.registry) or "rnnkit"
+        plugin = self.registry.foreign(block) or "rnnkit"
         message = f"after step {step} the arrays of {plugin} are not those that it declared"
         return PluginError.of(
             "PLUGIN_CONTRACT",

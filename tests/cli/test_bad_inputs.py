@@ -155,6 +155,28 @@ BROKEN_CELLS = {
         layer("return xs.copy(), (xs[-1],), lambda dys, dstate, grads: (dys, ())"),
         "the state: expected 0 arrays, received 1",
     ),
+    "one buffer for every step": (
+        cell(forward="h = np.tanh(zx + zh, out=globals().setdefault('kept', np.empty_like(h)))"),
+        "forward changed its state: 0 (tell its author: rnnkit.testing.check_layer shows it)",
+    ),
+    "its input is its state": (
+        cell(forward="h = state[0]"),
+        "the state[0] shares its memory with its state: 0 (copy it)",
+    ),
+    "one buffer for every window": (
+        layer(
+            "kept = globals().setdefault('kept', xs.copy())[: len(xs)]\nkept[...] = xs + 1\n"
+            "return kept, state, lambda dys, dstate, grads: (dys, dstate)"
+        ),
+        "another window changed the output",
+    ),
+    "later inputs": (
+        layer(
+            "ys = np.zeros_like(xs)\nys[:-1] = xs[1:]\n"
+            "return ys, state, lambda dys, dstate, grads: (dys, dstate)"
+        ),
+        "an output depends on later inputs (causal = False says so); before step 2, ys[1, ",
+    ),
     "gradient of the inputs": (
         layer("return xs.copy(), state, lambda dys, dstate, grads: (None, dstate)"),
         "the gradient of the inputs: expected an array, received NoneType",

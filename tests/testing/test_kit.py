@@ -11,7 +11,7 @@ import correct_layers
 import numpy as np
 import pytest
 from correct_layers import Delay, PlainDropout, PlainLSTM, Square
-from planted_bugs import EIGHT, MORE, Bug
+from planted_bugs import EIGHT, MORE, ONE_CASE, Bug
 
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import Layer
@@ -52,7 +52,7 @@ def test_correct_layers_are_accepted(layer: Layer) -> None:
     assert report.comparisons > len(report.ran) > 15
 
 
-@pytest.mark.parametrize("bug", EIGHT + MORE, ids=lambda bug: bug.what.replace(" ", "-"))
+@pytest.mark.parametrize("bug", EIGHT + MORE + ONE_CASE, ids=lambda bug: bug.what.replace(" ", "-"))
 def test_a_planted_bug_is_rejected_by_name(bug: Bug, plant: Callable[[Bug], Layer]) -> None:
     with pytest.raises(ConformanceError) as caught:
         check_layer(plant(bug))
@@ -60,7 +60,7 @@ def test_a_planted_bug_is_rejected_by_name(bug: Bug, plant: Callable[[Bug], Laye
 
 
 def test_every_check_rejects_something() -> None:
-    assert {bug.check for bug in EIGHT + MORE} == {check.name for check in CHECKS}
+    assert {bug.check for bug in EIGHT + MORE + ONE_CASE} == {check.name for check in CHECKS}
 
 
 def test_any_seed_accepts_the_correct_lstm() -> None:

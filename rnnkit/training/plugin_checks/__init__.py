@@ -13,11 +13,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.registry import Registry
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
-from rnnkit.training.plugin_checks.layers import try_layers
-from rnnkit.training.plugin_checks.parts import try_batch, try_loss, try_optimizer, try_schedule
 from rnnkit.types import Params
-
-__all__ = ["try_plugins"]
 
 
 def try_plugins(
@@ -33,9 +29,19 @@ def try_plugins(
     Raises PluginError for one that breaks its contract, with its name, what was expected, and what
     it gave.
     """
-    try_batch(spec.data, network, registry, batch)
+    train = spec.train
+    layers = [layer for _, layer in network.named]
+    blocks = [spec.data, *layers, network.loss, train.optimizer, train.schedule]
+    if not any(block and registry.foreign(block) for block in blocks):
+        return
+    # The kit is loaded only where there is something to check.
+    from rnnkit.training.plugin_checks import parts
+    from rnnkit.training.plugin_checks.layers import try_layers
+
+    parts.try_batch(registry.foreign(spec.data), network, batch)
     try_layers(network, registry, params, batch)
-    try_loss(network, registry, params, batch)
-    try_optimizer(spec.train.optimizer, registry)
-    if spec.train.schedule:
-        try_schedule(spec.train.schedule, registry, windows, spec.train.epochs)
+    parts.try_loss(registry.foreign(network.loss), network, params, batch)
+    parts.try_optimizer(registry.foreign(train.optimizer), train.optimizer)
+    if train.schedule:
+        plugin, steps = registry.foreign(train.schedule), windows * train.epochs
+        parts.try_schedule(plugin, train.schedule, steps, train.epochs)

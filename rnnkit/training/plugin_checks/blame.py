@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
-from rnnkit.contracts.layer import Layer
-from rnnkit.contracts.registry import Registry
-from rnnkit.core.block import Block
 from rnnkit.core.installed import Plugin
 from rnnkit.errors import PluginError, printable
-from rnnkit.types import STORED_NAME, Shape
-
-
-def foreign_plugin(block: Block, registry: Registry) -> Plugin | None:
-    """Return the plugin of a block, or of a layer inside it, that is not rnnkit's own."""
-    plugin = registry.plugin(block.entry_group, block.type)
-    if plugin.distribution != "rnnkit":
-        return plugin
-    layers = block.inner().values() if isinstance(block, Layer) else ()
-    inside = (foreign_plugin(inner, registry) for inner in layers)
-    return next((found for found in inside if found), None)
+from rnnkit.testing.compare import Comparison
+from rnnkit.types import STORED_NAME
 
 
 class Broken(Exception):
@@ -44,18 +30,11 @@ def blamed(plugin: Plugin, what: str, check: str = "") -> Iterator[None]:
         ) from error
 
 
-def expect(
-    what: str, array: object, shape: Shape, dtype: np.dtype[np.generic], finite: bool = True
-) -> None:
-    """Raise Broken for another shape or type, or numbers that are not finite."""
-    if not isinstance(array, np.ndarray):
-        raise Broken(f"{what}: expected an array, received {type(array).__name__}")
-    if (array.shape, array.dtype) != (shape, dtype):
-        raise Broken(
-            f"{what}: expected {dtype} of shape {shape}, received {array.dtype} of {array.shape}"
-        )
-    if finite and not np.isfinite(array).all():
-        raise Broken(f"{what} holds NaN or infinity, from inputs and parameters that do not")
+def insist(comparisons: Iterable[Comparison]) -> None:
+    """Raise Broken at the first comparison that found something."""
+    for comparison in comparisons:
+        if problem := comparison.problem():
+            raise Broken(problem)
 
 
 def expect_name(what: str, name: object) -> None:

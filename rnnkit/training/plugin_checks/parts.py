@@ -8,14 +8,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnnkit.contracts.dataset import Batch, Dataset
+from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.optimizer import Optimizer
-from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.context import Context
+from rnnkit.core.installed import Plugin
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
-from rnnkit.training.plugin_checks.blame import Broken, blamed, expect, expect_name, foreign_plugin
+from rnnkit.testing.compare import Form
+from rnnkit.training.plugin_checks.blame import Broken, blamed, expect_name, insist
 from rnnkit.types import Array, Params
 
 SIZE = 64
@@ -23,27 +24,25 @@ SIZE = 64
 
 
 def try_loss(
-    network: Network, registry: Registry, params: Mapping[str, Params], batch: Batch
+    plugin: Plugin | None, network: Network, params: Mapping[str, Params], batch: Batch
 ) -> None:
     """Ask the loss for its sum, its weight and the gradient on a window."""
-    plugin = foreign_plugin(network.loss, registry)
     if not plugin:
         return
     ctx = Context(train=True, step=1, valid=batch.valid)
     states = network.initial_states(batch.weights.shape[1], ctx.dtype)
     with np.errstate(all="ignore"):
         ys, _ = network.run(params, batch, states, ctx)
-        given = ys.copy()
+        shape, dtype = ys.shape, ys.dtype
         with blamed(plugin, "loss"):
             total, weight, backward = network.loss.forward(ys, batch.targets, batch.weights, ctx)
             _expect_number("the total", total)
             _expect_number("the weight", weight, least=0.0)
-            expect("the gradient of the outputs", backward(), given.shape, given.dtype)
+            insist([Form("the gradient of the outputs", backward(), shape, dtype, finite=True)])
 
 
-def try_optimizer(optimizer: Optimizer, registry: Registry) -> None:
+def try_optimizer(plugin: Plugin | None, optimizer: Optimizer) -> None:
     """Move a few parameters against a gradient."""
-    plugin = foreign_plugin(optimizer, registry)
     if not plugin:
         return
     params = np.linspace(-1, 1, SIZE, dtype=np.float32)
@@ -53,27 +52,25 @@ def try_optimizer(optimizer: Optimizer, registry: Registry) -> None:
         for name in slots:
             expect_name("slots", name)
         optimizer.update(1, optimizer.lr, params, grads, slots, slice(0, SIZE // 2))
-        expect("the parameters", params, before.shape, before.dtype)
+        insist([Form("the parameters", params, before.shape, before.dtype, finite=True)])
         if np.array_equal(params, before):
             raise Broken("update left the parameters as they were (write into them: params -= ...)")
 
 
-def try_schedule(schedule: Schedule, registry: Registry, windows: int, epochs: int) -> None:
+def try_schedule(plugin: Plugin | None, schedule: Schedule, steps: int, epochs: int) -> None:
     """Ask for the first factor, and for the state before and after an evaluation."""
-    plugin = foreign_plugin(schedule, registry)
     if not plugin:
         return
     with blamed(plugin, "schedule"):
         state = schedule.start()
         _expect_json("start()", state)
-        factor = schedule.factor(Moment(0, 0.0, windows * epochs, epochs), state)
+        factor = schedule.factor(Moment(0, 0.0, steps, epochs), state)
         _expect_number("factor()", factor, least=0.0)
         _expect_json("observe()", schedule.observe(1.0, state))
 
 
-def try_batch(dataset: Dataset, network: Network, registry: Registry, batch: Batch) -> None:
+def try_batch(plugin: Plugin | None, network: Network, batch: Batch) -> None:
     """See that a window is what it was said to be, and that a checkpoint can hold its cursor."""
-    plugin = foreign_plugin(dataset, registry)
     if not plugin:
         return
     with blamed(plugin, "dataset"):
