@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME",
     help="Draw this one, such as loss or valid_loss; may be repeated "
-    "(default: loss, perplexity, gradient_norm and lr).",
+    "(default: loss, perplexity, accuracy, gradient_norm, and lr where it changes).",
 )
 @click.option("--log", is_flag=True, help="A logarithmic scale.")
 @click.option(
@@ -46,12 +46,17 @@ def command(
     terminal: bool,
     as_json: bool,
 ) -> None:
-    """Draw loss, perplexity, gradient norm and learning rate of each RUN over its steps.
+    """Draw loss, perplexity, accuracy, gradient norm and learning rate of each RUN over its steps.
 
     RUN is a run directory, also one that is still training. With --out the picture is one SVG,
     which needs the extra rnnkit[plot]; without it the curves are drawn in the terminal.
     """
-    from rnnkit.analysis.plots.metrics import DEFAULT, drawable_metrics, panels, read_history
+    from rnnkit.analysis.plots.metrics import (
+        default_metrics,
+        drawable_metrics,
+        panels,
+        read_history,
+    )
 
     if math.isnan(smooth):
         raise click.UsageError("--smooth: expected a weight from 0 to 1, received nan")
@@ -60,7 +65,7 @@ def command(
     for name in metrics:
         if name not in known:
             raise unknown("metric", name, known)
-    wanted = list(dict.fromkeys(metrics)) or [name for name in DEFAULT if name in known]
+    wanted = list(dict.fromkeys(metrics)) or default_metrics(histories)
     drawn = panels(histories, wanted, log, smooth)
     text = picture(drawn, out, terminal, as_json)
     result = {"out": None if out is None else str(out), "panels": as_objects(drawn)}

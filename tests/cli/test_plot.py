@@ -15,16 +15,31 @@ needs_matplotlib = pytest.mark.skipif(
 )
 
 
-def test_the_terminal_shows_four_panels(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_terminal_shows_a_panel_for_each_metric(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     ran = done("plot", tiny_run)
-    heads = ("loss (mean over", "perplexity (of", "gradient norm (L2", "learning rate (of")
+    heads = ("loss (mean over", "perplexity (of", "accuracy (share", "gradient norm (L2")
     assert [part.startswith(h) for part, h in zip(ran.out.split("\n\n"), heads, strict=True)] == [
         True
     ] * 4
     assert max(map(len, ran.out.splitlines())) == 70
     assert "a train_loss" in ran.out and "b valid_loss" in ran.out and ran.err == ""
     assert done("plot", tiny_run, "--terminal").out == ran.out
+
+
+def test_a_learning_rate_is_a_panel_where_it_changes(tiny_run: Path, tmp_path: Path) -> None:
+    def drawn(*options: str) -> list[str]:
+        found = json.loads(done("plot", run, "--json", *options).out)
+        return [panel["title"] for panel in found["panels"]]
+
+    run = copy(tiny_run, tmp_path / "run")
+    assert "learning rate" not in drawn() and drawn("--metric", "lr") == ["learning rate"]
+    *before, last = lines(run)
+    text = "".join(json.dumps(line) + "\n" for line in [*before, {**last, "lr": 1e-9}])
+    (run / "metrics.jsonl").write_text(text)
+    assert drawn()[-1] == "learning rate"
 
 
 def test_json_holds_what_the_run_wrote(tiny_run: Path) -> None:

@@ -91,9 +91,10 @@ def flows(
 
 
 def panel(flows: list[Flow]) -> Panel:
-    """Return the curves of flows on a logarithmic scale."""
+    """Return the curves of flows on a logarithmic scale; the title says what a single one does."""
+    several = "gradient of the last loss through time"
     return Panel(
-        "gradient of the last loss through time",
+        flows[0].sentence() if len(flows) == 1 else several,
         "distance (steps before the last target)",
         "norm of dL/dh (L2, mean over streams)",
         tuple(

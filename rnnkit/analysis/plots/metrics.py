@@ -16,7 +16,7 @@ from rnnkit.errors import CheckpointError, RefusedError, printable
 from rnnkit.files.atomic import read_regular
 
 LIMIT = 2**30
-DEFAULT = ("loss", "perplexity", "gradient_norm", "lr")
+DEFAULT = ("loss", "perplexity", "accuracy", "gradient_norm", "lr")
 POSITION = ("step", "epoch")
 UNITS = {
     "loss": "loss (mean over targets)",
@@ -74,6 +74,13 @@ def drawable_metrics(histories: Iterable[MetricsHistory]) -> list[str]:
     """Return what `panels` can draw: each metric, and the name that train_x and valid_x share."""
     keys = dict.fromkeys(k for h in histories for k in h.keys() if k not in POSITION)
     return list(dict.fromkeys([*map(shared, keys), *keys]))
+
+
+def default_metrics(histories: Sequence[MetricsHistory]) -> list[str]:
+    """Return what is drawn by default; no learning rate that never changes."""
+    known = drawable_metrics(histories)
+    rates = {line["lr"] for history in histories for line in history.lines if "lr" in line}
+    return [name for name in DEFAULT if name in known and (name != "lr" or len(rates) > 1)]
 
 
 def shared(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +13,10 @@ LARGEST = 1e300
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of one curve; NaN in `ys` leaves a gap.
+    """Points of one curve over whole numbers, such as steps; NaN in `ys` leaves a gap.
 
-    Curves of one `group`, such as those of one run, have one colour; `points` marks each point.
+    In an SVG curves of one `group`, such as those of one run, have one colour, and `points` marks
+    each point.
     """
 
     name: str
@@ -53,16 +54,14 @@ def bounds(panel: Panel) -> Bounds | None:
     points = [p for curve in panel.curves for p in curve.drawn(panel.log) if math.isfinite(p[1])]
     if not points:
         return None
-    return Bounds(_span(x for x, _ in points), _span(y for _, y in points))
+    xs, ys = zip(*points, strict=True)
+    return Bounds(_span(xs, 1.0), _span(ys, abs(ys[0]) / 10 or 1.0))
 
 
-def _span(values: Iterable[float]) -> tuple[float, float]:
-    found = sorted(values)
-    low, high = found[0], found[-1]
-    if high > low:
-        return low, high
-    margin = abs(low) / 10 or 1.0
-    return low - margin, high + margin
+def _span(values: Sequence[float], margin: float) -> tuple[float, float]:
+    """Return the least and the greatest, with a margin around them where they are one."""
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - margin, high + margin)
 
 
 def _on_scale(y: float, log: bool) -> float:

@@ -29,6 +29,14 @@ SETTINGS: Any = {
     "legend.fontsize": "small",
     "text.parse_math": False,
 }
+DARK = b"""
+@media (prefers-color-scheme: dark) {
+ text { fill: #e0e0e0 !important }
+ [style*="fill: #ffffff"] { fill: #16191d !important }
+ [style*="stroke: #000000"] { stroke: #e0e0e0 !important }
+}
+"""
+"""Rules for readers who prefer a dark page; they go before those that stand in the elements."""
 
 
 def has_matplotlib() -> bool:
@@ -58,7 +66,8 @@ def svg(panels: Sequence[Panel]) -> bytes:
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(found, format="svg", metadata=nothing)
     # A viewer might look for the document type that it names.
-    return re.sub(rb"<!DOCTYPE[^>]*>\n?", b"", found.getvalue())
+    plain = re.sub(rb"<!DOCTYPE[^>]*>\n?", b"", found.getvalue())
+    return plain.replace(b"</style>", DARK + b"</style>", 1)
 
 
 def _draw(axes: Any, panel: Panel) -> None:
@@ -69,6 +78,7 @@ def _draw(axes: Any, panel: Panel) -> None:
         _log_scale(axes)
     axes.set_title(panel.title, fontsize="medium", loc="left")
     axes.set_xlabel(panel.x_label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel(panel.y_label, fontsize="small")
     if len(panel.curves) > 1:
         axes.legend()

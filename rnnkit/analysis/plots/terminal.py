@@ -34,30 +34,35 @@ def _panel(panel: Panel, width: int, colour: bool, braille: bool) -> str:
     found = bounds(panel)
     if found is None:
         return f"{head}\n  no point to draw"
-    canvas = _Canvas(width - MARGIN - 2, ROWS, found)
+    labels = _y_labels(found, panel.log)
+    margin = max(MARGIN, *map(len, labels))
+    canvas = _Canvas(width - margin - 2, ROWS, found)
     for index, curve in enumerate(panel.curves):
         canvas.curve(curve.drawn(panel.log), index)
     if len(panel.curves) > 1:
         for index, curve in enumerate(panel.curves):
             canvas.letter(curve.drawn(panel.log), index, len(panel.curves))
-    colours = [COLOURS[c.group % len(COLOURS)] for c in panel.curves] if colour else None
+    count = len(panel.curves)
+    colours = [COLOURS[k % len(COLOURS)] for k in range(count)] if colour else None
     rows = [
-        f"{label:>{MARGIN}} {mark}{row}".rstrip()
+        f"{label:>{margin}} {mark}{row}".rstrip()
         for label, mark, row in zip(
-            _y_labels(found, panel.log), _marks(braille), canvas.rows(colours, braille), strict=True
+            labels, _marks(braille), canvas.rows(colours, braille), strict=True
         )
     ]
-    return "\n".join([head, *rows, *_foot(panel, found, width, colours, braille)])
+    foot = [" " * margin + line for line in _foot(panel, found, width - margin, colours, braille)]
+    return "\n".join([head, *rows, *foot])
 
 
 def _foot(
     panel: Panel, found: Bounds, width: int, colours: list[int] | None, braille: bool
 ) -> list[str]:
-    left, right = _short(found.x[0]), _short(found.x[1])
-    inside = width - MARGIN - 2 - len(left) - len(right)
-    axis = " " * (MARGIN + 2) + left + f" {panel.x_label} "[:inside].center(inside) + right
+    """Return the x axis and the names of the curves, from the margin on."""
+    left, right = (f"{x:,.0f}" for x in found.x)
+    inside = width - 2 - len(left) - len(right)
+    axis = "  " + left + f" {panel.x_label} "[:inside].center(inside) + right
     corner = ("└", "─") if braille else ("+", "-")
-    lines = [" " * (MARGIN + 1) + corner[0] + corner[1] * (width - MARGIN - 2), axis]
+    lines = [f" {corner[0]}" + corner[1] * (width - 2), axis]
     if len(panel.curves) > 1:
         lines += _legend(panel.curves, width, colours)
     return lines
@@ -65,12 +70,12 @@ def _foot(
 
 def _legend(curves: Sequence[Curve], width: int, colours: list[int] | None) -> list[str]:
     """Return one line for each curve; a name that is too long keeps its end, which differs."""
-    room = width - MARGIN - 4
+    room = width - 4
     lines = []
     for index, curve in enumerate(curves):
         name = curve.name if len(curve.name) <= room else "..." + curve.name[3 - room :]
         letter = _painted(LETTERS[index % len(LETTERS)], index, colours)
-        lines.append(f"{'':{MARGIN + 2}}{letter} {name}")
+        lines.append(f"  {letter} {name}")
     return lines
 
 
@@ -80,22 +85,27 @@ def _marks(braille: bool) -> list[str]:
 
 
 def _y_labels(found: Bounds, log: bool) -> list[str]:
-    low, high = found.y
+    """Return what stands beside each row: three values, in as many digits as tell them apart."""
+    (low, high), rows = found.y, (0, ROWS // 2, ROWS - 1)
+    ys = [high - (high - low) * row / (ROWS - 1) for row in rows]
+    for digits in range(4, 18):
+        texts = [_power(y, digits) if log else _short(y, digits) for y in ys]
+        if len(set(texts)) == len(set(ys)):
+            break
     labels = [""] * ROWS
-    for row in (0, ROWS // 2, ROWS - 1):
-        y = high - (high - low) * row / (ROWS - 1)
-        labels[row] = _power(y) if log else _short(y)
+    for row, text in zip(rows, texts, strict=True):
+        labels[row] = text
     return labels
 
 
-def _power(exponent: float) -> str:
-    return _short(10**exponent) if -300 < exponent < 300 else f"1e{exponent:.0f}"
+def _power(exponent: float, digits: int) -> str:
+    return _short(10**exponent, digits) if -300 < exponent < 300 else f"1e{exponent:.0f}"
 
 
-def _short(value: float) -> str:
+def _short(value: float, digits: int) -> str:
     if value and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.2g}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:.{digits - 2}g}"
+    return f"{value:,.{digits - 4}f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
 def _painted(text: str, index: int, colours: list[int] | None) -> str:

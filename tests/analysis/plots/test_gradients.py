@@ -270,3 +270,11 @@ def test_a_gradient_that_outgrows_float64_is_no_error() -> None:
     (flow,) = flows(net, started(net).values, random_batch(net, 80, 2, 1))
     assert flow.sentence() == "1.rnn: within 79 steps the gradient outgrows float64"
     assert replace(flow, norms=flow.norms[:40]).horizon is None
+
+
+def test_the_picture_of_a_single_curve_names_its_layer_and_horizon() -> None:
+    falling = tuple(0.5**d for d in range(12))
+    (one, other) = (Flow(name, falling) for name in ("1.lstm", "2.lstm"))
+    said = "1.lstm: after 7 steps less than 1 % of the gradient is left"
+    assert panel([one]).title == said
+    assert panel([one, other]).title == "gradient of the last loss through time"

@@ -71,6 +71,23 @@ def test_it_names_no_address(drawn: bytes) -> None:
 
 
 @needs_matplotlib
+def test_steps_are_whole_numbers() -> None:
+    drawn = ET.fromstring(module.svg([Panel("t", "x", "y", (Curve("a", (1, 2), (0.5, 0.7)),))]))
+    axis = next(node for node in drawn.iter() if node.get("id") == "matplotlib.axis_1")
+    words = ["".join(node.itertext()).strip() for node in axis.iter() if node.tag[-4:] == "text"]
+    assert {"1", "2"} <= set(words) and not any("." in word for word in words)
+
+
+@needs_matplotlib
+def test_a_dark_page_is_followed(drawn: bytes) -> None:
+    """Every colour of paper and ink that stands in an element has a rule for a dark page."""
+    sheet, page = drawn.decode().split("</style>", 1)
+    assert "@media (prefers-color-scheme: dark)" in sheet
+    ruled = set(re.findall(r'\[style\*="([^"]*)"\]', sheet))
+    assert {"fill: #ffffff", "stroke: #000000"} <= ruled and all(rule in page for rule in ruled)
+
+
+@needs_matplotlib
 def test_equal_panels_give_equal_bytes(drawn: bytes) -> None:
     import matplotlib
 

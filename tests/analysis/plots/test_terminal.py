@@ -40,6 +40,35 @@ def test_the_labels_are_the_values_at_the_axis() -> None:
     assert lines[-1].split()[0] == "0" and lines[-1].split()[-1] == "1"
 
 
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([4492556.9, 4492557.1], ["4492557.1", "4492557", "4492556.9"]),
+        ([1000.2, 1000.4], ["1,000.4", "1,000.3", "1,000.2"]),
+        ([0.50001, 0.50002], ["0.50002", "0.500015", "0.50001"]),
+    ],
+)
+def test_labels_have_as_many_digits_as_tell_them_apart(
+    values: list[float], labels: list[str]
+) -> None:
+    lines = draw_panels([panel(curve(values))], 60).splitlines()
+    shown = [line.split("┤")[0].strip() for line in lines if "┤" in line]
+    assert len(set(shown)) == 3 and shown[0] == labels[0] and shown[-1] == labels[-1]
+    assert max(map(len, lines)) <= 60
+
+
+@pytest.mark.parametrize(("xs", "ends"), [((1.0,), ("0", "2")), ((5.0, 2e6), ("5", "2,000,000"))])
+def test_steps_are_whole_numbers(xs: tuple[float, ...], ends: tuple[str, str]) -> None:
+    axis = draw_panels([panel(Curve("a", xs, xs))], 60).splitlines()[-1].split()
+    assert (axis[0], axis[-1]) == ends
+
+
+def test_training_and_validation_of_a_run_have_two_colours() -> None:
+    both = [panel(curve([0, 1], "train"), curve([1, 0], "valid"))]
+    painted = draw_panels(both, 60, colour=True)
+    assert "\x1b[36ma\x1b[0m train" in painted and "\x1b[33mb\x1b[0m valid" in painted
+
+
 def test_on_a_log_scale_equal_factors_are_equal_steps() -> None:
     text = draw_panels([panel(curve([1e-4, 1e-2, 1.0]), log=True)], 60)
     assert text.splitlines()[0] == "loss (nats) (log scale)"
