@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.contracts.registry import Registry
+from rnnkit.errors import wrong_type
 from rnnkit.inference.model import Model, load
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
@@ -23,6 +24,9 @@ def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
 
     `overrides` are as on the command line, one or many: `"train.epochs=10"`.
     """
+    if not isinstance(path, str | Path):
+        advice = "a spec of your own making is written with json.dump first"
+        raise wrong_type("load_spec", "the path of a spec", path, advice)
     if isinstance(overrides, str):  # which is a sequence of texts as well
         overrides = [overrides]
     return read_spec(Path(path), Registry(), overrides).spec
@@ -33,6 +37,7 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
 
     Raises DataError for what cannot be read, SpecError where two widths do not fit.
     """
+    _check_is_spec("build", spec)
     source = open_data(spec.data, Path(root))
     resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
@@ -54,6 +59,7 @@ def train(
     one that continues where they did. Returns the best model so far, the newest where nothing was
     evaluated. Raises the errors of `rnnkit run`.
     """
+    _check_is_spec("train", spec)
     run, registry = RunDir(Path(out)), Registry()
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
@@ -66,3 +72,8 @@ def train(
     else:
         start(spec, spec.canonical(), run.path, given or Path("."), registry, options)
     return load(run.path, registry)
+
+
+def _check_is_spec(name: str, spec: object) -> None:
+    if not isinstance(spec, Spec):
+        raise wrong_type(name, "a Spec", spec, "rnnkit.load_spec reads one from a file")

@@ -7,6 +7,8 @@ A line says where, which rule (the code in brackets), what was received and what
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -111,6 +113,20 @@ class InterruptedRun(RnnkitError):
 
 class ShapeError(ValueError):
     """A layer or loss cannot take what it is given; the spec adds file, line and column."""
+
+
+def wrong_type(name: str, expected: str, received: object, advice: str) -> TypeError:
+    """Return the error of an argument of the wrong type: `load_spec: expected a path, ...`."""
+    kind = type(received).__name__
+    what = f"the class {received.__name__}" if isinstance(received, type) else f"a {kind}"
+    return TypeError(f"{name}: expected {expected}, received {what} ({advice})")
+
+
+def closest(word: str, names: Iterable[str]) -> str:
+    """Return the name that was probably meant, or ""."""
+    by_lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.7)
+    return by_lower[near[0]] if near else ""
 
 
 def printable(value: object, limit: int = 80) -> str:

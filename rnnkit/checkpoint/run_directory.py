@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import CheckpointError, DataError, printable
+from rnnkit.errors import CheckpointError, DataError, RefusedError, printable
 from rnnkit.files.atomic import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
+from rnnkit.files.missing import beside
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
 TEMPORARY = re.compile(r"\..+\.tmp")
@@ -70,6 +71,11 @@ class RunDir:
     def holds_run(self) -> bool:
         """Tell whether a run was started here."""
         return self.spec.is_file()
+
+    def not_found(self) -> RefusedError:
+        """Return the error of a folder that holds no run."""
+        message = f"holds no run (start one with rnnkit run){beside(self.path)}"
+        return RefusedError.of("RUN_NOT_FOUND", message, self.path)
 
     def is_empty(self) -> bool:
         """Tell whether nothing is here but what a start that was killed may leave.

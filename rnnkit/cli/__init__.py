@@ -14,7 +14,7 @@ try:
 
     import click
 
-    from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell
+    from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
     from rnnkit.cli.streams import drop, replace_closed, unread
     from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError
 except KeyboardInterrupt:  # Ctrl-C before there is a command
@@ -43,6 +43,21 @@ COMMANDS = {
     "doctor": "Report what decides results and speed here.",
 }
 
+ELSEWHERE = {
+    "train": "run",
+    "fit": "run",
+    "continue": "resume",
+    "evaluate": "eval",
+    "test": "eval",
+    "generate": "sample",
+    "translate": "decode",
+    "validate": "check",
+    "summary": "explain",
+    "info": "show",
+    "list": "ls",
+}
+"""What other programs call these commands."""
+
 
 class CommandGroup(click.Group):
     """Lists the commands without importing them."""
@@ -57,6 +72,14 @@ class CommandGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"rnnkit.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line; raises UsageError for what is none."""
+        if args[0] in COMMANDS or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        raise unknown("command", args[0], list(COMMANDS), ELSEWHERE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with a line each."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -11,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.errors import DataError, RnnkitError, printable
+from rnnkit.errors import DataError, RnnkitError, closest, printable
 from rnnkit.files.atomic import read_regular
 from rnnkit.files.outputs import write_output
 
@@ -45,10 +45,12 @@ def check_split(source: Source, split: Split, where: object = "") -> None:
         raise DataError.of("DATA_NO_SPLIT", message, where)
 
 
-def unknown(kind: str, name: str, known: Sequence[str]) -> click.UsageError:
+def unknown(
+    kind: str, name: str, known: Sequence[str], elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> click.UsageError:
     """Return the error of a name that is none, with the one that was probably meant."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = elsewhere.get(name) or closest(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
     return click.UsageError(f"there is no {kind} {name!r} ({hint}there are {', '.join(known)})")
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 
 from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
+from rnnkit.core.names import KEYS
 from rnnkit.errors import printable
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -39,9 +40,24 @@ def make_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
         click.option("-v", "--verbose", is_flag=True, expose_value=False, help=VERBOSE),
     )
-    return lambda function: click.command(name, SafeCommand, context_settings=settings)(
+    return lambda function: click.command(name, Command, context_settings=settings)(
         shared(function)
     )
+
+
+class Command(SafeCommand):
+    """A command that says how a key of the spec is changed where it is taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; raises UsageError."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            key = KEYS.get(error.option_name.lstrip("-").replace("-", "_"), "")
+            if "." not in key or all(option.name != "overrides" for option in self.params):
+                raise
+            message = f"there is no option {error.option_name} (give -s {key}=VALUE)"
+            raise click.UsageError(message, ctx) from None
 
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:

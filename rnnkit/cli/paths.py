@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.files.missing import address
 from rnnkit.files.outputs import check_output, overwritten
 
 PathLike = str | bytes | os.PathLike[str]
@@ -23,6 +24,9 @@ class Input(click.Path):
         """Return the path."""
         if value == "":
             self.fail("expected a path, received an empty text", param, ctx)
+        if "://" in str(value) and not os.path.exists(value) and address(str(value)):
+            advice = "download it, and give the path of the file"
+            self.fail(f"expected a path, received the address {value} ({advice})", param, ctx)
         return super().convert(value, param, ctx)
 
 

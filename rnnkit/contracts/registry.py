@@ -5,7 +5,6 @@ rnnkit's own types are entry points of rnnkit's own distribution; there is no ot
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 import warnings
@@ -24,6 +23,7 @@ from rnnkit.contracts.tokenizer import Tokenizer
 from rnnkit.core.block import Block
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import KINDS, Plugin, clash, installed
+from rnnkit.core.names import type_meant
 from rnnkit.errors import PluginError, printable
 
 GROUPS: dict[str, type[Block]] = {
@@ -75,11 +75,11 @@ class Registry:
 
     def _unknown(self, group: str, name: str) -> str:
         names = self.names(group)
-        near = difflib.get_close_matches(name, names, n=1)
+        near = type_meant(name, names)
         kind = KINDS[group]
         return (
             f"no installed distribution provides the {kind} {printable(name)!r}; "
-            + (f"did you mean {near[0]!r}? " if near else "")
+            + (f"did you mean {near!r}? " if near else "")
             + f"installed: {', '.join(names) or 'none'}"
             + ("; rnnkit doctor names what cannot be read" if offers().unused else "")
         )

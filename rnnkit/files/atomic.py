@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rnnkit.errors import RnnkitError, StorageError
+from rnnkit.files.missing import address, missing
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -133,7 +134,8 @@ def reading(path: Path, error: type[RnnkitError], prefix: str) -> Iterator[None]
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, ValueError) as cause:
-        raise error.of(f"{prefix}_NOT_FOUND", "no such file; check the path", path) from cause
+        where = address(str(path)) or path
+        raise error.of(f"{prefix}_NOT_FOUND", missing(path), where) from cause
     except OSError as cause:
         message = f"cannot read it: {_text(cause)}"
         raise error.of(f"{prefix}_UNREADABLE", message, path) from cause

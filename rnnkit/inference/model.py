@@ -20,7 +20,7 @@ from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.errors import CheckpointError, DataError, SpecError
+from rnnkit.errors import CheckpointError, DataError, SpecError, wrong_type
 from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
 from rnnkit.inference.inputs import check_state, checked
@@ -288,6 +288,9 @@ def load(
     Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
     with the `pip install` line for one that needs a plugin. `tell` hears of an older schema.
     """
+    if not isinstance(path, str | Path):
+        advice = "rnnkit.build makes a model of a spec, rnnkit.train a trained one"
+        raise wrong_type("load", "the path of a checkpoint or a run", path, advice)
     file = checkpoint_of(Path(path))
     return model_of(read_checkpoint(file, tell), file, registry or Registry())
 

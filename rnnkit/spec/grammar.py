@@ -22,6 +22,19 @@ BLOCK = "x-block"
 """The keyword that stands for "any block of this group" until the schema is assembled."""
 
 
+SECTIONS: tuple[Path, ...] = (
+    ("train",),
+    ("data",),
+    ("model",),
+    ("train", "optimizer"),
+    ("train", "every"),
+    ("train", "best"),
+    ("evaluate",),
+    (),
+)
+"""Where a key that stands in a wrong place may belong."""
+
+
 class BlockSchema(GenerateJsonSchema):
     """Leaves the blocks within a class open: which classes there are, the registry knows."""
 
@@ -94,6 +107,14 @@ class Grammar:
             node = child or Node({}, {})
             value = value[part] if present else None
         return path, node, around
+
+    def place_of(self, key: str, value: JSON) -> Path:
+        """Return where else in a spec a key may stand, or ()."""
+        for outer in SECTIONS:
+            path, _, around = self.follow((*outer, key), value)
+            if key in around.keys() and path == (*outer, key) and key != "type":
+                return path
+        return ()
 
     def resolve(self, node: Node, value: JSON) -> Node:
         """Return the member of a union, or the class of a block, that a value is meant for."""

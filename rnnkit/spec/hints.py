@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from rnnkit.core.names import type_meant
 from rnnkit.spec.grammar import Node
 from rnnkit.types import JSON
-
-
-def closest(word: str, names: Iterable[str]) -> str:
-    """Return the name that was probably meant, or ""."""
-    by_lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word[:100].lower(), by_lower, n=1)
-    return by_lower[near[0]] if near else ""
 
 
 def members(node: Node) -> list[JSON]:
@@ -28,24 +22,38 @@ def members(node: Node) -> list[JSON]:
 
 def near_hint(value: JSON, allowed: Sequence[JSON]) -> str:
     """Return which of the allowed strings was probably meant."""
-    near = isinstance(value, str) and closest(value, [m for m in allowed if isinstance(m, str)])
+    near = isinstance(value, str) and type_meant(value, [m for m in allowed if isinstance(m, str)])
     return f" (did you mean {json.dumps(near)}?)" if near else ""
 
 
 def hint(node: Node, value: JSON) -> str:
-    """Return what to do about a value of the wrong type, where that is plain."""
+    """Return what to do about a value of the wrong type, where that is plain and would do."""
     kinds = {choice.schema.get("type") for choice in node.choices()}
     if isinstance(value, str):
-        if kinds & {"integer", "number"} and re.fullmatch(r"-?0[0-9]{1,18}", value):
-            return f" (write {int(value)})"
-        numeric = re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value)
-        if (numeric and kinds & {"integer", "number"}) or (
-            value in ("true", "false") and "boolean" in kinds
-        ):
+        if value in ("true", "false") and "boolean" in kinds:
             return " (remove the quotes)"
+        if re.fullmatch(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][-+]?[0-9]{1,3})?", value):
+            written = f"write {int(value)}" if re.match("-?0[0-9]", value) else "remove the quotes"
+            return f" ({written})" if _allowed(node, float(value)) else ""
         return near_hint(value, members(node))
     if isinstance(value, float) and "integer" in kinds and value.is_integer() and abs(value) < 1e15:
-        return f" (write {int(value)})"
+        return f" (write {int(value)})" if _allowed(node, value) else ""
     if isinstance(value, int | float) and kinds == {"string"} and not members(node):
-        return " (put it in quotes)"
+        # \z is what Pydantic's own engine writes for \Z.
+        pattern = next(node.choices()).schema.get("pattern", "").replace(r"\z", r"\Z")
+        return " (put it in quotes)" if re.search(pattern, str(value)) else ""
     return ""
+
+
+def _allowed(node: Node, value: float) -> bool:
+    """Tell whether a number may stand at a place."""
+    schemas = [choice.schema for choice in node.choices()]
+    return any(
+        schema["type"] in ("integer", "number")
+        and (value.is_integer() or schema["type"] == "number")
+        and schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        and not value <= schema.get("exclusiveMinimum", -math.inf)
+        and not value >= schema.get("exclusiveMaximum", math.inf)
+        for schema in schemas
+        if "type" in schema
+    )

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from rnnkit.errors import printable
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.names import KEYS, type_meant
+from rnnkit.errors import closest, printable
 from rnnkit.spec.grammar import BLOCK, Grammar, Node
-from rnnkit.spec.hints import closest, hint, members, near_hint
-from rnnkit.spec.locations import Draft, Path
+from rnnkit.spec.hints import hint, members, near_hint
+from rnnkit.spec.locations import Draft, Path, path_text
 from rnnkit.spec.phrases import any_of, phrase
 from rnnkit.types import JSON
 
@@ -82,17 +84,41 @@ class Translator:
         elif TYPES.fullmatch(kind):
             self._wrong_type(path, node, around)
         else:
-            reason = context.get("error", errors[0]["msg"])
-            self.draft.report(path, "SPEC_INCONSISTENT", printable(str(reason), 300))
+            reason = printable(str(context.get("error", errors[0]["msg"])), 300)
+            advice = self._left_out(path, reason)
+            self.draft.report(path, "SPEC_INCONSISTENT", reason + advice)
 
     def _unknown_key(self, path: Path, around: Node) -> None:
-        allowed = sorted(around.keys())
-        near = closest(str(path[-1]), allowed)
-        if near:
-            self.suggested.add((*path[:-1], near))
-        guess = f"; did you mean {json.dumps(near)}?" if near else ";"
+        allowed, guess = sorted(around.keys()), ";"
+        if near := self._key_meant(str(path[-1]), path[:-1], allowed):
+            self.suggested.add(near)
+            beside = near[:-1] == path[:-1]
+            name = str(near[-1]) if beside else path_text(near)
+            guess = f"; did you mean {json.dumps(name)}?"
+        elif path[-1] in self.grammar.registry.names(Layer.entry_group):
+            guess = f'; a layer of its own is {{"type": {json.dumps(path[-1])}, ...}};'
         message = f"unknown key{guess} allowed: {', '.join(allowed)}" if allowed else "unknown key"
         self.draft.report(path, "SPEC_UNKNOWN_KEY", message, self.draft.place(path).key)
+
+    def _key_meant(self, key: str, beside: Path, allowed: Sequence[str]) -> Path:
+        """Return the path that an unknown key was probably meant for, or ()."""
+        elsewhere = tuple(KEYS.get(key.lower().replace("-", "_"), "").split("."))
+        if elsewhere[-1] in allowed:
+            return (*beside, elsewhere[-1])
+        if found := self.grammar.place_of(key, self.draft.value):
+            return found
+        near = closest(key, allowed)
+        return (*beside, near) if near else elsewhere if len(elsewhere) > 1 else ()
+
+    def _left_out(self, path: Path, reason: str) -> str:
+        """Return what leaves out a key of the file where an override gave another one."""
+        given = re.search(r"not ((?:\w+ and )+\w+)$", reason)
+        keys = given[1].split(" and ") if given else []
+        of_file = [key for key in keys if (*path, key) not in self.draft.overridden]
+        if not of_file or len(of_file) == len(keys):
+            return ""
+        leave = " ".join(f"-s {path_text((*path, key))}=null" for key in of_file)
+        return f" ({leave} leaves the other out)"
 
     def _missing(self, path: Path, expected: str) -> None:
         if path not in self.suggested:
@@ -112,7 +138,8 @@ class Translator:
         names = self._installed(node)
         installed = f"one of {', '.join(names)}" if names else "the name of an installed type"
         if not isinstance(value, dict):
-            advice = f' (write {{"type": "{value}"}})' if value in names else ""
+            near = type_meant(value, names) if isinstance(value, str) else ""
+            advice = f' (write {{"type": "{near}"}})' if near else ""
             self._value(path, node, "SPEC_TYPE", advice)
         elif "type" in value:
             received = self._received((*path, "type"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -41,7 +42,12 @@ class Document:
 
 
 def read_spec(path: FilePath, registry: Registry, overrides: Sequence[str] = ()) -> Document:
-    """Read the spec of a file; raises SpecError, or PluginError, with all that is wrong."""
+    """Read the spec of a file, or of stdin for -.
+
+    Raises SpecError, or PluginError, with all that is wrong.
+    """
+    if str(path) == "-":
+        return parse_spec(sys.stdin.buffer.read(MAX_BYTES + 1), "stdin", registry, overrides)
     data = bytes(read_regular(path, MAX_BYTES, SpecError, "SPEC"))
     return parse_spec(data, str(path), registry, overrides)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rnnkit.errors import SpecError
 from rnnkit.spec.locations import Finding, Location, Path, Position
 from rnnkit.spec.scanner import Locate, Scanner
+from rnnkit.spec.syntax import other_format
 from rnnkit.types import JSON
 
 MAX_BYTES = 1 << 20
@@ -36,6 +37,9 @@ def scan_file(data: bytes, name: str) -> Scan:
         line = bisect_right(starts, offset)
         return Position(0, line, offset - starts[line - 1] + 1, name)
 
+    if other := other_format(text):
+        message = f"this looks like {other}; a spec is one JSON object (any JSON converter does it)"
+        raise SpecError.of("SPEC_SYNTAX", message, locate(0))
     scan = scan_text(text, locate)
     if not isinstance(scan.value, dict):
         raise SpecError.of(

@@ -19,8 +19,18 @@ PLUS = re.compile(r"\+[0-9]+(\.[0-9]+)?")
 BARE_POINT = re.compile(r"-?(\.[0-9]+|[0-9]+\.)")
 UNDERSCORES = re.compile(r"-?[0-9]+(_[0-9]+)+")
 
+OTHERS = {
+    "YAML": re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:---|%YAML|[A-Za-z_]\w*:(?:\s|$)|- )"),
+    "TOML": re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:\[[A-Za-z_][\w.]*\]|[A-Za-z_][\w.]* *= )"),
+}
+
 ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]*|.?)", re.DOTALL)
 GOOD_CHARACTERS = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+')
+
+
+def other_format(text: str) -> str:
+    """Return what a file is written in that is no JSON, or ""."""
+    return next((name for name, start in OTHERS.items() if start.match(text)), "")
 
 
 def explain(text: str, at: int, expected: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.signal import Signal
+from rnnkit.errors import wrong_type
 from rnnkit.testing import (
     declarations,
     gradients,
@@ -170,6 +171,9 @@ def check_layer(
     the reason why it cannot apply. `show` prints the report, which counts what ran and says why
     the rest did not.
     """
+    if not isinstance(layer, Layer):
+        advice = "give an instance, such as MGU(units=4)"
+        raise wrong_type("check_layer", "a layer", layer, advice)
     excuses = dict(skip or {})
     _refuse_unfounded(layer, excuses)
     subject = Subject(layer, inputs, seed)

@@ -138,7 +138,7 @@ def resume(
     """
     run = RunDir(folder)
     if not run.holds_run():
-        raise RefusedError.of("RUN_NOT_FOUND", "holds no run (start one with rnnkit run)", folder)
+        raise run.not_found()
     with RunLock(folder) as lock:
         found = recover(run, registry, o.strict, o.from_best)
         for note in found.notes:

@@ -277,6 +277,17 @@ def test_arrays_of_another_form(
     assert "[STATE_ARRAYS] its arrays are not those of the model (" in said
 
 
+def test_the_last_token_is_one_of_the_vocabulary(tiny_run: Path, tmp_path: Path) -> None:
+    model = load(tiny_run)
+    known = model.network.inputs.known()
+    for last, good in ((known - 1, True), (known, False), (0, True), (-1, False)):
+        state = left(tiny_run, tmp_path / f"s{last}")
+        resealed(state, model, stream__last=np.array([last]))
+        ran = command("sample", tiny_run, "--length", 2, "--state-in", state)
+        assert (ran.code == 0) == good
+        assert good or "[STATE_ARRAYS] its arrays are not those of the model (" in ran.err
+
+
 def test_meta_of_another_form(tiny_run: Path, tmp_path: Path) -> None:
     state = left(tiny_run, tmp_path / "s")
     image = load_image(state)

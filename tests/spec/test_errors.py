@@ -62,7 +62,7 @@ CASES = [
     (', "units": 32', '', 'spec.json:7:7 [SPEC_MISSING_KEY] model.layers[1].units: missing; expected an integer from 1 to 65536'),
     ('"units": 32', '"units": 32, "name": "../x"', 'spec.json:7:45 [SPEC_NAME] model.layers[1].name: expected a name (a letter, then up to 63 letters, digits, "_" or "-"), received "../x"'),
     ('"units": 32', '"units": 32, "name": "ok\\n"', 'spec.json:7:45 [SPEC_NAME] model.layers[1].name: expected a name (a letter, then up to 63 letters, digits, "_" or "-"), received "ok\\n"'),
-    ('"units": 32', '"units": 32, "name": 3', 'spec.json:7:45 [SPEC_TYPE] model.layers[1].name: expected a name (a letter, then up to 63 letters, digits, "_" or "-"), received 3 (put it in quotes)'),
+    ('"units": 32', '"units": 32, "name": 3', 'spec.json:7:45 [SPEC_TYPE] model.layers[1].name: expected a name (a letter, then up to 63 letters, digits, "_" or "-"), received 3'),
     ('"units": 32', '"units": 32, "forget_bias": 1000', 'spec.json:7:52 [SPEC_RANGE] model.layers[1].forget_bias: expected a number from -100 to 100, received 1000'),
     ('"lstm"', '"lsmt"', "spec.json:7:16 [PLUGIN_NOT_FOUND] model.layers[1].type: no installed distribution provides the layer 'lsmt'; did you mean 'lstm'? installed: <layers>"),
     ('"lstm"', '"os:system"', 'spec.json:7:16 [SPEC_NAME] model.layers[1].type: expected a type name (lower-case letters, digits and "_"), received "os:system"'),
@@ -142,7 +142,7 @@ CASES = [
     ('{"type": "affine"}', '{"type": "affine", "bias": 1}', 'spec.json:9:34 [SPEC_TYPE] model.layers[3].bias: expected true or false, received 1'),
     ('{"type": "affine"}', '{"type": "affine", "bias": "yes"}', 'spec.json:9:34 [SPEC_TYPE] model.layers[3].bias: expected true or false, received "yes"'),
     ('{"type": "affine"}', '{"type": "affine", "bias": "true"}', 'spec.json:9:34 [SPEC_TYPE] model.layers[3].bias: expected true or false, received "true" (remove the quotes)'),
-    ('"softmax_cross_entropy"', '"softmax"', "spec.json:11:22 [PLUGIN_NOT_FOUND] model.loss.type: no installed distribution provides the loss 'softmax'; installed: <losses>"),
+    ('"softmax_cross_entropy"', '"softmax"', "spec.json:11:22 [PLUGIN_NOT_FOUND] model.loss.type: no installed distribution provides the loss 'softmax'; did you mean 'softmax_cross_entropy'? installed: <losses>"),
     ('"softmax_cross_entropy"}', '"softmax_cross_entropy", "reduction": "sum"}', 'spec.json:11:60 [SPEC_RANGE] model.loss.reduction: expected "mean" or "sum_time", received "sum"'),
     ('"adam"', '"adma"', "spec.json:15:27 [PLUGIN_NOT_FOUND] train.optimizer.type: no installed distribution provides the optimizer 'adma'; did you mean 'adam'? installed: <optimizers>"),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from rnnkit.contracts.registry import Registry, installed
-from rnnkit.errors import RnnkitError
+from rnnkit.errors import RnnkitError, printable
 from rnnkit.spec import Spec, parse_spec
 
 BASE = b"""{
@@ -131,4 +131,25 @@ def test_errors_of_the_file_come_first_and_overrides_in_their_order() -> None:
         "-s train.streams=0",
         "-s name=9",
         "-s model.layers[1].units=0",
+    ]
+
+
+def test_a_path_may_have_32_steps() -> None:
+    deep = ".".join(["x-a"] * 32)
+    assert changed(f"{deep}=1").name == "tiny"
+    assert problems(f"{deep}.b=1") == [
+        f"-s {printable(deep + '.b=1', 200)} [SPEC_TOO_DEEP] a path of more than 32 steps"
+    ]
+
+
+def test_the_end_of_a_list_is_no_item() -> None:
+    assert changed("model.layers[2].bias=false").model.layers[2].bias is False
+    assert "has the items [0] to [2], but not [3]" in problems("model.layers[3].bias=false")[0]
+
+
+def test_what_an_override_puts_in_the_place_of_a_block_is_blamed_alone() -> None:
+    override = 'model.layers[1]={"type": "lstm"}'
+    assert problems(override) == [
+        f"-s {override} [SPEC_MISSING_KEY] model.layers[1].units: missing; "
+        "expected an integer from 1 to 65536"
     ]

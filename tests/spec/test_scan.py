@@ -15,6 +15,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
 from rnnkit.spec import read_spec
 from rnnkit.spec.scan import scan_file
+from rnnkit.spec.scanner import MAX_FINDINGS
 
 SYNTAX = [
     (" \n ", "1:1 the file is empty"),
@@ -198,6 +199,13 @@ def test_every_value_has_its_place() -> None:
         ("é\n", 1, "b"): ("s:3:5", "s:3:10", '"😀"'),
         ("c",): ("s:3:17", "s:3:22", "3"),
     }
+
+
+def test_findings_end_at_the_limit() -> None:
+    for count, kept in ((MAX_FINDINGS - 1, MAX_FINDINGS - 1), (MAX_FINDINGS + 1, MAX_FINDINGS)):
+        scan = scan_file(f'{{"a": [{", ".join(["NaN"] * count)}]}}'.encode(), "s")
+        assert len(scan.findings) == kept
+        assert scan.findings[-1].path == ("a", kept - 1)
 
 
 def document(rng: random.Random, depth: int = 0) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rnnkit.analysis.plots.panel import Curve, Panel
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.errors import CheckpointError, RefusedError, printable
+from rnnkit.errors import CheckpointError, printable
 from rnnkit.files.atomic import read_regular
 
 LIMIT = 2**30
@@ -60,7 +60,7 @@ def read_history(folder: Path) -> MetricsHistory:
     """
     run = RunDir(folder)
     if not run.holds_run() and not run.metrics.is_file():
-        raise RefusedError.of("RUN_NOT_FOUND", "holds no run (start one with rnnkit run)", folder)
+        raise run.not_found()
     data = _read(run.metrics) if run.metrics.exists() else b""
     rows = data.split(b"\n")[:-1]
     if not rows:

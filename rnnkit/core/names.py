@@ -1,0 +1,78 @@
+"""What other libraries call the types and keys of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rnnkit.errors import closest
+
+TYPES = {
+    "dense": "affine",
+    "linear": "affine",
+    "fully_connected": "affine",
+    "projection": "affine",
+    "simple_rnn": "rnn",
+    "elman": "rnn",
+    "bilstm": "bidirectional",
+    "birnn": "bidirectional",
+    "onehot": "one_hot",
+    "layernorm": "layer_norm",
+    "crossentropy": "softmax_cross_entropy",
+    "cross_entropy": "softmax_cross_entropy",
+    "categorical_crossentropy": "softmax_cross_entropy",
+    "sparse_categorical_crossentropy": "softmax_cross_entropy",
+    "nll": "softmax_cross_entropy",
+    "softmax": "softmax_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+    "bce": "binary_cross_entropy",
+    "sigmoid": "binary_cross_entropy",
+    "l1": "mae",
+    "mean_absolute_error": "mae",
+    "l2": "mse",
+    "mean_squared_error": "mse",
+    "smooth_l1": "huber",
+    "plateau": "stall",
+    "reduce_on_plateau": "stall",
+    "character": "char",
+    "bytes": "byte",
+}
+"""Types by another name."""
+
+KEYS = {
+    "batch_size": "train.streams",
+    "batch": "train.streams",
+    "seq_len": "train.window",
+    "seq_length": "train.window",
+    "sequence_length": "train.window",
+    "timesteps": "train.window",
+    "learning_rate": "train.optimizer.lr",
+    "lr": "train.optimizer.lr",
+    "num_epochs": "train.epochs",
+    "n_epochs": "train.epochs",
+    "max_epochs": "train.epochs",
+    "epochs": "train.epochs",
+    "seed": "train.seed",
+    "random_seed": "train.seed",
+    "grad_clip": "train.clip.norm",
+    "gradient_clipping": "train.clip.norm",
+    "clip_norm": "train.clip.norm",
+    "clipnorm": "train.clip.norm",
+    "max_grad_norm": "train.clip.norm",
+    "early_stopping": "train.stop.patience",
+    "patience": "train.stop.patience",
+    "scheduler": "train.schedule",
+    "hidden_size": "units",
+    "hidden": "units",
+    "num_units": "units",
+    "hidden_units": "units",
+    "embedding_dim": "units",
+    "p": "rate",
+}
+"""Keys by another name, each with the path where it is written; a layer's own have no path."""
+
+
+def type_meant(word: str, names: Iterable[str]) -> str:
+    """Return which of the types was probably meant, or ""."""
+    names = list(names)
+    known = TYPES.get(word.lower().replace("-", "_"), "")
+    return known if known in names else closest(word, names)

@@ -1,0 +1,90 @@
+"""What people type who come from another program: the sentence that says what rnnkit calls it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from helpers import command, done, plain_spec
+from helpers import write_spec as write
+
+import rnnkit
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.testing import check_layer
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("sampel", "sample"), ("train", "run"), ("evaluate", "eval"), ("generate", "sample")],
+)
+def test_an_unknown_command_names_the_one_that_was_meant(typed: str, meant: str) -> None:
+    ran = command(typed, "model.json")
+    assert ran.code == 2
+    assert f"there is no command '{typed}' (did you mean '{meant}'? there are run, " in ran.err
+
+
+def test_a_file_for_a_command_gets_no_guess() -> None:
+    assert "there is no command 'model.json' (there are run, " in command("model.json").err
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("--epochs", "train.epochs"),
+        ("--batch-size", "train.streams"),
+        ("--lr", "train.optimizer.lr"),
+        ("--seq-len", "train.window"),
+        ("--seed", "train.seed"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["run", "resume", "check"])
+def test_a_key_of_the_spec_is_no_option(verb: str, option: str, key: str) -> None:
+    ran = command(verb, "model.json", option, 3)
+    assert ran.code == 2
+    assert f"there is no option {option} (give -s {key}=VALUE)" in ran.err
+    assert key not in command("score", "model.h5", option, 3).err
+
+
+def test_an_address_is_no_path() -> None:
+    ran = command("check", "https://host/model.json")
+    assert ran.code == 2
+    assert "expected a path, received the address https://host/model.json (download it, " in ran.err
+
+
+def test_a_file_or_a_run_beside_it_was_meant(tmp_path: Path) -> None:
+    write(tmp_path, plain_spec())
+    near = f"did you mean {tmp_path}/spec.json?"
+    assert near in command("check", tmp_path / "spce.json").err
+    assert near in command("explain", tmp_path / "spec.jsn").err
+    (tmp_path / "runs").mkdir()
+    for verb in ("resume", "plot"):
+        ran = command(verb, tmp_path / "rnus")
+        assert ran.code == 8
+        said = f"[RUN_NOT_FOUND] holds no run (start one with rnnkit run); did you mean {tmp_path}"
+        assert f"{said}/runs?" in ran.err
+
+
+def test_a_spec_comes_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, plain_spec())
+    monkeypatch.chdir(tmp_path)
+    for line in (["check", "--data"], ["explain"], ["run", "--out", "r", "--max-steps", 1]):
+        stdin = type("Stdin", (), {"buffer": io.BytesIO(path.read_bytes())})
+        monkeypatch.setattr("sys.stdin", stdin)
+        done(*line, "-")
+    assert json.loads((tmp_path / "r" / "spec.original.json").read_bytes())["train"]
+
+
+def test_python_says_what_it_expected(tmp_path: Path) -> None:
+    of_file = r"expected a Spec, received a str \(rnnkit.load_spec reads one from a file\)"
+    with pytest.raises(TypeError, match=f"^train: {of_file}$"):
+        rnnkit.train("model.json", tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=f"^build: {of_file}$"):
+        rnnkit.build("model.json")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="^load_spec: expected the path of a spec, received a"):
+        rnnkit.load_spec({"data": {}})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^load: expected the path of a checkpoint or a run, rec"):
+        rnnkit.load(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^check_layer: expected a layer, received the class LSTM"):
+        check_layer(LSTM)  # type: ignore[arg-type]
