@@ -160,3 +160,48 @@ def test_a_short_split_tells_what_it_needs(tmp_path: Path) -> None:
         "the valid split [DATA_TOO_SHORT] 10 rows, but 3 streams of windows of 5 with a horizon of "
         "4 need at least 19 (give fewer streams, or a shorter window)"
     )
+
+
+@pytest.mark.parametrize("season", [3, 4, 7])
+@pytest.mark.parametrize("horizon", [1, 2, 3, 5, 8])
+def test_a_season_ago_is_the_newest_known_row_at_its_point(
+    tmp_path: Path, season: int, horizon: int
+) -> None:
+    values = np.random.default_rng(1).normal(size=(60, 2))
+    source = series(season=season, horizon=horizon, split=[1, 0, 0])
+    naive = source.open(write(tmp_path, values)).meaning().naive
+    assert naive is not None
+    errors = []
+    for now in range(60 - horizon):
+        before = now + horizon - season
+        while before > now:
+            before -= season
+        errors.append(np.abs(values[now + horizon] - values[before if before >= 0 else now]))
+    found = naive("train", 60 - horizon)
+    assert found.errors["seasonal"] == pytest.approx(np.mean(errors, axis=0))
+    scale = np.abs(values[season:] - values[:-season]).mean(axis=0)
+    assert found.scale == pytest.approx(scale)
+
+
+def test_a_season_longer_than_the_data_has_no_scale(tmp_path: Path) -> None:
+    naive = series(season=99).open(write(tmp_path, ROWS[:20])).meaning().naive
+    assert naive is not None and naive("train", 9).scale.tolist() == [0, 0]
+
+
+def test_shares_that_rounding_makes_smaller_still_get_their_rows(tmp_path: Path) -> None:
+    source = series(split=[0.7, 0.1, 0.2]).open(write(tmp_path, ROWS[:10]))
+    assert [len(source.part(split).read) for split in source.splits()] == [7, 1, 2]
+
+
+@pytest.mark.parametrize("side", ["inputs_scaler", "targets_scaler"])
+@pytest.mark.parametrize("scaler", [([0], [1, 1]), ([0, 0], [1]), ([0], [1]), ([0] * 3, [1] * 3)])
+def test_a_scaler_has_a_number_for_each_column(side: str, scaler: Any) -> None:
+    with pytest.raises(ValueError, match="a scaler needs 2 offsets and factors"):
+        series(**{side: {"offset": scaler[0], "factor": scaler[1]}})
+
+
+def test_a_value_beyond_all_floats_on_the_scale_is_told() -> None:
+    scaler = Scaler(offset=(0.0,), factor=(1e-300,))
+    assert scaler.beyond(np.array([[1e30], [0]])).tolist() == [[True], [False]]
+    with pytest.raises(DataError, match="a: 1e\\+30 is no finite number on the scale"):
+        scaler.check(np.array([[1e30]]), ["a"])

@@ -1,0 +1,152 @@
+"""What becomes of values that a series lacks, and of the steps that its time lacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnkit.builtin.datasets.series.series import Series
+from rnnkit.builtin.datasets.series.source import TimelineSource
+from rnnkit.contracts.dataset import Layout
+from rnnkit.errors import DataError
+
+HOLES = ["0,10", "1,11", ",12", "3,", "4,14", ",", "NA,null", "7,17", "8,18"]
+
+
+def series(**fields: Any) -> Series:
+    given = {"type": "series", "path": "s.csv", "columns": ["v"], "scale": "none", **fields}
+    return Series.model_validate_json(json.dumps({"split": [1, 0, 0], **given}))
+
+
+def opened(folder: Path, lines: list[str], head: str = "v,w", **fields: Any) -> TimelineSource:
+    (folder / "s.csv").write_text("\n".join([head, *lines]) + "\n")
+    return series(**fields).open(folder)
+
+
+def batch_of(source: TimelineSource) -> Any:
+    (batch,) = source.batches("train", Layout(1, 99, tail=True), None)
+    return batch
+
+
+def test_a_missing_value_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, HOLES, columns=["v", "w"])
+    assert [problem.where for problem in caught.value.problems] == [
+        f"s.csv:{line}" for line in (4, 5, 7, 8)
+    ]
+
+
+def test_drop_closes_time_up(tmp_path: Path) -> None:
+    source = opened(tmp_path, HOLES, missing="drop", columns=["v", "w"])
+    part = source.part("train")
+    assert part.read[:, 0].tolist() == [0, 1, 4, 7, 8]
+    assert part.places.tolist() == [0, 1, 4, 7, 8]
+    assert "4 rows with a missing value left out, the first: s.csv:4" in source.note
+
+
+@pytest.mark.parametrize(
+    ("missing", "values", "said"),
+    [
+        ("forward", [0, 1, 1, 3, 4, 4, 4, 7, 8], "3 missing values filled by the value before"),
+        (
+            "interpolate",
+            list(range(9)),
+            "3 missing values filled on the line to the next known value, which no forecast would "
+            "know",
+        ),
+        (
+            "mask",
+            [0, 1, 1, 3, 4, 4, 4, 7, 8],
+            "3 missing values masked: weight 0 as targets, the value before as inputs",
+        ),
+    ],
+)
+def test_what_stands_in_for_a_missing_value(
+    tmp_path: Path, missing: str, values: list[float], said: str
+) -> None:
+    source = opened(tmp_path, HOLES, missing=missing)
+    batch = batch_of(source)
+    assert batch.inputs[:, 0, 0].tolist() == values[:-1]
+    assert batch.targets[:, 0, 0].tolist() == values[1:]
+    masked = [1, 0, 1, 1, 0, 0, 1, 1] if missing == "mask" else [1] * 8
+    assert batch.weights[:, 0].tolist() == masked
+    assert source.note == said
+
+
+def test_what_comes_before_the_first_value_is_left_out(tmp_path: Path) -> None:
+    source = opened(tmp_path, [",1", "NaN,2", "5,3", ",4"], missing="forward")
+    assert source.part("train").read[:, 0].tolist() == [5, 5]
+    said = "1 missing value filled by the value before; 2 rows before the first whole one"
+    assert source.note == f"{said} of a series left out"
+
+
+def test_a_scaler_is_learned_from_what_is_known(tmp_path: Path) -> None:
+    source = opened(tmp_path, ["2,", "4,", *[","] * 9, "6,"], missing="mask", scale="standard")
+    assert source.scales[0].offset == (4,)
+    assert source.scales[0].factor == pytest.approx([np.std([2, 4, 6])])
+
+
+def test_the_steps_that_time_lacks_are_put_in(tmp_path: Path) -> None:
+    lines = [f"2024-02-{day:02},{day}" for day in (1, 2, 3, 4, 5, 8, 9)]
+    source = opened(tmp_path, lines, "t,v", time="t", missing="mask", season=4)
+    batch = batch_of(source)
+    assert batch.inputs[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 5, 5, 8]
+    assert batch.weights[:, 0].tolist() == [1, 1, 1, 1, 0, 0, 1, 1]
+    assert "for 1 gap, the first of 2 steps before s.csv:7" in source.note
+    naive = source.meaning().naive
+    assert naive is not None
+    found = naive("train", 6)
+    # The targets are 2 to 5, 8 and 9; a step before the target, and four steps before, or the row.
+    assert found.errors["persistence"] == pytest.approx([(1 + 1 + 1 + 1 + 3 + 1) / 6])
+    assert found.errors["seasonal"] == pytest.approx([(1 + 1 + 1 + 4 + 4 + 4) / 6])
+    assert found.scale == pytest.approx([4])
+
+
+def test_too_many_steps_are_not_put_in(tmp_path: Path) -> None:
+    lines = [f"{t},1" for t in (0, 1, 2, 3, 1000)]
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, lines, "t,v", time="t", missing="forward")
+    assert str(caught.value) == (
+        "line 2 and after [DATA_TIME] its 5 rows are spread over 1,001 steps of time, too many to "
+        'put in (repair the times, or give "missing": "drop")'
+    )
+
+
+def test_a_skipped_row_closes_time_up_and_is_told(tmp_path: Path) -> None:
+    lines = [str(t % 4) for t in range(10)]
+    lines[5] = "oops"
+    source = opened(tmp_path, lines, "v", skip_bad=True, season=4)
+    assert source.part("train").places.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert source.note == (
+        "1 bad row skipped, the first: s.csv:7 [DATA_FIELD] v: expected a number, received "
+        '"oops"; time closes up where they stood'
+    )
+
+
+def gapped(folder: Path, gap: slice, **fields: Any) -> TimelineSource:
+    lines = [str(t % 7) for t in range(84)]
+    lines[gap] = [""] * len(lines[gap])
+    rows = [f"{t},{line}" for t, line in enumerate(lines)]
+    return opened(folder, rows, "n,v", missing="drop", season=7, **fields)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 6, 7, 8])
+def test_a_season_is_counted_over_a_gap_that_closed_up(tmp_path: Path, horizon: int) -> None:
+    source = gapped(tmp_path, slice(30, 41), horizon=horizon)
+    naive = source.meaning().naive
+    assert naive is not None
+    found = naive("train", 73 - horizon)
+    assert found.scale.tolist() == [0]
+    part = source.part("train")
+    rows = part.pairs(horizon)
+    targets, known = part.places[rows + horizon], set(part.places.tolist())
+    errors = []
+    for row, target in zip(part.places[rows].tolist(), targets.tolist(), strict=True):
+        back = next(k for k in range(target - 7, -8, -7) if k <= row)
+        errors.append(abs(target % 7 - (back % 7 if back in known else row % 7)))
+    assert found.errors["seasonal"] == pytest.approx([np.mean(errors)])
+    assert np.mean(np.array(errors) > 0) < 0.4
