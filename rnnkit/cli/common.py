@@ -17,6 +17,7 @@ import click
 
 from rnnkit.errors import DataError, RnnkitError, closest, printable
 from rnnkit.files.atomic import read_regular
+from rnnkit.files.compressed import decompressed
 from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ LONGEST_CELL = 4096
 
 
 def read_input(file: Path, limit: int = 2**30) -> tuple[bytes, str]:
-    """Return the bytes of a file, or of stdin for -, and its name in errors; raises DataError."""
-    if str(file) == "-":
-        return sys.stdin.buffer.read(), "stdin"
-    return bytes(read_regular(file, limit, DataError, "DATA")), str(file)
+    """Return the bytes of a file, or of stdin for -, and its name in errors; raises DataError.
+
+    What is compressed is opened.
+    """
+    stdin = str(file) == "-"
+    name = "stdin" if stdin else str(file)
+    packed = sys.stdin.buffer.read() if stdin else read_regular(file, limit, DataError, "DATA")
+    return decompressed(bytes(packed), limit, DataError, "DATA", name), name
 
 
 def read_text(file: Path = Path("-")) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +43,11 @@ def command(
 ) -> None:
     """Tell what the model of CHECKPOINT says of DATA, a file of its own kind, or - for stdin.
 
-    DATA needs no targets. Each line or row gives a record with its line number: a label and its
-    probability, a label for each step, numbers in the units of the data, or after a line of text
-    the likeliest next token; --keep gives a column of DATA beside it. CSV has a row for each step.
-    Every sequence starts from a zero hidden state; with --state-in or --state-out DATA is one
-    stream, which goes on from record to record.
+    DATA needs no targets; a model of texts also reads plain lines. Each line or row gives a record
+    with its line number: a label and its probability, a label for each step, numbers in the units
+    of the data, or after a line of text the likeliest next token; --keep gives a column of DATA
+    beside it. CSV has a row for each step. Every sequence starts from a zero hidden state; with
+    --state-in or --state-out DATA is one stream, which goes on from record to record.
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.model import load
@@ -57,7 +56,7 @@ def command(
 
     model = load(checkpoint, tell=tell)
     begun = _begun(model, state_in, state_out)
-    content, name = _content(data, model.network.reads_source or _reads_lines(model))
+    content, name = read_input(data, LIMIT)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
         found = predict(model, content, name, top, skip_bad, begun, keep)
     if found.note:
@@ -83,15 +82,3 @@ def _reads_lines(model: Model) -> bool:
     """Tell whether the model predicts the next token of a text."""
     data = model.spec.data
     return data.predicts_next and data.text_tokenizer() is not None
-
-
-def _content(data: Path, plain: bool) -> tuple[bytes, str]:
-    """Return the bytes of a file and its name in errors.
-
-    Of stdin the name says that it is CSV, unless it starts with an object or may be `plain` text.
-    """
-    content, name = read_input(data, LIMIT)
-    if str(data) != "-":
-        return content, name
-    jsonl = content.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"")
-    return content, name if plain or jsonl else f"{name}.csv"

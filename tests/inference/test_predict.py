@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import stat
@@ -362,10 +363,33 @@ def test_a_byte_order_mark_on_stdin(
 def test_stdin_without_a_header(
     data: bytes, there: str, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = piped(runs["label"], data, monkeypatch)
+    ran = piped(runs["tags"], data, monkeypatch)
     assert (ran.code, ran.out) == (5, "")
-    problem = f'stdin.csv:1 [DATA_FIELD] the header names no "text" (there is {there})'
+    problem = f'stdin:1 [DATA_FIELD] the header names no "words" (there is {there})'
     assert ran.err.splitlines() == [problem]
+
+
+def test_plain_lines_are_the_texts_of_a_model_of_text(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"text": text} for text in ("abca", "dd", "c")]
+    wanted = done("predict", runs["label"], write_jsonl(tmp_path / "d.jsonl", rows)).out
+    lines = b"abca\r\ndd\nc\n"
+    assert piped(runs["label"], lines, monkeypatch).out == wanted
+    assert piped(runs["label"], lines.removesuffix(b"\n"), monkeypatch).out == wanted
+    (tmp_path / "lines.txt").write_bytes(b"\xef\xbb\xbf" + lines)
+    assert done("predict", runs["label"], tmp_path / "lines.txt").out == wanted
+    (tmp_path / "lines.gz").write_bytes(gzip.compress(lines))
+    assert done("predict", runs["label"], tmp_path / "lines.gz").out == wanted
+    assert json.loads(piped(runs["word"], b'{"id": "one"}', monkeypatch).out)["line"] == 1
+
+
+def test_a_plain_line_that_cannot_be_read_is_named(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = piped(runs["label"], b"ab\n\n[a\ta]\n", monkeypatch)
+    assert ran.code == 5 and 'stdin:3 [DATA_UNKNOWN_TOKEN] the character "["' in ran.err
+    assert "stdin:2 [DATA_EMPTY] text: the sequence has length 0" in ran.err
 
 
 def test_json_is_one_object(runs: dict[str, Path], tmp_path: Path) -> None:

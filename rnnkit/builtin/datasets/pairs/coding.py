@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from rnnkit.builtin.datasets.tables.encoding import as_utf8
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -76,22 +77,29 @@ def mark(name: str, text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> 
     return int(ids[0])
 
 
-def read_tabs(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
-    """Yield the good rows of a TSV file: source, tab, target, one a line, no quotes."""
-    for number, line in enumerate(data.split(b"\n"), 1):
+def read_lines(
+    data: bytes, name: str, bad: BadRows, separator: str = "\t", padded: bool = False
+) -> Iterator[Row]:
+    """Yield the good rows of a file of lines: source, separator, target, without quotes.
+
+    The spaces that fill up a `padded` text are taken away.
+    """
+    for number, line in enumerate(as_utf8(data, name).split(b"\n"), 1):
         if line.strip():
-            row = bad.attempt(name, number, partial(_tabbed, number, line))
+            row = bad.attempt(name, number, partial(_parted, number, line, separator, padded))
             if row:
                 yield row
 
 
-def _tabbed(number: int, line: bytes) -> Row:
+def _parted(number: int, line: bytes, separator: str, padded: bool) -> Row:
     try:
-        cells = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r").split("\t")
+        cells = line.decode().removesuffix("\r").split(separator)
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not UTF-8 (save the file as UTF-8)"
         raise DataError.of("DATA_ENCODING", message) from None
     if len(cells) != 2:
-        message = f"expected a source, a tab and a target, received {len(cells)} cells"
-        raise DataError.of("DATA_TSV", f"{message} (keep tabs out of the texts)")
-    return Row(number, {"source": cells[0], "target": cells[1]})
+        one, many = ("a tab", "tabs") if separator == "\t" else (as_json(separator),) * 2
+        message = f"expected a source, {one} and a target, received {len(cells)} cells"
+        raise DataError.of("DATA_TSV", f"{message} (keep {many} out of the texts)")
+    source, target = (cell.rstrip(" ") for cell in cells) if padded else cells
+    return Row(number, {"source": source, "target": target})

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.pairs.coding import PairCoder, mark, read_tabs
+from rnnkit.builtin.datasets.pairs.coding import PairCoder, mark, read_lines
 from rnnkit.builtin.datasets.pairs.generated import generated
 from rnnkit.builtin.datasets.pairs.source import PairSource
 from rnnkit.builtin.datasets.shared.batches import Order
@@ -19,17 +19,18 @@ from rnnkit.builtin.datasets.shared.file_dataset import Seed, Shares, SourcedDat
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences
 from rnnkit.builtin.datasets.tables.examples import Parsed, examples, fitted_on
 from rnnkit.builtin.datasets.tables.fields import Key
-from rnnkit.builtin.datasets.tables.inference_inputs import texts_asked
+from rnnkit.builtin.datasets.tables.inference_inputs import Reader, plain_lines, rows_asked
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
-from rnnkit.builtin.datasets.tables.tables import read_rows
+from rnnkit.builtin.datasets.tables.tables import has_rows, read_rows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source, Split
-from rnnkit.contracts.inference_inputs import Questions
+from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
+from rnnkit.files.compressed import plain_name
 from rnnkit.types import Array
 
 MOST = 200_000
@@ -43,7 +44,9 @@ class Pairs(SourcedDataset, WholeSequences):
     r"""Pairs of source and target text, for a model with an encoder and a decoder.
 
     They come from one file (`path`), dealt out at random by `split` and `seed`, or from a file for
-    each split: JSONL or CSV with the fields `keys`, or TSV (a name in .tsv: source, tab, target).
+    each split: JSONL or CSV with the fields `keys`, or lines, source, tab, target (a name in .tsv,
+    or neither JSON nor a header that names `keys`). With a `separator` they are lines in which it
+    stands in place of the tab, and the spaces that end a source or target are taken away.
     `"source": "addition"` makes `count` sums such as 57+5, `"dates"` dates in twelve forms to be
     written as YYYY-MM-DD, by `seed`; no source occurs in two splits.
 
@@ -60,6 +63,7 @@ class Pairs(SourcedDataset, WholeSequences):
     source: Literal["addition", "dates"] | None = None
     count: Annotated[int, Field(ge=1, le=MOST)] = 50_000
     keys: tuple[Key, Key] = ("source", "target")
+    separator: Annotated[str, Field(min_length=1, max_length=16)] | None = None
     tokenizer: Annotated[Tokenizer, nested("rnnkit.tokenizers")]
     split: Shares = (0.9, 0.1, 0.0)
     start: Annotated[str, Field(min_length=1, max_length=64)] = "\n"
@@ -130,8 +134,22 @@ class Pairs(SourcedDataset, WholeSequences):
         """Return the sources, which a decoder answers: a field of each row, or plain lines."""
         assert vocabulary
         coder = self.coder(vocabulary)
-        found = texts_asked(data, name, skip_bad, self.keys[0], coder.source)
-        return found._replace(coder=coder)
+        key = self.keys[0]
+
+        def asked(row: Row) -> Question:
+            text = text_field(row.fields, key)
+            return Question(row.line, coder.source(text.rstrip(" ") if self.separator else text))
+
+        read: Reader = partial(read_rows, needed=(key,))
+        if self._has_lines(data, name, (key,)):
+            read = partial(plain_lines, key=key, until=self.separator or "\t")
+        return rows_asked(data, name, skip_bad, asked, read, Meaning())._replace(coder=coder)
+
+    def _has_lines(self, data: bytes, name: str, needed: Sequence[str]) -> bool:
+        """Tell whether a file is one of lines rather than of rows with named fields."""
+        if self.separator or plain_name(name).lower().endswith(".tsv"):
+            return True
+        return not has_rows(data, name, needed)
 
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
         """Decode a source of the data."""
@@ -150,8 +168,10 @@ class Pairs(SourcedDataset, WholeSequences):
         return deal(rows, self.split, self.seed), digest
 
     def _rows(self, bad: BadRows, name: str, data: bytes) -> list[Parsed]:
-        if name.lower().endswith(".tsv"):
-            rows, keys = read_tabs(data, name, bad), ("source", "target")
+        if self._has_lines(data, name, self.keys):
+            separator, padded = self.separator or "\t", self.separator is not None
+            rows = read_lines(data, name, bad, separator, padded)
+            keys = "source", "target"
         else:
             rows, keys = read_rows(data, name, bad, self.keys), self.keys
         return bad.good(name, rows, partial(_parsed, name, keys))

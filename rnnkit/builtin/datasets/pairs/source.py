@@ -39,10 +39,12 @@ class PairSource(WholeSource):
     def in_words(self, layout: Layout) -> str:
         """Return how many pairs there are, how long, in how many batches."""
         part = self.part("train")
+        count, batches = len(part.inputs), self.windows("train", layout)
         text = (
-            f"{len(part.inputs):,} pairs, sources of {span(part.inputs.lengths)} and targets of "
-            f"{span(part.targets.lengths - 1)} steps, {self.windows('train', layout):,} batches "
-            f"of {layout.streams} an epoch; each starts with a state of its own"
+            f"{count:,} pair{'s' * (count > 1)}, sources of {span(part.inputs.lengths)} and "
+            f"targets of {span(part.targets.lengths - 1)} steps, {batches:,} "
+            f"batch{'es' * (batches > 1)} of {layout.streams} an epoch; "
+            "each starts with a state of its own"
         )
         return f"{text}; {self.note}" if self.note else text
 

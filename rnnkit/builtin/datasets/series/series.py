@@ -17,10 +17,11 @@ from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
 from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
-from rnnkit.builtin.datasets.shared.file_dataset import FileDataset, split_values
+from rnnkit.builtin.datasets.shared.file_dataset import split_values
 from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
 from rnnkit.builtin.datasets.tables.fields import Key, Keys
 from rnnkit.builtin.datasets.tables.rows import BadRows
+from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
 from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.target_info import Meaning
@@ -32,7 +33,7 @@ from rnnkit.types import Array
 Horizon = Annotated[int, Field(ge=1, le=10**6)]
 
 
-class Series(FileDataset):
+class Series(TableDataset):
     """Numeric `columns` of a CSV (or fields of JSONL), one row a step, to forecast `targets`.
 
     The target of a step is the row `horizon` steps later; `targets` are `columns` unless they are
@@ -50,7 +51,8 @@ class Series(FileDataset):
     "forward" repeats the value before; "interpolate" draws a line to the next known value, which no
     forecast would know; "mask" repeats the value before as an input and gives a missing target
     weight 0 in loss and metrics. The last three also put in the rows that `time` lacks. `skip_bad`
-    leaves out rows that cannot be used, as "drop" does.
+    leaves out rows that cannot be used, as "drop" does. `delimiter` stands between cells (left out:
+    a comma, semicolon, tab or |, as is found), `decimal` and `thousands` in numbers.
     """
 
     type: Literal["series"] = "series"
@@ -63,7 +65,6 @@ class Series(FileDataset):
     missing: Missing = "error"
     scale: Scaling = "standard"
     season: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    skip_bad: bool = False
     step: Step | None = None
     inputs_scaler: Scaler | None = None
     targets_scaler: Scaler | None = None
@@ -143,7 +144,7 @@ class Series(FileDataset):
         return tuple(dict.fromkeys((*self.columns, *self.wanted)))
 
     def _reader(self, step: Step | None) -> TrackReader:
-        return TrackReader(self._keys, self.time, self.group, self.missing, step)
+        return TrackReader(self._keys, self.time, self.group, self.missing, step, marks=self.marks)
 
     def _tracks(self, reading: _Reading, name: str, data: bytes) -> list[Track]:
         """Return the series of a file."""

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rnnkit.builtin.datasets.series.clock import Clock, Step, found_step, places_on
+from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, field_of
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.builtin.datasets.tables.values import class_name, single
@@ -84,6 +85,7 @@ class TrackReader:
     missing: Missing = "error"
     step: Step | None = None
     texts: bool = False
+    marks: Marks = PLAIN
 
     def read(self, data: bytes, name: str, bad: BadRows) -> Tracks:
         """Return the tracks of a file; raises DataError where time does not increase."""
@@ -92,7 +94,7 @@ class TrackReader:
         dropped: list[int] = []
         named = [key for key in (self.time, self.group) if key]
         known = len(bad.problems)
-        for row in read_rows(data, name, bad, (*self.keys, *named)):
+        for row in read_rows(data, name, bad, (*self.keys, *named), self.marks):
             # Rows that could not even be read had a place in time, too.
             if not self.group:
                 growing[""].place += len(bad.problems) - known

@@ -15,6 +15,7 @@ from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.core.context import keyed_generator
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
+from rnnkit.files.compressed import decompressed
 from rnnkit.types import Array
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -69,13 +70,15 @@ class FileDataset(SplitDataset):
     ) -> tuple[dict[Split, Sequence[T]], str]:
         """Return the rows of each split, and the SHA-256 of all that was read.
 
-        `rows_of(name, content)` gives the rows of a file; with a `seed` those of one file are dealt
-        out at random. Raises DataError for a file that cannot be read.
+        `rows_of(name, content)` gives the rows of a file, opened where it is compressed; with a
+        `seed` those of one file are dealt out at random. Raises DataError for a file that cannot be
+        read.
         """
         digest = hashlib.sha256()
 
         def rows(name: str) -> Sequence[T]:
-            content = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
+            packed = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
+            content = decompressed(packed, LIMIT, DataError, "DATA", name)
             digest.update(content)
             return rows_of(name, content)
 

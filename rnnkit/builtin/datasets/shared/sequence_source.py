@@ -19,10 +19,22 @@ from rnnkit.types import JSON, Array
 
 
 class Examples(NamedTuple):
-    """The sequences of a split, and their targets: one for each step, or one at the last."""
+    """The sequences of a split, and their targets: one for each step, or one at the last.
+
+    A target that is `ignored` weighs nothing, the others as much as `weights` (n,) give their
+    sequence.
+    """
 
     inputs: Ragged
     targets: Ragged
+    weights: Array | None = None
+
+
+def ignored(targets: Array) -> Array:
+    """Tell which ids (...) are below 0, or which rows of values (..., F) hold a NaN."""
+    if targets.dtype.kind == "i":
+        return np.less(targets, 0)
+    return np.asarray(np.isnan(targets).any(axis=-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +57,8 @@ class WholeSource(SplitSource[Examples]):
         return self.knows
 
     def size(self, split: Split) -> int:
-        """Return the targets of a split; raises DataError where there is no such split."""
-        return int(self.part(split).targets.lengths.sum())
+        """Return the targets of a split that count; DataError where there is no such split."""
+        return int((~ignored(self.part(split).targets.values)).sum())
 
     def longest(self) -> int:
         """Return the steps of the longest sequence."""
@@ -67,11 +79,15 @@ class WholeSource(SplitSource[Examples]):
         """Return the sequences of a turn, right-aligned, as long as the longest of them."""
         inputs, resets, valid = aligned(part.inputs, turn.rows)
         steps = len(valid)
-        targets = np.where(turn.rows == EMPTY, 0, part.targets.lengths[turn.rows])
+        lengths = np.where(turn.rows == EMPTY, 0, part.targets.lengths[turn.rows])
+        targets, weights = part.targets.batch(turn.rows, steps), valid_steps(lengths, steps)
+        weights = (weights & ~ignored(targets)).astype(np.float32)
+        if part.weights is not None:
+            weights *= part.weights[turn.rows]
         return Batch(
             inputs,
-            part.targets.batch(turn.rows, steps),
-            valid_steps(targets, steps).astype(np.float32),
+            np.nan_to_num(targets) if targets.dtype.kind == "f" else targets,
+            weights,
             resets,
             turn.next_cursor,
             None if valid.all() else valid,
@@ -82,8 +98,9 @@ class WholeSource(SplitSource[Examples]):
         lengths = self.part("train").inputs.lengths
         batches, longest = self.windows("train", layout), int(lengths.max())
         text = (
-            f"{len(lengths):,} whole sequences of {span(lengths)} step{'s' * (longest > 1)}, "
-            f"{batches:,} batch{'es' * (batches != 1)} of {layout.streams} an epoch; "
+            f"{len(lengths):,} whole sequence{'s' * (len(lengths) > 1)} of {span(lengths)} "
+            f"step{'s' * (longest > 1)}, {batches:,} batch{'es' * (batches != 1)} of "
+            f"{layout.streams} an epoch; "
             "each starts with a state of its own"
         )
         if longest == 1:

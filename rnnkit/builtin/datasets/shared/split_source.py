@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
 from rnnkit.builtin.datasets.tables.rows import BadRows, field_of
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts.dataset import SPLITS, Dataset, Layout, Source, Split
@@ -38,7 +39,7 @@ class SplitSource(Generic[P]):
     def part(self, split: Split) -> P:
         """Return the part of a split; raises DataError where there is no such split."""
         if split not in self.parts:
-            there = ", ".join(self.splits())
+            there = ", ".join(self.splits()) or "none: no row of the data is left"
             raise DataError.of("DATA_NO_SPLIT", f"there is no {split} split (there is {there})")
         return self.parts[split]
 
@@ -58,11 +59,16 @@ class SplitDataset(Dataset):
         """Return how training reads the data."""
         return source.in_words(layout) if isinstance(source, SplitSource) else ""
 
+    @property
+    def marks(self) -> Marks:
+        """What stands between the cells of a table, and in its numbers."""
+        return PLAIN
+
     def columns_of(
         self, data: bytes, name: str, columns: Sequence[str]
     ) -> Mapping[int, Mapping[str, object]]:
         """Return columns of a table as they stand in it, by the line of their row."""
-        rows = [*read_rows(data, name, BadRows(skip=True), columns)]
+        rows = [*read_rows(data, name, BadRows(skip=True), columns, self.marks)]
         for key in columns:
             if rows and not any(key in row.fields for row in rows):
                 field_of(rows[0].fields, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,7 @@ from rnnkit.builtin.datasets.tables.examples import dtype_of
 from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked
 from rnnkit.builtin.datasets.tables.input_fields import Reads
 from rnnkit.builtin.datasets.tables.rows import Row, field_of
+from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
@@ -123,7 +125,8 @@ class Synthetic(WholeSequences):
                 fields = {"inputs": list(str(field_of(fields, "inputs")))}
             return Question(row.line, encode(reads.parse(fields)).astype(dtype_of(signal)), each)
 
-        return rows_asked(data, name, skip_bad, asked, ("inputs",), Meaning())
+        read = partial(read_rows, needed=("inputs",))
+        return rows_asked(data, name, skip_bad, asked, read, Meaning())
 
     def _digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

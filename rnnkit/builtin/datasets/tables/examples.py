@@ -18,12 +18,16 @@ from rnnkit.types import Array
 
 
 class Parsed(NamedTuple):
-    """One good row before it is encoded: its file and line, inputs and targets."""
+    """One good row before it is encoded: its file and line, inputs, targets and their weight.
+
+    Targets that are missing as a whole are None.
+    """
 
     name: str
     line: int
     inputs: Any
     targets: Any
+    weight: float = 1.0
 
 
 def fitted_on(parts: Mapping[Split, Sequence[Parsed]]) -> Sequence[Parsed]:
@@ -43,12 +47,15 @@ def examples(
     """
     found: dict[Split, Examples] = {}
     for split, rows in parts.items():
-        pairs = (bad.attempt(row.name, row.line, partial(encode, row)) for row in rows)
+        pairs = [bad.attempt(row.name, row.line, partial(encode, row)) for row in rows]
         good = [pair for pair in pairs if pair]
         if good:
             inputs, targets = zip(*good, strict=True)
+            weights = [row.weight for row, pair in zip(rows, pairs, strict=True) if pair]
             found[split] = Examples(
-                Ragged.of(inputs, dtype_of(signals[0])), Ragged.of(targets, dtype_of(signals[1]))
+                Ragged.of(inputs, dtype_of(signals[0])),
+                Ragged.of(targets, dtype_of(signals[1])),
+                np.array(weights, np.float32) if any(w != 1 for w in weights) else None,
             )
     bad.check()
     return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.tables.rows import field_of
-from rnnkit.builtin.datasets.tables.values import Labels, number_rows, wide
+from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
+from rnnkit.builtin.datasets.tables.values import Labels, step_of, wide
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.block import Record, Width
 from rnnkit.core.signal import Signal
@@ -30,16 +31,23 @@ class Encoding(NamedTuple):
 class RowFields(Record):
     """A value found under `key`, or a row of numbers made of several fields, `keys`."""
 
+    gaps: ClassVar[bool] = False
+    """Whether numbers may be missing."""
+
     kind: str
     key: Key | None = None
     keys: Keys | None = None
     size: Width | None = None
     labels: Labels | None = None
+    scale: Scaling | None = None
+    scaler: Scaler | None = None
 
     @model_validator(mode="after")
     def _found_under_one_name(self) -> Self:
         if (self.key is None) == (self.keys is None):
             raise ValueError('give "key", or for numbers "keys", not both')
+        if (self.scale or self.scaler) and self.kind != "numbers":
+            raise ValueError(f'"scale" goes with "kind": "numbers", not {self.kind!r}')
         return self
 
     @property
@@ -47,16 +55,43 @@ class RowFields(Record):
         """The fields of a row that are read."""
         return self.keys or (self.key or "",)
 
+    def on_scale(self, scale: Scaling) -> Self:
+        """Return numbers on a scale, unless the spec says which.
+
+        What an older rnnkit stored has all keys but this: it stays in the units of the data.
+        """
+        if self.kind != "numbers" or self.scale:
+            return self
+        older = type(self).model_fields.keys() - self.model_fields_set == {"scale", "scaler"}
+        return self.model_copy(update={"scale": "none" if older else scale})
+
     def parse(self, row: Mapping[str, Any]) -> Any:
         """Return the value of a row; raises DataError for one of another kind, or of length 0."""
         if self.keys:
-            return number_rows([[field_of(row, key) for key in self.keys]], "keys")
+            return np.array([step_of(row, self.keys, self.gaps)])
         return self._parsed(row, self.key or "")
 
     def _parsed(self, row: Mapping[str, Any], key: Key) -> Any:
         raise NotImplementedError(f"{type(self).__name__}._parsed")
 
-    def _numbers(self, values: Iterable[Array]) -> Encoding:
-        width = self.size or next(iter(values)).shape[1]
-        record = self.model_copy(update={"size": width})
-        return Encoding(record, lambda value: wide(value, width, self.key), Signal(width))
+    def _numbers(self, given: Iterable[Array]) -> Encoding:
+        values = list(given)
+        width = self.size or len(self.keys or ()) or values[0].shape[1]
+        scaler = self.scaler or self._fitted_scaler([v for v in values if v.shape[1] == width])
+        record = self.model_copy(update={"size": width, "scaler": scaler})
+        columns = self.keys or (self.key or "",) * width
+
+        def encode(value: Array) -> Array:
+            found = wide(value, width, self.key)
+            if scaler is None:
+                return found
+            scaler.check(found, columns)
+            return scaler.scaled(found)
+
+        return Encoding(record, encode, Signal(width))
+
+    def _fitted_scaler(self, values: Iterable[Array]) -> Scaler | None:
+        if self.scale in (None, "none"):
+            return None
+        rows = np.concatenate(list(values))
+        return Scaler.fitted(rows[~np.isnan(rows).any(axis=1)], self.scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,16 +11,20 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.batches import Order
-from rnnkit.builtin.datasets.shared.file_dataset import FileDataset, Seed
+from rnnkit.builtin.datasets.shared.file_dataset import Seed
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences, WholeSource
 from rnnkit.builtin.datasets.tables.examples import Parsed, dtype_of, examples, fitted_on
-from rnnkit.builtin.datasets.tables.fields import Encoding
-from rnnkit.builtin.datasets.tables.inference_inputs import rows_asked
+from rnnkit.builtin.datasets.tables.fields import Encoding, Key
+from rnnkit.builtin.datasets.tables.inference_inputs import Reader, plain_lines, rows_asked
 from rnnkit.builtin.datasets.tables.input_fields import Reads
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row
-from rnnkit.builtin.datasets.tables.tables import read_rows
+from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
+from rnnkit.builtin.datasets.tables.tables import has_rows, read_rows
 from rnnkit.builtin.datasets.tables.target_fields import END, Predicts
+from rnnkit.builtin.datasets.tables.target_notes import target_notes
+from rnnkit.builtin.datasets.tables.values import weight_of
 from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.signal import Signal
@@ -27,23 +32,28 @@ from rnnkit.errors import DataError
 from rnnkit.types import Array
 
 
-class Sequences(FileDataset, WholeSequences):
+class Sequences(TableDataset, WholeSequences):
     """Sequences with their targets, one a line of JSONL or a row of CSV (a name in .csv).
 
     They come from one file (`path`), whose rows `split` deals out at random by `seed`, or from a
-    file for each split. Classes, tokens and characters are those of the training part; the resolved
-    spec holds the classes. A batch is `train.streams` whole sequences, similar in length: those of
-    `bucket` batches are sorted together (1: none are). `skip_bad` leaves out rows that cannot be
-    used, which is an error otherwise.
+    file for each split. Classes, tokens, characters and scales are those of the training part; the
+    resolved spec holds the classes and scales. A batch is `train.streams` whole sequences, similar
+    in length: those of `bucket` batches are sorted together (1: none are). `weight` is a field with
+    a number from 0 on, by which the targets of its sequence weigh in loss and metrics.
+
+    A file that begins with an object or an array is JSON; others are tables with a header, in which
+    `delimiter` stands between cells (left out: a comma, semicolon, tab or |, as is found) and
+    `decimal` and `thousands` in numbers. `skip_bad` leaves out rows that cannot be used, which is
+    an error otherwise.
     """
 
     type: Literal["sequences"] = "sequences"
 
     inputs: Reads
     targets: Predicts
+    weight: Key | None = None
     seed: Seed = 0
     bucket: Annotated[int, Field(ge=1, le=10**6)] = 50
-    skip_bad: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Sequences:
@@ -59,6 +69,20 @@ class Sequences(FileDataset, WholeSequences):
         """Return the tokenizer of text inputs."""
         return self.inputs.tokenizer
 
+    def suited(self, loss: Loss) -> Sequences:
+        """Return the sequences with numbers on a scale; targets only where values are estimated."""
+        inputs = self.inputs.on_scale("none" if self.inputs.unroll else "standard")
+        targets = self.targets.on_scale("standard" if loss.estimates else "none")
+        return self.model_copy(update={"inputs": inputs, "targets": targets})
+
+    def to_scale(self, values: Array) -> Array:
+        """Return inputs (..., F) as the model reads them."""
+        return self.inputs.scaler.scaled(values) if self.inputs.scaler else values
+
+    def to_units(self, outputs: Array) -> Array:
+        """Return outputs (..., K) in the units of the targets."""
+        return self.targets.scaler.unscaled(outputs) if self.targets.scaler else outputs
+
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> WholeSource:
         """Read and encode all rows; raises DataError, with file and line, for what is wrong."""
         bad = BadRows(self.skip_bad)
@@ -69,20 +93,33 @@ class Sequences(FileDataset, WholeSequences):
             message = f"there is no sequence in it ({bad.in_words() or 'give it rows'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
         inputs = self.inputs.learned([row.inputs for row in learned_from], vocabulary)
-        targets = self.targets.learned([row.targets for row in learned_from])
+        where = self.path or self.train
+        targets = self.targets.learned([row.targets for row in learned_from], where)
         encode = partial(self._encoded, inputs, targets)
+        found = examples(parts, encode, (inputs.signal, targets.signal), bad)
+        fitted = self.model_copy(update={"inputs": inputs.record, "targets": targets.record})
+        notes = [bad.in_words(), *target_notes(targets.record, parts, found)]
         return WholeSource(
-            block=self.model_copy(update={"inputs": inputs.record, "targets": targets.record}),
-            parts=examples(parts, encode, (inputs.signal, targets.signal), bad),
+            block=fitted,
+            parts=found,
             sha256=digest,
-            note=bad.in_words(),
+            note="; ".join(filter(None, notes)),
             inputs=inputs.signal,
             targets=targets.signal,
             unit=self.targets.unit,
             order=Order(self.seed, self.bucket),
             tokenizer=self.inputs.tokenizer,
             vocabulary=inputs.vocabulary,
-            knows=Meaning(targets.record.labels, whole=self.targets.kind == "text"),
+            knows=fitted.meaning(),
+        )
+
+    def meaning(self) -> Meaning:
+        """Return what targets mean, as far as the training part has told."""
+        scaler = self.targets.scaler
+        return Meaning(
+            self.targets.labels,
+            self.targets.kind == "text",
+            scaler.unscaled if scaler else None,
         )
 
     def questions(
@@ -97,22 +134,35 @@ class Sequences(FileDataset, WholeSequences):
             xs = xs.astype(dtype_of(inputs.signal))
             return Question(row.line, xs, self.targets.per_step, ends)
 
-        meaning = Meaning(names=self.targets.labels or self.targets.keys)
+        meaning = self.meaning()._replace(names=self.targets.labels or self.targets.keys)
         whole = self.targets.kind == "text"
-        return rows_asked(data, name, skip_bad, asked, self.inputs.fields, meaning, whole)
+        fields: Sequence[str] = self.inputs.fields
+        rows: Reader = partial(read_rows, needed=fields, marks=self.marks)
+        if self.inputs.kind == "text" and not has_rows(data, name, fields):
+            rows = partial(plain_lines, key=fields[0])
+        return rows_asked(data, name, skip_bad, asked, rows, meaning, whole)
 
     def _rows(self, bad: BadRows, name: str, data: bytes) -> list[Parsed]:
-        rows = read_rows(data, name, bad, (*self.inputs.fields, *self.targets.fields))
+        weight = [self.weight] if self.weight else []
+        needed = (*self.inputs.fields, *self.targets.fields, *weight)
+        rows = read_rows(data, name, bad, needed, self.marks)
         return bad.good(name, rows, partial(self._parsed, name))
 
     def _parsed(self, name: str, row: Row) -> Parsed:
         inputs, targets = self.inputs.parse(row.fields), self.targets.parse(row.fields)
-        if self.inputs.kind != "text" and not self.inputs.unrolls:
+        if targets is None and self.inputs.unrolls:
+            message = f"{self.targets.key}: is missing, and gives the input that unrolls its length"
+            raise DataError.of("DATA_FIELD", f"{message} (take the row out)")
+        if targets is not None and self.inputs.kind != "text" and not self.inputs.unrolls:
             self.targets.check_lengths(len(inputs), len(targets))
-        return Parsed(name, row.line, inputs, targets)
+        weight = weight_of(row.fields, self.weight) if self.weight else 1.0
+        return Parsed(name, row.line, inputs, targets, weight)
 
     def _encoded(self, inputs: Encoding, targets: Encoding, row: Parsed) -> tuple[Array, Array]:
-        xs, ts = inputs.encode(row.inputs), targets.encode(row.targets)
+        xs = inputs.encode(row.inputs)
+        if row.targets is None:
+            return xs, targets.record.nothing(len(xs))
+        ts = targets.encode(row.targets)
         if self.inputs.unrolls:
             xs = np.concatenate([xs, np.zeros((len(ts) - 1, xs.shape[1]))])
         self.targets.check_lengths(len(xs), len(ts))

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import Field
 
+from rnnkit.builtin.datasets.tables.cells import TableCell, is_missing
 from rnnkit.builtin.datasets.tables.rows import as_json, field_of
 from rnnkit.core.block import MAX_WIDTH
-from rnnkit.errors import DataError
+from rnnkit.errors import DataError, printable
 from rnnkit.types import Array
 
 Labels = Annotated[tuple[str, ...], Field(min_length=1, max_length=65536)]
 """The names of classes in the order of their ids."""
+
+LARGEST = float(np.finfo(np.float32).max)
+SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+
+NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity)", re.A | re.I)
+"""A number as it may stand in a cell; `float` takes digits of every script, and underscores."""
 
 S = TypeVar("S", bound=Any)
 
@@ -27,33 +36,66 @@ def sequence(value: S, key: str | None) -> S:
     return value
 
 
-def number_rows(value: object, key: str) -> Array:
+def number_rows(value: object, key: str, gaps: bool = False) -> Array:
     """Return a number, a list of numbers or a list of equally long rows as rows (T, F).
 
-    A text, as a CSV cell is one, holds numbers with spaces between them.
+    A cell of a table holds numbers with spaces between them. With `gaps` null is NaN: a number
+    that is missing, or a whole row.
     """
-    items: object = value.split() if isinstance(value, str) else value
-    listed: list[object] = sequence(items if isinstance(items, list) else [items], key)
-    rows = [row if isinstance(row, list) else [row] for row in listed]
+    items: object = value.items() if isinstance(value, TableCell) else value
+    steps: list[object] = sequence(items if isinstance(items, list) else [items], key)
+    rows = [row if isinstance(row, list) else [row] for row in steps]
+    if gaps:
+        width = max(map(len, rows))
+        rows = [[None] * width if row == [None] else row for row in rows]
     if len({len(row) for row in rows}) > 1 or not rows[0]:
         message = f"{key}: expected rows of one length, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
-    return np.array([[_number(item, key) for item in row] for row in rows])
+    return np.array([[_number_or_gap(item, key, gaps) for item in row] for row in rows])
+
+
+def _number_or_gap(value: object, key: str, gaps: bool) -> float:
+    return math.nan if gaps and is_missing(value) else _number(value, key)
 
 
 def _number(value: object, key: str) -> float:
+    """Return a number of JSON, or of a cell; raises DataError for what no float32 holds."""
+    text = value.number(key) if isinstance(value, TableCell) else value
+    if isinstance(text, str):
+        known = isinstance(value, TableCell) and bool(NUMBER.fullmatch(text))
+    else:
+        known = isinstance(text, int | float) and not isinstance(text, bool)
+    if not known:
+        message = f"{key}: expected a number, received {as_json(value)}{_hint(value)}"
+        raise DataError.of("DATA_FIELD", message)
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        found = float(value)
-    except (ValueError, OverflowError):
-        message = f"{key}: expected a number, received {as_json(value)}"
-        raise DataError.of("DATA_FIELD", message) from None
-    # Beyond the largest float32 it would become infinite later.
-    if not abs(found) <= float(np.finfo(np.float32).max):
-        message = f"{key}: {found} is no finite number (take the row out, or fill in a number)"
-        raise DataError.of("DATA_NAN", message)
+        found = float(text)  # type: ignore[arg-type]
+    except OverflowError:  # an integer beyond float64
+        found = math.inf
+    _check_float32(found, text, key)
     return found
+
+
+def _hint(value: object) -> str:
+    if isinstance(value, TableCell):
+        comma = re.fullmatch(r"[+-]?\d*,\d+", value.strip(), re.ASCII)
+        return ' (give "decimal": ",")' if comma else ""
+    plain = isinstance(value, str) and NUMBER.fullmatch(value)
+    return " (remove the quotes)" if plain else ""
+
+
+def _check_float32(found: float, given: object, key: str) -> None:
+    """Raise DataError for a number that would become infinite or 0 in float32."""
+    if not found or SMALLEST <= abs(found) <= LARGEST:
+        return
+    shown = printable(str(given), 40)
+    spelled = isinstance(given, float) or "n" in shown.lower()  # nan, inf
+    if math.isfinite(found) or not spelled:
+        limit = "beyond 3.4e+38, the largest" if abs(found) > 1 else "below 1.4e-45, the smallest"
+        message = f"{key}: {shown} is {limit} float32 (give it in another unit, or take it out)"
+    else:
+        message = f"{key}: {found} is no finite number (take the row out, or fill in a number)"
+    raise DataError.of("DATA_NAN", message)
 
 
 def wide(rows: Array, width: int, key: str | None) -> Array:
@@ -65,19 +107,31 @@ def wide(rows: Array, width: int, key: str | None) -> Array:
     return rows
 
 
-def single(value: object, key: str) -> float:
+def single(value: object, key: str, gaps: bool = False) -> float:
     """Return one number, which may stand alone in a list; raises DataError for more."""
     if not isinstance(value, list):
-        return _number(value, key)
+        return _number_or_gap(value, key, gaps)
     if len(value) != 1:
         message = f"{key}: expected one number, received {as_json(value)} (a row is one step)"
         raise DataError.of("DATA_FIELD", message)
     return _number(value[0], key)
 
 
-def step_of(row: Mapping[str, Any], keys: Sequence[str]) -> list[float]:
-    """Return one number of each of some fields; raises DataError for what is none."""
-    return [single(field_of(row, key), key) for key in keys]
+def step_of(row: Mapping[str, Any], keys: Sequence[str], gaps: bool = False) -> list[float]:
+    """Return one number of each of some fields; raises DataError for what is none.
+
+    With `gaps` a missing one is NaN.
+    """
+    return [single(field_of(row, key), key, gaps) for key in keys]
+
+
+def weight_of(row: Mapping[str, Any], key: str) -> float:
+    """Return the weight of a row; raises DataError for a number below 0."""
+    found = single(field_of(row, key), key)
+    if found < 0:
+        message = f"{key}: expected a weight from 0 on, received {found:.12g} (repair it)"
+        raise DataError.of("DATA_FIELD", message)
+    return found
 
 
 def check_ids(ids: Array, size: int, key: str | None) -> None:
@@ -104,13 +158,18 @@ def _name(value: object, key: str) -> str:
     raise DataError.of("DATA_FIELD", message)
 
 
-def names(value: object, key: str) -> list[str]:
-    """Return a list of names, one a step; in CSV they stand in one cell."""
+def listed(value: object, key: str) -> list[object]:
+    """Return the items of a list, one a step; in a text they stand between spaces."""
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, list):
         message = f"{key}: expected a list of names, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
-    return [_name(item, key) for item in sequence(found, key)]
+    return sequence(found, key)
+
+
+def names(value: object, key: str) -> list[str]:
+    """Return a list of names, one a step."""
+    return [_name(item, key) for item in listed(value, key)]
 
 
 def classes(values: Iterable[str], given: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rnnkit.builtin.datasets.pairs.generated import generated
 from rnnkit.builtin.datasets.pairs.pairs import Pairs
 from rnnkit.contracts.dataset import Layout
 from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.block import parse_block
 from rnnkit.errors import DataError
 
@@ -207,6 +209,72 @@ def test_bad_pairs(
     with pytest.raises(DataError) as caught:
         pairs(train=name, **fields).open(tmp_path)
     assert str(caught.value).strip() == message
+
+
+BOOK = "16+75  _91  \n52+607 _659 \n"
+
+
+@pytest.mark.parametrize("name", ["addition.txt", "addition.tsv"])
+def test_lines_with_a_separator_lose_their_padding(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(BOOK)
+    block = pairs(train=name, separator="_")
+    source = block.open(tmp_path)
+    assert sorted(_sources(source, "train")) == ["16+75", "52+607"]
+    assert source.part("train").targets.lengths.tolist() == [4, 5]
+    asked = block.questions(BOOK.encode(), "stdin", source.vocabulary).records
+    tokens = source.vocabulary.tokens
+    assert ["".join(tokens[i] for i in q.inputs) for q in asked] == ["16+75", "52+607"]
+
+
+def test_padding_stays_without_a_separator(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a \tb \n")
+    source = pairs(train="a.tsv").open(tmp_path)
+    assert _sources(source, "train") == ["a "]
+    assert source.part("train").targets.lengths.tolist() == [4]
+
+
+def test_a_separator_that_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1_2_3\n")
+    with pytest.raises(DataError) as caught:
+        pairs(train="a.txt", separator="_").open(tmp_path)
+    assert str(caught.value) == (
+        'a.txt:1 [DATA_TSV] expected a source, "_" and a target, received 3 cells (keep "_" out '
+        "of the texts)"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tsv.gz", "a"])
+def test_lines_are_known_by_their_content(tmp_path: Path, name: str) -> None:
+    data = "1+1\t2\n10+5\t15\n".encode("utf-16" if name == "a" else "utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert sorted(_sources(pairs(train=name).open(tmp_path), "train")) == ["1+1", "10+5"]
+
+
+def test_the_vocabulary_is_that_of_the_training_part(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("a\tb\n")
+    (tmp_path / "v.tsv").write_text("a\tc\n")
+    with pytest.raises(DataError, match=r'v.tsv:1 \[DATA_UNKNOWN_TOKEN\] the character "c"'):
+        pairs(train="t.tsv", valid="v.tsv").open(tmp_path)
+
+
+def test_a_target_of_too_few_tokens_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb c\n")
+    block = pairs(train="a.tsv", tokenizer={"type": "word"}, start="a", end="", pad=[0, 5])
+    with pytest.raises(DataError, match="the target has 2 tokens, and without an end each has 5"):
+        block.open(tmp_path)
+
+
+def test_a_mark_without_a_token_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb\n")
+    with pytest.raises(DataError, match=r'"start" " " is 0 tokens \(give one token\)'):
+        pairs(train="a.tsv", tokenizer={"type": "word"}, start=" ").open(tmp_path)
+
+
+@pytest.mark.parametrize(("pad", "text"), [([0, 0], "5 "), ([0, 3], "5")])
+def test_a_text_loses_spaces_only_where_they_fill_it_up(pad: list[int], text: str) -> None:
+    block = pairs(source="addition", count=50, pad=pad)
+    coder = block.coder(Vocabulary(tokens=("\n", " ", "5")))
+    assert coder.text([2, 1, 0, 2]) == text
 
 
 def test_bad_pairs_are_skipped_when_asked(tmp_path: Path) -> None:

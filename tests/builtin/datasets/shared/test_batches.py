@@ -8,6 +8,7 @@ import pytest
 from rnnkit.builtin.datasets.shared.batches import Order, count_batches
 from rnnkit.contracts.dataset import Layout
 from rnnkit.contracts.ragged import EMPTY, Ragged, restarting, valid_steps
+from rnnkit.core.context import keyed_generator
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 103)
 TRAIN, TEST = Layout(4, 1), Layout(4, 1, tail=True)
@@ -84,3 +85,16 @@ def test_steps_that_carry_data_and_restart() -> None:
         [True, False, False],
         [True, True, False],
     ]
+
+
+def test_equal_lengths_keep_the_order_that_was_drawn() -> None:
+    lengths = np.full(97, 5)
+    drawn = [t.rows for t in Order(bucket=1).turns(lengths, TRAIN, None)]
+    sorted_by_length = [t.rows for t in Order(bucket=50).turns(lengths, TRAIN, None)]
+    assert {tuple(rows) for rows in drawn} == {tuple(rows) for rows in sorted_by_length}
+
+
+def test_a_bucket_of_one_is_the_permutation_itself() -> None:
+    found = sum((t.rows.tolist() for t in Order(seed=3, bucket=1).turns(LENGTHS, TRAIN, None)), [])
+    drawn = keyed_generator(3, "order", step=0).permutation(len(LENGTHS))
+    assert found == [*drawn.tolist(), EMPTY]

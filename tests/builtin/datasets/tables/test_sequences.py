@@ -340,12 +340,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
     assert opened(tmp_path, rows, **NUMBERS).size("train") == 2
 
 
-def test_a_table_with_tabs_is_named(tmp_path: Path) -> None:
-    (line,) = refused(tmp_path, ["x\tlabel", "1\ta"], "d.tsv", **NUMBERS)
-    assert line == (
-        "d.tsv [DATA_JSON] is no JSONL, and of tables only CSV is read here (save it as .csv, with "
-        "a header)"
-    )
+@pytest.mark.parametrize("name", ["d.tsv", "d.txt", "d.csv"])
+def test_a_table_with_tabs_is_read(tmp_path: Path, name: str) -> None:
+    source = opened(tmp_path, ["x\tlabel", "1\ta", "2.5\tb"], name, **NUMBERS)
+    assert one(source).inputs[0, :2].tolist() == [[1], [2.5]]
 
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:

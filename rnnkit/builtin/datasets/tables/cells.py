@@ -1,0 +1,60 @@
+"""A cell of a table, and how numbers are written in one."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Self
+
+from rnnkit.errors import DataError
+
+
+class Marks(NamedTuple):
+    """What stands between the cells of a table (None: it is found), and in its numbers."""
+
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+
+
+PLAIN = Marks()
+"""A comma, semicolon, tab or | between cells, and a point in numbers."""
+
+
+class TableCell(str):
+    """A cell: text, until it is known to stand for a number, for a list, or for nothing."""
+
+    marks: Marks
+
+    def __new__(cls, text: str, marks: Marks = PLAIN) -> Self:
+        """Return the text as a cell of a table with these marks."""
+        cell = super().__new__(cls, text)
+        cell.marks = marks
+        return cell
+
+    def items(self) -> list[TableCell]:
+        """Return what stands between spaces; where they part thousands, the whole cell."""
+        if self.marks.thousands == " ":
+            return [self] if self.strip() else []
+        return [TableCell(item, self.marks) for item in self.split()]
+
+    def number(self, key: str) -> str:
+        """Return a number as Python writes it; raises DataError where thousands are not parted."""
+        _, decimal, thousands = self.marks
+        text = str(self).strip()
+        if thousands and thousands in text:
+            if not re.fullmatch(_parted(decimal, thousands), text, re.ASCII):
+                message = f"{key}: {text!r} is not parted into thousands by {thousands!r} "
+                raise DataError.of("DATA_FIELD", f'{message}(repair it, or leave out "thousands")')
+            text = text.replace(thousands, "")
+        return text if decimal == "." else text.replace(".", "?").replace(decimal, ".")
+
+
+def _parted(decimal: str, thousands: str) -> str:
+    """Return the pattern of a number whose whole part stands in groups of three digits."""
+    whole = rf"[+-]?\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+"
+    return rf"{whole}(?:{re.escape(decimal)}\d*)?"
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value is left out: null in JSON, an empty cell of a table."""
+    return value is None or (isinstance(value, TableCell) and not value.strip())

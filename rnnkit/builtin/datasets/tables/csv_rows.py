@@ -1,0 +1,146 @@
+"""The rows of a table with a header: CSV, or the same with other characters between its cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+
+from rnnkit.builtin.datasets.tables.cells import Marks, TableCell
+from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json, there_is
+from rnnkit.errors import DataError, Problem
+
+DELIMITERS = (",", ";", "\t", "|")
+"""What may stand between cells, where nothing is said; the first that fits is taken."""
+
+HEADER = 2**20
+"""Characters in which a header is looked for."""
+
+UNCLOSED = "unexpected end of data"
+"""What the csv module says where a quote is never closed."""
+
+
+def csv_rows(
+    data: bytes, name: str, bad: BadRows, needed: Sequence[str], marks: Marks
+) -> Iterator[Row]:
+    """Yield the good rows of UTF-8 data; raises DataError for a header or a quote that is wrong.
+
+    Columns without a name are passed over.
+    """
+    header: list[str] | None = None
+    text = _decoded(data, name)
+    marks = marks._replace(delimiter=marks.delimiter or _found_delimiter(text, needed))
+    for line, cells in _csv_cells(text, name, bad, marks.delimiter):
+        if header is None:
+            header = _header(cells, f"{name}:{line}", needed)
+            continue
+        fields = bad.attempt(name, line, partial(_fields, header, cells, marks))
+        if fields is not None:
+            yield Row(line, fields)
+    if data and header is None:
+        message = "there is no header (name the columns in the first line)"
+        raise DataError.of("DATA_CSV", message, f"{name}:1")
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        where = f"{name}:{1 + data[: error.start].count(10)}"
+        message = "is not UTF-8 (save the file as UTF-8)"
+        raise DataError.of("DATA_ENCODING", message, where) from None
+
+
+def names_columns(data: bytes, needed: Sequence[str]) -> bool:
+    """Tell whether the first line of UTF-8 data is a header that names all that is needed."""
+    text = data[:HEADER].decode(errors="replace")
+    return any(set(needed) <= set(_first_cells(text, each)) for each in DELIMITERS)
+
+
+def _found_delimiter(text: str, needed: Sequence[str]) -> str:
+    """Return what parts the header into all that is needed, else into the most cells."""
+    headers = {each: _first_cells(text[:HEADER], each) for each in DELIMITERS}
+    fitting = [each for each, cells in headers.items() if needed and set(needed) <= set(cells)]
+    return fitting[0] if fitting else max(headers, key=lambda each: len(headers[each]))
+
+
+def _first_cells(text: str, delimiter: str) -> list[str]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return next(filter(None, reader), [])
+    except csv.Error:
+        return []
+
+
+def _csv_cells(
+    text: str, name: str, bad: BadRows, delimiter: str | None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row that is not empty, and the line where it starts."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter or ",")
+    header, start = True, 1
+    while True:
+        try:
+            cells = _next(reader, len(text))
+        except csv.Error as error:
+            unclosed = str(error) == UNCLOSED
+            problem = Problem(f"{name}:{start}", "DATA_CSV", _no_csv(error, start, reader.line_num))
+            if header or unclosed:
+                raise DataError(problem) from None
+            bad.problems.append(problem)
+            cells = []
+        line, start = start, reader.line_num + 1
+        if cells is None:
+            return
+        if cells:
+            header = False
+            yield line, cells
+
+
+def _next(reader: Iterator[list[str]], longest: int) -> list[str] | None:
+    """Return the next row, or None; a cell may be as long as the text.
+
+    The csv module has one limit for all its readers: it is as before once the row is read.
+    """
+    before = csv.field_size_limit()
+    if longest <= before:
+        return next(reader, None)
+    csv.field_size_limit(longest)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _no_csv(error: csv.Error, start: int, end: int) -> str:
+    if str(error) == UNCLOSED:
+        message = f"a quote is not closed up to the end in line {end:,}"
+        return f"{message} (close it, or double a quote that stands in a cell)"
+    lines = f" up to line {end:,}" if end > start else ""
+    return f"is no CSV{lines}: {error}"
+
+
+def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
+    """Return the names of the columns, "" for one without."""
+    names = [cell if cell.strip() else "" for cell in cells]
+    twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+    if twice:
+        message = f"the header names {as_json(twice[0])} twice (give each column its own name)"
+        raise DataError.of("DATA_CSV", message, where)
+    there = set(names)
+    missing = [key for key in needed if key not in there]
+    if missing:
+        message = f"the header names no {as_json(missing[0])} ({there_is(filter(None, names))})"
+        raise DataError.of("DATA_FIELD", message, where)
+    return names
+
+
+def _fields(header: list[str], cells: list[str], marks: Marks) -> dict[str, TableCell]:
+    named = len(header) - next((i for i, name in enumerate(reversed(header)) if name), 0)
+    if len(cells) < named or any(islice(cells, len(header), None)):
+        message = f"expected {len(header)} columns as in the header, received {len(cells)}"
+        inside = "a comma" if marks.delimiter == "," else as_json(marks.delimiter)
+        raise DataError.of("DATA_CSV", f"{message} (quote a cell that holds {inside})")
+    return {name: TableCell(text, marks) for name, text in zip(header, cells, strict=False) if name}

@@ -1,0 +1,37 @@
+"""What datasets of tables share: how cells and numbers are written, and what of bad rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
+from rnnkit.builtin.datasets.tables.cells import Marks
+
+Delimiter = Annotated[str, Field(pattern=r'^[^"\r\n]\z')]
+
+
+class TableDataset(FileDataset):
+    """Rows of tables, and how their cells and numbers are written.
+
+    `delimiter` stands between cells; left out it is found: a comma, a semicolon, a tab or |.
+    `decimal` and `thousands` are the marks within numbers. `skip_bad` leaves out rows that cannot
+    be used, which is an error otherwise.
+    """
+
+    delimiter: Delimiter | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'", "_"] | None = None
+    skip_bad: bool = False
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> TableDataset:
+        if self.thousands == self.decimal:
+            raise ValueError(f'"thousands" and "decimal" are both {self.decimal!r}')
+        return self
+
+    @property
+    def marks(self) -> Marks:
+        """What stands between cells and in numbers."""
+        return Marks(self.delimiter, self.decimal, self.thousands)

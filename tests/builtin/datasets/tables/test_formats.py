@@ -1,0 +1,225 @@
+"""Tables and JSON as people have them: other delimiters, marks, encodings, arrays, compressed."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
+from rnnkit.builtin.datasets.tables.sequences import Sequences
+from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.registry import Registry
+from rnnkit.errors import DataError
+
+
+def opened(folder: Path, content: str | bytes, name: str = "d.csv", **fields: Any) -> WholeSource:
+    data = content.encode() if isinstance(content, str) else content
+    (folder / name).write_bytes(data)
+    given = {
+        "type": "sequences",
+        "path": name,
+        "split": [1, 0, 0],
+        "inputs": {"kind": "numbers", "keys": ["a", "b"]},
+        "targets": {"kind": "class", "key": "y"},
+        **fields,
+    }
+    block = Sequences.model_validate_json(json.dumps(given), context={"catalog": Registry()})
+    return block.open(folder)
+
+
+def numbers(source: WholeSource) -> Any:
+    (batch,) = source.batches("train", Layout(source.size("train"), 1, tail=True), None)
+    return batch.inputs[0].tolist()
+
+
+def refused(folder: Path, content: str | bytes, name: str = "d.csv", **fields: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        opened(folder, content, name, **fields)
+    return str(caught.value)
+
+
+TABLE = "a,b,y\n1,2.5,p\n3,4,q\n"
+READ = [[1, 2.5], [3, 4]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["d.csv", "d.txt", "d.tsv", "D.CSV", "d.dat"])
+def test_what_stands_between_cells_is_found(tmp_path: Path, delimiter: str, name: str) -> None:
+    assert numbers(opened(tmp_path, TABLE.replace(",", delimiter), name)) == READ
+
+
+def test_what_stands_between_cells_is_given(tmp_path: Path) -> None:
+    table = TABLE.replace(",", ":")
+    assert numbers(opened(tmp_path, table, delimiter=":")) == READ
+    assert refused(tmp_path, table) == (
+        'd.csv:1 [DATA_FIELD] the header names no "a" (there is "a:b:y")'
+    )
+
+
+def test_a_comma_is_not_taken_for_another_delimiter(tmp_path: Path) -> None:
+    one = {"kind": "tokens", "key": "a;b"}
+    source = opened(tmp_path, "a;b,y\nu,p\nv,q\n", inputs=one)
+    assert source.vocabulary.tokens == ("u", "v")
+
+
+def test_decimal_commas_and_thousands(tmp_path: Path) -> None:
+    table = "a;b;y\n1.234,5;2;p\n-1.000.000;0,25;q\n"
+    source = opened(tmp_path, table, decimal=",", thousands=".")
+    assert numbers(source) == [[1234.5, 2], [-1000000, 0.25]]
+    spaced = opened(tmp_path, "a;b;y\n1 234.5;2;p\n", thousands=" ")
+    assert numbers(spaced) == [[1234.5, 2]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "marks", "problem"),
+    [
+        ("1,5", {}, 'a: expected a number, received "1,5" (give "decimal": ",")'),
+        (
+            "1,5",
+            {"thousands": ","},
+            "a: '1,5' is not parted into thousands by ',' (repair it, or leave out \"thousands\")",
+        ),
+        ("1.5", {"decimal": ","}, 'a: expected a number, received "1.5"'),
+        ("\u0663", {}, 'a: expected a number, received "\u0663"'),
+        ("1_000", {}, 'a: expected a number, received "1_000"'),
+        (
+            "1e+308",
+            {},
+            "a: 1e+308 is beyond 3.4e+38, the largest float32 (give it in another unit, or take it "
+            "out)",
+        ),
+        (
+            "-1e400",
+            {},
+            "a: -1e400 is beyond 3.4e+38, the largest float32 (give it in another unit, or take it "
+            "out)",
+        ),
+        (
+            "1e-320",
+            {},
+            "a: 1e-320 is below 1.4e-45, the smallest float32 (give it in another unit, or take it "
+            "out)",
+        ),
+        ("nan", {}, "a: nan is no finite number (take the row out, or fill in a number)"),
+        ("-Inf", {}, "a: -inf is no finite number (take the row out, or fill in a number)"),
+    ],
+)
+def test_cells_that_are_no_numbers(tmp_path: Path, cell: str, marks: Any, problem: str) -> None:
+    line = refused(tmp_path, f"a;b;y\n{cell};2;p\n", **marks)
+    assert line.partition("] ")[2] == problem and line.startswith("d.csv:2 [DATA_")
+
+
+def test_zero_and_the_smallest_number_are_numbers(tmp_path: Path) -> None:
+    assert numbers(opened(tmp_path, "a,b,y\n0,1.5e-45,p\n"))[0][1] > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ('"3"', 'b: expected a number, received "3" (remove the quotes)'),
+        ('"x"', 'b: expected a number, received "x"'),
+        ("true", "b: expected a number, received true"),
+        ("null", "b: expected a number, received null"),
+        ("1" + "0" * 400, "is beyond 3.4e+38, the largest float32"),
+    ],
+)
+def test_values_of_json_that_are_no_numbers(tmp_path: Path, value: str, problem: str) -> None:
+    line = refused(tmp_path, f'{{"a": 1, "b": {value}, "y": "p"}}', "d.jsonl")
+    assert problem in line
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    table = ",a,b, ,y,,\n0,1,2.5,note,p,,\n1,3,4,,q\n2,5,6,,q,,x\n"
+    assert numbers(opened(tmp_path, table)) == [*READ, [5, 6]]
+    assert "expected 7 columns as in the header, received 8" in refused(
+        tmp_path, table + "3,7,8,,p,,,more\n"
+    )
+
+
+def test_a_header_of_many_columns_is_read_at_once(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(200_000)]
+    table = ",".join(["a", "b", "y", *names]) + "\n" + ",".join(["1", "2", "p"] + ["0"] * 200_000)
+    assert numbers(opened(tmp_path, table)) == [[1, 2]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["d.csv", "d.txt"])
+def test_a_mark_tells_the_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    source = opened(tmp_path, TABLE.replace("p", "\u00e9").encode(encoding), name)
+    assert numbers(source) == READ and source.block.targets.labels == ("q", "\u00e9")
+
+
+def test_a_mark_that_is_not_kept_to_is_named(tmp_path: Path) -> None:
+    assert refused(tmp_path, TABLE.encode("utf-16")[:-1]) == (
+        "d.csv [DATA_ENCODING] is marked as UTF-16 and is not (save the file as UTF-8)"
+    )
+
+
+ARRAY = '[\n {"a": 1, "b": 2.5, "y": "p"},\n\n {"a": 3, "b": 4, "y": "q"}\n]\n'
+
+
+@pytest.mark.parametrize("name", ["d.json", "d.jsonl", "d.txt"])
+def test_an_array_of_objects_is_read(tmp_path: Path, name: str) -> None:
+    assert numbers(opened(tmp_path, ARRAY, name)) == READ
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (ARRAY.replace("4", '"x"'), 'd.json:4 [DATA_FIELD] b: expected a number, received "x"'),
+        (
+            '[{"a": 1},\n 7]',
+            "d.json:2 [DATA_JSON] expected a JSON object, received 7 (one object a line)",
+        ),
+        (
+            '[{"a": 1}\n {"a": 2}]',
+            "d.json [DATA_JSON] line 2: expected a comma or the end of the array (one array of "
+            "objects)",
+        ),
+        (
+            '[{"a": 1},\n {"a": }]',
+            "d.json [DATA_JSON] line 2, column 8: Expecting value (one JSON object a line)",
+        ),
+        (ARRAY + "{}", "d.json [DATA_JSON] something follows the array (take it out)"),
+        ('[{"a": 1', "d.json [DATA_JSON] column 9: Expecting ',' delimiter"),
+    ],
+)
+def test_a_bad_array_is_named(tmp_path: Path, content: str, problem: str) -> None:
+    assert problem in refused(tmp_path, content, "d.json")
+
+
+def test_an_empty_array_has_no_sequence(tmp_path: Path) -> None:
+    assert "there is no sequence in it (give it rows)" in refused(tmp_path, "[ ]", "d.json")
+
+
+PACKED = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
+
+
+@pytest.mark.parametrize("ending", PACKED)
+@pytest.mark.parametrize("name", ["d.csv.{}", "d.CSV", "d.txt.{}", "d"])
+def test_compressed_files_are_opened(tmp_path: Path, ending: str, name: str) -> None:
+    plain = opened(tmp_path, TABLE)
+    source = opened(tmp_path, PACKED[ending](TABLE.encode()), name.format(ending))
+    assert numbers(source) == READ
+    assert source.digest() == plain.digest()  # the same data
+
+
+def test_names_of_columns_in_errors(tmp_path: Path) -> None:
+    assert refused(tmp_path, "a,b,y\n1,x,p\n") == (
+        'd.csv:2 [DATA_FIELD] b: expected a number, received "x"'
+    )
+
+
+def test_marks_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='"thousands" and "decimal" are both \',\''):
+        opened(tmp_path, "", decimal=",", thousands=",")
+
+
+def test_an_empty_table_has_no_sequence(tmp_path: Path) -> None:
+    assert "[DATA_TOO_SHORT] there is no sequence in it" in refused(tmp_path, "")
