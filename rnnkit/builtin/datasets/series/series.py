@@ -30,6 +30,9 @@ from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
+COLUMN = 'name it as "time" or "group", or leave it out of "columns"'
+"""What becomes of a column that holds no numbers."""
+
 Horizon = Annotated[int, Field(ge=1, le=10**6)]
 
 
@@ -97,7 +100,7 @@ class Series(TableDataset):
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TimelineSource:
         """Read all rows; raises DataError, with file and line, for what is no number."""
-        reading = _Reading(BadRows(self.skip_bad), self.step)
+        reading = _Reading(BadRows(self.skip_bad, COLUMN), self.step)
         tracks, digest = self.read(root, partial(self._tracks, reading))
         reading.bad.check()
         parts = self._parts(tracks, reading)

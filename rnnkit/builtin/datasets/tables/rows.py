@@ -14,6 +14,12 @@ from rnnkit.errors import DataError, Problem, printable
 SHOWN = 10
 """Bad rows that an error names one by one."""
 
+FEW = 2
+"""Rows that are named one by one, though all are bad in one way."""
+
+NO_NUMBER = ": expected a number, received "
+"""What stands between the name of a column and what it holds in place of a number."""
+
 T = TypeVar("T")
 
 
@@ -26,18 +32,30 @@ class Row(NamedTuple):
 
 @dataclass
 class BadRows:
-    """Collects what is wrong with rows: skipped and counted, or an error that names them."""
+    """Collects what is wrong with rows: skipped and counted, or an error that names them.
+
+    `column` is the advice for a column that is wrong in every row. `last` holds the last line of
+    each file that was looked at, from which `rows` is counted; `failed` of them were bad.
+    """
 
     skip: bool = False
+    column: str = "repair it, or leave it out"
     problems: list[Problem] = field(default_factory=list)
+    rows: int = 0
+    failed: int = 0
+    last: dict[str, int] = field(default_factory=dict)
 
     def attempt(self, name: str, line: int, action: Callable[[], T]) -> T | None:
         """Return what an action gives; None where it raises a DataError, which is kept."""
+        if line > self.last.get(name, 0):  # a row may be looked at in several steps
+            self.last[name] = line
+            self.rows += 1
         try:
             return action()
         except DataError as error:
             found = error.problems[0]
             self.problems.append(Problem(f"{name}:{line}", found.code, found.message))
+            self.failed += 1
             return None
 
     def good(self, name: str, rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
@@ -49,12 +67,30 @@ class BadRows:
         """Raise DataError for the rows that were kept, unless they are skipped."""
         if self.skip or not self.problems:
             return
+        if self._every_row():
+            raise DataError(self._in_every_row())
         more = len(self.problems) - SHOWN
         shown = self.problems[:SHOWN]
         if more > 0:
             message = f'{more} more rows are bad (repair them, or give "skip_bad": true)'
             shown = [*shown, Problem(shown[-1].where, "DATA_BAD_ROWS", message, more)]
         raise DataError(*shown)
+
+    def _every_row(self) -> bool:
+        """Tell whether all rows, of which there are some, are bad in one way."""
+        kinds = {(p.code, p.message.partition(": ")[0]) for p in self.problems}
+        return len(kinds) == 1 and FEW < self.rows == self.failed == len(self.problems)
+
+    def _in_every_row(self) -> Problem:
+        """Return the one problem of all rows; to skip them would leave nothing."""
+        first = self.problems[0]
+        column, found, received = first.message.partition(NO_NUMBER)
+        if not found:
+            message = f"{first.message}; it is so in each of the {self.rows:,} rows"
+            return Problem(first.where, first.code, message)
+        message = f"{column} is no number in any row; the first of {self.rows:,} holds {received}"
+        advice = "" if received.endswith(")") else f" ({self.column})"
+        return Problem(first.where, first.code, message + advice)
 
     def in_words(self) -> str:
         """Return how many were skipped, and the first of them; "" for none."""

@@ -125,6 +125,16 @@ def test_a_bad_row_is_named_or_skipped(tmp_path: Path, row: str, problem: str) -
     assert "1 bad row skipped, the first: s.csv:5" in source.in_words(Layout(1, 5))
 
 
+def test_a_column_without_a_number_is_one_error(tmp_path: Path) -> None:
+    write(tmp_path, [f"2024-01-{day:02},1" for day in range(1, 21)])
+    with pytest.raises(DataError) as caught:
+        series().open(tmp_path)
+    said = 's.csv:2 [DATA_FIELD] a is no number in any row; the first of 20 holds "2024-01-01" '
+    assert (
+        str(caught.value) == f'{said}(name it as "time" or "group", or leave it out of "columns")'
+    )
+
+
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     write(tmp_path, ROWS[:1])
     with pytest.raises(DataError) as caught:

@@ -347,9 +347,22 @@ def test_a_table_with_tabs_is_read(tmp_path: Path, name: str) -> None:
 
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
-    lines = refused(tmp_path, ["{"] * 13, inputs=CHARS)
+    good = '{"text": "ab", "label": "pos"}'
+    lines = refused(tmp_path, ["{"] * 13 + [good], inputs=CHARS)
     assert len(lines) == 11
     assert lines[-1].endswith('3 more rows are bad (repair them, or give "skip_bad": true)')
+
+
+def test_an_error_of_every_row_is_one(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, ["{"] * 13, inputs=CHARS)
+    assert line.startswith("d.jsonl:1 [DATA_JSON] column 2: ")
+    assert line.endswith("; it is so in each of the 13 rows") and "skip_bad" not in line
+    rows = ['{"text": "x", "label": "pos"}'] * 13
+    (line,) = refused(tmp_path, rows, inputs={"kind": "numbers", "key": "text"})
+    assert line == (
+        'd.jsonl:1 [DATA_FIELD] text is no number in any row; the first of 13 holds "x" (repair '
+        "it, or leave it out)"
+    )
 
 
 def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
