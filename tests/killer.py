@@ -30,7 +30,7 @@ def dying(call: Callable[..., Any], number: int, after: bool) -> Callable[..., A
 
 def main(what: str, number: int, arguments: list[str]) -> int:
     """Arm the process and run the command."""
-    from rnnkit.checkpoint.run_directory import Journal
+    from rnnkit.checkpoint.journal import Journal
     from rnnkit.cli import run_command
 
     if what == "line":

@@ -27,8 +27,8 @@ class Progress(Record):
     `step` counts updates done, `epoch` whole epochs done, `window` windows done in this epoch;
     `scheduled` is the step after which the schedule began: 0, or where a resume brought another.
     `total` and `weight` sum the training loss since the last metrics line; `lines` counts the lines
-    of metrics.jsonl; `pending` tells that a signal cut an evaluation short, which a resume does
-    first.
+    of metrics.jsonl, `lines_digest` is what `journal.digested` gives of them; `pending` tells that
+    a signal cut an evaluation short, which a resume does first.
     """
 
     step: Count = 0
@@ -44,6 +44,7 @@ class Progress(Record):
     best: BestEvaluation | None = None
     stale: Count = 0
     lines: Count = 0
+    lines_digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?\z")] = ""
     pending: Literal["evaluation"] | None = None
     finished: bool = False
 

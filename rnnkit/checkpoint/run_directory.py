@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,40 +172,6 @@ class RunDir:
         write_atomic(self.path / "run.json", (text + "\n").encode())
 
 
-class Journal:
-    """metrics.jsonl and times.jsonl, appended line by line and cut back together on a resume."""
-
-    def __init__(self, run: RunDir, lines: int) -> None:
-        self._files = []
-        for path in (run.metrics, run.times):
-            _cut(path, lines)
-            self._files.append(open(path, "ab"))
-
-    def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> None:
-        """Write one line to each; raises StorageError."""
-        for file, value in zip(self._files, (metrics, times), strict=True):
-            line = json.dumps(value, allow_nan=False) + "\n"
-            try:
-                file.write(line.encode())
-                file.flush()
-            except OSError as error:
-                raise storage_error(Path(file.name), "cannot write a line", error) from error
-
-    def flush(self) -> None:
-        """Bring the lines to the disk; a checkpoint that counts them is written after that."""
-        for file in self._files:
-            try:
-                os.fsync(file.fileno())
-            except OSError as error:
-                raise storage_error(Path(file.name), "cannot write a line", error) from error
-
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files:
-            with suppress(OSError):  # every line was flushed, or its error was raised
-                file.close()
-
-
 def step_files(folder: Path) -> list[tuple[int, Path]]:
     """Return the step files in a folder, oldest first."""
     if not folder.is_dir():
@@ -220,20 +186,6 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(folder, "cannot make the folder", error) from error
-
-
-def whole_lines(path: Path) -> int:
-    """Return how many lines of a file have an end; 0 where there is no file."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _cut(path: Path, lines: int) -> None:
-    """Keep the first lines of a file, as many as there are whole."""
-    data = path.read_bytes() if path.exists() else b""
-    kept = data.split(b"\n")[:-1][:lines]
-    whole = b"".join(line + b"\n" for line in kept)
-    if whole != data:
-        write_atomic(path, whole)
 
 
 def data_root(path: Path, given: Path | None = None) -> Path:

@@ -253,6 +253,14 @@ def storage_error(path: Path, what: str, error: Exception, then: str = "") -> St
     return StorageError.of(code, f"{what}: {_text(error)}{then}; {advice}", path)
 
 
+def same_file(fd: int, path: Path) -> bool:
+    """Tell whether a path still leads to the file of a descriptor."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except OSError:
+        return False
+
+
 def kind_of(mode: int) -> str:
     """Return what st_mode says of a file in words."""
     kinds = {

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from rnnkit.errors import RefusedError, StorageError, printable
+from rnnkit.files.atomic import same_file
 
 LOCK_NAME = "run.lock"
 
@@ -61,7 +62,7 @@ class RunLock:
 
     def verify(self) -> None:
         """Raise RefusedError (RUN_LOCKED) unless the path still leads to the file locked here."""
-        if self._fd is None or not _same_file(self._fd, self.path):
+        if self._fd is None or not same_file(self._fd, self.path):
             message = (
                 "run.lock is not the file that this process locked: it was deleted or replaced, and"
                 " another process may write here; stop both, then resume one"
@@ -130,13 +131,6 @@ def _unsafe(path: Path, received: str) -> RefusedError:
     kind = "file" if path.name == LOCK_NAME else "directory"
     message = f"expected a {kind} of your own, received {received}; use another directory (--out)"
     return RefusedError.of("RUN_UNSAFE", message, path)
-
-
-def _same_file(fd: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), os.lstat(path))
-    except OSError:
-        return False
 
 
 def _identity() -> bytes:

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rnnkit.checkpoint.journal import Journal, digested
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
-from rnnkit.checkpoint.run_directory import Journal, RunDir, make_private
+from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import (
     DataError,
@@ -270,9 +271,12 @@ class Loop:
         line = {k: v if v is None or math.isfinite(v) else None for k, v in line.items()}
         speed = self.targets / self.busy if self.busy else None
         now = {"step": progress.step, "time": time.time(), "targets_per_second": speed}
-        self.journal.append(line, now)
+        written = self.journal.append(line, now)
         self.busy = self.targets = 0.0
-        training.progress = progress.changed(total=0.0, weight=0.0, lines=progress.lines + 1)
+        digest = digested([written], progress.lines_digest)
+        training.progress = progress.changed(
+            total=0.0, weight=0.0, lines=progress.lines + 1, lines_digest=digest
+        )
         self.reporter.line(line)
 
     def _save(self, best: bool = False) -> None:
@@ -280,7 +284,8 @@ class Loop:
         if progress == self.saved:
             return
         self.confirm()
-        self.journal.flush()
+        for note in self.journal.flush():
+            self.tell(note)
         image = self.encode(self.training)
         path = self.run.save(progress.step, image, self.training.spec.train.keep)
         self.saved = progress

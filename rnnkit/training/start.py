@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rnnkit.checkpoint.journal import Journal, KeptLines, kept_lines
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.progress import Progress
-from rnnkit.checkpoint.run_directory import Journal, RunDir, looked_for, make_private, whole_lines
+from rnnkit.checkpoint.run_directory import RunDir, looked_for, make_private
 from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.compute.numerics import fingerprint
 from rnnkit.contracts.dataset import Source
@@ -110,7 +111,7 @@ def start(
             distributions=_distributions(session.meta(training)),
             resumes=[],
         )
-        return _train(session, training, None, lock.verify, o)
+        return _train(session, training, KeptLines(), None, lock.verify, o)
 
 
 def check_free(run: RunDir) -> None:
@@ -156,13 +157,12 @@ def resume(
         check_changes(changed, folder)
         for change in changed:
             o.tell(f"{change}: {change.meaning}; from here on it is another run")
-        lost = _lost_lines(run, found, o)
+        lines = _kept_lines(run, found, o)
         training = _training(session, found, changed, o)
-        if lost:
-            training.progress = training.progress.changed(lines=training.progress.lines - lost)
+        training.progress = lines.counted(training.progress)
         give_up_later(run, found)
-        kept = training.progress if found.snapshot and not changed and not lost else None
-        return _train(session, training, kept, lock.verify, o)
+        kept = training.progress if found.snapshot and not changed and not lines.lost else None
+        return _train(session, training, lines, kept, lock.verify, o)
 
 
 def _stored(run: RunDir, snapshot: Snapshot | None, where: Path, registry: Registry) -> Spec:
@@ -242,19 +242,18 @@ def _same_data(spec: Spec, run: RunDir, found: Found, o: RunOptions) -> Source:
     return source
 
 
-def _lost_lines(run: RunDir, found: Found, o: RunOptions) -> int:
-    """Return how many lines the metrics lack of those the checkpoint knows; with --exact, none."""
-    wanted = found.snapshot.meta.progress.lines if found.snapshot else 0
-    lost = max(0, wanted - whole_lines(run.metrics))
-    if not lost:
-        return 0
-    message = f"holds {wanted - lost} whole lines, but the checkpoint was saved after {wanted}"
-    if o.exact:
+def _kept_lines(run: RunDir, found: Found, o: RunOptions) -> KeptLines:
+    """Return the lines to go on from, and say what is wrong; with --exact, none may be lost."""
+    kept = kept_lines(run, found.snapshot.meta.progress if found.snapshot else Progress())
+    if kept.lost and o.exact:
         advice = "bring the file back, or go on without the lost lines: leave out --exact"
-        raise RefusedError.of("RUN_METRICS", f"--exact: {message} ({advice})", run.metrics)
-    then = "it goes on without the lost ones; from here on it is another run"
-    o.tell(f"{run.metrics} [RUN_METRICS] {message} ({then})")
-    return lost
+        raise RefusedError.of("RUN_METRICS", f"--exact: {kept.lost} ({advice})", run.metrics)
+    for change in kept.changed.values():
+        o.tell(change)
+    if kept.lost:
+        then = "it goes on without the lost ones; from here on it is another run"
+        o.tell(f"{run.metrics} [RUN_METRICS] {kept.lost} ({then})")
+    return kept
 
 
 def _check_numerics(session: Session, meta: Meta, o: RunOptions) -> None:
@@ -273,13 +272,14 @@ def _check_numerics(session: Session, meta: Meta, o: RunOptions) -> None:
 def _train(
     session: Session,
     training: Training,
+    lines: KeptLines,
     kept: Progress | None,
     confirm: Callable[[], None],
     o: RunOptions,
 ) -> Outcome:
     """Train on; `kept` is the progress of the newest checkpoint, if that is all of the state."""
     run = session.run
-    journal = Journal(run, training.progress.lines)
+    journal = Journal(run, lines)
     run.note(status="running")
     loop = Loop(
         run,

@@ -11,7 +11,8 @@ import pytest
 from helpers import command, done, newest, plain_spec, process, results, trained
 from helpers import write_spec as write
 
-from rnnkit.checkpoint.run_directory import Journal, RunDir
+from rnnkit.checkpoint.journal import Journal, KeptLines
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.run import claimed
 from rnnkit.errors import StorageError
 
@@ -138,7 +139,7 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
 
 def test_a_journal_that_fails_fails_once(spec: Path, tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    journal = Journal(run, 0)
+    journal = Journal(run, KeptLines())
     journal._files[0].close()
     journal._files[0] = open("/dev/full", "ab")
     with pytest.raises(StorageError) as caught:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers import ONE_THREAD, JSONObject, done, results, small_spec, trained, write_spec
 
-from rnnkit.checkpoint.run_directory import Journal
+from rnnkit.checkpoint.journal import Journal
 
 KILLER = Path(__file__).parents[1] / "killer.py"
 CALLS = ("write", "fsync", "replace", "open", "unlink")
