@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from rnnkit.contracts.inference_inputs import Questions
+from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import Block
 from rnnkit.core.signal import Signal
@@ -173,6 +174,21 @@ class Dataset(Block):
     def of_file(self, path: Path) -> Dataset:
         """Return the same kind of data from one file, all of it in the `test` split."""
         raise NotImplementedError(f"{type(self).__name__}.of_file")
+
+    def suited(self, loss: Loss) -> Dataset:
+        """Return the dataset as a loss needs it, such as with targets on a scale to be estimated.
+
+        The spec is asked for it once; what was given stays.
+        """
+        return self
+
+    def to_scale(self, values: Array) -> Array:
+        """Return inputs (..., F) in the units of the data as the model reads them."""
+        return values
+
+    def to_units(self, outputs: Array) -> Array:
+        """Return outputs (..., K) that estimate targets in the units of the data."""
+        return outputs
 
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part, such as its classes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,13 +11,16 @@ from rnnkit.network.network import States
 from rnnkit.types import Array
 
 
-def checked(xs: Array, inputs: Signal) -> Array:
-    """Return inputs in the type that layers read; raises ValueError for what they cannot."""
+def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Array:
+    """Return inputs in the type, and values on the scale, that layers read.
+
+    Raises ValueError for what they cannot read.
+    """
     width = inputs.known()
     if not inputs.ids:
         if xs.ndim != 3 or xs.shape[2] != width or xs.size == 0:
             raise ValueError(f"expected values of shape (T, B, {width}), received {_form(xs)}")
-        return xs.astype(np.float32)
+        return to_scale(xs).astype(np.float32)
     if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
         raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
     for value in (xs.min(), xs.max()):

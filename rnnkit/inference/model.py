@@ -51,18 +51,21 @@ class Model:
         """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
 
         Returns what the last layer gives (T, B, V), such as logits, and the state to go on from.
-        Raises ValueError for other shapes, ids outside the vocabulary, and an encoder with decoder.
+        Values are in the units of the data, whatever scale the model reads; so is what a loss such
+        as mse estimates, in float64 where it was on a scale. Raises ValueError for other shapes,
+        ids outside the vocabulary, and an encoder with decoder.
         """
         if self.network.reads_source:
             raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
-        xs = checked(np.asarray(ids), self.network.inputs)
+        data = self.spec.data
+        xs = checked(np.asarray(ids), self.network.inputs, data.to_scale)
         ctx = Context()
         if state is None:
             state = self.network.initial_states(xs.shape[1], ctx.dtype)
         else:
             check_state(state, self.network.state_shapes(xs.shape[1]))
         ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
-        return ys, after
+        return data.to_units(ys) if self.network.loss.estimates else ys, after
 
     def start(self, streams: int = 1) -> States:
         """Return the state before the first step of so many streams, for `step`.

@@ -182,6 +182,11 @@ class Spec(Record):
     train: Train
     evaluate: Evaluate = Evaluate()
 
+    @model_validator(mode="after")
+    def _suited(self) -> Spec:
+        data = self.data.suited(self.model.loss)
+        return self if data is self.data else self.model_copy(update={"data": data})
+
     def evaluation_layout(self, source: Source, split: Split) -> Layout:
         """Return how a split is laid out for evaluation: to its last token, state carried.
 

@@ -82,7 +82,7 @@ KINDS: dict[str, tuple[Rows, dict[str, Any], list[dict[str, Any]], dict[str, Any
     "values": (
         [{"x": x, "sum": sum(a for a, _ in x), "n": len(x)} for x in numbers(60)],
         {
-            "inputs": {"kind": "numbers", "key": "x"},
+            "inputs": {"kind": "numbers", "key": "x", "scale": "none"},
             "targets": {"kind": "numbers", "keys": ["sum", "n"]},
         },
         LSTM,

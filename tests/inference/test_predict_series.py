@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import command, done
 
+from rnnkit.core.context import Context
 from rnnkit.inference import predict as module
 from rnnkit.inference.model import load
 
@@ -65,7 +66,9 @@ def test_a_forecast_for_each_row_in_the_units_of_the_data(run: Path, tmp_path: P
     file = write_csv(tmp_path / "d.csv", rows)
     data = model.spec.data
     xs = data.inputs_scaler.scaled(rows)[:, None]
-    wanted = data.targets_scaler.unscaled(model.forward(xs)[0][:, 0].astype(np.float64))[:, 0]
+    ys = model.network.scan(model.store.values, xs, model.start(), None, Context())[0]
+    wanted = data.targets_scaler.unscaled(ys[:, 0].astype(np.float64))[:, 0]
+    assert model.forward(np.array(rows)[:, None])[0][:, 0, 0] == pytest.approx(wanted, rel=1e-6)
     assert forecasts(run, file) == pytest.approx(wanted, rel=1e-6)
     assert 900 < np.mean(wanted) < 1100
     shown = done("predict", run, file, "--format", "csv").out.splitlines()

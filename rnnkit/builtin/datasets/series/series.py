@@ -121,6 +121,17 @@ class Series(TableDataset):
             step=reading.step,
         )
 
+    def to_scale(self, values: Array) -> Array:
+        """Return the columns (..., F) as the model reads them."""
+        return self.inputs_scaler.scaled(values) if self.inputs_scaler else values
+
+    def to_units(self, outputs: Array) -> Array:
+        """Return forecasts (..., K) in the units of the data."""
+        if self.targets_scaler is None:
+            return outputs
+        found: Array = outputs.reshape(*outputs.shape[:-1], -1, len(self.wanted))
+        return self.targets_scaler.unscaled(found).reshape(outputs.shape)
+
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:

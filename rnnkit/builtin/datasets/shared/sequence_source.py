@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.batches import Order, Turn, count_batches
-from rnnkit.builtin.datasets.shared.split_source import SplitDataset, SplitSource
+from rnnkit.builtin.datasets.shared.split_source import RowDataset, SplitSource
 from rnnkit.contracts.dataset import Batch, Layout, Source, Split
 from rnnkit.contracts.ragged import EMPTY, Ragged, aligned, valid_steps
 from rnnkit.contracts.target_info import Meaning
@@ -114,7 +114,7 @@ def span(lengths: Array) -> str:
     return f"{longest}" if shortest == longest else f"{shortest} to {longest}"
 
 
-class WholeSequences(SplitDataset):
+class WholeSequences(RowDataset):
     """What datasets of whole sequences share."""
 
     @property

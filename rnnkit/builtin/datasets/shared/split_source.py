@@ -59,6 +59,10 @@ class SplitDataset(Dataset):
         """Return how training reads the data."""
         return source.in_words(layout) if isinstance(source, SplitSource) else ""
 
+
+class RowDataset(SplitDataset):
+    """A dataset whose files have rows with named columns."""
+
     @property
     def marks(self) -> Marks:
         """What stands between the cells of a table, and in its numbers."""

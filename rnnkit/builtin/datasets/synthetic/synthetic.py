@@ -33,6 +33,7 @@ from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.block import Size
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.signal import Signal
+from rnnkit.types import Array
 
 Count = Annotated[int, Field(ge=1, le=10**7)]
 
@@ -127,6 +128,14 @@ class Synthetic(WholeSequences):
 
         read = partial(read_rows, needed=("inputs",))
         return rows_asked(data, name, skip_bad, asked, read, Meaning())
+
+    def to_scale(self, values: Array) -> Array:
+        """Return the values of a wave as the model reads them."""
+        return values if self.whole else self._series().scales[0].scaled(values)
+
+    def to_units(self, outputs: Array) -> Array:
+        """Return forecasts of a wave in its units."""
+        return outputs if self.whole else self._series().scales[1].unscaled(outputs)
 
     def _digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

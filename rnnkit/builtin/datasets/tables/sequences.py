@@ -73,6 +73,8 @@ class Sequences(TableDataset, WholeSequences):
         """Return the sequences with numbers on a scale; targets only where values are estimated."""
         inputs = self.inputs.on_scale("none" if self.inputs.unroll else "standard")
         targets = self.targets.on_scale("standard" if loss.estimates else "none")
+        if (inputs, targets) == (self.inputs, self.targets):
+            return self
         return self.model_copy(update={"inputs": inputs, "targets": targets})
 
     def to_scale(self, values: Array) -> Array:

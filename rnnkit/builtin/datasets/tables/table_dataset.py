@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
+from rnnkit.builtin.datasets.shared.split_source import RowDataset
 from rnnkit.builtin.datasets.tables.cells import Marks
 
 Delimiter = Annotated[str, Field(pattern=r'^[^"\r\n]\z')]
 
 
-class TableDataset(FileDataset):
+class TableDataset(FileDataset, RowDataset):
     """Rows of tables, and how their cells and numbers are written.
 
     `delimiter` stands between cells; left out it is found: a comma, a semicolon, a tab or |.
