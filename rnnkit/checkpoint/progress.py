@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rnnkit.contracts.schedule import Moment
 from rnnkit.core.block import Record
+from rnnkit.core.context import Tally
 from rnnkit.types import JSON
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -26,9 +27,10 @@ class Progress(Record):
 
     `step` counts updates done, `epoch` whole epochs done, `window` windows done in this epoch;
     `scheduled` is the step after which the schedule began: 0, or where a resume brought another.
-    `total` and `weight` sum the training loss since the last metrics line; `lines` counts the lines
-    of metrics.jsonl, `lines_digest` is what `journal.digested` gives of them; `pending` tells that
-    a signal cut an evaluation short, which a resume does first.
+    `total` and `weight` sum the training loss since the last metrics line, `right` and `decided`
+    what was decided right of what weight; `lines` counts the lines of metrics.jsonl, `lines_digest`
+    is what `journal.digested` gives of them; `pending` tells that a signal cut an evaluation short,
+    which a resume does first.
     """
 
     step: Count = 0
@@ -39,6 +41,8 @@ class Progress(Record):
     scheduled: int = 0
     total: float = 0.0
     weight: float = 0.0
+    right: float = 0.0
+    decided: float = 0.0
     lr: float | None = None
     gradient_norm: float | None = None
     best: BestEvaluation | None = None
@@ -58,9 +62,16 @@ class Progress(Record):
         return Moment(self.step - self.scheduled, epoch + window / windows, steps, steps / windows)
 
     def stepped(
-        self, windows: int, cursor: JSON, total: float, weight: float, lr: float, norm: float
+        self,
+        windows: int,
+        cursor: JSON,
+        total: float,
+        weight: float,
+        tally: Tally,
+        lr: float,
+        norm: float,
     ) -> Progress:
-        """Return the progress after one more update on a window with this summed loss."""
+        """Return the progress after one more update on a window with these sums."""
         ended = self.window + 1 == windows
         return self.changed(
             step=self.step + 1,
@@ -69,6 +80,8 @@ class Progress(Record):
             cursor=cursor,
             total=self.total + total,
             weight=self.weight + weight,
+            right=self.right + tally.right,
+            decided=self.decided + tally.weight,
             lr=lr,
             gradient_norm=norm,
         )

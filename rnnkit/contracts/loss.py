@@ -46,6 +46,14 @@ class Loss(Block):
         """
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
+    def counted(
+        self, ys: Array, targets: Array, weights: Array, ctx: Context
+    ) -> tuple[float, float, Callable[[], Array]]:
+        """Return what `forward` does, and count in `ctx.tally` what is decided right."""
+        if ctx.tally is not None and (decided := self.decisions(ys, targets)):
+            ctx.tally.add(*decided, weights)
+        return self.forward(ys, targets, weights, ctx)
+
     def fused(
         self,
         xs: Array,
@@ -60,7 +68,8 @@ class Loss(Block):
         """Return (total, weight, dxs) of the outputs xs W + b, or None to be asked for `forward`.
 
         Adds the gradients of W (F, V) and b (V,), which may be views, to `dW` and `db`. Equal to
-        `forward` and its gradient, but free to keep nothing of the outputs.
+        `forward` and its gradient, but free to keep nothing of the outputs; what they decide right
+        may be counted in `ctx.tally`, as `counted` does.
         """
         return None
 

@@ -71,6 +71,23 @@ class Pool:
         return Pool(self._fill)
 
 
+@dataclass
+class Tally:
+    """How much is decided right in the targets of a window, by weight."""
+
+    right: float = 0.0
+    weight: float = 0.0
+
+    def add(self, chosen: Array, wanted: Array, weights: Array) -> None:
+        """Add ids (T, B), below 0 where there is no target, or answers (T, B, F), by their mean."""
+        live = weights != 0
+        if chosen.ndim == 2:
+            live &= wanted >= 0
+        ws, right = weights[live].astype(np.float64), chosen[live] == wanted[live]
+        self.right += float(ws @ right.reshape(len(ws), -1).mean(axis=1, dtype=np.float64))
+        self.weight += float(ws.sum())
+
+
 @dataclass(frozen=True)
 class Context:
     """Passed to every layer and loss.
@@ -78,7 +95,8 @@ class Context:
     `train` switches dropout on; `dtype` is float32, or float64 for checks; `valid` (T, B) marks the
     steps of a ragged batch that carry data (None: all), for a layer that reads an encoder's outputs
     those (S, B) of the source. `learns_below` is false where nothing below
-    the layer learns: backward may then give None for the gradient of its inputs.
+    the layer learns: backward may then give None for the gradient of its inputs. In `tally` a loss
+    counts what it decides right, where somebody wants to know.
     """
 
     train: bool = False
@@ -90,6 +108,7 @@ class Context:
     valid: Array | None = None
     learns_below: bool = True
     pool: Pool = field(default_factory=Pool)
+    tally: Tally | None = None
 
     def empty(self, shape: Shape, dtype: DType | None = None) -> Array:
         """Return scratch memory that lives until the window is closed."""

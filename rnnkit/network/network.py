@@ -279,7 +279,7 @@ class Network:
         if found is None:
             own, above = states.get(name, ()), ctx.at(name)
             ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
-            total, weight, slope = self.loss.forward(ys, batch.targets, batch.weights, ctx)
+            total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, ctx)
             dstate = zero_state(state) if dstates is None else dstates.get(name, ())
             dxs, dstate = last_backward(slope(), dstate, grads[name])
             if name in states:

@@ -173,7 +173,7 @@ class _Window:
             found = self.above.learn_piece(self.params, self.grads, last, {}, None, ctx)
             return found.total, found.weight, found.dxs
         loss = self.above.loss
-        total, weight, backward = loss.forward(last.inputs, last.targets, last.weights, ctx)
+        total, weight, backward = loss.counted(last.inputs, last.targets, last.weights, ctx)
         return total, weight, backward()
 
     def _context(self, time: int, places: Any) -> Context:

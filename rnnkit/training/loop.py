@@ -267,6 +267,8 @@ class Loop:
             mean = progress.total / progress.weight
             found = training.network.loss.metrics(mean, self.source.unit)
             line |= {f"train_{name}": value for name, value in found.items()}
+        if progress.decided:
+            line["train_accuracy"] = progress.right / progress.decided
         line |= evaluated
         line = {k: v if v is None or math.isfinite(v) else None for k, v in line.items()}
         speed = self.targets / self.busy if self.busy else None
@@ -274,9 +276,8 @@ class Loop:
         written = self.journal.append(line, now)
         self.busy = self.targets = 0.0
         digest = digested([written], progress.lines_digest)
-        training.progress = progress.changed(
-            total=0.0, weight=0.0, lines=progress.lines + 1, lines_digest=digest
-        )
+        sums = dict.fromkeys(("total", "weight", "right", "decided"), 0.0)
+        training.progress = progress.changed(**sums, lines=progress.lines + 1, lines_digest=digest)
         self.reporter.line(line)
 
     def _save(self, best: bool = False) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.parallel import MEMORY_BOUND, divided, ours
 from rnnkit.contracts.dataset import Batch
-from rnnkit.core.context import Context, Pool
+from rnnkit.core.context import Context, Pool, Tally
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError, PluginError
 from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
@@ -108,7 +108,8 @@ class Training:
         batch.check(train.streams)
         clear(store.grad)
         window = self.window(batch)
-        total, weight, states = self._learn(window)
+        tally = Tally()
+        total, weight, states = self._learn(window, tally)
         total, weight = float(total), float(weight)  # a plugin may give NumPy's
         divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
         scale = 1 / max(divisor, 1e-30)
@@ -123,7 +124,7 @@ class Training:
         self.history = self.history and self.history.after(window)
         self.pool.recycle()
         self.progress = self.progress.stepped(
-            self.windows, batch.next_cursor, total, weight, lr, norm
+            self.windows, batch.next_cursor, total, weight, tally, lr, norm
         )
         return Update(total, weight, norm, lr)
 
@@ -137,8 +138,9 @@ class Training:
         ctx = self.context(batch)
         return fed(self.spec.train.feed, network, values, batch, self.states, ctx, given)
 
-    def _learn(self, window: Batch) -> tuple[float, float, States]:
-        train, store, ctx = self.spec.train, self.store, self.context(window)
+    def _learn(self, window: Batch, tally: Tally) -> tuple[float, float, States]:
+        train, store = self.spec.train, self.store
+        ctx = replace(self.context(window), tally=tally)
         given = self.network, store.values, store.grads, window, self.states, ctx
         if train.bptt.steps:
             return learn_truncated(*given, train.bptt.steps)

@@ -32,7 +32,8 @@ from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context
-from rnnkit.inference.evaluate import Measured
+from rnnkit.inference.evaluate import Measured, evaluate
+from rnnkit.inference.model import load
 from rnnkit.network.network import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
@@ -285,7 +286,7 @@ def test_lines_and_their_cadence(tmp_path: Path) -> None:
     always = ["step", "epoch", "lr", "gradient_norm"]
     measured = ["loss", "perplexity", "bits_per_character"]
     for line in found:
-        names = always + [f"train_{n}" for n in measured]
+        names = always + [f"train_{n}" for n in [*measured, "accuracy"]]
         if line["step"] % 5 == 0:
             names += [f"valid_{n}" for n in [*measured, "accuracy"]]
         assert list(line) == names
@@ -304,8 +305,40 @@ def test_a_line_has_the_mean_loss_since_the_line_before(tmp_path: Path) -> None:
     assert len(single) == 15 and len(triple) == 5
     for index, line in enumerate(triple):
         part = single[3 * index : 3 * index + 3]
-        assert line["train_loss"] == pytest.approx(np.mean([p["train_loss"] for p in part]))
+        for name in ("train_loss", "train_accuracy"):
+            assert line[name] == pytest.approx(np.mean([p[name] for p in part]))
         assert line["gradient_norm"] == part[-1]["gradient_norm"]
+
+
+@pytest.mark.parametrize(
+    "train",
+    [{}, {"recompute": True}, {"bptt": {"style": "true", "steps": 3}}],
+    ids=["whole", "blocks", "truncated"],
+)
+def test_the_accuracy_of_training_is_that_of_its_windows(
+    train: dict[str, Any], tmp_path: Path
+) -> None:
+    every = {"log": "epoch", "evaluate": None}
+    spec = plain_spec(optimizer={"type": "sgd", "lr": 1e-30}, epochs=1, every=every, **train)
+    spec["data"]["split"] = [1, 0, 0]
+    run = trained(tmp_path, spec)
+    model = load(run)
+    source, layout = model.open_data(tmp_path), model.spec.train.layout()
+    found = evaluate(model.network, model.store.values, source, "train", layout).metrics
+    (line,) = lines(run)
+    assert 0 < line["train_accuracy"] == pytest.approx(found["accuracy"], abs=1e-12)
+
+
+def test_a_loss_that_decides_nothing_has_no_accuracy(tmp_path: Path) -> None:
+    spec = {
+        **small_spec(streams=4, window=8, epochs=1),
+        "data": {"type": "synthetic", "task": "sine", "train": 200},
+    }
+    spec["model"] = {
+        "layers": [{"type": "rnn", "units": 3}, {"type": "affine"}],
+        "loss": {"type": "mse"},
+    }
+    assert all("train_accuracy" not in line for line in lines(trained(tmp_path, spec)))
 
 
 def test_equal_runs_are_equal_and_another_seed_is_not(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def by_kernels(
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
         none = np.zeros(ys.shape[-1], ys.dtype)
-        kernels.gradient(flat(dys), none, labels, each, smoothing, none.copy())
+        kernels.gradient(
+            flat(dys), none, labels, each, smoothing, none.copy(), np.empty_like(labels)
+        )
         return dys
 
     return sum(totals), sum(weighed), backward
@@ -60,8 +62,10 @@ def with_linear(
     dW: Array,
     db: Array | None,
     ctx: Context,
-) -> tuple[float, float, Array]:
-    """Return (total, weight, dxs) for logits xs W + b; add to dW and db.
+) -> tuple[float, float, Array, Array]:
+    """Return (total, weight, dxs, chosen) for logits xs W + b; add to dW and db.
+
+    `chosen` (T, B) are the labels where they are likeliest, else -1.
 
     The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
     over dW each.
@@ -70,11 +74,12 @@ def with_linear(
     rows, dxs = flat(xs), ctx.empty(xs.shape)
     logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
+    chosen = np.empty(targets.size, targets.dtype)
 
     def gradient(i: int, j: int) -> tuple[float, float, Array]:
         wanted = (targets.reshape(-1)[i:j], weights.reshape(-1)[i:j], smoothing)
         own = np.zeros(bias.shape, bias.dtype)
-        return (*kernels.gradient(logits[i:j], bias, *wanted, own), own)
+        return (*kernels.gradient(logits[i:j], bias, *wanted, own, chosen[i:j]), own)
 
     found = divided(len(rows), COST * logits.size, gradient)
     totals, weighed, dbias = zip(*found, strict=True)
@@ -85,4 +90,4 @@ def with_linear(
     multiply_all(
         Product(logits, W.T, flat(dxs)), Product(left.T, right, sums, ctx.empty(sums.shape))
     )
-    return sum(totals), sum(weighed), dxs
+    return sum(totals), sum(weighed), dxs, chosen.reshape(targets.shape)

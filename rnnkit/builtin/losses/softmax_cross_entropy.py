@@ -104,10 +104,14 @@ class SoftmaxCrossEntropy(Loss):
         kernels = kernel_module("softmax")
         if not kernels or not given_as_labels(xs, targets):
             return None
-        smoothing, weights = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
         if smoothing and self.class_weights:
             return None
-        return with_linear(kernels, xs, W, b, targets, weights, smoothing, dW, db, ctx)
+        given = xs, W, b, targets, weighed, smoothing, dW, db, ctx
+        total, weight, dxs, chosen = with_linear(kernels, *given)
+        if ctx.tally is not None:
+            ctx.tally.add(chosen, targets, weights)
+        return total, weight, dxs
 
     def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
         """Return (chosen, wanted) (T, B): the largest logit, the label or the likeliest class."""

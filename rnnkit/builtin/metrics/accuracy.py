@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.metric import Metric
+from rnnkit.core.context import Tally
 from rnnkit.types import Array
 
 
@@ -17,21 +16,14 @@ class Accuracy(Metric):
 
     def __init__(self, loss: Loss) -> None:
         self._loss = loss
-        self._right = self._weight = 0.0
+        self._tally = Tally()
 
     def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
         """Add up the weights, and what is right of each target."""
         decided = self._loss.decisions(ys, targets)
-        if decided is None:
-            return
-        chosen, wanted = decided
-        live = weights != 0
-        if chosen.ndim == 2:
-            live &= wanted >= 0
-        ws, right = weights[live].astype(np.float64), chosen[live] == wanted[live]
-        self._right += float(ws @ right.reshape(len(ws), -1).mean(axis=1, dtype=np.float64))
-        self._weight += float(ws.sum())
+        if decided is not None:
+            self._tally.add(*decided, weights)
 
     def report(self) -> dict[str, float]:
         """Return the share."""
-        return {"accuracy": self._right / (self._weight or 1.0)}
+        return {"accuracy": self._tally.right / (self._tally.weight or 1.0)}

@@ -39,11 +39,12 @@ def loss(logits: Any, labels: Any, weights: Any, smoothing: float) -> tuple[floa
 
 @jit
 def gradient(
-    logits: Any, bias: Any, labels: Any, weights: Any, smoothing: float, dbias: Any
+    logits: Any, bias: Any, labels: Any, weights: Any, smoothing: float, dbias: Any, chosen: Any
 ) -> tuple[float, float]:
     """Return what `loss` does of logits (N, V) + bias, and turn the logits into their gradient.
 
-    The gradient of the bias is added to `dbias` (V,).
+    The gradient of the bias is added to `dbias` (V,). In `chosen` (N,) stands the label where its
+    logit is the first of the largest, else -1.
     """
     ordered, total, summed = sortable(logits), 0.0, 0.0
     for n in range(len(logits)):
@@ -51,12 +52,14 @@ def gradient(
         kind = row.dtype.type
         if weight == 0 or label < 0:
             row[:] = kind(0)
+            chosen[n] = -1
             continue
         if label >= len(row):
             raise IndexError(OUTSIDE)
         for j in range(len(row)):
             row[j] += bias[j]
         largest = largest_of(ordered[n])
+        chosen[n] = label if _is_first(row, label, largest) else -1
         wanted = _wanted(row, label, largest, smoothing)
         mass = kind(0)
         for j in range(len(row)):
@@ -74,6 +77,17 @@ def gradient(
         row[label] -= kept
         dbias[label] -= kept
     return total, summed
+
+
+@jit
+def _is_first(row: Any, label: int, largest: Any) -> bool:
+    """Tell whether the logit of the label is the largest, and none before it is as large."""
+    if row[label] != largest:
+        return False
+    for j in range(label):
+        if row[j] == largest:
+            return False
+    return True
 
 
 @jit

@@ -273,7 +273,7 @@ class Seq2Seq(Network):
             ys, ended, last_backward = self.decode(
                 params, ys, encoded.states, encoded, ctx, self.decoding[-1:]
             )
-            total, weight, loss_backward = self.loss.forward(ys, batch.targets, batch.weights, ctx)
+            total, weight, loss_backward = self.loss.counted(ys, batch.targets, batch.weights, ctx)
             dys, before = last_backward(loss_backward(), zero_states(ended), grads, slope)
         else:
             (total, weight, dwhole), before = found, {}

@@ -20,7 +20,7 @@ from rnnkit.compute.kernels.dispatch import kernel_module
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
-from rnnkit.core.context import Context, Pool
+from rnnkit.core.context import Context, Pool, Tally
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
@@ -209,6 +209,37 @@ def test_exp_is_close_over_its_whole_range() -> None:
         np.ones(len(xs), np.float32),
         0.0,
         np.zeros(2, np.float32),
+        np.zeros(len(xs), np.int32),
     )
     wanted = 1 / (1 + np.exp(xs.astype(np.float64)))
     np.testing.assert_allclose(rows[:, 0], wanted, rtol=3e-7)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_what_is_decided_right_is_counted_by_the_way(smoothing: float) -> None:
+    """As `decisions` has it of the outputs: the first of equal logits, no target below 0."""
+    rng = np.random.default_rng(4)
+    xs = rng.integers(-2, 3, (6, 5, 3)).astype(np.float32)
+    W, b = rng.integers(-2, 3, (3, 4)).astype(np.float32), np.ones(4, np.float32)
+    targets = rng.integers(-1, 4, (6, 5)).astype(np.int32)
+    weights = rng.integers(0, 3, (6, 5)).astype(np.float32)
+    loss = SoftmaxCrossEntropy(label_smoothing=smoothing, class_weights=None)
+    slow, fast = Tally(), Tally()
+    loss.counted(xs @ W + b, targets, weights, Context(train=True, tally=slow))
+    gradients = np.zeros_like(W), np.zeros_like(b)
+    found = loss.fused(xs, W, b, targets, weights, *gradients, Context(train=True, tally=fast))
+    right = (xs @ W + b).argmax(axis=2) == targets
+    expected = float((weights * right).sum()), float((weights * (targets >= 0)).sum())
+    assert (slow.right, slow.weight) == expected
+    assert found is None or (fast.right, fast.weight) == expected
+
+
+@kernels_only
+def test_equal_logits_are_no_hit_but_of_the_first() -> None:
+    tally, zeros = Tally(), np.zeros((2, 3), np.float32)
+    targets = np.array([[0, 1, 2]], np.int32)
+    SoftmaxCrossEntropy().fused(
+        np.ones((1, 3, 2), np.float32), zeros, None, targets, np.ones((1, 3), np.float32),
+        zeros.copy(), None, Context(train=True, tally=tally),
+    )  # fmt: skip
+    assert (tally.right, tally.weight) == (1.0, 3.0)
