@@ -13,6 +13,7 @@ from rnnkit.version import VERSION
 
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import build as build
+    from rnnkit.api import forecast as forecast
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import train as train
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.contracts.dataset import Layout as Layout
     from rnnkit.contracts.dataset import Source as Source
     from rnnkit.contracts.dataset import Split as Split
+    from rnnkit.contracts.forecast_inputs import ForecastRequest as ForecastRequest
+    from rnnkit.contracts.forecast_inputs import Outlook as Outlook
+    from rnnkit.contracts.forecast_inputs import Past as Past
     from rnnkit.contracts.inference_inputs import Question as Question
     from rnnkit.contracts.inference_inputs import Questions as Questions
     from rnnkit.contracts.layer import Layer as Layer
@@ -83,11 +87,12 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
 __version__ = VERSION
 
 _PUBLIC = {
-    "api": ("build", "load_spec", "train"),
+    "api": ("build", "forecast", "load_spec", "train"),
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
     "contracts.dataset": ("Batch", "Dataset", "EncoderInputs", "Layout", "Source", "Split"),
+    "contracts.forecast_inputs": ("ForecastRequest", "Outlook", "Past"),
     "contracts.inference_inputs": ("Question", "Questions"),
     "contracts.layer": (
         "Layer",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.checkpoint.run_directory import RunDir, data_root
+from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import wrong_type
+from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
@@ -43,6 +45,36 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
     store = network.store(np.dtype(np.float32))
     store.initialize(spec.train.seed)
     return Model(Path(spec.name), resolved, network, store, source.vocabulary)
+
+
+def forecast(
+    model: Model,
+    steps: int,
+    file: str | Path | None = None,
+    root: str | Path | None = None,
+    *,
+    past: int | None = None,
+    level: float = 0.8,
+    paths: int = 200,
+    seed: int = 1,
+) -> list[dict[str, object]]:
+    """Forecast the `steps` rows after a file of series, or after the model's own data.
+
+    Relative data paths start at `root`, or else where those of the run did. With `past` the first
+    so many rows of each series are known, and the columns that are read and not forecast are taken
+    from the rows after them; else those are rows at the end without a value to forecast. A record
+    names its row and has for each column the forecast, and `_low` and `_high` between which `level`
+    of the simulated paths lie (`paths` 0: none), all in the units of the data.
+
+    Raises DataError for a file that cannot be used, CheckpointError for a model of no series.
+    """
+    if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
+        raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
+    start = data_root(model.path, None if root is None else Path(root))
+    outlook = outlook_of_file(
+        model, None if file is None else Path(file), start, ForecastRequest(steps, past)
+    )
+    return forecast_rows(model, outlook, steps, Intervals(level, paths, seed)).records
 
 
 def train(

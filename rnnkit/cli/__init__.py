@@ -31,6 +31,7 @@ COMMANDS = {
     "score": "Give the log-probability of text, line by line.",
     "decode": "Write what a decoder gives for sources.",
     "predict": "Label, tag or forecast the sequences of a file.",
+    "forecast": "Forecast a series many steps ahead.",
     "neurons": "Show what a hidden unit reads.",
     "attention": "Show where a decoder looks in its source.",
     "check": "Report every error of a spec.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
+from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -221,6 +222,17 @@ class Dataset(Block):
         Raises DataError with `name` and line for what cannot be used, unless it is skipped.
         """
         raise NotImplementedError(f"{type(self).__name__}.questions")
+
+    def newest(self, root: Path) -> tuple[Path, float]:
+        """Return the file that the data ends with, and the part of it that is trained on."""
+        raise NotImplementedError(f"{type(self).__name__}.newest")
+
+    def outlook(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+        """Return what a forecast goes on from, of a file of this kind.
+
+        Raises DataError with `name` and line for what cannot be used.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.outlook")
 
     def columns_of(
         self, data: bytes, name: str, columns: Sequence[str]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.types import Array
+
+Stamp: TypeAlias = Callable[[int, int], Mapping[str, object]]
+"""What names the step so many steps after a step of a series, and that step itself."""
 
 
 class Question(NamedTuple):
@@ -17,9 +20,9 @@ class Question(NamedTuple):
     answer of an input that unrolls, whose own steps are few: zeros follow until it is given.
 
     `lines` are those of the steps, where each step is a row of its own, and so is its answer; 0 for
-    a step that no row tells of, whose answer is not asked for. Of a series with a column of time,
-    `times` are those of the steps as the file writes them ("" where no row tells of one), and
-    `later(i, h)` writes the time h steps after step i. `group` is the series that it belongs to.
+    a step that no row tells of, whose answer is not asked for. Of a series `stamp(i, h)` returns
+    what names the step that is h steps after step i, and i itself: lines, times, and the group.
+    `group` is the series that it belongs to.
     """
 
     line: int
@@ -27,8 +30,7 @@ class Question(NamedTuple):
     each: bool = False
     ends: int | None = None
     lines: Sequence[int] = ()
-    times: Sequence[str] = ()
-    later: Callable[[int, int], str] | None = None
+    stamp: Stamp | None = None
     group: str | None = None
 
 
@@ -38,6 +40,7 @@ class Questions(NamedTuple):
     `whole`: the answers of a sequence are one text, character by character. `streams`: the file is
     one stream, which goes on after its end; a sequence otherwise starts from a zero state.
     `coder`: the sequences are sources, and a decoder writes the answers, which it turns into text.
+    `horizons`: a step is asked for those so many steps later, its outputs stand one after another.
     """
 
     records: Sequence[Question]
@@ -47,3 +50,4 @@ class Questions(NamedTuple):
     skipped: int = 0
     note: str = ""
     coder: Coder | None = None
+    horizons: tuple[int, ...] = ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from rnnkit.contracts.dataset import Batch
-from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.inference_inputs import Question, Questions, Stamp
 from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.contracts.target_info import Meaning
@@ -99,11 +100,12 @@ def predict(
 
 def _kept(model: Model, data: bytes, name: str, keep: Sequence[str]) -> Kept:
     """Return the columns of a file that are kept, by line; CheckpointError where it has none."""
-    try:
-        return model.spec.data.columns_of(data, name, keep)
-    except NotImplementedError:
-        message = f"data of the type {model.spec.data.type!r} has no columns (leave out --keep)"
-        raise CheckpointError.of("CKPT_NO_COLUMNS", message, model.path) from None
+    dataset = model.spec.data
+    if not dataset.predicts_next:  # else the whole file is one text
+        with suppress(NotImplementedError):
+            return dataset.columns_of(data, name, keep)
+    message = f"data of the type {dataset.type!r} has no columns (leave out --keep)"
+    raise CheckpointError.of("CKPT_NO_COLUMNS", message, model.path)
 
 
 def _beside(kept: Kept, keep: Sequence[str], records: list[Prediction]) -> list[Prediction]:
@@ -155,13 +157,27 @@ def _predictions(
     if asked.whole:
         yield {"line": question.line, "text": answers.text(ys, question.ends)}
         return
+    if question.stamp:
+        yield from _forecasts(question, question.stamp, ys, answers, asked.horizons)
+        return
     columns: Columns = answers.columns(ys)
     if question.each and not question.lines:
         yield {"line": question.line, **columns}
         return
     for k, line in enumerate(question.lines or [question.line]):
-        if line:  # else a step that no row tells of
-            yield {"line": line} | {name: values[k] for name, values in columns.items()}
+        yield {"line": line} | {name: values[k] for name, values in columns.items()}
+
+
+def _forecasts(
+    question: Question, stamp: Stamp, ys: Array, answers: Answers, horizons: Sequence[int]
+) -> Iterator[Prediction]:
+    """Yield a record for each row and horizon, which names the row that it forecasts."""
+    heads = [answers.columns(head) for head in np.split(ys, len(horizons), axis=1)]
+    for row in np.flatnonzero(question.lines).tolist():  # others are steps that no row tells of
+        for steps, columns in zip(horizons, heads, strict=True):
+            which = {"horizon": steps} if len(horizons) > 1 else {}
+            values = {name: column[row] for name, column in columns.items()}
+            yield {**stamp(row, steps), **which, **values}
 
 
 def _as_stream(

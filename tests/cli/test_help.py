@@ -68,6 +68,7 @@ def test_a_file_for_each_command() -> None:
         "paths",
         "streams",
         "picture",
+        "records",
         "reporter",
         "training",
     }

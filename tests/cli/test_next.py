@@ -75,8 +75,19 @@ def test_a_forecast_that_is_no_better_than_the_naive_one(here: Path) -> None:
     (here / "d.csv").write_text("v\n" + "".join(f"{value:.4f}\n" for value in steps))
     data = {"type": "series", "path": "d.csv", "columns": ["v"]}
     found = run(here, data, {"layers": RNN, "loss": {"type": "mse"}})
+    assert found["next"] == "rnnkit forecast r --steps 30"
+    assert len(pasted(found["next"]).splitlines()) == 30
     (remark,) = found["remarks"]
     assert remark.startswith("no better than a naive forecast: mase ")
     assert remark.endswith(f", persistence has {found['test']['mase_persistence']:.4g}")
     assert remark in done("eval", "r").out
     assert json.loads(done("eval", "r", "--json").out)["remarks"] == [remark]
+
+
+def test_a_series_with_columns_that_it_does_not_forecast(here: Path) -> None:
+    rows = "".join(f"{i % 7},{i % 5}\n" for i in range(200))
+    (here / "d.csv").write_text(f"a,b\n{rows}")
+    data = {"type": "series", "path": "d.csv", "columns": ["a", "b"], "targets": ["a"]}
+    found = run(here, {**data, "horizon": 3}, {"layers": RNN, "loss": {"type": "mse"}})
+    assert found["next"] == "rnnkit forecast r --steps 3"
+    assert len(pasted(found["next"]).splitlines()) == 3

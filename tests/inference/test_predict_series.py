@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,12 @@ def test_a_forecast_for_each_row_in_the_units_of_the_data(run: Path, tmp_path: P
     assert forecasts(run, file) == pytest.approx(wanted, rel=1e-6)
     assert 900 < np.mean(wanted) < 1100
     shown = done("predict", run, file, "--format", "csv").out.splitlines()
-    assert shown[0] == "line,load" and [s.split(",")[0] for s in shown[1:3]] == ["2", "3"]
+    assert shown[0] == "line,from_line,load"
+    assert [s.split(",")[:2] for s in (*shown[1:3], shown[-1])] == [
+        ["4", "2"],
+        ["5", "3"],
+        ["303", "301"],
+    ]
     assert len(shown) == 301
 
 
@@ -122,7 +128,7 @@ def test_bad_rows(run: Path, tmp_path: Path) -> None:
     assert f"{file}:3 [DATA_NAN] price: nan is no finite number" in ran.err
     assert f"{file}:4 [DATA_CSV] expected 2 columns as in the header, received 1" in ran.err
     ran = done("predict", run, file, "--skip-bad")
-    assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [2, 5]
+    assert [json.loads(line)["from_line"] for line in ran.out.splitlines()] == [2, 5]
     assert "2 bad rows skipped" in ran.err
     file.write_text("load,price\n")
     assert done("predict", run, file).out == ""
@@ -138,7 +144,7 @@ def test_a_value_that_is_too_large_on_the_scale(run: Path, tmp_path: Path) -> No
         "(take the row out, or fill in a number)\n"
     )
     ran = done("predict", run, file, "--skip-bad")
-    assert [json.loads(line)["line"] for line in ran.out.splitlines()] == [2, 4]
+    assert [json.loads(line)["from_line"] for line in ran.out.splitlines()] == [2, 4]
 
 
 def test_an_answer_that_is_not_finite_ends_a_stream(
@@ -163,7 +169,8 @@ def test_a_wave_is_a_series(tmp_path: Path) -> None:
     run = run_of(tmp_path, "sine", data)
     file = write_csv(tmp_path / "d.csv", np.sin(np.arange(40) / 3)[:, None], "sine")
     lines = [json.loads(s) for s in done("predict", run, file).out.splitlines()]
-    assert [line["line"] for line in lines] == list(range(2, 42))
+    assert [line["from_line"] for line in lines] == list(range(2, 42))
+    assert [line["line"] for line in lines] == list(range(3, 43))
     assert all(-3 < line["sine"] < 3 for line in lines)
 
 
@@ -189,3 +196,42 @@ def test_tasks_that_are_made_up(task: str, row: dict[str, Any], steps: int, tmp_
     (tmp_path / "d.jsonl").write_text('{"inputs": [99]}\n{"inputs": []}\n')
     ran = command("predict", tmp_path / "run", tmp_path / "d.jsonl")
     assert ran.code == 5 and "d.jsonl:1 [DATA_" in ran.err and "d.jsonl:2 [DATA_" in ran.err
+
+
+def test_a_forecast_can_be_joined_with_the_file(run: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "d.csv", series()[:4])
+    lines = done("predict", run, file, "--keep", "load", "--keep", "price").out.splitlines()
+    cells = [line.split(",") for line in file.read_text().splitlines()]
+    for row, found in enumerate(map(json.loads, lines)):
+        assert (found["from_line"], found["line"]) == (row + 2, row + 4)
+        given = (found["given_load"], found["price"])
+        assert given == (tuple(cells[row + 3]) if row < 2 else (None, None))
+
+
+def test_each_horizon_of_a_row_is_a_record(tmp_path: Path) -> None:
+    rows = np.array([[math.sin(day), day % 5] for day in range(60)]).round(3)
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    lines = [f"{day},{a},{b}" for day, (a, b) in zip(days, rows.tolist(), strict=True)]
+    (tmp_path / "d.csv").write_text("\n".join(["day,a,b", *lines]) + "\n")
+    data = {
+        "type": "series",
+        "path": "d.csv",
+        "columns": ["a", "b"],
+        "time": "day",
+        "horizon": [1, 3],
+        "split": [1, 0, 0],
+    }
+    run = run_of(tmp_path, "run", data)
+    found = [json.loads(line) for line in done("predict", run, tmp_path / "d.csv").out.splitlines()]
+    assert list(found[0]) == ["line", "day", "from_line", "from_day", "horizon", "a", "b"]
+    assert [(r["horizon"], r["from_day"][5:], r["day"]) for r in (*found[:2], *found[-2:])] == [
+        (1, "01-01", "2024-01-02"),
+        (3, "01-01", "2024-01-04"),
+        (1, "02-29", "2024-03-01"),
+        (3, "02-29", "2024-03-03"),
+    ]
+    model = load(run)
+    ys, _ = model.forward(model.spec.data.inputs_scaler.scaled(rows)[:, None])
+    values = model.spec.data.targets_scaler.unscaled(ys.reshape(60, 2, 2).astype(np.float64))
+    told = np.array([[r["a"], r["b"]] for r in found]).reshape(60, 2, 2)
+    assert np.allclose(told, values, rtol=1e-6)

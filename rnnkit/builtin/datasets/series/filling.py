@@ -46,14 +46,14 @@ def filled(track: Track, how: Missing) -> Filled:
         track, known = track.rows(slice(lead, None)), known[lead:]
     if how not in ("forward", "interpolate", "mask") or not len(known):
         return Filled(track, known, 0, lead)
-    track = _each_step(track)
+    track = each_step(track)
     known = ~np.isnan(track.values)
     fill = _interpolated if how == "interpolate" else _forward
     values = np.stack([fill(column) for column in track.values.T], axis=1)
     return Filled(track._replace(values=values), known, int((~known).sum()), lead)
 
 
-def _each_step(track: Track) -> Track:
+def each_step(track: Track) -> Track:
     """Return a track with a row, all of it missing, for each step that no row tells of."""
     rows, places = len(track.places), track.places - track.places[0]
     steps = int(places[-1]) + 1

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from rnnkit.builtin.datasets.series.clock import Step, later
 from rnnkit.builtin.datasets.series.filling import filled, in_words
+from rnnkit.builtin.datasets.series.stamps import Stamps
 from rnnkit.builtin.datasets.series.track import Track, TrackReader
 from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.tables.rows import BadRows
@@ -18,7 +18,13 @@ from rnnkit.types import Array
 
 
 def tracks_asked(
-    reader: TrackReader, data: bytes, name: str, skip_bad: bool, scaler: Scaler, meaning: Meaning
+    reader: TrackReader,
+    data: bytes,
+    name: str,
+    skip_bad: bool,
+    scaler: Scaler,
+    meaning: Meaning,
+    horizons: tuple[int, ...],
 ) -> Questions:
     """Return one question for each series, whose steps are the rows, each of which has an answer.
 
@@ -36,8 +42,7 @@ def tracks_asked(
             inputs=scaler.scaled(track.values),
             each=True,
             lines=track.lines.tolist(),
-            times=track.texts,
-            later=partial(_later, track.texts, read.step) if read.step else None,
+            stamp=Stamps(track, read.step, reader.time, reader.group).ahead,
             group=track.group if reader.group else None,
         )
         for track, *_ in found
@@ -45,7 +50,14 @@ def tracks_asked(
     ]
     notes = [*read.notes, *in_words(found, how), bad.in_words()]
     note = "; ".join(filter(None, notes))
-    return Questions(asked, meaning, False, not reader.group, len(bad.problems), note)
+    return Questions(
+        asked,
+        meaning,
+        streams=not reader.group,
+        skipped=len(bad.problems),
+        note=note,
+        horizons=horizons,
+    )
 
 
 def _on_scale(
@@ -57,11 +69,3 @@ def _on_scale(
         row = track.values[i : i + 1]
         bad.attempt(name, int(track.lines[i]), partial(scaler.check, row, columns))
     return track.rows(~beyond) if beyond.any() else track
-
-
-def _later(texts: Sequence[str], step: Step, row: int, count: int) -> str:
-    """Return the time so many steps after a row: as the file goes on, then by the step."""
-    known = min(row + count, len(texts) - 1)
-    while not texts[known]:
-        known -= 1
-    return later(texts[known], step, row + count - known) if row + count > known else texts[known]

@@ -10,22 +10,31 @@ from rnnkit.contracts.target_info import Naive
 from rnnkit.types import Array
 
 
-def naive(train: Timeline, part: Timeline, horizon: int, season: int | None, count: int) -> Naive:
+def naive(
+    train: Timeline, part: Timeline, horizons: tuple[int, ...], season: int | None, count: int
+) -> Naive:
     """Measure the forecasts that repeat the last value, or that of a season ago.
 
     They are asked for the first `count` targets of a part that are known. As Hyndman and Koehler
     2006, the scale is that of the forecast one step, or one season, ahead on the training part.
     Seasons are counted in steps of time, so that rows about a gap that closed up are not compared;
-    nor are those of two groups.
+    nor are those of two groups. Of several horizons each has its own errors.
     """
-    rows = part.pairs(horizon)
-    rows = rows[part.known[rows + horizon]][:count]
-    wanted = part.wanted[rows + horizon]
+    targets = part.targets(horizons)
+    asked = part.known[targets].all(axis=1)
+    rows = part.pairs(max(horizons))[asked][:count]
+    each = [_errors(part, rows, steps, season) for steps in horizons]
+    errors = {name: np.concatenate([found[name] for found in each]) for name in each[0]}
+    return Naive(np.tile(_scale(train, season or 1), len(horizons)), errors)
+
+
+def _errors(part: Timeline, rows: Array, steps: int, season: int | None) -> dict[str, Array]:
+    """Return the mean absolute errors (K,) so many steps after rows, by name of the forecast."""
     found = {"persistence": rows}
     if season:
-        found["seasonal"] = _season_before(part, rows, horizon, season)
-    errors = {name: _mean(np.abs(wanted - part.wanted[known])) for name, known in found.items()}
-    return Naive(_scale(train, season or 1), errors)
+        found["seasonal"] = _season_before(part, rows, steps, season)
+    wanted = part.wanted[rows + steps]
+    return {name: _mean(np.abs(wanted - part.wanted[known])) for name, known in found.items()}
 
 
 def _season_before(part: Timeline, rows: Array, horizon: int, season: int) -> Array:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from rnnkit.builtin.datasets.series.clock import Step
 from rnnkit.builtin.datasets.series.filling import Filled, filled, in_words
 from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
+from rnnkit.builtin.datasets.series.outlook import OutlookReader
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
 from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
@@ -22,7 +23,8 @@ from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
 from rnnkit.builtin.datasets.tables.fields import Key, Keys
 from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
-from rnnkit.contracts.dataset import Split
+from rnnkit.contracts.dataset import Source, Split
+from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
@@ -34,13 +36,15 @@ COLUMN = 'name it as "time" or "group", or leave it out of "columns"'
 """What becomes of a column that holds no numbers."""
 
 Horizon = Annotated[int, Field(ge=1, le=10**6)]
+Horizons = Annotated[tuple[Horizon, ...], Field(min_length=1, max_length=1000)]
 
 
 class Series(TableDataset):
     """Numeric `columns` of a CSV (or fields of JSONL), one row a step, to forecast `targets`.
 
-    The target of a step is the row `horizon` steps later; `targets` are `columns` unless they are
-    given. One file (`path`) is cut by `split` in the order of time, or each split has a file.
+    The target of a step is the row `horizon` steps later, or each of the rows so many steps later,
+    as in [1, 2, 7]; `targets` are `columns` unless they are given. One file (`path`) is cut by
+    `split` in the order of time, or each split has a file.
     `scale` brings each column to mean 0 and deviation 1, or to the range from 0 to 1, as it is in
     the training part; the resolved spec holds the numbers as `inputs_scaler` and `targets_scaler`.
     `season` is the period, in steps, of the seasonal naive forecast that results are compared with.
@@ -64,7 +68,7 @@ class Series(TableDataset):
     targets: Keys | None = None
     time: Key | None = None
     group: Key | None = None
-    horizon: Horizon = 1
+    horizon: Horizon | Horizons = 1
     missing: Missing = "error"
     scale: Scaling = "standard"
     season: Annotated[int, Field(ge=1, le=10**6)] | None = None
@@ -80,6 +84,8 @@ class Series(TableDataset):
         ):
             if scaler and not len(scaler.offset) == len(scaler.factor) == len(columns):
                 raise ValueError(f"a scaler needs {len(columns)} offsets and factors")
+        if list(self.horizons) != sorted(set(self.horizons)):
+            raise ValueError(f'"horizon" must increase, received {list(self.horizons)}')
         if self.step and not self.time:
             raise ValueError('"step" is that of the column "time": name it')
         return self
@@ -90,13 +96,18 @@ class Series(TableDataset):
         return self.targets or self.columns
 
     @property
+    def horizons(self) -> tuple[int, ...]:
+        """How many rows ahead a row is asked for."""
+        return self.horizon if isinstance(self.horizon, tuple) else (self.horizon,)
+
+    @property
     def ahead(self) -> str:
         """What a layer that reads later rows would see: the value to forecast."""
         return "value"
 
     def signals(self) -> tuple[Signal, Signal]:
-        """Give one value for each column."""
-        return Signal(len(self.columns)), Signal(len(self.wanted))
+        """Give one value for each column, of the targets at each horizon."""
+        return Signal(len(self.columns)), Signal(len(self.wanted) * len(self.horizons))
 
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TimelineSource:
         """Read all rows; raises DataError, with file and line, for what is no number."""
@@ -116,7 +127,7 @@ class Series(TableDataset):
             note="; ".join(filter(None, [*reading.notes, self._closed_up(reading.bad)])),
             scales=scales,
             names=self.wanted,
-            horizon=self.horizon,
+            horizons=self.horizons,
             season=self.season,
             step=reading.step,
         )
@@ -135,14 +146,29 @@ class Series(TableDataset):
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
-        """Return each series of the rows; each row is asked for the one `horizon` later."""
-        scales = self.inputs_scaler, self.targets_scaler
-        if not scales[0] or not scales[1]:
-            message = "the series has no scalers (take the resolved spec of a run)"
-            raise DataError.of("DATA_SCALER", message, name)
+        """Return each series of the rows; each row is asked for those `horizon` later."""
+        scales = self._fitted_scales(name)
         meaning = Meaning(names=self.wanted, unscaled=scales[1].unscaled)
         reader = replace(self._reader(self.step), keys=self.columns, texts=True)
-        return tracks_asked(reader, data, name, skip_bad, scales[0], meaning)
+        return tracks_asked(reader, data, name, skip_bad, scales[0], meaning, self.horizons)
+
+    def outlook(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+        """Return the known rows of each series, and what the file tells of those to come."""
+        rows, scales = self._reader(self.step), self._fitted_scales(name)
+        return OutlookReader(rows, self.columns, self.wanted, self.horizons, scales).read(
+            data, name, asked
+        )
+
+    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
+        """Forecast what comes after the data, as far as it needs no column that is not forecast."""
+        known = set(self.columns) <= set(self.wanted)
+        return "forecast", "--steps", str(30 if known else max(self.horizons))
+
+    def _fitted_scales(self, name: str) -> tuple[Scaler, Scaler]:
+        if not self.inputs_scaler or not self.targets_scaler:
+            message = "the series has no scalers (take the resolved spec of a run)"
+            raise DataError.of("DATA_SCALER", message, name)
+        return self.inputs_scaler, self.targets_scaler
 
     def cut(self, rows: Sequence[Track], seed: int | None) -> dict[Split, Sequence[Track]]:
         """Cut each series by the shares of the splits, in the order of time."""

@@ -17,20 +17,21 @@ from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.contracts.target_info import Meaning, Naive
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
-from rnnkit.types import JSON
+from rnnkit.types import JSON, Array
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineSource(SplitSource[Timeline]):
-    """Series, a split at a time: step t reads row t and is to give row t + `horizon`.
+    """Series, a split at a time: step t reads row t and is to give row t + h for each horizon h.
 
-    `scales` are those of what is read and of what is wanted, whose columns have `names`. `season`
+    `scales` are those of what is read and of what is wanted, whose columns have `names`; those of
+    the first horizon stand before those of the next. `season`
     is the period of a naive forecast, `step` the time between rows, where a column tells it.
     """
 
     scales: tuple[Scaler, Scaler]
     names: tuple[str, ...]
-    horizon: int
+    horizons: tuple[int, ...]
     season: int | None
     step: Step | None = None
     unit: str = "step"
@@ -45,14 +46,19 @@ class TimelineSource(SplitSource[Timeline]):
     @property
     def targets(self) -> Signal:
         """The columns to be forecast."""
-        return Signal(len(self.names))
+        return Signal(len(self.names) * len(self.horizons))
+
+    @property
+    def farthest(self) -> int:
+        """The rows that a target lies ahead at most."""
+        return max(self.horizons)
 
     def size(self, split: Split) -> int:
         """Return the rows of a split, without those after the first target of each group.
 
         Raises DataError where there is no such split.
         """
-        pairs = len(self.part(split).pairs(self.horizon))
+        pairs = len(self.part(split).pairs(self.farthest))
         return pairs + 1 if pairs else 0
 
     def windows(self, split: Split, layout: Layout) -> int:
@@ -65,11 +71,11 @@ class TimelineSource(SplitSource[Timeline]):
         if found == 0:
             part = self.part(split)
             need = layout.streams * (1 if layout.tail else layout.window)
-            need += self.horizon * len(part.starts)
+            need += self.farthest * len(part.starts)
             raise DataError.of(
                 "DATA_TOO_SHORT",
                 f"{len(part.read)} rows, but {layout.streams} streams of windows of "
-                f"{layout.window} with a horizon of {self.horizon} need at least {need} "
+                f"{layout.window} with a horizon of {self.farthest} need at least {need} "
                 "(give fewer streams, or a shorter window)",
                 f"the {split} split",
             )
@@ -81,13 +87,13 @@ class TimelineSource(SplitSource[Timeline]):
     def batches(self, split: Split, layout: Layout, cursor: JSON) -> Iterator[Batch]:
         """Yield the windows from `cursor`, {"window": i}, to the end of its epoch."""
         count, part = self.windows(split, layout), self.part(split)
-        rows = part.pairs(self.horizon)
-        targets = rows + self.horizon
+        rows = part.pairs(self.farthest)
+        targets = part.targets(self.horizons)
         every = (
             self.scales[0].scaled(part.read[rows]),
-            self.scales[1].scaled(part.wanted[targets]),
-            part.known[targets].astype(np.float32),
-            part.resets(self.horizon),
+            self.scales[1].scaled(part.wanted[targets]).reshape(len(rows), -1),
+            np.all(part.known[targets], axis=1).astype(np.float32),
+            part.resets(self.farthest),
         )
         xs, ts, weights, starts = (streams_of(each, layout.streams) for each in every)
         for index in range(place(cursor, "window", count), count):
@@ -106,11 +112,19 @@ class TimelineSource(SplitSource[Timeline]):
     def meaning(self) -> Meaning:
         """Return the names of the targets, their units, and the naive forecasts of them."""
         known = "train" in self.parts
-        return Meaning(self.names, False, self.scales[1].unscaled, self._naive if known else None)
+        names = self.names
+        if len(self.horizons) > 1:
+            names = tuple(f"{name}+{steps}" for steps in self.horizons for name in self.names)
+        return Meaning(names, False, self._unscaled, self._naive if known else None)
+
+    def _unscaled(self, values: Array) -> Array:
+        """Return values (..., J K) of all horizons in the units of the data."""
+        rows = values.reshape(*values.shape[:-1], len(self.horizons), len(self.names))
+        return self.scales[1].unscaled(rows).reshape(values.shape)
 
     def _naive(self, split: str, count: int) -> Naive:
         part = self.parts[split]  # type: ignore[index]
-        return naive(self.part("train"), part, self.horizon, self.season, count)
+        return naive(self.part("train"), part, self.horizons, self.season, count)
 
     def in_words(self, layout: Layout) -> str:
         """Return the layout, and how far off the naive forecasts are on the training part."""
@@ -118,10 +132,11 @@ class TimelineSource(SplitSource[Timeline]):
         found = self._naive("train", steps * layout.streams)
         errors = ", ".join(f"{n} {float(e.mean()):.4g}" for n, e in found.errors.items())
         groups = len(self.part("train").groups)
+        steps_ahead = ", ".join(map(str, self.horizons))
         of = f"{groups:,} groups in " if groups > 1 else ""
         return (
             f"{of}{layout.streams} streams x {steps:,} steps, {count:,} windows of "
-            f"{layout.window} an epoch, {self.horizon} step{'s' * (self.horizon > 1)} ahead; mean "
+            f"{layout.window} an epoch, {steps_ahead} step{'s' * (self.farthest > 1)} ahead; mean "
             f"absolute error of the naive forecast: {errors}"
             + (f"; {self.note}" if self.note else "")
         )

@@ -41,6 +41,11 @@ class Timeline(NamedTuple):
         pieces = zip(self.starts, ends, strict=True)
         return np.concatenate([np.arange(a, max(a, b - horizon)) for a, b in pieces])
 
+    def targets(self, horizons: Sequence[int]) -> Array:
+        """Return the rows (M, J) that are wanted of each pair, one for each horizon."""
+        found: Array = self.pairs(max(horizons))[:, None] + np.array(horizons)
+        return found
+
     def resets(self, horizon: int) -> Array:
         """Return for each pair (M,) whether another group begins with it."""
         found = np.isin(self.pairs(horizon), self.starts)

@@ -51,6 +51,18 @@ class Track(NamedTuple):
         )
 
 
+def followed(track: Track, after: Track) -> Track:
+    """Return a track with the rows of another one after its own."""
+    pieces = [times for times in (track.times, after.times) if times is not None]
+    return track._replace(
+        values=np.concatenate([track.values, after.values]),
+        lines=np.concatenate([track.lines, after.lines]),
+        places=np.concatenate([track.places, after.places]),
+        times=np.concatenate(pieces) if pieces else None,
+        texts=[*track.texts, *after.texts],
+    )
+
+
 class Tracks(NamedTuple):
     """The tracks of a file, the step of its times, and what else is to be told of it."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
-from rnnkit.contracts.dataset import SPLITS, Source, Split
+from rnnkit.contracts.dataset import SPLITS, Split
 from rnnkit.core.context import keyed_generator
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
@@ -56,10 +56,14 @@ class FileDataset(SplitDataset):
         update = {"path": str(path), "train": None, "valid": None, "test": None}
         return self.model_copy(update={**update, "split": (0.0, 0.0, 1.0)})
 
-    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
-        """Predict the newest file of the data, which shows what other files are to be like."""
-        newest = self.path or self.test or self.valid or self.train
-        return ("predict", str(root / newest)) if newest else ("eval",)
+    def newest(self, root: Path) -> tuple[Path, float]:
+        """Return the file that the data ends with, and the part of it that is trained on."""
+        if self.path:
+            return root / self.path, self.split[0]
+        held_out = self.test or self.valid
+        if not held_out and not self.train:
+            return super().newest(root)
+        return root / (held_out or self.train or ""), 0.0 if held_out else 1.0
 
     def cut(self, rows: Sequence[Any], seed: int | None) -> dict[Split, Sequence[Any]]:
         """Deal the rows of the one file out to the splits."""

@@ -112,7 +112,8 @@ class Synthetic(WholeSequences):
         if not self.whole:
             scaler = self._series().scales[0]
             meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
-            return tracks_asked(TrackReader((self.task,)), data, name, skip_bad, scaler, meaning)
+            reader, horizons = TrackReader((self.task,)), (self.horizon,)
+            return tracks_asked(reader, data, name, skip_bad, scaler, meaning, horizons)
         each, signal = TASKS[self.task].unit == "step", self.signals()[0]
         if self.task == "addition":
             reads = Reads(kind="tokens", key="inputs")
@@ -172,6 +173,6 @@ class Synthetic(WholeSequences):
             sha256=self._digest(),
             scales=(scaler, scaler),
             names=(self.task,),
-            horizon=self.horizon,
+            horizons=(self.horizon,),
             season=self.length if self.task == "sine" else None,
         )

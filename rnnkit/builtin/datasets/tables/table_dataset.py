@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
 from rnnkit.builtin.datasets.shared.split_source import RowDataset
 from rnnkit.builtin.datasets.tables.cells import Marks
+from rnnkit.contracts.dataset import Source
 
 Delimiter = Annotated[str, Field(pattern=r'^[^"\r\n]\z')]
 
@@ -31,6 +33,10 @@ class TableDataset(FileDataset, RowDataset):
         if self.thousands == self.decimal:
             raise ValueError(f'"thousands" and "decimal" are both {self.decimal!r}')
         return self
+
+    def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
+        """Predict the newest file of the data, which shows what other files are to be like."""
+        return "predict", str(self.newest(root)[0])
 
     @property
     def marks(self) -> Marks:

@@ -202,10 +202,15 @@ def test_a_stored_step_reads_one_row(tmp_path: Path) -> None:
     fitted = block.fitted(block.open(shops(tmp_path)))
     data = b"date,shop,v\n2024-02-28,1,5\n2024-03-02,1,6\n2024-03-02,new,6\n"
     first, second = fitted.questions(data, "q.csv", None).records
-    assert first.later and (first.group, second.group) == ("1", "new")
-    assert list(first.times) == ["2024-02-28", "2024-03-02"]
-    assert [first.later(0, 1), first.later(1, 1), first.later(0, 3)] == [
-        "2024-03-02",
-        "2024-03-03",
-        "2024-03-04",
-    ]
+    assert first.stamp and (first.group, second.group) == ("1", "new")
+    assert first.stamp(0, 1) == {
+        "line": 3,
+        "shop": "1",
+        "date": "2024-03-02",
+        "from_line": 2,
+        "from_date": "2024-02-28",
+    }
+    later = [first.stamp(row, steps) for row, steps in ((1, 1), (0, 3))]
+    assert [stamp["date"] for stamp in later] == ["2024-03-03", "2024-03-04"]
+    assert [stamp["line"] for stamp in later] == [None, None]
+    assert [stamp["from_date"] for stamp in later] == ["2024-03-02", "2024-02-28"]

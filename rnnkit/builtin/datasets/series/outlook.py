@@ -1,0 +1,121 @@
+"""A file of series cut in two: the rows that are known, and what is known of those to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from rnnkit.builtin.datasets.series.clock import Step
+from rnnkit.builtin.datasets.series.filling import Filled, each_step, filled
+from rnnkit.builtin.datasets.series.stamps import Stamps
+from rnnkit.builtin.datasets.series.track import Track, TrackReader, followed
+from rnnkit.builtin.datasets.shared.scaler import Scaler
+from rnnkit.builtin.datasets.tables.rows import BadRows
+from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
+from rnnkit.errors import DataError
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True)
+class OutlookReader:
+    """Reads the series of a file to go on with.
+
+    `rows` reads the columns of `reads` and those of `wanted`, and says what becomes of missing
+    values; `scales` are the scalers of both.
+    """
+
+    rows: TrackReader
+    reads: Sequence[str]
+    wanted: tuple[str, ...]
+    horizons: tuple[int, ...]
+    scales: tuple[Scaler, Scaler]
+
+    def read(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+        """Return what is known; raises DataError, with file and line, for what cannot be used."""
+        bad = BadRows(asked.skip_bad)
+        # The rows to come have no targets, whatever becomes of such rows elsewhere.
+        reader = replace(self.rows, missing="mask", texts=True)
+        found = reader.read(data, name, bad)
+        bad.check()
+        series = [self._past(track, found.step, name, asked) for track in found.tracks]
+        if not series:
+            raise DataError.of("DATA_TOO_SHORT", "there is no row in it (give it some)", name)
+        note = "; ".join(filter(None, [*found.notes, bad.in_words()]))
+        return Outlook(
+            name, series, self.horizons, self.wanted, self._values, self._following, note
+        )
+
+    def _past(self, track: Track, step: Step | None, name: str, asked: ForecastRequest) -> Past:
+        keys = self.rows.keys
+        read, wanted = ([keys.index(key) for key in of] for of in (self.reads, self.wanted))
+        came = np.flatnonzero(~np.isnan(track.values[:, wanted]).all(axis=1))
+        end = min(int(came[-1]) + 1 if len(came) else 0, asked.past or len(track.lines))
+        past = self._filled(track.rows(slice(0, end)), name)
+        rows = len(past.known)
+        if not rows:
+            message = "there is no known row to go on from (give rows with a value to forecast)"
+            raise DataError.of("DATA_TOO_SHORT", message, name)
+        # The last known row is where the steps to come are counted from.
+        ahead = each_step(track.rows(slice(end - 1, None))).rows(slice(1, None))
+        ahead.values[:, wanted] = np.nan
+        self._check_told(ahead.values[:, read], name, asked.steps)
+        inputs = past.track.values[:, read]
+        self._check_scale(inputs, past.track, name)
+        stamps = Stamps(followed(past.track, ahead), step, self.rows.time, self.rows.group)
+        return Past(
+            inputs=self.scales[0].scaled(inputs),
+            wanted=np.where(past.known, past.track.values, np.nan)[:, wanted],
+            unseen=round(rows * asked.seen),
+            ahead=ahead.values[:, read],
+            stamp=lambda step: stamps.of(rows - 1 + step),
+        )
+
+    def _filled(self, track: Track, name: str) -> Filled:
+        """Return the known rows as the dataset has missing values dealt with."""
+        lacking = np.isnan(track.values)
+        if self.rows.missing == "error" and lacking.any():
+            row, column = np.argwhere(lacking)[0]
+            message = f"{self.rows.keys[column]}: the value is missing (fill it in; rows to come, "
+            message += "without a value to forecast, stand at the end)"
+            raise DataError.of("DATA_FIELD", message, f"{name}:{track.lines[row]}")
+        if self.rows.missing == "drop":
+            track = track.rows(np.logical_not(lacking.any(axis=1)))
+        how = self.rows.missing
+        return filled(track, "forward" if how == "interpolate" else how)
+
+    def _check_scale(self, inputs: Array, track: Track, name: str) -> None:
+        """Raise DataError for each row that no float32 holds on the scale."""
+        bad, scaler = BadRows(), self.scales[0]
+        for i in np.flatnonzero(scaler.beyond(inputs).any(axis=1)).tolist():
+            check = partial(scaler.check, inputs[i : i + 1], self.reads)
+            bad.attempt(name, int(track.lines[i]), check)
+        bad.check()
+
+    def _check_told(self, ahead: Array, name: str, steps: int) -> None:
+        """Raise DataError for a column that is read and neither forecast nor in the file."""
+        needed = max(steps - max(self.horizons), 0)
+        told = np.full((needed, len(self.reads)), np.nan)
+        told[: len(ahead)] = ahead[:needed]
+        others = [i for i, key in enumerate(self.reads) if key not in self.wanted]
+        lacking = np.argwhere(np.isnan(told[:, others]))
+        if len(lacking):
+            row, column = lacking[0].tolist()
+            message = f"{self.reads[others[column]]}: is read and not forecast, and row {row + 1} "
+            message += "after the last known one does not tell it (give rows that go on with it, "
+            message += f"or forecast up to {row + max(self.horizons)} steps)"
+            raise DataError.of("DATA_AHEAD", message, name)
+
+    def _values(self, ys: Array) -> Array:
+        """Return outputs (..., J K) as forecasts (..., J, K) in the units of the data."""
+        shape = (*ys.shape[:-1], len(self.horizons), len(self.wanted))
+        return self.scales[1].unscaled(ys.reshape(shape))
+
+    def _following(self, forecasts: Array, ahead: Array) -> Array:
+        """Return the inputs (B, F) of a row: as the file tells, else as forecast (B, K)."""
+        xs = np.repeat(ahead[None], len(forecasts), axis=0)
+        for i in np.flatnonzero(np.isnan(ahead)).tolist():
+            xs[:, i] = forecasts[:, self.wanted.index(self.reads[i])]
+        return self.scales[0].scaled(xs)

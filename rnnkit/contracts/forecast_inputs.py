@@ -1,0 +1,55 @@
+"""What a forecast goes on from: the past of each series, and what a file tells of its future."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from rnnkit.types import Array
+
+
+class ForecastRequest(NamedTuple):
+    """What is asked of a file: so many `steps` after its end, or after its first `past` rows.
+
+    `seen` is the part of each series, from its beginning, that the model was trained on.
+    """
+
+    steps: int
+    past: int | None = None
+    seen: float = 0.0
+    skip_bad: bool = False
+
+
+class Past(NamedTuple):
+    """One series up to its last known row: inputs (N, F) on the scale of the model.
+
+    `wanted` (N, K) are the values that came, in the units of the data, not a number where none is
+    known; those before the row `unseen` were trained on. `ahead` (M, F) are the inputs of the rows
+    that follow, in the units of the data, not a number where they are to be forecast. `stamp(k)`
+    returns what names the k-th row after the last known one: its line, where the file has it, its
+    time and its group.
+    """
+
+    inputs: Array
+    wanted: Array
+    unseen: int
+    ahead: Array
+    stamp: Callable[[int], Mapping[str, object]]
+
+
+class Outlook(NamedTuple):
+    """The series of a `file`, and how the outputs of a model go on with them.
+
+    Output `heads[j]` at a row forecasts the row `horizons[j]` later: `values` turns outputs
+    (..., J K) into forecasts (..., J, K) of the K columns `names`, in the units of the data.
+    `following(forecasts, ahead)` turns forecasts (B, K) of a row, and what the file tells of it
+    (F,), into the inputs (B, F) of the model.
+    """
+
+    file: str
+    series: Sequence[Past]
+    horizons: tuple[int, ...]
+    names: tuple[str, ...]
+    values: Callable[[Array], Array]
+    following: Callable[[Array, Array], Array]
+    note: str = ""

@@ -1,0 +1,218 @@
+"""Many steps ahead: a model's forecasts, read by it again as if they had come."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.checkpoint.run_directory import looked_for
+from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
+from rnnkit.core.context import Context, keyed_generator
+from rnnkit.errors import CheckpointError, DataError
+from rnnkit.files.atomic import read_regular
+from rnnkit.files.compressed import decompressed
+from rnnkit.inference.generate import windows
+from rnnkit.inference.model import Model
+from rnnkit.network.network import States, copied
+from rnnkit.types import Array
+
+LIMIT = 2**31
+FEWEST = 10
+"""Errors of the model that an interval is drawn from, at least."""
+
+
+class Forecasts(NamedTuple):
+    """A record for each row and series, and what is to be told of them."""
+
+    records: list[dict[str, object]]
+    note: str = ""
+
+
+class Intervals(NamedTuple):
+    """Intervals that `level` of the simulated paths keep to, drawn by `seed`; 0 paths for none."""
+
+    level: float = 0.8
+    paths: int = 200
+    seed: int = 1
+
+
+SIMULATED = Intervals()
+
+
+def outlook_of_file(model: Model, file: Path | None, root: Path, asked: ForecastRequest) -> Outlook:
+    """Return what a forecast goes on from, of a file or else of the end of the model's own data.
+
+    Raises DataError for a file that cannot be used, and CheckpointError for a model of no series.
+    """
+    if file is None:
+        try:
+            file, seen = model.spec.data.newest(root)
+        except NotImplementedError:
+            raise _no_forecast(model, "the data is no file to go on from (give one)") from None
+        with looked_for(root):
+            return outlook_of(model, _content(file), str(file), asked._replace(seen=seen))
+    return outlook_of(model, _content(file), str(file), asked)
+
+
+def _content(file: Path) -> bytes:
+    packed = bytes(read_regular(file, LIMIT, DataError, "DATA"))
+    return decompressed(packed, LIMIT, DataError, "DATA", file)
+
+
+def outlook_of(model: Model, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+    """Return the same of the bytes of a file; `name` is its name in errors."""
+    dataset = model.spec.data
+    try:
+        if hashlib.sha256(data).hexdigest() == model.trained_on:
+            asked = asked._replace(seen=dataset.newest(Path("."))[1])
+        return dataset.outlook(data, name, asked)
+    except NotImplementedError:
+        raise _no_forecast(model, f"data of the type {dataset.type!r} is no series") from None
+
+
+def _no_forecast(model: Model, message: str) -> CheckpointError:
+    return CheckpointError.of("CKPT_NO_FORECAST", message, model.path)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is an error
+def forecast_rows(
+    model: Model, outlook: Outlook, steps: int, intervals: Intervals = SIMULATED
+) -> Forecasts:
+    """Return a record for each of `steps` rows after the past of each series.
+
+    A record has the stamp of its row, the `step`, and for each column its forecast, in the units of
+    the data, with `_low` and `_high` of the interval. A row is forecast by the nearest horizon
+    whose row is known, else by the farthest from a row that was itself forecast. A simulated path
+    adds to each forecast the error that the model made at some row of the past, of all columns and
+    horizons at once.
+
+    Raises DataError for a past that is too short, or where a forecast is not finite, and
+    CheckpointError for a model that reads later inputs.
+    """
+    if model.network.reads_later:
+        message = "a layer reads later inputs, and a forecast has none (train one that does not)"
+        raise _no_forecast(model, message)
+    if not model.network.loss.estimates:
+        message = f"the loss {model.network.loss.type} estimates no values that a model could read"
+        raise _no_forecast(model, message)
+    records: list[dict[str, object]] = []
+    notes = [outlook.note]
+    for past in outlook.series:
+        records += _Recursion(model, outlook, past, intervals).records(steps)
+    if intervals.paths and any(past.unseen > len(past.wanted) - FEWEST for past in outlook.series):
+        notes.append("intervals are drawn from rows that were trained on, and may be too narrow")
+    return Forecasts(records, "; ".join(filter(None, notes)))
+
+
+@dataclass(frozen=True)
+class _Recursion:
+    """One series, its forecasts and simulated paths side by side; the first path has no errors."""
+
+    model: Model
+    outlook: Outlook
+    past: Past
+    intervals: Intervals
+
+    def records(self, steps: int) -> list[dict[str, object]]:
+        """Return a record for each step."""
+        found = []
+        for step, paths in enumerate(self._paths(steps), 1):
+            if not np.isfinite(paths).all():
+                message = f"step {step} is no finite number (forecast fewer steps)"
+                raise DataError.of("DATA_NAN", message, self.outlook.file)
+            stamp = {**self.past.stamp(step), "step": step}
+            found.append(stamp | self._columns(paths[0], paths[1:]))
+        return found
+
+    def _columns(self, forecast: Array, paths: Array) -> dict[str, object]:
+        """Return the forecast (K,) by column, and the interval of the paths (B, K)."""
+        tail = (1 - self.intervals.level) / 2
+        low, high = np.quantile(paths, [tail, 1 - tail], axis=0) if len(paths) else (None, None)
+        found: dict[str, object] = {}
+        for k, name in enumerate(self.outlook.names):
+            found[name] = float(forecast[k])
+            if low is not None and high is not None:
+                found[f"{name}_low"], found[f"{name}_high"] = float(low[k]), float(high[k])
+        return found
+
+    def _paths(self, steps: int) -> Iterator[Array]:
+        """Yield the forecasts (B, K) of each step, of the first path and of the simulated ones."""
+        known, states = self._read()
+        errors = _errors(self.outlook, self.past, known)
+        if self.intervals.paths and len(errors) < FEWEST:
+            message = f"{len(errors)} forecasts of known rows can be compared with what came, an "
+            message += f"interval takes {FEWEST} (give more rows, or no paths)"
+            raise DataError.of("DATA_TOO_SHORT", message, self.outlook.file)
+        random = keyed_generator(self.intervals.seed, "forecast")
+        count, farthest = 1 + self.intervals.paths, max(self.outlook.horizons)
+        states = {name: tuple(np.repeat(a, count, axis=0) for a in s) for name, s in states.items()}
+        ahead: dict[int, Array] = {}
+        for step in range(1, steps + 1):
+            origin, head = self._origin(step, len(known))
+            if origin not in ahead:  # a known row: one forecast for all paths
+                ahead[origin] = _erring(known[origin - 1][None], errors, random, count)
+            values = ahead[origin][:, head]
+            yield values
+            if step <= steps - farthest:
+                heads, states = self._step(step, values, states)
+                ahead[step] = _erring(heads, errors, random, count)
+                ahead.pop(step - farthest, None)
+
+    def _origin(self, step: int, rows: int) -> tuple[int, int]:
+        """Return the row that forecasts a step, 0 for the last known one, and its horizon's place.
+
+        Raises DataError where the past has no such row.
+        """
+        horizons = self.outlook.horizons
+        near = min((h for h in horizons if h >= step), default=max(horizons))
+        if step - near <= -rows:
+            message = f"{rows} known rows, but a horizon of {near} steps needs {near - step + 1} "
+            raise DataError.of("DATA_TOO_SHORT", f"{message}(give more rows)", self.outlook.file)
+        return step - near, horizons.index(near)
+
+    def _read(self) -> tuple[Array, States]:
+        """Return the forecasts (N, J, K) at each known row, and the states after them."""
+        network, ctx = self.model.network, Context()
+        states, found = network.initial_states(1, ctx.dtype), []
+        xs = self.past.inputs[:, None]
+        for _, ys, after in windows(network, self.model.store.values, xs, states, ctx):
+            states = after
+            found.append(self.outlook.values(ys[:, 0].astype(np.float64)))
+        return np.concatenate(found), states
+
+    def _step(self, step: int, values: Array, states: States) -> tuple[Array, States]:
+        """Return the forecasts (B, J, K) at a row that was itself forecast, and the states."""
+        unknown = np.full(self.past.inputs.shape[1], np.nan)
+        told = self.past.ahead[step - 1] if step <= len(self.past.ahead) else unknown
+        xs = self.outlook.following(values, told)[None]
+        ctx = Context()
+        ys, after, _ = self.model.network.scan(self.model.store.values, xs, states, None, ctx)
+        return self.outlook.values(ys[0].astype(np.float64)), copied(after)
+
+
+def _errors(outlook: Outlook, past: Past, known: Array) -> Array:
+    """Return the errors (M, J, K) of the forecasts (N, J, K) at the rows whose targets all came.
+
+    Those that were not trained on tell most; where they are few, the others have to do.
+    """
+    rows = np.arange(max(len(known) - max(outlook.horizons), 0))
+    later = rows[:, None] + np.array(outlook.horizons)
+    errors: Array = past.wanted[later] - known[rows]
+    whole: Array = np.all(np.isfinite(errors), axis=(1, 2))
+    fresh = np.logical_and(whole, rows >= past.unseen)
+    return errors[fresh if fresh.sum() >= FEWEST else whole]
+
+
+def _erring(heads: Array, errors: Array, random: np.random.Generator, count: int) -> Array:
+    """Return forecasts (1 or B, J, K) for all paths (B, J, K), each but the first with an error."""
+    if count == 1:
+        return heads
+    drawn = errors[random.integers(len(errors), size=count)]
+    drawn[0] = 0
+    found: Array = heads + drawn
+    return found
