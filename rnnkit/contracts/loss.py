@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import ClassVar, Literal
+
+import numpy as np
 
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
@@ -30,6 +33,12 @@ class Loss(Block):
     subclass overrides `probabilities`.
     """
 
+    spans_time: ClassVar[bool] = False
+    """True where the loss of a step depends on other steps, such as that of a chain of labels.
+
+    A window is then never cut: neither learned in blocks nor with true truncation.
+    """
+
     reduction: Literal["mean", "sum_time"] = "mean"
 
     def check(self, outputs: Signal, targets: Signal) -> None:
@@ -42,7 +51,8 @@ class Loss(Block):
         """Return (total, weight, backward) for outputs (T, B, F) and weights (T, B).
 
         `total` is the weighted sum of the losses in float64, `weight` the sum of the weights that
-        count, and `backward()` the gradient of `total` with respect to `ys`.
+        count, and `backward()` the gradient of `total` with respect to `ys`. `ctx.valid` and
+        `ctx.resets` are those of the window, in training and in evaluation.
         """
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
@@ -50,8 +60,10 @@ class Loss(Block):
         self, ys: Array, targets: Array, weights: Array, ctx: Context
     ) -> tuple[float, float, Callable[[], Array]]:
         """Return what `forward` does, and count in `ctx.tally` what is decided right."""
-        if ctx.tally is not None and (decided := self.decisions(ys, targets)):
-            ctx.tally.add(*decided, weights)
+        if ctx.tally is not None:
+            found = decided(self, ys, targets, weights, ctx.resets, ctx.valid)
+            if found is not None:
+                ctx.tally.add(*found, weights)
         return self.forward(ys, targets, weights, ctx)
 
     def fused(
@@ -73,11 +85,21 @@ class Loss(Block):
         """
         return None
 
-    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
+    def decisions(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array | None = None,
+        resets: Array | None = None,
+        valid: Array | None = None,
+        /,
+    ) -> tuple[Array, Array] | None:
         """Return (chosen, wanted), from which accuracy, exact match and F1 follow.
 
         Label ids (T, B), of which -1 is no label, or answers yes or no (T, B, F) where several
-        labels may hold at once; None where the outputs decide nothing.
+        labels may hold at once; None where the outputs decide nothing. `weights`, `resets` and
+        `valid` (T, B) are those of the window (`valid` None: all steps carry data), for a loss that
+        spans time; another may leave the three out.
         """
         return None
 
@@ -98,3 +120,24 @@ class Loss(Block):
     def metrics(self, mean: float, unit: str) -> dict[str, float]:
         """Return the metrics that follow from the mean loss; `unit` is what one target is."""
         return {"loss": mean}
+
+
+def decided(
+    loss: Loss,
+    ys: Array,
+    targets: Array,
+    weights: Array | None = None,
+    resets: Array | None = None,
+    valid: Array | None = None,
+) -> tuple[Array, Array] | None:
+    """Ask a loss for its decisions on a window, by default one whose steps all count.
+
+    A loss that takes outputs and targets alone is asked with those.
+    """
+    if len(inspect.signature(loss.decisions).parameters) == 2:
+        return loss.decisions(ys, targets)
+    if weights is None:
+        weights = np.ones(ys.shape[:2], ys.dtype)
+    if resets is None:
+        resets = np.zeros(ys.shape[:2], bool)
+    return loss.decisions(ys, targets, weights, resets, valid)

@@ -27,8 +27,15 @@ class Metric:
     A window may come in pieces, one after the other, and a stream goes on from piece to piece.
     """
 
-    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
-        """Take in outputs (T, B, F), targets (T, B, ...), weights and resets (T, B)."""
+    def add(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array,
+        resets: Array,
+        valid: Array | None = None,
+    ) -> None:
+        """Take in outputs (T, B, F), targets (T, B, ...), weights, resets, valid (T, B)."""
         raise NotImplementedError(f"{type(self).__name__}.add")
 
     def report(self) -> dict[str, float]:

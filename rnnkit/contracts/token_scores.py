@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.core.block import stands_for
 from rnnkit.errors import CheckpointError
 from rnnkit.types import Array
@@ -33,11 +33,13 @@ class TokenScores:
     def are_outputs(self) -> bool:
         """Tell whether the outputs are the scores: logits, one for each token."""
         logits = self.loss.chooses and stands_for(self.loss, "chooses", "probabilities")
-        return logits and self.outputs == self.tokens
+        return logits and self.outputs == self.tokens and not self.loss.spans_time
 
     @cached_property
     def no_distribution(self) -> str:
         """Why the outputs are no distribution over tokens; empty where they are one."""
+        if self.loss.spans_time:
+            return f"the loss {self.loss.type} spans time, so no token has a score of its own"
         if self.are_outputs:
             return ""
         # Uneven outputs, of which independent answers do not happen to add up to 1.
@@ -56,16 +58,18 @@ class TokenScores:
         """Why the outputs do not even decide for a token; empty where they do."""
         if not self.no_distribution:
             return ""
-        decided = self._decisions(np.zeros((1, self.outputs)))
-        return "" if decided is not None else f"the loss {self.loss.type} decides for no token"
+        taken = self._decisions(np.zeros((1, self.outputs)))
+        return "" if taken is not None else f"the loss {self.loss.type} decides for no token"
 
-    def check(self, path: Path, needs: str = "") -> None:
+    def check(self, path: Path, needs: str = "", whole: bool = False) -> None:
         """Raise CheckpointError where the loss of the model at `path` decides for no token.
 
-        What `needs` a distribution over tokens, in words, also where the loss gives none.
+        What `needs` a distribution over tokens, in words, also where the loss gives none. A loss
+        that spans time decides for a `whole` sequence alone.
         """
         consequence = needs or "there is none to give (train with a loss that decides for one)"
-        if reason := self.no_distribution if needs else self.no_choice:
+        alone = needs or (self.loss.spans_time and not whole)
+        if reason := self.no_distribution if alone else self.no_choice:
             message = f"{reason}, so {consequence}"
             raise CheckpointError.of("CKPT_NO_DISTRIBUTION", message, path)
 
@@ -94,5 +98,5 @@ class TokenScores:
 
     def _decisions(self, ys: Array) -> Array | None:
         """Return the tokens (N,) that the loss takes for outputs (N, F)."""
-        decided = self.loss.decisions(ys[None], np.zeros((1, len(ys)), np.int32))
-        return decided[0][0] if decided is not None and decided[0].ndim == 2 else None
+        found = decided(self.loss, ys[None], np.zeros((1, len(ys)), np.int32))
+        return found[0][0] if found is not None and found[0].ndim == 2 else None

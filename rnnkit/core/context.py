@@ -94,9 +94,10 @@ class Context:
 
     `train` switches dropout on; `dtype` is float32, or float64 for checks; `valid` (T, B) marks the
     steps of a ragged batch that carry data (None: all), for a layer that reads an encoder's outputs
-    those (S, B) of the source. `learns_below` is false where nothing below
-    the layer learns: backward may then give None for the gradient of its inputs. In `tally` a loss
-    counts what it decides right, where somebody wants to know.
+    those (S, B) of the source; `resets` (T, B), told to a loss alone, where streams start anew.
+    `learns_below` is false where nothing below the layer learns: backward may then give None for
+    the gradient of its inputs. In `tally` a loss counts what it decides right, where somebody wants
+    to know.
     """
 
     train: bool = False
@@ -106,6 +107,7 @@ class Context:
     step: int = 0
     time: int = 0
     valid: Array | None = None
+    resets: Array | None = None
     learns_below: bool = True
     pool: Pool = field(default_factory=Pool)
     tally: Tally | None = None

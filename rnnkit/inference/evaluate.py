@@ -12,7 +12,7 @@ from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.core.context import Context
 from rnnkit.network.gradient_checkpointing import window_blocks
-from rnnkit.network.network import Network
+from rnnkit.network.network import Network, loss_context
 from rnnkit.types import Params
 
 
@@ -53,13 +53,15 @@ def evaluate(
     for batch in source.batches(split, layout, None):
         batch.check(layout.streams)
         length = len(batch.weights)
-        cuts = window_blocks(length) if in_blocks else [slice(0, length)]
+        whole = not in_blocks or network.loss.spans_time
+        cuts = [slice(0, length)] if whole else window_blocks(length)
         for piece, ys, after in network.run_in_pieces(params, batch, cuts, states, ctx):
-            _, targets, weights, resets = batch.steps(piece)[:4]
-            part, part_weight, _ = network.loss.forward(ys, targets, weights, ctx)
+            _, targets, weights, resets, _, valid, _ = step = batch.steps(piece)
+            own = loss_context(ctx, step)
+            part, part_weight, _ = network.loss.forward(ys, targets, weights, own)
             total, weight = total + part, weight + part_weight
             for metric in metrics:
-                metric.add(ys, targets, weights, resets)
+                metric.add(ys, targets, weights, resets, valid)
             states = after
         if stop():
             raise EvaluationStopped

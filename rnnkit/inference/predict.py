@@ -71,9 +71,10 @@ def predict(
     """
     keep = tuple(dict.fromkeys(keep))
     kept = _kept(model, data, name, keep) if keep else {}
+    text = model.spec.data.predicts_next and model.spec.data.text_tokenizer()
     if model.network.targets.ids:
-        model.network.token_scores.check(model.path)
-    if model.spec.data.predicts_next and model.spec.data.text_tokenizer():
+        model.network.token_scores.check(model.path, whole=not text)
+    if text:
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
     if asked.coder:
@@ -249,6 +250,7 @@ def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
         message = "a layer reads later inputs, and an answer that unrolls has no end before it"
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path)
     network, ctx = model.network, Context()
+    network.token_scores.check(model.path)
     states = network.initial_states(len(group), ctx.dtype)
     xs = np.stack([question.inputs for question in group], axis=1)
     found: list[Array] = []

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.signal import Signal
@@ -55,13 +55,23 @@ class Answers:
 
     def _chooses(self, ys: Array) -> bool:
         """Tell whether targets that are no ids are distributions over labels."""
-        decided = self.loss.decisions(ys[:1, None], ys[:1, None])
-        return decided is not None and decided[0].ndim == 2
+        found = decided(self.loss, ys[:1, None], ys[:1, None])
+        return found is not None and found[0].ndim == 2
 
     def _scores(self, ys: Array) -> TokenScores:
         return TokenScores(self.loss, ys.shape[1], self.targets.known())
 
+    def _of_sequence(self, ys: Array) -> Columns:
+        """Return the labels of one sequence, decided for together; they have no order each."""
+        first = np.arange(len(ys))[:, None] == 0
+        nothing = np.zeros(first.shape, np.int32)
+        found = decided(self.loss, ys[:, None], nothing, resets=first)
+        assert found is not None, "predict refuses a loss that decides nothing"
+        return {"label": [self.name(i) for i in found[0][:, 0].tolist()]}
+
     def _labels(self, ys: Array) -> Columns:
+        if self.loss.spans_time:
+            return self._of_sequence(ys)
         labels = self._scores(ys)
         probabilities = labels.probabilities(ys)
         scores = ys if probabilities is None else probabilities

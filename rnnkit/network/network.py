@@ -279,7 +279,8 @@ class Network:
         if found is None:
             own, above = states.get(name, ()), ctx.at(name)
             ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
-            total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, ctx)
+            own_ctx = loss_context(ctx, batch)
+            total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, own_ctx)
             dstate = zero_state(state) if dstates is None else dstates.get(name, ())
             dxs, dstate = last_backward(slope(), dstate, grads[name])
             if name in states:
@@ -309,7 +310,13 @@ class Network:
         linear, slopes = last.linear(params[name]), last.linear(grads[name])
         if linear is None or slopes is None:
             return None
-        return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, ctx)
+        own_ctx = loss_context(ctx, batch)
+        return self.loss.fused(xs, *linear, batch.targets, batch.weights, *slopes, own_ctx)
+
+
+def loss_context(ctx: Context, batch: Batch) -> Context:
+    """Return the context of the loss, which knows where sequences start and which steps count."""
+    return replace(ctx, valid=batch.valid, resets=batch.resets)
 
 
 def cut_window(steps: int, size: int) -> list[slice]:

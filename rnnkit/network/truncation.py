@@ -18,7 +18,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States, cut_window, zero_states
+from rnnkit.network.network import Network, States, cut_window, loss_context, zero_states
 from rnnkit.types import Array, Grads, Params
 
 
@@ -173,7 +173,8 @@ class _Window:
             found = self.above.learn_piece(self.params, self.grads, last, {}, None, ctx)
             return found.total, found.weight, found.dxs
         loss = self.above.loss
-        total, weight, backward = loss.counted(last.inputs, last.targets, last.weights, ctx)
+        own = loss_context(ctx, last)
+        total, weight, backward = loss.counted(last.inputs, last.targets, last.weights, own)
         return total, weight, backward()
 
     def _context(self, time: int, places: Any) -> Context:

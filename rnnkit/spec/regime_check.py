@@ -21,9 +21,11 @@ PAIR: Path = ("model", "encoder")
 def check_regime(draft: Draft, registry: Registry) -> None:
     """Report on the draft what cannot be truncated, measured, or has no guesses to read."""
     blocks = Blocks(draft, registry)
+    data, loss = blocks.find(("data",), Dataset), blocks.find(("model", "loss"), Loss)
     if draft.get(STYLE) == "true":
         _check_truncation(blocks)
-    data, loss = blocks.find(("data",), Dataset), blocks.find(("model", "loss"), Loss)
+    if loss and loss.spans_time:
+        _check_uncut(draft, loss)
     if draft.get(FEED) in ("greedy", "sample"):
         _check_feed(draft, data, loss)
     asked = draft.get(METRICS)
@@ -47,6 +49,16 @@ def _check_truncation(blocks: Blocks) -> None:
         )
         message += 'before (take "window", or remove the layer)'
         draft.report(STYLE, "SPEC_INCONSISTENT", message)
+
+
+def _check_uncut(draft: Draft, loss: Loss) -> None:
+    """Report what cuts a window, whose loss is no sum of its parts."""
+    cuts = ((RECOMPUTE, True, "in blocks"), (STYLE, "true", "with true truncation"))
+    for path, value, how in cuts:
+        if draft.get(path) == value:
+            message = f"the loss {loss.type} spans time, so no window can be learned {how} "
+            message += f'(leave "{path[1]}" out)'
+            draft.report(path, "SPEC_INCONSISTENT", message)
 
 
 def _check_feed(draft: Draft, data: Dataset | None, loss: Loss | None) -> None:

@@ -68,7 +68,9 @@ class Regression(Loss):
         """Replace errors (N, F) by l'(e)."""
         raise NotImplementedError(f"{type(self).__name__}.differentiate")
 
-    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array] | None:
+    def decisions(
+        self, ys: Array, targets: Array, *window: Array | None
+    ) -> tuple[Array, Array] | None:
         """Return (chosen, wanted) (T, B), the largest output, where the targets are ids."""
         return (ys.argmax(axis=-1), targets) if given_as_labels(ys, targets) else None
 

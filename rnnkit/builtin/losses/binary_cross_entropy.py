@@ -72,7 +72,7 @@ class BinaryCrossEntropy(Loss):
 
         return weighted_sum(ws, losses), float(ws.sum()), backward
 
-    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
+    def decisions(self, ys: Array, targets: Array, *window: Array | None) -> tuple[Array, Array]:
         """Return (chosen, wanted), p >= 1/2 being a yes.
 
         They are ids (T, B) where the targets are, else answers (T, B, F).

@@ -113,7 +113,7 @@ class SoftmaxCrossEntropy(Loss):
             ctx.tally.add(chosen, targets, weights)
         return total, weight, dxs
 
-    def decisions(self, ys: Array, targets: Array) -> tuple[Array, Array]:
+    def decisions(self, ys: Array, targets: Array, *window: Array | None) -> tuple[Array, Array]:
         """Return (chosen, wanted) (T, B): the largest logit, the label or the likeliest class."""
         wanted = targets if given_as_labels(ys, targets) else targets.argmax(axis=-1)
         return ys.argmax(axis=-1), wanted

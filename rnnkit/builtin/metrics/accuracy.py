@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.metric import Metric
 from rnnkit.core.context import Tally
 from rnnkit.types import Array
@@ -18,11 +18,18 @@ class Accuracy(Metric):
         self._loss = loss
         self._tally = Tally()
 
-    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+    def add(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array,
+        resets: Array,
+        valid: Array | None = None,
+    ) -> None:
         """Add up the weights, and what is right of each target."""
-        decided = self._loss.decisions(ys, targets)
-        if decided is not None:
-            self._tally.add(*decided, weights)
+        found = decided(self._loss, ys, targets, weights, resets, valid)
+        if found is not None:
+            self._tally.add(*found, weights)
 
     def report(self) -> dict[str, float]:
         """Return the share."""

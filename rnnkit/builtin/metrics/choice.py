@@ -22,7 +22,7 @@ from rnnkit.builtin.metrics.errors import Errors
 from rnnkit.builtin.metrics.exact_match import ExactMatch
 from rnnkit.builtin.metrics.labels import Labels
 from rnnkit.contracts.dataset import Source, Split
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.metric import Metric, MetricName
 from rnnkit.contracts.target_info import meaning_of
 from rnnkit.errors import SpecError
@@ -40,7 +40,7 @@ def choose_metrics(
     """
     meaning, targets = meaning_of(source), source.targets
     ys = np.zeros((1, 1, width), np.float32)
-    decides = loss.decisions(ys, np.zeros((1, 1), np.int32) if targets.ids else ys) is not None
+    decides = decided(loss, ys, np.zeros((1, 1), np.int32) if targets.ids else ys) is not None
     if asked and not decides:
         message = f"{asked[0]} needs a loss that decides among labels, received {loss.type} "
         raise SpecError.of("SPEC_METRIC", f"{message}over {targets} (take it out)", WHERE)

@@ -29,7 +29,14 @@ class Errors(Metric):
         self._squares, self._sizes = np.zeros((2, width))
         self._weight, self._targets = 0.0, 0
 
-    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+    def add(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array,
+        resets: Array,
+        valid: Array | None = None,
+    ) -> None:
         """Add up the errors of the targets that count."""
         live = weights != 0
         given, wanted = ys[live].astype(np.float64), targets[live].astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.metric import Metric
 from rnnkit.types import Array
 
@@ -22,12 +22,19 @@ class ExactMatch(Metric):
         self._right = self._seen = 0
         self._open = self._wrong = np.zeros(0, bool)
 
-    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+    def add(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array,
+        resets: Array,
+        valid: Array | None = None,
+    ) -> None:
         """Follow every stream, closing a sequence where the next begins."""
-        decided = self._loss.decisions(ys, targets)
-        if decided is None:
+        found = decided(self._loss, ys, targets, weights, resets, valid)
+        if found is None:
             return
-        chosen, wanted = decided
+        chosen, wanted = found
         counts, misses = weights != 0, chosen != wanted
         if chosen.ndim == 3:
             misses = misses.any(axis=-1)

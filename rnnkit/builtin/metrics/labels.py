@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.metric import Metric, Table
 from rnnkit.types import Array
 
@@ -27,12 +27,19 @@ class Labels(Metric):
         self._loss, self._names = loss, names or [str(label) for label in range(width)]
         self._hits, self._chosen, self._wanted = np.zeros((3, width))
 
-    def add(self, ys: Array, targets: Array, weights: Array, resets: Array) -> None:
+    def add(
+        self,
+        ys: Array,
+        targets: Array,
+        weights: Array,
+        resets: Array,
+        valid: Array | None = None,
+    ) -> None:
         """Count by weight what was chosen, wanted, and both."""
-        decided = self._loss.decisions(ys, targets)
-        if decided is None:
+        found = decided(self._loss, ys, targets, weights, resets, valid)
+        if found is None:
             return
-        chosen, wanted = decided
+        chosen, wanted = found
         if chosen.ndim == 3:
             self._add_answers(chosen, wanted, weights)
         else:

@@ -23,7 +23,7 @@ from rnnkit.contracts.stack import joined, layer_names, peeking
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.network.network import Network, Reader, States, Visit, zero_states
+from rnnkit.network.network import Network, Reader, States, Visit, loss_context, zero_states
 from rnnkit.network.seq2seq.encoded import (
     DecoderBackward,
     Encoded,
@@ -273,7 +273,8 @@ class Seq2Seq(Network):
             ys, ended, last_backward = self.decode(
                 params, ys, encoded.states, encoded, ctx, self.decoding[-1:]
             )
-            total, weight, loss_backward = self.loss.counted(ys, batch.targets, batch.weights, ctx)
+            own = loss_context(ctx, batch)
+            total, weight, loss_backward = self.loss.counted(ys, batch.targets, batch.weights, own)
             dys, before = last_backward(loss_backward(), zero_states(ended), grads, slope)
         else:
             (total, weight, dwhole), before = found, {}

@@ -9,15 +9,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.context import Context
 from rnnkit.core.installed import Plugin
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network
+from rnnkit.network.network import Network, loss_context
 from rnnkit.testing.compare import Form
 from rnnkit.training.plugin_checks.blame import Broken, blamed, expect_name, insist
 from rnnkit.types import Array, Params
+
+SUM = 2e-5
+"""Relative difference between two orders of a sum in float32."""
 
 SIZE = 64
 """Parameters that an optimizer is tried on; weight decay touches the first half."""
@@ -35,10 +39,31 @@ def try_loss(
         ys, _ = network.run(params, batch, states, ctx)
         shape, dtype = ys.shape, ys.dtype
         with blamed(plugin, "loss"):
-            total, weight, backward = network.loss.forward(ys, batch.targets, batch.weights, ctx)
+            own = loss_context(ctx, batch)
+            total, weight, backward = network.loss.forward(ys, batch.targets, batch.weights, own)
             _expect_number("the total", total)
             _expect_number("the weight", weight, least=0.0)
             insist([Form("the gradient of the outputs", backward(), shape, dtype, finite=True)])
+            if not network.loss.spans_time:
+                _expect_sum(network.loss, ys, batch)
+
+
+def _expect_sum(loss: Loss, ys: Array, batch: Batch) -> None:
+    """Compare the total of a window with that of its two halves, none of them in training."""
+
+    def total(piece: slice) -> float:
+        part = batch.steps(piece)
+        ctx = loss_context(Context(), part)
+        return float(loss.forward(ys[piece].copy(), part.targets, part.weights, ctx)[0])
+
+    steps = len(ys)
+    whole, *halves = map(total, (slice(0, steps), slice(0, steps // 2), slice(steps // 2, steps)))
+    if steps > 1 and not math.isclose(whole, sum(halves), rel_tol=SUM, abs_tol=SUM):
+        parts = " and ".join(f"{half:.6g}" for half in halves)
+        raise Broken(
+            f"the total of a window is {whole:.6g}, of its halves {parts}: expected the sum over "
+            "all targets (a loss of a step that depends on others says spans_time = True)"
+        )
 
 
 def try_optimizer(plugin: Plugin | None, optimizer: Optimizer) -> None:
