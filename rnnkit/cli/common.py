@@ -164,8 +164,9 @@ def write_named(out: Path, data: bytes) -> None:
 
 def tell(message: str) -> None:
     """Write what is no result to stderr; nobody may be reading it, which stops nothing."""
+    # Not click.echo, which writes past whoever draws a progress bar on stderr.
     with suppress(OSError):
-        click.echo(message, err=True)
+        print(message, file=sys.stderr, flush=True)
 
 
 def number(value: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rnnkit.cli.common import number, tell
+from rnnkit.cli.metrics_table import MetricsTable
 from rnnkit.contracts.dataset import Source
 from rnnkit.spec.model import Spec
 from rnnkit.training.loop import Reporter
@@ -40,17 +41,20 @@ class Lines:
 
 
 class Bar(Lines):
-    """A bar with loss, speed, rate, gradient norm and time left; the metrics scroll above it."""
+    """A bar with time left, loss, speed and rate; above it the metrics scroll as a table."""
 
     def __init__(self, bar: Any, task: Any) -> None:
         self._bar, self._task = bar, task
         self._seconds = self._targets = 0.0
         self._unit = "target"
+        self._table: MetricsTable | None = None
 
     def begins(self, training: Training, source: Source) -> None:
-        """Remember what a target is."""
+        """Remember what a target is, and which columns the table has."""
         super().begins(training, source)
         self._unit = source.unit
+        self._table = MetricsTable.of(training, source, self._bar.console.width)
+        self._print(self._table.header())
 
     def stepped(self, training: Training, update: Update, seconds: float) -> None:
         """Advance the bar."""
@@ -73,7 +77,10 @@ class Bar(Lines):
 
     def line(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics above the bar."""
-        self._bar.console.print(in_one_line(metrics), highlight=False)
+        self._print(self._table.row(metrics) if self._table else in_one_line(metrics))
+
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, markup=False, no_wrap=True, crop=True)
 
 
 class Unheard:
@@ -112,15 +119,18 @@ def reporter() -> Iterator[Reporter]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
-    columns = (
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
+    # Count and time are never cut: what is said of the last step has the room that is left.
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     console = Console(file=cast(IO[str], Unheard(sys.stderr)))
-    with Progress(*columns, console=console, transient=True) as bar:
+    columns = (
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=max(8, min(24, console.width // 6))),
+        TextColumn("{task.description}", markup=False, table_column=rest),
+    )
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
         yield Bar(bar, bar.add_task("", total=None))
 
 

@@ -64,6 +64,7 @@ def test_a_file_for_each_command() -> None:
         "__init__",
         "__main__",
         "common",
+        "metrics_table",
         "options",
         "paths",
         "streams",
@@ -98,7 +99,7 @@ def test_the_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train"], "No such command 'train'"),
+        (["train"], "there is no command 'train' (did you mean 'run'?"),
         (["run"], "Missing argument 'SPEC'"),
         (["sample", "x", "--lenght", "3"], "--length"),
         (["sample", "x", "--length", "many"], "'many' is not a valid integer"),

@@ -18,6 +18,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # A set would be written in another order by each process, and so never be found in the cache.
 FLAGS = dict.fromkeys(("contract", "reassoc", "nsz", "arcp"), True)
 COMPILER_OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "USING_SVML")
+COMPILING = "compiling kernels for this processor, which later runs load"
 OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS, "forceinline": True}
 
 
@@ -78,7 +80,7 @@ def jit(function: F) -> F:
     """Compile a function at its first call with each set of types.
 
     The result is cached on disk, beside the source or in the user's cache directory; where neither
-    can be written, it is compiled anew by each process. A compilation on a terminal says so.
+    can be written, it is compiled anew by each process. A compilation says so on stderr.
     """
     import numba
 
@@ -128,20 +130,40 @@ def _name(function: Callable[..., Any]) -> str:
 
 @cache
 def _tell_once() -> None:
-    """Say on a terminal that kernels are compiled, before the first of them is."""
-    if not sys.stderr.isatty():
-        return
+    """Say that kernels are compiled, from the first of them on."""
     from numba.core import event
 
     class Teller(event.Listener):
-        reported = False
+        """Counts on a terminal while it lasts; elsewhere, or below a progress bar, says it once."""
+
+        inside = count = 0
 
         def on_start(self, event: Any) -> None:
-            if not self.reported:
-                self.reported = True
-                print("compiling kernels for this processor; later runs load them", file=sys.stderr)
+            self.inside += 1
+            self.count += self.inside == 1
+            if self.inside == 1 and _counts():
+                _say(f"\r{COMPILING}: {self.count}")
+            elif self.inside == self.count == 1 and (_is_own() or sys.stderr.isatty()):
+                _say(f"{COMPILING}\n")
 
         def on_end(self, event: Any) -> None:
-            pass
+            self.inside -= 1
+            if self.inside == 0 and _counts():
+                _say("\r\x1b[2K")
 
     event.register("numba:compile", Teller())  # type: ignore[no-untyped-call]
+
+
+def _is_own() -> bool:
+    """Tell whether stderr is that of the process: nobody caught it or draws on it."""
+    return sys.stderr is not None and sys.stderr is sys.__stderr__
+
+
+def _counts() -> bool:
+    return _is_own() and sys.stderr.isatty()
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError):  # nobody hears it
+        sys.stderr.write(text)
+        sys.stderr.flush()

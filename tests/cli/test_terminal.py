@@ -1,0 +1,143 @@
+"""What a run draws on a terminal, at the widths that people have."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from helpers import plain_spec, text
+from helpers import write_spec as write
+
+from rnnkit.cli.metrics_table import Group, MetricsTable, _fitting, _groups
+
+PROGRAM = "import sys; from rnnkit.cli import main; main(sys.argv[1:])"
+SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
+
+
+class Screen:
+    """A terminal of some width that knows what rnnkit and rich write: lines, colours, erasing."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.row, self.column = width, 0, 0
+        self.rows: list[str] = [""]
+        self.drawn: list[str] = []
+
+    def show(self, written: str) -> None:
+        for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", written):
+            if part == "\n":
+                self.down()
+            elif part == "\r":
+                self.column = 0
+            elif match := SEQUENCE.fullmatch(part):
+                self.control(match[1], match[2])
+            else:
+                for character in part:
+                    self.put(character)
+                self.drawn.append(self.rows[self.row])
+
+    def control(self, argument: str, kind: str) -> None:
+        if kind == "A":
+            self.row -= int(argument or 1)
+        elif kind == "K":
+            assert argument == "2"
+            self.rows[self.row] = ""
+
+    def down(self) -> None:
+        self.row += 1
+        self.rows += [""] * (self.row == len(self.rows))
+
+    def put(self, character: str) -> None:
+        if self.column == self.width:
+            self.down()
+            self.column = 0
+        row = self.rows[self.row].ljust(self.column)
+        self.rows[self.row] = row[: self.column] + character + row[self.column + 1 :]
+        self.column += 1
+
+
+def on_terminal(arguments: Sequence[object], width: int) -> Screen:
+    outside, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        stdout=inside,
+        stderr=inside,
+        env={**kept, "TERM": "xterm"},
+    ) as child:
+        os.close(inside)
+        written = b"".join(iter(lambda: _read(outside), b""))
+    os.close(outside)
+    assert child.returncode == 0, written.decode()
+    screen = Screen(width)
+    screen.show(written.decode())
+    return screen
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side is closed
+        return b""
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_a_run_at_this_width(width: int, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(text(3000))
+    value = plain_spec()
+    value["train"].update(epochs=4, every={"log": 40})
+    path = write(tmp_path, value)
+    screen = on_terminal(["run", path, "--out", tmp_path / "run"], width)
+    bars = [line for line in screen.drawn if "━" in line]
+    assert bars and all(len(line) <= width for line in bars)
+    late = [line for line in bars if " loss " in line]
+    assert late and all(re.match(r" *\d+/\d+ [-\d]:..:.. ━", line) for line in late)
+    assert not [line for line in screen.rows if "━" in line]
+    (top,) = (n for n, line in enumerate(screen.rows) if line.startswith("   step  epoch"))
+    assert screen.rows[top].split()[:4] == ["step", "epoch", "train", "valid"]
+    assert screen.rows[top - 1].split()[0] == "loss"
+    rows = [line for line in screen.rows[top + 1 :] if re.match(r" +\d+ +\d\.\d\d ", line)]
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(rows) == len(lines)
+    assert all(len(line) < width for line in rows)
+    assert ("lr" in screen.rows[top]) == (width >= 80)
+
+
+def test_a_wide_metric_has_room_for_its_title() -> None:
+    group = Group("mase seasonal naive", {"valid_x": "valid"})
+    assert group.width == len("mase seasonal naive") + 2
+    table = MetricsTable((Group("", {"step": "step"}), group))
+    above, below = table.header().splitlines()
+    assert above.endswith("  mase seasonal naive") and below.endswith("valid")
+    assert len(above) == len(below) == len(table.row({"step": 3, "valid_x": 1e-5}))
+    assert table.row({"step": 3}).split() == ["3"]
+
+
+def test_what_says_most_stays_where_room_is_short() -> None:
+    trained = ["loss", "perplexity", "bits_per_character"]
+    groups = list(_groups(trained, [*trained, "accuracy", "f1"], "f1"))
+    titles = [group.title or next(iter(group.columns.values())) for group in groups]
+    assert titles == [
+        *("step", "epoch", "loss", "bits per character", "f1"),
+        *("norm", "lr", "perplexity", "accuracy"),
+    ]
+    assert groups[4].columns == {"valid_f1": "valid"}
+    for width, shown in ((14, 1), (15, 2), (34, 2), (35, 3), (80, 6), (85, 7), (200, 9)):
+        assert len(list(_fitting(iter(groups), width))) == shown
+    unmeasured = list(_groups(["loss"], [], "loss"))
+    assert [list(group.columns) for group in unmeasured] == [
+        ["step"],
+        ["epoch"],
+        ["train_loss"],
+        ["gradient_norm"],
+        ["lr"],
+    ]
