@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnkit.builtin.datasets.series.clock import Clock, Step, found_step, places_on
 from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, field_of
+from rnnkit.builtin.datasets.tables.rows import BadRows, EmptyLines, Row, field_of
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.builtin.datasets.tables.values import class_name, single
 from rnnkit.errors import DataError
@@ -106,7 +106,8 @@ class TrackReader:
         dropped: list[int] = []
         named = [key for key in (self.time, self.group) if key]
         known = len(bad.problems)
-        for row in read_rows(data, name, bad, (*self.keys, *named), self.marks):
+        empty = EmptyLines(rows=False, gaps=self.missing != "error")
+        for row in read_rows(data, name, bad, (*self.keys, *named), self.marks, empty):
             # Rows that could not even be read had a place in time, too.
             if not self.group:
                 growing[""].place += len(bad.problems) - known

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from rnnkit.builtin.datasets.tables.cells import Marks, TableCell
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json, there_is
+from rnnkit.builtin.datasets.tables.rows import BadRows, EmptyLines, Row, as_json, there_is
 from rnnkit.errors import DataError, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -24,23 +25,32 @@ UNCLOSED = "unexpected end of data"
 
 
 def csv_rows(
-    data: bytes, name: str, bad: BadRows, needed: Sequence[str], marks: Marks
+    data: bytes,
+    name: str,
+    bad: BadRows,
+    needed: Sequence[str],
+    marks: Marks,
+    empty: EmptyLines,
 ) -> Iterator[Row]:
     """Yield the good rows of UTF-8 data; raises DataError for a header or a quote that is wrong.
 
-    Columns without a name are passed over.
+    Rows have the columns that are needed, where some are named, else all that have a name.
     """
-    header: list[str] | None = None
+    head: _Header | None = None
     text = _decoded(data, name)
     marks = marks._replace(delimiter=marks.delimiter or _found_delimiter(text, needed))
+    blank: list[int] = []
     for line, cells in _csv_cells(text, name, bad, marks.delimiter):
-        if header is None:
-            header = _header(cells, f"{name}:{line}", needed)
-            continue
-        fields = bad.attempt(name, line, partial(_fields, header, cells, marks))
-        if fields is not None:
-            yield Row(line, fields)
-    if data and header is None:
+        if head is None:
+            head = _header(cells, f"{name}:{line}", needed)
+        elif not cells:
+            blank.append(line)
+        else:
+            yield from bad.emptied(blank, name, empty, head.fields([""] * head.width, marks))
+            fields = bad.attempt(name, line, partial(head.read, cells, marks, empty.gaps))
+            if fields is not None:
+                yield Row(line, fields)
+    if data and head is None:
         message = "there is no header (name the columns in the first line)"
         raise DataError.of("DATA_CSV", message, f"{name}:1")
 
@@ -78,7 +88,7 @@ def _first_cells(text: str, delimiter: str) -> list[str]:
 def _csv_cells(
     text: str, name: str, bad: BadRows, delimiter: str | None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row that is not empty, and the line where it starts."""
+    """Yield the cells of each row from the header on, and the line where it starts."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter or ",")
     header, start = True, 1
     while True:
@@ -90,12 +100,13 @@ def _csv_cells(
             if header or unclosed:
                 raise DataError(problem) from None
             bad.problems.append(problem)
-            cells = []
+            start = reader.line_num + 1
+            continue
         line, start = start, reader.line_num + 1
         if cells is None:
             return
-        if cells:
-            header = False
+        header = header and not cells
+        if not header:
             yield line, cells
 
 
@@ -122,8 +133,30 @@ def _no_csv(error: csv.Error, start: int, end: int) -> str:
     return f"is no CSV{lines}: {error}"
 
 
-def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
-    """Return the names of the columns, "" for one without."""
+class _Header(NamedTuple):
+    """The places of the columns that are read, of `width` in all; no name comes after `named`."""
+
+    width: int
+    named: int
+    places: Mapping[str, int]
+
+    def read(self, cells: list[str], marks: Marks, gaps: bool) -> dict[str, TableCell]:
+        """Return the cells of a row by name; raises DataError unless it has one for each."""
+        short = len(cells) < self.named and not gaps
+        if short or any(islice(cells, self.width, None)):
+            message = f"expected {self.width} columns as in the header, received {len(cells)}"
+            inside = "a comma" if marks.delimiter == "," else as_json(marks.delimiter)
+            raise DataError.of("DATA_CSV", f"{message} (quote a cell that holds {inside})")
+        return self.fields(cells, marks)
+
+    def fields(self, cells: list[str], marks: Marks) -> dict[str, TableCell]:
+        """Return the cells by name, as far as they go."""
+        there = len(cells)
+        return {n: TableCell(cells[i], marks) for n, i in self.places.items() if i < there}
+
+
+def _header(cells: list[str], where: str, needed: Sequence[str]) -> _Header:
+    """Return the columns that are needed, or all that have a name."""
     names = [cell if cell.strip() else "" for cell in cells]
     twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if twice:
@@ -134,13 +167,7 @@ def _header(cells: list[str], where: str, needed: Sequence[str]) -> list[str]:
     if missing:
         message = f"the header names no {as_json(missing[0])} ({there_is(filter(None, names))})"
         raise DataError.of("DATA_FIELD", message, where)
-    return names
-
-
-def _fields(header: list[str], cells: list[str], marks: Marks) -> dict[str, TableCell]:
-    named = len(header) - next((i for i, name in enumerate(reversed(header)) if name), 0)
-    if len(cells) < named or any(islice(cells, len(header), None)):
-        message = f"expected {len(header)} columns as in the header, received {len(cells)}"
-        inside = "a comma" if marks.delimiter == "," else as_json(marks.delimiter)
-        raise DataError.of("DATA_CSV", f"{message} (quote a cell that holds {inside})")
-    return {name: TableCell(text, marks) for name, text in zip(header, cells, strict=False) if name}
+    wanted = set(needed) or there
+    places = {name: i for i, name in enumerate(names) if name and name in wanted}
+    named = max((i for i, name in enumerate(names, 1) if name), default=0)
+    return _Header(len(names), named, places)

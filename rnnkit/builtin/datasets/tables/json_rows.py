@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
+from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row, as_json
 from rnnkit.errors import DataError, Problem, printable
 
 ARRAY = re.compile(rb"\s*\[\s*[{\]]")
 """How an array of objects begins."""
+
+LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
+"""A line and its end: the lines of a large file are looked at one by one, never copied at once."""
 
 
 def looks_like_json(data: bytes) -> bool:
@@ -20,16 +23,23 @@ def looks_like_json(data: bytes) -> bool:
     return data.lstrip()[:1] == b"{" or bool(ARRAY.match(data))
 
 
-def json_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
+def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterator[Row]:
     """Yield the good rows of UTF-8 data; raises DataError for an array that is no JSON."""
     if ARRAY.match(data):
         yield from _array_rows(data, name, bad)
         return
-    for line, text in enumerate(data.splitlines(), 1):
-        if text.strip():
-            fields = bad.attempt(name, line, partial(_object_of, text))
-            if fields is not None:
-                yield Row(line, fields)
+    blank: list[int] = []
+    begun = False
+    for line, found in enumerate(LINE.finditer(data), 1):
+        text = found[1]
+        if not text.strip():
+            blank.append(line)
+            continue
+        yield from bad.emptied(blank, name, empty if begun else PASSED, {})
+        begun = True
+        fields = bad.attempt(name, line, partial(_object_of, text))
+        if fields is not None:
+            yield Row(line, fields)
 
 
 def _array_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -30,12 +30,28 @@ class Row(NamedTuple):
     fields: Mapping[str, Any]
 
 
+class EmptyLines(NamedTuple):
+    """What becomes of an empty line within a table, and of a line that is short.
+
+    Where `rows` are independent an empty line is passed over and counted. In time it is a missing
+    value: a row whose cells are all empty, as are those that a short line lacks, with `gaps`;
+    else a bad row.
+    """
+
+    rows: bool = True
+    gaps: bool = False
+
+
+PASSED = EmptyLines()
+
+
 @dataclass
 class BadRows:
     """Collects what is wrong with rows: skipped and counted, or an error that names them.
 
     `column` is the advice for a column that is wrong in every row. `last` holds the last line of
-    each file that was looked at, from which `rows` is counted; `failed` of them were bad.
+    each file that was looked at, from which `rows` is counted; `failed` of them were bad. `empty`
+    lines were passed over.
     """
 
     skip: bool = False
@@ -44,6 +60,7 @@ class BadRows:
     rows: int = 0
     failed: int = 0
     last: dict[str, int] = field(default_factory=dict)
+    empty: int = 0
 
     def attempt(self, name: str, line: int, action: Callable[[], T]) -> T | None:
         """Return what an action gives; None where it raises a DataError, which is kept."""
@@ -57,6 +74,19 @@ class BadRows:
             self.problems.append(Problem(f"{name}:{line}", found.code, found.message))
             self.failed += 1
             return None
+
+    def emptied(
+        self, lines: list[int], name: str, empty: EmptyLines, row: Mapping[str, Any]
+    ) -> Iterator[Row]:
+        """Yield what becomes of empty lines that are followed by a row, and forget them."""
+        for line in lines:
+            if empty.rows:
+                self.empty += 1
+            elif empty.gaps:
+                yield Row(line, row)
+            else:
+                self.attempt(name, line, _refuse_empty)
+        lines.clear()
 
     def good(self, name: str, rows: Iterable[Row], parse: Callable[[Row], T]) -> list[T]:
         """Return what `parse` gives of the rows of a file, where it raises no DataError."""
@@ -93,11 +123,19 @@ class BadRows:
         return Problem(first.where, first.code, message + advice)
 
     def in_words(self) -> str:
-        """Return how many were skipped, and the first of them; "" for none."""
-        if not self.problems:
-            return ""
-        count = len(self.problems)
-        return f"{count:,} bad row{'s' * (count > 1)} skipped, the first: {self.problems[0]}"
+        """Return how many were skipped, the first of them, and the empty lines; "" for none."""
+        found, count = [], len(self.problems)
+        if count:
+            bad = f"{count:,} bad row{'s' * (count > 1)} skipped"
+            found.append(f"{bad}, the first: {self.problems[0]}")
+        if self.empty:
+            found.append(f"{self.empty:,} empty line{'s' * (self.empty > 1)} passed over")
+        return "; ".join(found)
+
+
+def _refuse_empty() -> None:
+    message = 'the line is empty, which is a missing value (fill it in, or give "missing")'
+    raise DataError.of("DATA_EMPTY", message)
 
 
 def field_of(row: Mapping[str, Any], key: str) -> Any:

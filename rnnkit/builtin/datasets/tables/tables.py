@@ -8,14 +8,19 @@ from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
 from rnnkit.builtin.datasets.tables.csv_rows import csv_rows, names_columns
 from rnnkit.builtin.datasets.tables.encoding import as_utf8
 from rnnkit.builtin.datasets.tables.json_rows import json_rows, looks_like_json
-from rnnkit.builtin.datasets.tables.rows import BadRows, Row
+from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row
 from rnnkit.files.compressed import plain_name
 
 JSON_NAMES = (".jsonl", ".json", ".ndjson")
 
 
 def read_rows(
-    data: bytes, name: str, bad: BadRows, needed: Sequence[str] = (), marks: Marks = PLAIN
+    data: bytes,
+    name: str,
+    bad: BadRows,
+    needed: Sequence[str] = (),
+    marks: Marks = PLAIN,
+    empty: EmptyLines = PASSED,
 ) -> Iterator[Row]:
     """Yield the good rows of a file: a table by its name or content, else JSON.
 
@@ -26,9 +31,9 @@ def read_rows(
     ending = plain_name(name).lower()
     json = not data or looks_like_json(data) or ending.endswith(JSON_NAMES)
     if json and not ending.endswith(".csv"):
-        yield from json_rows(data, name, bad)
+        yield from json_rows(data, name, bad, empty)
     else:
-        yield from csv_rows(data, name, bad, needed, marks)
+        yield from csv_rows(data, name, bad, needed, marks, empty)
 
 
 def has_rows(data: bytes, name: str, needed: Sequence[str]) -> bool:

@@ -150,3 +150,56 @@ def test_a_season_is_counted_over_a_gap_that_closed_up(tmp_path: Path, horizon: 
         errors.append(abs(target % 7 - (back % 7 if back in known else row % 7)))
     assert found.errors["seasonal"] == pytest.approx([np.mean(errors)])
     assert np.mean(np.array(errors) > 0) < 0.4
+
+
+def waves(gap: slice, empty: str = "") -> list[str]:
+    lines = [f"{np.sin(2 * np.pi * t / 24):.6f}" for t in range(480)]
+    lines[gap] = [empty] * len(lines[gap])
+    return lines
+
+
+def test_an_empty_line_in_a_table_is_a_missing_value(tmp_path: Path) -> None:
+    lines = waves(slice(200, 260))
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, lines, "v")
+    problems = list(map(str, caught.value.problems))
+    assert problems[0] == (
+        "s.csv:202 [DATA_EMPTY] the line is empty, which is a missing value (fill it in, or give "
+        '"missing")'
+    )
+    assert "50 more rows are bad" in problems[-1]
+    source = opened(tmp_path, lines, "v", missing="drop", season=24)
+    assert source.part("train").places.tolist() == [*range(200), *range(260, 480)]
+    assert "60 rows with a missing value left out, the first: s.csv:202" in source.note
+    naive = source.meaning().naive
+    assert naive is not None
+    found = naive("train", 419)
+    # Only where nothing was known a season before, or right behind the gap, is it off.
+    assert found.scale[0] < 1e-6 and found.errors["seasonal"][0] < 0.02
+    source = opened(tmp_path, lines, "v", skip_bad=True)
+    assert "60 bad rows skipped" in source.note and "time closes up" in source.note
+    source = opened(tmp_path, lines, "v", missing="mask")
+    windows = source.batches("train", Layout(1, 99, tail=True), None)
+    assert sum(float(window.weights.sum()) for window in windows) == 479 - 60
+
+
+@pytest.mark.parametrize("empty", ["", ",", "1", " , "])
+def test_a_line_that_is_short_or_holds_separators_alone(tmp_path: Path, empty: str) -> None:
+    lines = ["1,1", "2,2", empty, "4,4", *[empty] * 2]
+    with pytest.raises(DataError):
+        opened(tmp_path, lines, columns=["v", "w"])
+    source = opened(tmp_path, lines, columns=["v", "w"], missing="interpolate")
+    rows = source.part("train").read.tolist()
+    assert rows[:4] == [[1, 1], [2, 2], [1 if empty == "1" else 3, 3], [4, 4]]
+    # Lines after the last row are no part of the table, if they are empty.
+    ends = {"": [], "1": [[1, 4]] * 2}
+    assert rows[4:] == ends.get(empty, [[4, 4]] * 2)
+
+
+def test_an_empty_line_of_jsonl_is_one_too(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_text('\n{"v": 1}\n\n{"v": 3}\n{"w": 1}\n{"v": 5}\n\n')
+    with pytest.raises(DataError) as caught:
+        series(path="s.jsonl").open(tmp_path)
+    assert [problem.where for problem in caught.value.problems] == ["s.jsonl:3", "s.jsonl:5"]
+    source = series(path="s.jsonl", missing="interpolate").open(tmp_path)
+    assert source.part("train").read[:, 0].tolist() == [1, 2, 3, 4, 5]

@@ -383,3 +383,9 @@ def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
 def test_blocks_that_cannot_be(fields: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         block(**fields)
+
+
+def test_empty_lines_among_rows_are_counted(tmp_path: Path) -> None:
+    rows = ["text,label", "a,x", "", "", "b,y", ""]
+    source = opened(tmp_path, rows, "d.csv", inputs=CHARS)
+    assert source.note.startswith("2 empty lines passed over")
