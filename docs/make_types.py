@@ -127,6 +127,9 @@ def value(field: dict[str, Any]) -> str:
     if field.get("type") == "array":
         return f"a list, each {value(field['items'])}"
     if field.get("type") == "object":
+        inner = field.get("additionalProperties", {})
+        if inner.get("type") == "number":
+            return f"an object, by name each {value(inner)}"
         return "an object of initializers, by the name of a parameter"
     word = WORDS.get(field.get("type", ""), "anything")
     bounds = [form.format(f"{field[key]:,}") for key, form in BOUNDS.items() if key in field]

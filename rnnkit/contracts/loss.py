@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
@@ -40,6 +41,13 @@ class Loss(Block):
     """
 
     reduction: Literal["mean", "sum_time"] = "mean"
+
+    def fitted(self, meaning: Meaning) -> Loss:
+        """Return the loss with what it takes from the targets of training, such as class weights.
+
+        The resolved spec holds it; raises SpecError where the targets do not tell.
+        """
+        return self
 
     def check(self, outputs: Signal, targets: Signal) -> None:
         """Raise ShapeError where the loss cannot compare the two."""

@@ -25,13 +25,14 @@ class Meaning(NamedTuple):
     `names` are those of the labels by id, or of the F columns of values. `whole`: the targets of a
     stream, from one reset to the next, are one answer, right or wrong as a whole. `unscaled`
     returns values (..., F) in the units of the data. `naive(split, n)` measures the naive forecasts
-    of the first n targets of a split.
+    of the first n targets of a split. `counts` are the targets of training by label.
     """
 
     names: tuple[str, ...] | None = None
     whole: bool = False
     unscaled: Callable[[Array], Array] | None = None
     naive: Callable[[str, int], Naive] | None = None
+    counts: tuple[int, ...] | None = None
 
 
 @runtime_checkable

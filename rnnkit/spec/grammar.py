@@ -101,7 +101,8 @@ class Grammar:
             child = _child(here, part)
             present = has(value, part)
             opaque = not here.schema or BLOCK in here.schema
-            if child is None and not present and not opaque:
+            listed = isinstance(part, int) or part in here.keys()
+            if not present and not opaque and not (child and listed):
                 continue
             path, around = (*path, part), here
             node = child or Node({}, {})

@@ -14,6 +14,7 @@ from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.schedule import Schedule
+from rnnkit.contracts.target_info import meaning_of
 from rnnkit.core.block import Name, Record, Size, nested
 from rnnkit.spec.layout_defaults import fitted_layout
 from rnnkit.spec.regime import Feed, Truncation
@@ -209,15 +210,17 @@ class Spec(Record):
         return max(1, min(streams, (size - 1) // SHORTEST_STREAM))
 
     def fitted(self, source: Source) -> Spec:
-        """Return the spec with what its data decides: classes, scalers, streams and window."""
-        data = self.data.fitted(source)
+        """Return the spec with what its data decides, such as classes, scalers, streams."""
+        loss = self.model.loss.fitted(meaning_of(source))
+        model = self.model.model_copy(update={"loss": loss})
+        found = self.model_copy(update={"data": self.data.fitted(source), "model": model})
         if self.data.whole or "train" not in source.splits():
-            return self.model_copy(update={"data": data})
+            return found
         given = self.train.model_fields_set
         layout = fitted_layout(self.train.layout(), given, partial(source.windows, "train"))
         chosen = {"streams": layout.streams, "window": layout.window}
         train = self.train.model_copy(update=chosen)
-        return self.model_copy(update={"data": data, "train": train})
+        return found.model_copy(update={"train": train})
 
     def left_open(self, other: Spec) -> Spec:
         """Return the spec with streams and window of another one, where they are not given."""

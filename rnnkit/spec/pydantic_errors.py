@@ -204,10 +204,17 @@ def _kind(errors: list[ErrorDetails]) -> str:
 
 
 def _satisfied(node: Node, value: JSON) -> bool:
-    """Tell whether a list has a good length: Pydantic counts its valid items alone."""
+    """Tell whether a list or an object by name has a good length, so that its items are wrong.
+
+    Pydantic counts the valid items of a list alone, and reports every member of a union.
+    """
+    named = isinstance(value, dict)
+    kind, items = ("object", "Properties") if named else ("array", "Items")
+    least, most = f"min{items}", f"max{items}"
     schemas = [choice.schema for choice in node.choices()]
-    return isinstance(value, list) and any(
-        schema.get("type") == "array"
-        and schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+    return isinstance(value, list | dict) and any(
+        schema.get("type") == kind
+        and "properties" not in schema
+        and schema.get(least, 0) <= len(value) <= schema.get(most, len(value))
         for schema in schemas
     )

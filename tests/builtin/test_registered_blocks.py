@@ -14,14 +14,15 @@ GROUPS = ("rnnkit.losses", "rnnkit.optimizers", "rnnkit.schedules", "rnnkit.toke
 
 # The options away from their defaults, so that nothing is lost unseen.
 BLOCKS: dict[str, dict[str, Any]] = {
-    "binary_cross_entropy": {"reduction": "sum_time"},
+    "binary_cross_entropy": {"reduction": "sum_time", "pos_weight": [2.5, 1.0]},
     "huber": {"reduction": "sum_time", "delta": 0.5},
     "mae": {"reduction": "sum_time"},
     "mse": {"reduction": "sum_time"},
     "softmax_cross_entropy": {
         "reduction": "sum_time",
         "label_smoothing": 0.1,
-        "class_weights": [1.0, 2.5],
+        "class_weights": {"a": 2.5},
+        "id_weights": [1.0, 2.5],
     },
     "adagrad": {"lr": 1, "epsilon": 1e-8, "weight_decay": 0.5},
     "adam": {"lr": 0.002, "betas": [0.8, 0.99], "epsilon": 1e-6, "weight_decay": 0.5},

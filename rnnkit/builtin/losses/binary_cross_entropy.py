@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from rnnkit.builtin.losses._class_weights import Weight, Weights
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights, weighted_sum
 from rnnkit.contracts.cell import sigmoid
 from rnnkit.contracts.loss import Loss
@@ -25,11 +26,14 @@ class BinaryCrossEntropy(Loss):
 
     It is computed from the logit, max(y, 0) - y t + log(1 + exp(-|y|)), which no logit overflows.
     Targets are values (T, B, F) from 0 to 1, several of which may be 1 at once, or with a single
-    output the ids 0 and 1 (T, B); the id -1 weighs nothing. With `reduction` "mean" and equal
-    weights this is PyTorch's `BCEWithLogitsLoss`.
+    output the ids 0 and 1 (T, B); the id -1 weighs nothing. `pos_weight` w, a number or a list with
+    one for each answer, multiplies t_f log p_f, in training alone. With `reduction` "mean" and
+    equal weights this is PyTorch's `BCEWithLogitsLoss`.
     """
 
     type: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+
+    pos_weight: Weight | Weights | None = None
 
     def check(self, outputs: Signal, targets: Signal) -> None:
         """Raise ShapeError unless there is one logit for each answer."""
@@ -45,6 +49,12 @@ class BinaryCrossEntropy(Loss):
                 f"needs one logit for {'the labels 0 and 1' if targets.ids else 'each answer'}, "
                 f'but receives {outputs} (set "units" of the last layer to {width})'
             )
+        count = len(self.pos_weight) if isinstance(self.pos_weight, tuple) else width
+        if width is not None and count != width:
+            raise ShapeError(
+                f"has {count} numbers as pos_weight for {width} "
+                f"answer{'s' * (width > 1)} (give one for each, or one number)"
+            )
 
     def forward(
         self, ys: Array, targets: Array, weights: Array, ctx: Context
@@ -57,15 +67,22 @@ class BinaryCrossEntropy(Loss):
         width = ys.shape[-1]
         ws = row_weights(ys, targets, weights)
         zs, wanted = ys.reshape(-1, width), _answers(ys, targets).reshape(-1, width)
+        weighs = ctx.train and self.pos_weight is not None
+        more = np.array(self.pos_weight, ys.dtype) - 1 if weighs else None
         with np.errstate(invalid="ignore"):
             each = np.maximum(zs, 0) - zs * wanted + np.log1p(np.exp(-np.abs(zs)))
+            if more is not None:  # w - 1 times what a yes costs beyond itself
+                each += more * wanted * (np.maximum(-zs, 0) + np.log1p(np.exp(-np.abs(zs))))
         losses = each.sum(axis=-1, dtype=np.float64) / width
 
         @functools.cache
         def backward() -> Array:
             dys = ctx.empty(ys.shape, ys.dtype)
             rows = dys.reshape(-1, width)
-            np.subtract(sigmoid(zs), wanted, out=rows)
+            ps = sigmoid(zs)
+            np.subtract(ps, wanted, out=rows)
+            if more is not None:
+                rows += more * wanted * (ps - 1)
             rows *= (ws / width).astype(ys.dtype)[:, None]
             rows[ws == 0] = 0
             return dys

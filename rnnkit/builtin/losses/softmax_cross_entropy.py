@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
+from rnnkit.builtin.losses._class_weights import ClassWeights, Weights, weights_by_id
 from rnnkit.builtin.losses._compiled_softmax import by_kernels, with_linear
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights
 from rnnkit.builtin.losses._softmax import by_numpy
 from rnnkit.compute.kernels.dispatch import kernel_module
 from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Rate
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
@@ -22,8 +23,6 @@ from rnnkit.types import Array, DType
 
 LARGEST_EXPONENT = 709.0
 """exp of a little more is no finite number in float64, and infinity is no JSON."""
-
-Weight = Annotated[float, Field(gt=0, le=1e6)]
 
 NO_TOKEN = ("sequence", "step")
 """Units of targets that are classes: a perplexity says nothing of them."""
@@ -37,19 +36,26 @@ class SoftmaxCrossEntropy(Loss):
     Targets are ids (T, B), where -1 weighs nothing whatever `weights` says, or distributions q
     (T, B, V), one-hot or soft. `label_smoothing` e (Szegedy et al. 2016) replaces q by
     (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of the
-    true targets, from which the perplexity follows. `class_weights` c, one for each id, multiply
-    the weights of its targets, so that rare classes may count as much as frequent ones (PyTorch's
-    `weight`), also in training alone. With both, each class keeps its weight in the smoothed part
-    too, as in PyTorch: q_v = (1 - e) c_target [v = target] + e c_v / V.
+    true targets, from which the perplexity follows. `class_weights` c, a list with one for each id,
+    an object by name of the label (1 for others) or `"balanced"`, multiply the weights of its
+    targets, so that rare classes may count as much as frequent ones (PyTorch's `weight`), also in
+    training alone; `id_weights` holds them in the resolved spec. With both, each class keeps its
+    weight in the smoothed part too, as in PyTorch: q_v = (1 - e) c_target [v = target] + e c_v / V.
     """
 
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
 
     chooses: ClassVar[bool] = True
     label_smoothing: Rate = 0.0
-    class_weights: Annotated[tuple[Weight, ...], Field(min_length=1, max_length=65536)] | None = (
-        None
-    )
+    class_weights: ClassWeights | None = None
+    id_weights: Weights | None = None
+
+    def fitted(self, meaning: Meaning) -> SoftmaxCrossEntropy:
+        """Return the loss with a weight for each id, where they are given by name or balanced."""
+        given = self.class_weights
+        if self.id_weights or given is None or isinstance(given, tuple):
+            return self
+        return self.model_copy(update={"id_weights": weights_by_id(given, meaning)})
 
     def check(self, outputs: Signal, targets: Signal) -> None:
         """Raise ShapeError unless there is one logit for each target id or class."""
@@ -60,8 +66,8 @@ class SoftmaxCrossEntropy(Loss):
                 f'{outputs} (set "units" of the last layer to {targets.width}, or leave "units" '
                 "out of a last affine layer)"
             )
-        count = len(self.class_weights or ())
-        if count and not targets.ids:
+        count = len(self._by_id() or ())
+        if self.class_weights and not targets.ids:
             raise ShapeError('has "class_weights", but the targets are no ids (leave them out)')
         if count and targets.width not in (None, count):
             raise ShapeError(
@@ -77,7 +83,7 @@ class SoftmaxCrossEntropy(Loss):
         that is not finite, unless its target weighs nothing.
         """
         smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
-        if smoothing and self.class_weights:
+        if smoothing and self._by_id():
             soft = self._softened(targets, ys.dtype)
             total, _, backward = by_numpy(ys, soft, row_weights(ys, targets, weights), 0.0, ctx)
             return total, float(row_weights(ys, targets, weighed).sum()), backward
@@ -105,7 +111,7 @@ class SoftmaxCrossEntropy(Loss):
         if not kernels or not given_as_labels(xs, targets):
             return None
         smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
-        if smoothing and self.class_weights:
+        if smoothing and self._by_id():
             return None
         given = xs, W, b, targets, weighed, smoothing, dW, db, ctx
         total, weight, dxs, chosen = with_linear(kernels, *given)
@@ -141,14 +147,20 @@ class SoftmaxCrossEntropy(Loss):
 
     def _weighed(self, targets: Array, weights: Array, ctx: Context) -> Array:
         """Return the weights times those of the classes; an id of -1 weighs nothing anyway."""
-        if self.class_weights is None or not ctx.train:
+        by_id = self._by_id()
+        if by_id is None or not ctx.train:
             return weights
-        found: Array = weights * np.array(self.class_weights, weights.dtype)[np.maximum(targets, 0)]
+        found: Array = weights * np.array(by_id, weights.dtype)[np.maximum(targets, 0)]
         return found
+
+    def _by_id(self) -> tuple[float, ...] | None:
+        """Return the weight of each id; None where all weigh alike, or the data has not told."""
+        given = self.class_weights
+        return self.id_weights or (given if isinstance(given, tuple) else None)
 
     def _softened(self, targets: Array, dtype: DType) -> Array:
         """Return q (T, B, V) of ids (T, B), each class with its weight; zeros for an id of -1."""
-        by_class = np.array(self.class_weights, dtype)
+        by_class = np.array(self._by_id(), dtype)
         known = targets >= 0
         found = np.zeros((*targets.shape, len(by_class)), dtype)
         found[known] = self.label_smoothing / len(by_class) * by_class

@@ -16,8 +16,9 @@ from rnnkit.builtin.losses.mae import MAE
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError
+from rnnkit.errors import ShapeError, SpecError
 from rnnkit.types import Array
 
 YS = np.array([[[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], [[0.0, 0.0, 2.0], [-1.5, 0.75, 0.5]]])
@@ -40,6 +41,8 @@ CASES = [
     (Huber(delta=2.5), "values"),
     (BinaryCrossEntropy(), "binary"),
     (BinaryCrossEntropy(), "values"),
+    (BinaryCrossEntropy(pos_weight=2.5), "binary"),
+    (BinaryCrossEntropy(pos_weight=(2.5, 0.5, 1, 3, 1, 0.1)), "values"),
 ]
 BOUNDED_SLOPE = (MAE, Huber, BinaryCrossEntropy)
 every_case = pytest.mark.parametrize(("loss", "kind"), CASES)
@@ -229,6 +232,71 @@ def _slope(loss: Loss, ys: Array, targets: Array, weights: Array) -> Array:
             ends.append(loss.forward(moved, targets, weights, context())[0])
         found[place] = (ends[0] - ends[1]) / (2 * step)
     return found
+
+
+NAMED = Meaning(names=("neg", "pos", "none"), counts=(6, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("given", "by_id"),
+    [({"pos": 3.0}, (1.0, 3.0, 1.0)), ("balanced", (12 / 18, 2.0, 1.0)), ((1.0, 2.0, 3.0), None)],
+)
+def test_weights_by_name_and_balanced_are_those_of_ids(given: Any, by_id: Any) -> None:
+    loss = SoftmaxCrossEntropy(class_weights=given).fitted(NAMED)
+    assert loss.id_weights == by_id and loss.class_weights == given
+    assert loss.fitted(NAMED) == loss
+    listed = SoftmaxCrossEntropy(class_weights=by_id or given)
+    found = [each.forward(YS, LABELS, ONES, context())[:2] for each in (loss, listed)]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "meaning", "message"),
+    [
+        ({"pso": 3.0}, NAMED, "there is no label 'pso' (there are 'neg', 'pos', 'none')"),
+        (
+            "balanced",
+            Meaning(),
+            "the data names no labels (give a list of weights, one for each id)",
+        ),
+        (
+            "balanced",
+            NAMED._replace(counts=(6, 0, 4)),
+            "no target of training is 'pos', so nothing balances the classes (give weights by "
+            "name)",
+        ),
+    ],
+)
+def test_weights_that_labels_do_not_tell(given: Any, meaning: Meaning, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        SoftmaxCrossEntropy(class_weights=given).fitted(meaning)
+    assert str(caught.value) == f"model.loss.class_weights [SPEC_CLASS_WEIGHTS] {message}"
+
+
+def test_a_yes_weighs_more_in_training_alone() -> None:
+    """PyTorch's BCEWithLogitsLoss(pos_weight=torch.tensor([3.0, 0.5]), reduction="sum") / 2."""
+    ys, targets = np.array([[[0.5, -1.0]], [[-2.0, 4.0]]]), np.array([[[1.0, 1.0]], [[1.0, 0.0]]])
+    loss, ones = BinaryCrossEntropy(pos_weight=(3.0, 0.5)), np.ones((2, 1))
+    total, weight, backward = loss.forward(ys, targets, ones, context())
+    by_hand = [
+        3 * np.log1p(np.exp(-0.5)),
+        0.5 * np.log1p(np.exp(1.0)),
+        3 * np.log1p(np.exp(2.0)),
+        np.log1p(np.exp(4.0)),
+    ]
+    assert (total, weight) == (pytest.approx(sum(by_hand) / 2), 2)
+    assert backward() == pytest.approx(_slope(loss, ys, targets, ones), abs=1e-8)
+    evaluation = context(train=False)
+    plain = BinaryCrossEntropy().forward(ys, targets, ones, evaluation)[:2]
+    assert loss.forward(ys, targets, ones, evaluation)[:2] == plain
+
+
+def test_check_of_pos_weight() -> None:
+    loss = BinaryCrossEntropy(pos_weight=(1.0, 2.0))
+    loss.check(Signal(2), Signal(2))
+    BinaryCrossEntropy(pos_weight=3.0).check(Signal(4), Signal(4))
+    with pytest.raises(ShapeError, match=r"has 2 numbers as pos_weight for 1 answer \(give one"):
+        loss.check(Signal(1), Signal(2, ids=True))
 
 
 def test_check_of_class_weights() -> None:

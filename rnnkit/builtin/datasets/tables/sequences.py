@@ -21,7 +21,7 @@ from rnnkit.builtin.datasets.tables.rows import BadRows, Row
 from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
 from rnnkit.builtin.datasets.tables.tables import has_rows, read_rows
 from rnnkit.builtin.datasets.tables.target_fields import END, Predicts
-from rnnkit.builtin.datasets.tables.target_notes import target_notes
+from rnnkit.builtin.datasets.tables.target_notes import label_counts, target_notes
 from rnnkit.builtin.datasets.tables.values import weight_of
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.loss import Loss
@@ -112,7 +112,7 @@ class Sequences(TableDataset, WholeSequences):
             order=Order(self.seed, self.bucket),
             tokenizer=self.inputs.tokenizer,
             vocabulary=inputs.vocabulary,
-            knows=fitted.meaning(),
+            knows=fitted.meaning()._replace(counts=label_counts(targets.record, found)),
         )
 
     def meaning(self) -> Meaning:

@@ -33,6 +33,15 @@ def target_notes(
     return notes
 
 
+def label_counts(targets: Predicts, found: Mapping[Split, Examples]) -> tuple[int, ...] | None:
+    """Return how many targets of training there are of each label; None for numbers."""
+    if targets.kind == "numbers" or "train" not in found:
+        return None
+    values = found["train"].targets.values
+    counts = np.bincount(values[~ignored(values)], minlength=len(targets.labels or ()))
+    return tuple(counts.tolist())
+
+
 def _only_target(targets: Predicts, train: Examples) -> str:
     """Return the target that all are; "" where two differ."""
     values = train.targets.values
