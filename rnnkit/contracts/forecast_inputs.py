@@ -21,13 +21,12 @@ class ForecastRequest(NamedTuple):
 
 
 class Past(NamedTuple):
-    """One series up to its last known row: inputs (N, F) on the scale of the model.
+    """One series up to its last known row: inputs (N, F) in the units of the data, as is all else.
 
-    `wanted` (N, K) are the values that came, in the units of the data, not a number where none is
-    known; those before the row `unseen` were trained on. `ahead` (M, F) are the inputs of the rows
-    that follow, in the units of the data, not a number where they are to be forecast. `stamp(k)`
-    returns what names the k-th row after the last known one: its line, where the file has it, its
-    time and its group.
+    `wanted` (N, K) are the values that came, not a number where none is known; those before the row
+    `unseen` were trained on. `ahead` (M, F) are the inputs of the rows that follow, not a number
+    where they are to be forecast. `stamp(k)` returns what names the k-th row after the last known
+    one: its line, where the file has it, its time and its group.
     """
 
     inputs: Array
@@ -38,18 +37,15 @@ class Past(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """The series of a `file`, and how the outputs of a model go on with them.
+    """The series of a `file`, and how a model goes on with them.
 
-    Output `heads[j]` at a row forecasts the row `horizons[j]` later: `values` turns outputs
-    (..., J K) into forecasts (..., J, K) of the K columns `names`, in the units of the data.
-    `following(forecasts, ahead)` turns forecasts (B, K) of a row, and what the file tells of it
-    (F,), into the inputs (B, F) of the model.
+    Its outputs at a row stand for the rows so many `horizons` later, one after another, and of each
+    for the columns `wanted`; it reads the columns `reads`.
     """
 
     file: str
     series: Sequence[Past]
     horizons: tuple[int, ...]
-    names: tuple[str, ...]
-    values: Callable[[Array], Array]
-    following: Callable[[Array, Array], Array]
+    reads: tuple[str, ...]
+    wanted: tuple[str, ...]
     note: str = ""

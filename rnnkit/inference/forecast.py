@@ -134,7 +134,7 @@ class _Recursion:
         tail = (1 - self.intervals.level) / 2
         low, high = np.quantile(paths, [tail, 1 - tail], axis=0) if len(paths) else (None, None)
         found: dict[str, object] = {}
-        for k, name in enumerate(self.outlook.names):
+        for k, name in enumerate(self.outlook.wanted):
             found[name] = float(forecast[k])
             if low is not None and high is not None:
                 found[f"{name}_low"], found[f"{name}_high"] = float(low[k]), float(high[k])
@@ -179,20 +179,30 @@ class _Recursion:
         """Return the forecasts (N, J, K) at each known row, and the states after them."""
         network, ctx = self.model.network, Context()
         states, found = network.initial_states(1, ctx.dtype), []
-        xs = self.past.inputs[:, None]
+        xs = self._scaled(self.past.inputs)[:, None]
         for _, ys, after in windows(network, self.model.store.values, xs, states, ctx):
             states = after
-            found.append(self.outlook.values(ys[:, 0].astype(np.float64)))
+            found.append(self._values(ys[:, 0]))
         return np.concatenate(found), states
 
     def _step(self, step: int, values: Array, states: States) -> tuple[Array, States]:
         """Return the forecasts (B, J, K) at a row that was itself forecast, and the states."""
-        unknown = np.full(self.past.inputs.shape[1], np.nan)
-        told = self.past.ahead[step - 1] if step <= len(self.past.ahead) else unknown
-        xs = self.outlook.following(values, told)[None]
-        ctx = Context()
-        ys, after, _ = self.model.network.scan(self.model.store.values, xs, states, None, ctx)
-        return self.outlook.values(ys[0].astype(np.float64)), copied(after)
+        outlook, ahead, ctx = self.outlook, self.past.ahead, Context()
+        told = ahead[step - 1] if step <= len(ahead) else np.full(len(outlook.reads), np.nan)
+        xs = np.repeat(told[None], len(values), axis=0)
+        for column in np.flatnonzero(np.isnan(told)).tolist():
+            xs[:, column] = values[:, outlook.wanted.index(outlook.reads[column])]
+        network, params = self.model.network, self.model.store.values
+        ys, after, _ = network.scan(params, self._scaled(xs)[None], states, None, ctx)
+        return self._values(ys[0]), copied(after)
+
+    def _scaled(self, xs: Array) -> Array:
+        return self.model.spec.data.to_scale(xs).astype(np.float32)
+
+    def _values(self, ys: Array) -> Array:
+        """Return outputs (N, J K) as forecasts (N, J, K) in the units of the data."""
+        found: Array = self.model.spec.data.to_units(ys).astype(np.float64)
+        return found.reshape(len(ys), len(self.outlook.horizons), len(self.outlook.wanted))
 
 
 def _errors(outlook: Outlook, past: Past, known: Array) -> Array:

@@ -56,15 +56,13 @@ def run_of(folder: Path, rows: list[str], head: str = "v,w", **fields: Any) -> P
 
 def by_hand(model: Model, known: np.ndarray, steps: int, ahead: np.ndarray | None = None) -> Any:
     """Return the forecasts of `v` and `w`, or of `v` alone with `w` as it is known to go on."""
-    data: Any = model.spec.data
     state, found = model.start(), []
     for row in known:
-        y, state = model.step(data.inputs_scaler.scaled(row), state)
+        y, state = model.step(row, state)
     for step in range(steps):
-        value = data.targets_scaler.unscaled(y.astype(np.float64))
-        found.append(value)
-        row = value if ahead is None else np.array([value[0], ahead[step]])
-        y, state = model.step(data.inputs_scaler.scaled(row), state)
+        found.append(y)
+        row = y if ahead is None else np.array([y[0], ahead[step]])
+        y, state = model.step(row, state)
     return np.array(found)
 
 
@@ -123,15 +121,15 @@ def test_what_goes_on_untold_is_refused(one: Path, tmp_path: Path) -> None:
 
 def test_the_nearest_horizon_that_is_known_and_else_the_farthest(tmp_path: Path) -> None:
     run = run_of(tmp_path, plain(VALUES), targets=["v", "w"], horizon=[1, 3])
-    model, data = load(run), load(run).spec.data
-    state, heads = model.start(), []
+    model, heads = load(run), []
+    state = model.start()
     for row in VALUES:
-        y, state = model.step(data.inputs_scaler.scaled(row), state)
-        heads.append(data.targets_scaler.unscaled(y.reshape(2, 2).astype(np.float64)))
+        y, state = model.step(row, state)
+        heads.append(y.reshape(2, 2))
     wanted = [heads[-1][0], heads[-2][1], heads[-1][1]]
     for step in range(2):
-        y, state = model.step(data.inputs_scaler.scaled(wanted[step]), state)
-        wanted.append(data.targets_scaler.unscaled(y.reshape(2, 2).astype(np.float64))[1])
+        y, state = model.step(wanted[step], state)
+        wanted.append(y.reshape(2, 2)[1])
     found = rnnkit.forecast(model, 5, paths=0)
     assert np.allclose([[r["v"], r["w"]] for r in found], wanted, rtol=1e-6)
 
@@ -139,10 +137,8 @@ def test_the_nearest_horizon_that_is_known_and_else_the_farthest(tmp_path: Path)
 def test_a_far_horizon_needs_rows_before_the_last(tmp_path: Path) -> None:
     run = run_of(tmp_path, plain(VALUES), horizon=4)
     found = rnnkit.forecast(load(run), 6, paths=0)
-    model, data = load(run), load(run).spec.data
-    ys, _ = model.forward(data.inputs_scaler.scaled(VALUES)[:, None])
-    wanted = data.targets_scaler.unscaled(ys[-4:, 0].astype(np.float64))
-    assert np.allclose([[r["v"], r["w"]] for r in found[:4]], wanted, rtol=1e-6)
+    ys, _ = load(run).forward(VALUES[:, None])
+    assert np.allclose([[r["v"], r["w"]] for r in found[:4]], ys[-4:, 0], rtol=1e-6)
     ran = command("forecast", run, "--past", 3, "--paths", 0)
     assert ran.code == 5
     assert (
@@ -152,12 +148,11 @@ def test_a_far_horizon_needs_rows_before_the_last(tmp_path: Path) -> None:
 
 
 def test_the_first_interval_is_that_of_the_errors(both: Path, tmp_path: Path) -> None:
-    model, data = load(both), load(both).spec.data
+    model = load(both)
     file = csv_of(tmp_path, plain(VALUES[:60] + 0.01))
     outlook = outlook_of_file(model, file, Path("."), ForecastRequest(1))
     (found,) = forecast_rows(model, outlook, 1, Intervals(0.5, 20000)).records
-    ys, _ = model.forward(data.inputs_scaler.scaled(VALUES[:60] + 0.01)[:, None])
-    values = data.targets_scaler.unscaled(ys[:, 0].astype(np.float64))
+    values = model.forward((VALUES[:60] + 0.01)[:, None])[0][:, 0]
     errors = VALUES[1:60] + 0.01 - values[:-1]
     low, high = np.quantile(errors, [0.25, 0.75], axis=0) + values[-1]
     width = high - low

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,14 +23,14 @@ class OutlookReader:
     """Reads the series of a file to go on with.
 
     `rows` reads the columns of `reads` and those of `wanted`, and says what becomes of missing
-    values; `scales` are the scalers of both.
+    values; `scale` is that of the columns that are read.
     """
 
     rows: TrackReader
-    reads: Sequence[str]
+    reads: tuple[str, ...]
     wanted: tuple[str, ...]
     horizons: tuple[int, ...]
-    scales: tuple[Scaler, Scaler]
+    scale: Scaler
 
     def read(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
         """Return what is known; raises DataError, with file and line, for what cannot be used."""
@@ -44,9 +43,7 @@ class OutlookReader:
         if not series:
             raise DataError.of("DATA_TOO_SHORT", "there is no row in it (give it some)", name)
         note = "; ".join(filter(None, [*found.notes, bad.in_words()]))
-        return Outlook(
-            name, series, self.horizons, self.wanted, self._values, self._following, note
-        )
+        return Outlook(name, series, self.horizons, self.reads, self.wanted, note)
 
     def _past(self, track: Track, step: Step | None, name: str, asked: ForecastRequest) -> Past:
         keys = self.rows.keys
@@ -66,7 +63,7 @@ class OutlookReader:
         self._check_scale(inputs, past.track, name)
         stamps = Stamps(followed(past.track, ahead), step, self.rows.time, self.rows.group)
         return Past(
-            inputs=self.scales[0].scaled(inputs),
+            inputs=inputs,
             wanted=np.where(past.known, past.track.values, np.nan)[:, wanted],
             unseen=round(rows * asked.seen),
             ahead=ahead.values[:, read],
@@ -88,7 +85,7 @@ class OutlookReader:
 
     def _check_scale(self, inputs: Array, track: Track, name: str) -> None:
         """Raise DataError for each row that no float32 holds on the scale."""
-        bad, scaler = BadRows(), self.scales[0]
+        bad, scaler = BadRows(), self.scale
         for i in np.flatnonzero(scaler.beyond(inputs).any(axis=1)).tolist():
             check = partial(scaler.check, inputs[i : i + 1], self.reads)
             bad.attempt(name, int(track.lines[i]), check)
@@ -107,15 +104,3 @@ class OutlookReader:
             message += "after the last known one does not tell it (give rows that go on with it, "
             message += f"or forecast up to {row + max(self.horizons)} steps)"
             raise DataError.of("DATA_AHEAD", message, name)
-
-    def _values(self, ys: Array) -> Array:
-        """Return outputs (..., J K) as forecasts (..., J, K) in the units of the data."""
-        shape = (*ys.shape[:-1], len(self.horizons), len(self.wanted))
-        return self.scales[1].unscaled(ys.reshape(shape))
-
-    def _following(self, forecasts: Array, ahead: Array) -> Array:
-        """Return the inputs (B, F) of a row: as the file tells, else as forecast (B, K)."""
-        xs = np.repeat(ahead[None], len(forecasts), axis=0)
-        for i in np.flatnonzero(np.isnan(ahead)).tolist():
-            xs[:, i] = forecasts[:, self.wanted.index(self.reads[i])]
-        return self.scales[0].scaled(xs)

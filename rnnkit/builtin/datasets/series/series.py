@@ -152,12 +152,11 @@ class Series(TableDataset):
         reader = replace(self._reader(self.step), keys=self.columns, texts=True)
         return tracks_asked(reader, data, name, skip_bad, scales[0], meaning, self.horizons)
 
-    def outlook(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+    def outlook(self, data: bytes, name: str, request: ForecastRequest) -> Outlook:
         """Return the known rows of each series, and what the file tells of those to come."""
-        rows, scales = self._reader(self.step), self._fitted_scales(name)
-        return OutlookReader(rows, self.columns, self.wanted, self.horizons, scales).read(
-            data, name, asked
-        )
+        rows, scale = self._reader(self.step), self._fitted_scales(name)[0]
+        reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scale)
+        return reader.read(data, name, request)
 
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
         """Forecast what comes after the data, as far as it needs no column that is not forecast."""
