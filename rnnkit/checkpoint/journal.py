@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from rnnkit.checkpoint.layout import FILE_LIMIT
 from rnnkit.checkpoint.progress import Progress
@@ -44,11 +44,15 @@ class KeptLines(NamedTuple):
 
 
 class Journal:
-    """The two files, opened once they hold the lines that are kept and nothing else."""
+    """The two files; a context, in which they hold the lines that are kept and those after them."""
 
     def __init__(self, run: RunDir, kept: KeptLines) -> None:
-        self._run = run
+        self._run, self._kept = run, kept
         self._files: list[IO[bytes]] = []
+
+    def __enter__(self) -> Self:
+        """Open the files once they hold the lines that are kept and nothing else."""
+        run, kept = self._run, self._kept
         for path, lines in ((run.metrics, kept.metrics), (run.times, kept.times)):
             data = _read(path)
             if path in kept.changed and path.exists():
@@ -56,6 +60,7 @@ class Journal:
             if path in kept.changed or data != b"".join(lines):
                 write_atomic(path, b"".join(lines))
             self._files.append(open(path, "a+b"))
+        return self
 
     def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> bytes:
         """Write one line to each, and return that of the metrics; raises StorageError."""
@@ -95,7 +100,7 @@ class Journal:
             write_atomic(path, file.read())
         return open(path, "a+b"), note
 
-    def close(self) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the files."""
         for file in self._files:
             with suppress(OSError):  # every line was flushed, or its error was raised

@@ -9,6 +9,7 @@ try:
     import os
     import sys
     import traceback
+    from collections.abc import Callable
     from contextlib import suppress
     from dataclasses import dataclass
 
@@ -117,11 +118,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run a command line and return its exit code; every error is reported, none as a traceback."""
+    """Run a command line and return its exit code; every error is reported, none as a traceback.
+
+    What a command adds to `context.obj` is called with the exit code, once the error is reported.
+    """
+    endings: list[Callable[[int], None]] = []
+    code = _run(arguments, endings)
+    for end in endings:
+        end(code)
+    return code
+
+
+def _run(arguments: list[str], endings: list[Callable[[int], None]]) -> int:
     flags = Flags("--json" in arguments, any(flag in arguments for flag in ("-v", "--verbose")))
     # Not through group.main, which ends the process with 1 where a pipe is closed.
     try:
-        with group.make_context("rnnkit", list(arguments)) as context:
+        with group.make_context("rnnkit", list(arguments), obj=endings) as context:
             group.invoke(context)
         sys.stdout.flush()
         return 0
@@ -139,24 +151,29 @@ def run_command(arguments: list[str]) -> int:
         return flags.ended(130, "INTERRUPTED", "stopped by a signal")
     except Stopped as stopped:
         return flags.ended(128 + stopped.number, "INTERRUPTED", "stopped by a signal")
-    except MemoryError as error:
-        message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
-        return flags.report(ResourceError.of("MEM_ALLOC", message, f"rnnkit {arguments[0]}"))
-    except OSError as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, BrokenPipeError) and unread():
             drop()
             return 0
-        if not error.filename and (place := _blame(error)):
-            return flags.report(_plugin_failed(error, place))
+        return flags.report(error_in_words(error, f"rnnkit {arguments[0]}"))
+
+
+def error_in_words(error: BaseException, command: str = "rnnkit") -> RnnkitError:
+    """Return what is told of an error that is no user's: of memory, of a disk, of a plugin."""
+    if isinstance(error, RnnkitError):
+        return error
+    if isinstance(error, MemoryError):
+        message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
+        return ResourceError.of("MEM_ALLOC", message, command)
+    if isinstance(error, OSError) and (error.filename or not _blame(error)):
         # What rnnkit writes itself has a name; only results go to a file that has none here.
         where = error.filename or ("stdout" if error.errno in NO_ROOM else "")
         message = f"{error.strerror or error} (check the disk and the path)"
-        return flags.report(StorageError.of("IO_ERROR", message, where))
-    except (Exception, SystemExit) as error:
-        if place := _blame(error):
-            return flags.report(_plugin_failed(error, place))
-        message = f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; {MORE})"
-        return flags.report(RnnkitError.of("INTERNAL", message))
+        return StorageError.of("IO_ERROR", message, where)
+    if place := _blame(error):
+        return _plugin_failed(error, place)
+    message = f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; {MORE})"
+    return RnnkitError.of("INTERNAL", message)
 
 
 def _plugin_failed(error: BaseException, place: str) -> PluginError:

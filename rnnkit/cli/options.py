@@ -136,6 +136,11 @@ def run_options(start: str) -> Callable[[F], F]:
             is_flag=True,
             help="Refuse to continue where bits would differ from the checkpoint's.",
         ),
+        click.option(
+            "--mpi",
+            is_flag=True,
+            help="Train one model with all processes that mpiexec or srun started.",
+        ),
     )
 
 

@@ -23,7 +23,12 @@ from rnnkit.cli.paths import PATH
 )
 @run_options("where those of the run did")
 def command(
-    run: Path, origin: str, overrides: tuple[str, ...], as_json: bool, **settings: Any
+    run: Path,
+    origin: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    mpi: bool,
+    **settings: Any,
 ) -> None:
     """Continue RUN exactly: every later result is that of the run that was never stopped.
 
@@ -31,11 +36,13 @@ def command(
     each change means, and refuses what the stored state cannot follow. After a run that diverged,
     --from best with a lower learning rate goes back to the best evaluation.
     """
+    from rnnkit.cli.ranks import started_ranks
     from rnnkit.cli.training import Settings
     from rnnkit.contracts.registry import Registry
-    from rnnkit.training.start import resume
+    from rnnkit.training.resume import resume
 
     chosen, registry = Settings(**settings, from_best=origin == "best"), Registry()
-    with chosen.options() as options:
-        outcome = resume(run, registry, options, overrides)
-    chosen.finish(outcome, registry, as_json)
+    with started_ranks(mpi) as ranks:
+        with chosen.options(ranks) as options:
+            outcome = resume(run, registry, options, overrides)
+        chosen.finish(outcome, registry, as_json, ranks)

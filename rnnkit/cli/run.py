@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,30 +42,32 @@ def command(
     force: bool,
     overrides: tuple[str, ...],
     as_json: bool,
+    mpi: bool,
     **settings: Any,
 ) -> None:
     """Train the model of SPEC, evaluate it, and keep everything in a run directory.
 
     Prints how well it did, where the model lies, and the command that comes next.
     """
+    from rnnkit.cli.ranks import started_ranks
     from rnnkit.cli.training import Settings
     from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
-    from rnnkit.training.start import check_free, resume, start
+    from rnnkit.training.resume import resume
+    from rnnkit.training.start import start
 
     _check_options(out, mode, force)
     chosen, registry = Settings(**settings), Registry()
-    document = read_spec(spec, registry, overrides)
-    root = chosen.root or spec.parent
-    with nullcontext(out) if out else claimed(Path("runs"), document.spec.name) as folder:
+    with started_ranks(mpi) as ranks, ExitStack() as held:
+        document = ranks.together(lambda: read_spec(spec, registry, overrides))
+        root = chosen.root or spec.parent
+        claim = claimed(Path("runs"), document.spec.name)
+        folder = ranks.share(lambda: out or held.enter_context(claim))
         run = RunDir(folder)
-        continues = mode == "must" or (mode == "auto" and run.holds_run())
-        if force:
-            check_movable(run, {"the spec": spec, "the data": root})
-        elif not continues:
-            check_free(run)
-        with chosen.options() as options:
-            tell(f"run directory: {folder}")
+        used = {"the spec": spec, "the data": root}
+        continues = ranks.share(lambda: _continues(run, mode, force, used))
+        with chosen.options(ranks) as options:
+            options.tell(f"run directory: {folder}")
             if continues:
                 outcome = resume(folder, registry, options, asked=document.spec)
             else:
@@ -73,7 +75,19 @@ def command(
                 given = document.spec, document.source, folder, root
                 located = replace(options, locate=document.problem)
                 outcome = start(*given, registry, located, ready)
-        chosen.finish(outcome, registry, as_json)
+        chosen.finish(outcome, registry, as_json, ranks)
+
+
+def _continues(run: RunDir, mode: str, force: bool, used: Mapping[str, Path]) -> bool:
+    """Tell whether the folder holds what is to be continued; else it must be free to take."""
+    from rnnkit.training.start import check_free
+
+    continues = mode == "must" or (mode == "auto" and run.holds_run())
+    if force:
+        check_movable(run, used)
+    elif not continues:
+        check_free(run)
+    return continues
 
 
 @contextmanager

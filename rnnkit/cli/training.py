@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import emit, finite_or_none, number, tell
 from rnnkit.cli.reporter import reporter
 from rnnkit.compute.numerics import limited_threads
+from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.machine import processors
 from rnnkit.errors import ResourceError
 from rnnkit.inference.evaluate import protocol
 from rnnkit.inference.model import load
-from rnnkit.training.loop import RunLimits
+from rnnkit.network.memory import default_budget
+from rnnkit.training.loop import RunLimits, Silent
 from rnnkit.training.signals import catching_signals
 from rnnkit.training.start import Outcome, RunOptions
 
@@ -35,39 +38,54 @@ class Settings:
     from_best: bool = False
 
     @contextmanager
-    def options(self) -> Iterator[RunOptions]:
-        """Give the options of a run, with signals caught, threads set and a reporter drawn."""
-        with limited_threads(self.threads), catching_signals() as stop, reporter() as report:
+    def options(self, ranks: Ranks) -> Iterator[RunOptions]:
+        """Give the options of a run, with signals caught, threads set and a reporter drawn.
+
+        The ranks of a machine divide its processors and its memory, and the first one reports.
+        """
+        memory = self.max_memory
+        if memory is None and ranks.neighbours > 1:
+            memory = default_budget() / ranks.neighbours
+        with (
+            self.limited(ranks),
+            catching_signals() as stop,
+            reporter() if ranks.first else nullcontext(Silent()) as report,
+        ):
             yield RunOptions(
                 data_root=self.root,
-                max_memory=None if self.max_memory is None else int(self.max_memory),
+                max_memory=None if memory is None else int(memory),
                 exact=self.exact,
                 strict=self.strict,
                 from_best=self.from_best,
                 limits=RunLimits(self.max_steps, self.max_time),
                 reporter=report,
                 stop=stop,
-                tell=tell,
+                tell=tell if ranks.first else lambda message: None,
+                ranks=ranks,
             )
 
-    def finish(self, outcome: Outcome, registry: Registry, as_json: bool) -> None:
+    def limited(self, ranks: Ranks) -> AbstractContextManager[None]:
+        """Limit the threads to those asked for, or to this rank's part of the processors."""
+        part = max(1, processors() // ranks.neighbours) if ranks.neighbours > 1 else None
+        return limited_threads(self.threads or part)
+
+    def finish(self, outcome: Outcome, registry: Registry, as_json: bool, ranks: Ranks) -> None:
         """Measure the model on the test split and print the end of a run.
 
         Raises ResourceError where the time was up before the end.
         """
         run, progress = outcome.run, outcome.progress
         if outcome.reason == "time":
-            raise ResourceError.of(
-                "TIME_LIMIT",
-                f"saved at step {progress.step}; continue with: "
-                f"rnnkit resume {shlex.quote(str(run.path))}",
-                run.path,
-            )
+            then = f"continue with: rnnkit resume {shlex.quote(str(run.path))}"
+            message = f"saved at step {progress.step}; {then}"
+            raise ranks.agreed(ResourceError.of("TIME_LIMIT", message, run.path))
+        if not ranks.first:
+            return
         model = run.best if run.best.exists() else run.step_file(progress.step)
         test: Mapping[str, object] = {}
         remarks: Sequence[str] = ()
         if outcome.reason == "finished" and "test" in outcome.source.splits():
-            with limited_threads(self.threads):
+            with self.limited(ranks):
                 test, remarks = _tested(outcome, model, registry)
         _print_end(outcome, model, test, remarks, as_json)
 

@@ -81,6 +81,17 @@ def ours() -> Iterator[None]:
                 blas.set_num_threads(count)
 
 
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Let this thread compute alone: what it does is not divided."""
+    before = getattr(_thread, "ours", False)
+    _thread.ours = True
+    try:
+        yield
+    finally:
+        _thread.ours = before
+
+
 def shares(size: int, work: float, fewest: int = 4) -> list[tuple[int, int]]:
     """Return the ranges (first, last) of `size` rows, one for each thread, at least `fewest` each.
 

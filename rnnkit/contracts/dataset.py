@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.loss import Loss
@@ -83,6 +85,22 @@ class Batch(NamedTuple):
         inputs, targets, weights, resets = (array[piece] for array in self[:4])
         return self._replace(
             inputs=inputs, targets=targets, weights=weights, resets=resets, valid=valid
+        )
+
+    def streams(self, part: slice) -> Batch:
+        """Return some streams of the window, in memory of their own."""
+
+        def cut(array: Array) -> Array:
+            return np.ascontiguousarray(array[:, part])
+
+        inputs, targets, weights, resets = map(cut, self[:4])
+        return self._replace(
+            inputs=inputs,
+            targets=targets,
+            weights=weights,
+            resets=resets,
+            valid=None if self.valid is None else cut(self.valid),
+            encoder=self.encoder and EncoderInputs(*map(cut, self.encoder)),
         )
 
 

@@ -29,6 +29,8 @@ class Layer(Block):
     causal: ClassVar[bool] = True
     reads_memory: ClassVar[bool] = False
     """True where the layer reads what an encoder gave: `params["memory"]` (S, B, F)."""
+    couples_streams: ClassVar[bool] = False
+    """True where one stream's outputs depend on another's: a window is then not cut into shards."""
 
     name: Name | None = None
     init: dict[str, Init] = {}
@@ -159,6 +161,11 @@ LayerBlock = Annotated[Layer, nested("rnnkit.layers")]
 def sees_future(layer: Layer) -> bool:
     """Tell whether an output of the layer, or of one inside it, depends on later inputs."""
     return not layer.causal or any(map(sees_future, layer.inner().values()))
+
+
+def couples_streams(layer: Layer) -> bool:
+    """Tell whether the layer, or one inside it, mixes what different streams read."""
+    return layer.couples_streams or any(map(couples_streams, layer.inner().values()))
 
 
 def gates_of(layer: Layer, params: Params, xs: Array, state: State) -> Mapping[str, Array]:

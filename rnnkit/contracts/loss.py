@@ -27,6 +27,9 @@ class Loss(Block):
     estimates: ClassVar[bool] = False
     """True where the outputs estimate the values of the targets, in their units."""
 
+    couples_streams: ClassVar[bool] = False
+    """True where it compares streams with each other: a window is then not cut into shards."""
+
     chooses: ClassVar[bool] = False
     """True where the outputs are logits, one for each of the ids that a target may be.
 

@@ -1,7 +1,7 @@
 """What a layer receives besides its inputs: training or not, random numbers, scratch memory.
 
 Random numbers are keyed, not stored: a generator follows from (seed, purpose, layer path) and
-(step, time), so a resumed run redraws the same numbers and no generator state is saved. The
+(step, time, shard), so a resumed run redraws the same numbers and no generator state is saved. The
 generator is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a keyed
 counter.
 """
@@ -20,12 +20,12 @@ DRAWS = 8
 
 
 def keyed_generator(
-    seed: int, purpose: str, path: str = "", step: int = 0, time: int = 0
+    seed: int, purpose: str, path: str = "", step: int = 0, time: int = 0, shard: int = 0
 ) -> np.random.Generator:
-    """Return the generator of a purpose, such as "init", at a layer path, step and time."""
+    """Return the generator of a purpose, such as "init", at a layer path, step, time and shard."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{path}".encode()).digest()
     key = np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
-    counter = np.array([0, time, step, 0], dtype=np.uint64)
+    counter = np.array([0, time, step, shard], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
@@ -106,6 +106,7 @@ class Context:
     path: str = ""
     step: int = 0
     time: int = 0
+    shard: int = 0
     valid: Array | None = None
     resets: Array | None = None
     learns_below: bool = True
@@ -122,7 +123,7 @@ class Context:
         It begins after `past` blocks of DRAWS float32 numbers, so that threads may share a draw.
         """
         time = 0 if locked else self.time
-        generator = keyed_generator(self.seed, "dropout", self.path, self.step, time)
+        generator = keyed_generator(self.seed, "dropout", self.path, self.step, time, self.shard)
         generator.bit_generator.advance(past)  # type: ignore[attr-defined]
         return generator
 

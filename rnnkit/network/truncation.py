@@ -45,6 +45,18 @@ class History:
         named = {"history/inputs": self.inputs, "history/resets": self.resets}
         return named if len(self.inputs) else {}
 
+    def streams(self, part: slice) -> History:
+        """Return what some streams read."""
+        return History(self.inputs[:, part], self.resets[:, part])
+
+    def copied(self) -> History:
+        """Return the same in memory of its own."""
+        return History(self.inputs.copy(), self.resets.copy())
+
+    def write(self, part: slice, own: History) -> None:
+        """Write what some streams read."""
+        self.inputs[:, part], self.resets[:, part] = own.inputs, own.resets
+
     def joined(self, batch: Batch, first: bool) -> Batch:
         """Return a window with these steps before it, of weight 0; `first`: the first of all."""
         valid, resets = batch.valid, batch.resets

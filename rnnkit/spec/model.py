@@ -125,11 +125,14 @@ class Train(Record):
     """How the model is trained: truncated backpropagation through time over parallel streams.
 
     Where data is too short for `streams` and `window` as they are by default, and they are not
-    given, there are fewer streams of shorter windows.
+    given, there are fewer streams of shorter windows. `shards` equal parts of the streams are
+    learned each on its own, and their gradients added in one order: who computes them, any number
+    of ranks and threads, changes no bit of the model.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     streams: Size = 32
+    shards: Annotated[int, Field(ge=1, le=4096)] = 1
     window: Size = 64
     optimizer: Annotated[Optimizer, nested("rnnkit.optimizers")]
     schedule: Annotated[Schedule, nested("rnnkit.schedules")] | None = None
@@ -143,6 +146,13 @@ class Train(Record):
     best: Best = Best()
     stop: Stop | None = None
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
+
+    @model_validator(mode="after")
+    def _sharded(self) -> Train:
+        if self.shards > self.streams:
+            message = f'"shards" are parts of the {self.streams} streams, not {self.shards} of them'
+            raise ValueError(f'{message} (fewer "shards", or more "streams")')
+        return self
 
     @model_validator(mode="after")
     def _evaluated(self) -> Train:

@@ -25,6 +25,7 @@ ALLOWED = {
     "train.every": "later lines, evaluations and checkpoints come at other steps",
     "train.feed": "later windows read other inputs",
     "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
+    "train.shards": "later sums are formed in another order, and dropout draws other numbers",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
     "evaluate": "later evaluations are measured otherwise and do not compare with earlier ones",

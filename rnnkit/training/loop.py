@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ import numpy as np
 from rnnkit.checkpoint.journal import Journal, digested
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir, make_private
+from rnnkit.compute.parallel import undivided
+from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import (
     DataError,
@@ -108,6 +110,11 @@ class Loop:
     saved: Progress | None = None
     tell: Callable[[str], None] = lambda message: None
 
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train together; the first one writes for all."""
+        return self.training.workers.ranks
+
     def go(self) -> str:
         """Return why it ended: "finished", "steps", "time"; raises InterruptedRun on a signal."""
         # What overflows is looked for after each step; NumPy need not warn of it as well.
@@ -115,7 +122,7 @@ class Loop:
             with np.errstate(all="ignore"):
                 return self._go()
         except DivergedError as error:
-            raise self._diverged(error) from error
+            raise self.ranks.agreed(self._diverged(error)) from error
 
     def _go(self) -> str:
         training = self.training
@@ -136,7 +143,8 @@ class Loop:
         """Train to the end of the epoch; return the limit that was met before, if any."""
         training = self.training
         layout = training.spec.train.layout()
-        for batch in self.source.batches("train", layout, training.progress.cursor):
+        batches = self.source.batches("train", layout, training.progress.cursor)
+        while batch := self.ranks.together(lambda: next(batches, None)):
             if reason := self._limit():
                 return reason
             started = time.perf_counter()
@@ -155,15 +163,19 @@ class Loop:
 
     def _guarded_step(self, batch: Batch) -> Update:
         try:
-            return self.training.step(batch)
+            return self.ranks.together(lambda: self.training.step(batch))
         except DivergedError:
             # Whatever else is wrong here, the first error says more.
             with suppress(DivergedError, PluginError, StorageError):
-                image = self.encode(self.training)
-                make_private(self.run.crash)
-                name = self.run.step_file(self.training.progress.step).name
-                write_atomic(self.run.crash / name, image)
+                self.training.gather()
+                self.ranks.share(self._keep_crash)
             raise
+
+    def _keep_crash(self) -> None:
+        image = self.encode(self.training)
+        make_private(self.run.crash)
+        name = self.run.step_file(self.training.progress.step).name
+        write_atomic(self.run.crash / name, image)
 
     def _diverged(self, error: DivergedError) -> DivergedError:
         """Add to what is not finite in which run, where the state before lies, and what to do."""
@@ -179,11 +191,18 @@ class Loop:
         return DivergedError(*(Problem(where, *each) for each in zip(codes, messages, strict=True)))
 
     def _limit(self) -> str:
+        late = self._agree(self.limits.out_of_time())
         if self.stop.number:
-            self._interrupted()
+            raise self._interrupted()
         if self.limits.out_of_steps(self.training.progress.step):
             return "steps"
-        return "time" if self.limits.out_of_time() else ""
+        return "time" if late else ""
+
+    def _agree(self, late: bool = False) -> bool:
+        """Take the signal that any rank received for all; tell whether one is `late`."""
+        numbers, lates = zip(*self.ranks.collect((self.stop.number, late)), strict=True)
+        self.stop.number = max(numbers)
+        return any(lates)
 
     def _after_update(self) -> None:
         """Do what is due after a step; also what a signal left pending, before the next step."""
@@ -214,21 +233,31 @@ class Loop:
         training = self.training
         training.progress = training.progress.changed(pending="evaluation")
         training.pool = training.pool.another()  # evaluation has scratch memory of its own
-        try:
-            found = evaluate(
-                training.network,
-                training.store.values,
-                self.source,
-                "valid",
-                training.spec.evaluation_layout(self.source, "valid"),
-                lambda: bool(self.stop.number),
-                training.spec.train.recompute,
-                training.spec.evaluate.metrics,
-            ).metrics
-        except EvaluationStopped:
-            self._interrupted()
+        found = self.ranks.share(self._evaluate)
+        if found is None:
+            self._agree()
+            raise self._interrupted()
         training.progress = training.progress.changed(pending=None)
         return {f"valid_{name}": value for name, value in found.items()}
+
+    def _evaluate(self) -> dict[str, float] | None:
+        """Return the metrics of the validation split; None where a signal cut it short."""
+        training = self.training
+        sharded = training.spec.train.shards > 1
+        try:
+            with undivided() if sharded else nullcontext():
+                return evaluate(
+                    training.network,
+                    training.store.values,
+                    self.source,
+                    "valid",
+                    training.spec.evaluation_layout(self.source, "valid"),
+                    lambda: bool(self.stop.number),
+                    training.spec.train.recompute,
+                    training.spec.evaluate.metrics,
+                ).metrics
+        except EvaluationStopped:
+            return None
 
     def _observe(self, metrics: Mapping[str, float]) -> bool:
         """Tell schedule, stopper and best of an evaluation; return whether it is the best yet."""
@@ -273,7 +302,7 @@ class Loop:
         line = {k: v if v is None or math.isfinite(v) else None for k, v in line.items()}
         speed = self.targets / self.busy if self.busy else None
         now = {"step": progress.step, "time": time.time(), "targets_per_second": speed}
-        written = self.journal.append(line, now)
+        written = self.ranks.share(lambda: self.journal.append(line, now))
         self.busy = self.targets = 0.0
         digest = digested([written], progress.lines_digest)
         sums = dict.fromkeys(("total", "weight", "right", "decided"), 0.0)
@@ -284,25 +313,27 @@ class Loop:
         progress = self.training.progress
         if progress == self.saved:
             return
+        self.training.gather()
+        self.ranks.share(lambda: self._write(progress, best))
+        self.saved = progress
+
+    def _write(self, progress: Progress, best: bool) -> None:
         self.confirm()
         for note in self.journal.flush():
             self.tell(note)
         image = self.encode(self.training)
         path = self.run.save(progress.step, image, self.training.spec.train.keep)
-        self.saved = progress
         self.reporter.saved(path, best=False)
         if best:
             write_atomic(self.run.best, image)
             self.reporter.saved(self.run.best, best=True)
 
-    def _interrupted(self) -> None:
+    def _interrupted(self) -> InterruptedRun:
+        """Save, and return what ends the run."""
         self._save()
-        raise InterruptedRun(
-            self.stop.number,
-            Problem(
-                str(self.run.path),
-                "INTERRUPTED",
-                f"saved at step {self.training.progress.step}; continue with: "
-                f"rnnkit resume {shlex.quote(str(self.run.path))}",
-            ),
+        message = (
+            f"saved at step {self.training.progress.step}; continue with: "
+            f"rnnkit resume {shlex.quote(str(self.run.path))}"
         )
+        problem = Problem(str(self.run.path), "INTERRUPTED", message)
+        return self.ranks.agreed(InterruptedRun(self.stop.number, problem))

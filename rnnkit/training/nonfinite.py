@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,30 +11,36 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.network.network import Network, States, copied
+from rnnkit.types import Params
 
 
-def first_nonfinite(
+def nonfinite_in_window(
     network: Network,
-    store: ParamStore,
+    values: Mapping[str, Params],
     batch: Batch,
     states: States,
     ctx: Context,
     blocks: Sequence[slice],
 ) -> str:
-    """Return what overflowed in the window that left its gradient in `store`, in words.
+    """Return what overflows on the way forward through a window, in words; "" if nothing does.
 
     Runs the window again, in `blocks` of steps as it was learned.
     """
     for block in blocks:
-        found, states = _in_block(network, store, batch, states, ctx, block)
+        found, states = _in_block(network, values, batch, states, ctx, block)
+        ctx.pool.recycle()
         if found:
             return found
-        ctx.pool.recycle()
+    return ""
+
+
+def nonfinite_gradient(network: Network, store: ParamStore) -> str:
+    """Return the first gradient on the way back that is not finite, in words; "" if all are."""
     for name in reversed(network.names):
         for parameter, gradient in store.grads[name].items():
             if not np.isfinite(gradient).all():
                 return f"the gradient of {parameter} of layer {name}"
-    return "the loss" if np.isfinite(store.grad).all() else "the gradient norm"
+    return ""
 
 
 def all_finite(states: States) -> bool:
@@ -44,7 +50,7 @@ def all_finite(states: States) -> bool:
 
 def _in_block(
     network: Network,
-    store: ParamStore,
+    values: Mapping[str, Params],
     batch: Batch,
     states: States,
     ctx: Context,
@@ -53,9 +59,9 @@ def _in_block(
     part = batch.steps(block)
     ctx = replace(ctx.later(block.start), valid=part.valid)
     after: States = {}
-    for visit in network.visits(store.values, part, states, ctx):
+    for visit in network.visits(values, part, states, ctx):
         name = visit.name
-        for parameter, value in store.values[name].items():
+        for parameter, value in values[name].items():
             if not np.isfinite(value).all():
                 return f"parameter {parameter} of layer {name}", {}
         ys, state = visit.done()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.layer import couples_streams
 from rnnkit.errors import Problem, SpecError
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
@@ -51,10 +52,25 @@ def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
     if spec.train.feed.type != "teacher" and (reason := network.token_scores.no_distribution):
         message = f'{reason} (take another loss, or leave "feed" out)'
         yield Unmet(("train", "feed", "type"), "SPEC_INCONSISTENT", message)
+    if spec.train.shards > 1:
+        yield from _sharded(spec, network)
     if "valid" in source.splits():
         yield from _best(spec, metric_names(network, source, spec.evaluate.metrics))
     else:
         yield from _evaluated(spec, source.splits())
+
+
+def _sharded(spec: Spec, network: Network) -> Iterator[Unmet]:
+    """Yield what needs all streams of a window at once, and streams that are too few."""
+    if spec.train.shards > spec.train.streams:
+        message = f"the data gives {spec.train.streams} streams, which are too few to cut "
+        yield Unmet(("train", "shards"), "SPEC_INCONSISTENT", f'{message}(fewer "shards")')
+    coupled = [f"layer {name}" for name, layer in network.named if couples_streams(layer)]
+    coupled += [f"loss {network.loss.type}"] * network.loss.couples_streams
+    if coupled:
+        message = f"{', '.join(coupled)} reads all streams together, and shards are learned each "
+        message += 'on its own (leave "shards" out)'
+        yield Unmet(("train", "shards"), "SPEC_INCONSISTENT", message)
 
 
 def _best(spec: Spec, measured: Sequence[str]) -> Iterator[Unmet]:

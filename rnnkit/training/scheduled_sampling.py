@@ -34,14 +34,13 @@ def fed(
     """Return the window with some inputs replaced by guesses, under the parameters as they are.
 
     The window's first step after `given` others, and every step at a reset, read the data. A guess
-    is made as in sampling, without dropout. All draws follow from (seed, step of `ctx`).
+    is made as in sampling, without dropout. All draws follow from (seed, step, shard of `ctx`).
     """
     chance = feed.chance(ctx.step - 1)
     if chance == 0:
         return batch
-    coins, numbers = keyed_generator(ctx.seed, "feedback", step=ctx.step).random(
-        (2, *batch.resets.shape)
-    )
+    random = keyed_generator(ctx.seed, "feedback", step=ctx.step, shard=ctx.shard)
+    coins, numbers = random.random((2, *batch.resets.shape))
     guessed = (coins < chance) & ~batch.resets
     guessed[: given + 1] = False
     if not guessed.any():

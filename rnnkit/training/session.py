@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
 from rnnkit.compute.numerics import Numerics
+from rnnkit.compute.ranks import Ranks
+from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import CheckpointError, DataError, PluginError, printable
@@ -35,6 +38,17 @@ class Session:
     spec: Spec
     network: Network
     numerics: Numerics
+    ranks: Ranks = field(default_factory=Ranks)
+
+    def facts(self, training: Training) -> dict[str, object]:
+        """Return what has to be the same on all ranks."""
+        return {
+            "rnnkit": VERSION,
+            "spec": hashlib.sha256(self.spec.canonical()).hexdigest(),
+            "data": self.source.digest(),
+            "windows in an epoch": training.windows,
+            "arithmetic": self.numerics,
+        }
 
     def meta(self, training: Training) -> Meta:
         """Return what a checkpoint says of the state."""
@@ -88,6 +102,7 @@ class Session:
         layout = self.spec.train.layout()
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)
+        training.workers = Workers(self.ranks)
         first = next(self.source.batches("train", layout, None), None)
         if first is None:
             message = f"the data gave none of the {windows} windows that it promised"

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.parallel import MEMORY_BOUND, divided, ours
+from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Batch
-from rnnkit.core.context import Context, Pool, Tally
+from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError, PluginError
-from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
 from rnnkit.network.network import Network, States, copied
-from rnnkit.network.truncation import History, learn_truncated
+from rnnkit.network.truncation import History
 from rnnkit.spec.model import Clip, Spec
-from rnnkit.training.nonfinite import all_finite, first_nonfinite
-from rnnkit.training.scheduled_sampling import fed
+from rnnkit.training.learning import Learner, Part
 from rnnkit.types import Array
+
+BLOCK = 65536
+"""Values that are squared and summed by one product."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Training:
     progress: Progress
     pool: Pool = field(default_factory=Pool)
     history: History | None = None
+    workers: Workers = field(default_factory=Workers)
 
     def __post_init__(self) -> None:
         """Take an empty history where the truncation needs one."""
@@ -55,6 +58,11 @@ class Training:
         if train.bptt.style == "true" and self.history is None:
             inputs, before = self.network.inputs, train.bptt.before
             self.history = History.empty(inputs, before, train.streams)
+
+    @property
+    def learner(self) -> Learner:
+        """How windows are learned."""
+        return Learner(self.spec.train, self.network, self.store, self.workers)
 
     @classmethod
     def started(cls, spec: Spec, network: Network, windows: int) -> Training:
@@ -72,16 +80,16 @@ class Training:
             Progress(schedule=schedule.start() if schedule else None),
         )
 
-    def context(self, batch: Batch) -> Context:
-        """Return the context of the next update, which learns from this batch."""
-        return Context(
+    def part(self, batch: Batch) -> Part:
+        """Return what enters the next update, which learns from this batch."""
+        ctx = Context(
             train=True,
             dtype=self.store.flat.dtype,
             seed=self.spec.train.seed,
             step=self.progress.step + 1,
-            valid=batch.valid,
             pool=self.pool,
         )
+        return Part(batch, self.states, self.history, ctx)
 
     def learning_rate(self) -> float:
         """Return the rate of the next update."""
@@ -106,45 +114,28 @@ class Training:
     def _step(self, batch: Batch) -> Update:
         network, store, train = self.network, self.store, self.spec.train
         batch.check(train.streams)
-        clear(store.grad)
-        window = self.window(batch)
-        tally = Tally()
-        total, weight, states = self._learn(window, tally)
-        total, weight = float(total), float(weight)  # a plugin may give NumPy's
-        divisor = weight if network.loss.reduction == "mean" else batch.weights.shape[1]
+        part = self.part(batch)
+        found = self.learner.learn(part)
+        divisor = found.weight if network.loss.reduction == "mean" else train.streams
         scale = 1 / max(divisor, 1e-30)
-        norm = scale * global_norm(store.grad)
-        if not (math.isfinite(total) and math.isfinite(norm) and all_finite(states)):
-            raise self._diverged(window, total, norm)
+        norm = scale * (fixed_norm if train.shards > 1 else global_norm)(store.grad)
+        if not (math.isfinite(found.total) and math.isfinite(norm) and found.finite):
+            raise self._diverged(part, found.total, norm)
         clip(store.grad, norm, train.clip, scale)
         lr = self.learning_rate()
         step = self.progress.step + 1
         train.optimizer.update(step, lr, store.flat, store.grad, self.slots, store.decayed)
-        self.states = copied(states)
-        self.history = self.history and self.history.after(window)
+        self.states = copied(found.states)
+        self.history = found.history
         self.pool.recycle()
         self.progress = self.progress.stepped(
-            self.windows, batch.next_cursor, total, weight, tally, lr, norm
+            self.windows, batch.next_cursor, found.total, found.weight, found.tally, lr, norm
         )
-        return Update(total, weight, norm, lr)
+        return Update(found.total, found.weight, norm, lr)
 
-    def window(self, batch: Batch) -> Batch:
-        """Return what the next update reads: the steps before the window, and guesses in it."""
-        given = 0
-        if self.history is not None:
-            batch = self.history.joined(batch, first=self.progress.step == 0)
-            given = self.spec.train.bptt.before
-        network, values = self.network, self.store.values
-        ctx = self.context(batch)
-        return fed(self.spec.train.feed, network, values, batch, self.states, ctx, given)
-
-    def _learn(self, window: Batch, tally: Tally) -> tuple[float, float, States]:
-        train, store = self.spec.train, self.store
-        ctx = replace(self.context(window), tally=tally)
-        given = self.network, store.values, store.grads, window, self.states, ctx
-        if train.bptt.steps:
-            return learn_truncated(*given, train.bptt.steps)
-        return learn_in_blocks(*given) if train.recompute else self.network.learn(*given[1:])
+    def gather(self) -> None:
+        """Bring the state of all streams here, before it is saved."""
+        self.learner.gather(self.states, self.history)
 
     def ended(self) -> bool:
         """Tell whether no step is left: the epochs are done, or the patience is at its end."""
@@ -152,29 +143,17 @@ class Training:
         patient = train.stop is None or progress.stale < train.stop.patience
         return progress.epoch >= train.epochs or not patient
 
-    def _diverged(self, batch: Batch, total: float, norm: float) -> DivergedError:
+    def _diverged(self, part: Part, total: float, norm: float) -> DivergedError:
         """Name the first tensor that is not finite, in the order in which they are computed."""
         code = "GRAD" if math.isfinite(total) else "LOSS"
         code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
-        step, length = self.progress.step + 1, len(batch.weights)
-        cuts = window_blocks(length) if self.spec.train.recompute else (slice(0, length),)
-        what = first_nonfinite(
-            self.network, self.store, batch, self.states, self.context(batch), cuts
-        )
+        what = self.learner.nonfinite(part)
+        what = what or ("the gradient norm" if math.isfinite(total) else "the loss")
         return DivergedError.of(
             f"NUM_NONFINITE_{code}",
-            f"step {step}: {what} is not finite "
+            f"step {part.ctx.step}: {what} is not finite "
             "(a lower learning rate or a lower clip norm usually helps)",
         )
-
-
-def clear(gradient: Array) -> None:
-    """Set a flat gradient to zero."""
-
-    def zero(first: int, last: int) -> None:
-        gradient[first:last] = 0
-
-    divided(gradient.size, MEMORY_BOUND * gradient.size, zero)
 
 
 def global_norm(gradient: Array) -> float:
@@ -184,6 +163,12 @@ def global_norm(gradient: Array) -> float:
         return float(np.dot(gradient[first:last], gradient[first:last]))
 
     return math.sqrt(sum(divided(gradient.size, MEMORY_BOUND * gradient.size, squares)))
+
+
+def fixed_norm(gradient: Array) -> float:
+    """Return the norm, the sum formed of fixed blocks: any number of threads gives the same."""
+    blocks = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
+    return math.sqrt(math.fsum(float(np.dot(block, block)) for block in blocks))
 
 
 def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) -> None:

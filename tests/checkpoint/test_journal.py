@@ -27,7 +27,8 @@ from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.registry import Registry
 from rnnkit.training.loop import Silent
-from rnnkit.training.start import RunOptions, resume
+from rnnkit.training.resume import resume
+from rnnkit.training.start import RunOptions
 
 Change = Callable[[list[bytes]], Sequence[bytes]]
 
@@ -218,11 +219,10 @@ def test_what_is_no_file_is_refused_at_once(
 
 
 def test_a_line_is_sealed_with_that_of_the_metrics(tmp_path: Path) -> None:
-    journal = Journal(RunDir(tmp_path), KeptLines())
-    written = journal.append({"step": 1, "loss": 0.5}, {"step": 1, "time": 2.5})
-    journal.append({"step": 2, "loss": None}, {"step": 2, "time": 3.5})
-    assert journal.flush() == []
-    journal.close()
+    with Journal(RunDir(tmp_path), KeptLines()) as journal:
+        written = journal.append({"step": 1, "loss": 0.5}, {"step": 1, "time": 2.5})
+        journal.append({"step": 2, "loss": None}, {"step": 2, "time": 3.5})
+        assert journal.flush() == []
     assert written == b'{"step": 1, "loss": 0.5}\n'
     assert (tmp_path / "metrics.jsonl").read_bytes() == written + b'{"step": 2, "loss": null}\n'
     first, second = clock(tmp_path)

@@ -139,14 +139,10 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
 
 def test_a_journal_that_fails_fails_once(spec: Path, tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    journal = Journal(run, KeptLines())
-    journal._files[0].close()
-    journal._files[0] = open("/dev/full", "ab")
-    with pytest.raises(StorageError) as caught:
-        try:
-            journal.append({"step": 1}, {"step": 1})
-        finally:
-            journal.close()
+    with pytest.raises(StorageError) as caught, Journal(run, KeptLines()) as journal:
+        journal._files[0].close()
+        journal._files[0] = open("/dev/full", "ab")
+        journal.append({"step": 1}, {"step": 1})
     assert caught.value.problems[0].code == "IO_NO_SPACE"
     said = f"cannot write a line: {os.strerror(errno.ENOSPC)} (ENOSPC); free some space"
     assert said in str(caught.value)

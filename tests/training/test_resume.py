@@ -38,7 +38,8 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.schedule import Moment
 from rnnkit.files.lock import RunLock
 from rnnkit.spec.read import read_spec
-from rnnkit.training.start import RunOptions, resume, start
+from rnnkit.training.resume import resume
+from rnnkit.training.start import RunOptions, start
 
 STEPS = 15
 

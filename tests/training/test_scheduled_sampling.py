@@ -194,7 +194,7 @@ def test_the_step_is_that_of_the_fed_window(tmp_path: Path) -> None:
     spec, source = opened(tmp_path, plain_spec(feed={"type": "greedy"}))
     batch = next(source.batches("train", spec.train.layout(), None))
     one, other = fresh(spec, source), fresh(spec, source)
-    window = one.window(batch)
+    window = one.learner.window(one.part(batch))
     assert (window.inputs != batch.inputs).any()
     other.spec = spec.model_copy(update={"train": spec.train.model_copy(update={"feed": Feed()})})
     assert one.step(batch) == other.step(window)

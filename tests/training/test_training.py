@@ -164,7 +164,7 @@ def test_the_state_is_carried_and_the_gradient_is_not(tmp_path: Path) -> None:
         second.inputs,
         training.states,
         second.resets,
-        training.context(second),
+        training.part(second).ctx,
     )
     # One window of two halves would send a gradient over the edge; the trainer sends zeros.
     assert all((a == 0).all() for state in zero_states(states).values() for a in state)

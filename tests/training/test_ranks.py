@@ -1,0 +1,240 @@
+"""Ranks that mpiexec started: the bytes of one process, and one end for all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import command, done, results, told, write_stub
+from rank_cases import CASES, DROPOUT, LSTM, sharded, written
+
+pytest.importorskip("mpi4py", reason="needs mpi4py (pip install 'rnnkit[mpi]')")
+
+TESTS = Path(__file__).parents[1]
+MPIEXEC = Path(sys.executable).with_name("mpiexec")
+RNNKIT = Path(sys.executable).with_name("rnnkit")
+LONG = 120
+"""Seconds after which what waits would wait for ever."""
+
+if not MPIEXEC.exists():
+    pytest.skip("needs mpiexec beside Python (pip install 'rnnkit[mpi]')", allow_module_level=True)
+
+
+def mpiexec(ranks: int, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command on some ranks to its end."""
+    line = [MPIEXEC, "-n", str(ranks), *arguments]
+    return subprocess.run(
+        list(map(str, line)),
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        env={**os.environ, **environment},
+    )
+
+
+def started(ranks: int, *arguments: object) -> subprocess.Popen[str]:
+    """Start a command on some ranks."""
+    line = [MPIEXEC, "-n", str(ranks), *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(list(map(str, line)), stdout=pipe, stderr=pipe, text=True)
+
+
+def endless(folder: Path, shards: int = 5) -> Path:
+    """Write a spec that trains until it is stopped, and saves after each step."""
+    every = {"log": 1, "save": 1, "evaluate": None}
+    return written(folder, sharded([LSTM, DROPOUT], shards, epochs=10**5, every=every))
+
+
+def wait_for_checkpoint(run: Path) -> None:
+    """Wait until a run has saved."""
+    for _ in range(LONG * 10):
+        if list(run.glob("checkpoints/step-*.h5")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{run} never saved")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Train every case in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    write_stub(folder / "site")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder / "site")
+        runs = {}
+        for name, spec in CASES.items():
+            path = written(folder / name, spec)
+            done("run", path, "--out", folder / name / "run", "--threads", 1)
+            runs[name] = folder / name / "run"
+        yield runs
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_any_number_of_ranks_gives_equal_bytes(
+    ranks: int, alone: dict[str, Path], tmp_path: Path
+) -> None:
+    for name, spec in CASES.items():
+        written(tmp_path / name, spec)
+    site = alone["plugin"].parents[1] / "site"
+    path = os.pathsep.join(map(str, (TESTS, site)))
+    ran = mpiexec(ranks, sys.executable, TESTS / "rank_cases.py", tmp_path, PYTHONPATH=path)
+    assert ran.returncode == 0, ran.stderr
+    for name, run in alone.items():
+        assert results(tmp_path / name / "run") == results(run), name
+
+
+def test_a_resume_may_have_other_ranks(alone: dict[str, Path], tmp_path: Path) -> None:
+    path, run = written(tmp_path, CASES["true_guesses"]), tmp_path / "run"
+    first = mpiexec(4, RNNKIT, "run", path, "--out", run, "--mpi", "--max-steps", 3)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("next   rnnkit resume") == 1
+    assert first.stderr.count("run directory:") == 1
+    done("resume", run, "--max-steps", 7)
+    last = mpiexec(3, RNNKIT, "resume", run, "--mpi")
+    assert last.returncode == 0, last.stderr
+    assert results(run) == results(alone["true_guesses"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_mpiexec_saves_first(number: signal.Signals, tmp_path: Path) -> None:
+    path, run = endless(tmp_path), tmp_path / "run"
+    ran = started(3, RNNKIT, "run", path, "--out", run, "--mpi")
+    wait_for_checkpoint(run)
+    ran.send_signal(number)
+    _, err = ran.communicate(timeout=LONG)
+    assert ran.returncode == 128 + number, err
+    assert err.count("[INTERRUPTED] saved at step") == 1
+    done("resume", run, "-s", "train.epochs=1")
+
+
+def test_a_killed_rank_ends_all_and_the_checkpoint_is_good(tmp_path: Path) -> None:
+    path, run = endless(tmp_path), tmp_path / "run"
+    whole = tmp_path / "whole"
+    done("run", path, "--out", whole, "--max-steps", 40)
+    ran = started(3, RNNKIT, "run", path, "--out", run, "--mpi")
+    wait_for_checkpoint(run)
+    victims = subprocess.run(
+        ["pgrep", "-f", "--", f"--out {run} --mpi"], capture_output=True, text=True
+    )
+    os.kill(int(victims.stdout.split()[-1]), signal.SIGKILL)
+    ran.communicate(timeout=LONG)
+    assert ran.returncode != 0
+    steps = sorted((run / "checkpoints").iterdir())[-1].name
+    done("resume", run, "--max-steps", max(40, int(steps[5:17])))
+    done("resume", whole, "--max-steps", max(40, int(steps[5:17])))
+    assert results(run) == results(whole)
+
+
+def test_a_rank_that_is_silent_is_given_up(tmp_path: Path) -> None:
+    script = tmp_path / "silent.py"
+    script.write_text(
+        "import os, signal\n"
+        "from rnnkit.cli import error_in_words\n"
+        "from rnnkit.compute.mpi import MpiRanks\n"
+        "with MpiRanks(error_in_words, patience=3.0) as ranks:\n"
+        "    ranks.collect(0)\n"
+        "    if ranks.rank == 2:\n"
+        "        os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "    ranks.collect(1)\n"
+    )
+    ran = mpiexec(3, sys.executable, script)
+    assert ran.returncode == 75, ran.stderr
+    assert "[RANKS_LOST] nothing was heard of rank 2 on" in ran.stderr
+    assert "for 3 seconds (the last checkpoint is good; resume with any number of" in ran.stderr
+
+
+BROKEN = """
+import sys
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.cli import main
+from rnnkit.compute.mpi import MpiRanks
+from rnnkit.errors import StorageError
+from rnnkit.training.learning import Learner
+
+before = {target}
+
+def fail(self, *rest):
+    {failure}
+    return before(self, *rest)
+
+{target} = fail
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "failure", "code", "said"),
+    [
+        ("RunDir.save", 'raise StorageError.of("IO_NO_SPACE", "no room")', 74, "[IO_NO_SPACE]"),
+        ("Learner._learn", 'raise ValueError("boo")', 1, "[INTERNAL] ValueError: boo"),
+        (
+            "Learner._learn",
+            "if part.ctx.shard == 4: raise StorageError.of('IO_ERROR', 'gone')",
+            74,
+            "[IO_ERROR] gone",
+        ),
+    ],
+)
+def test_an_error_of_one_rank_ends_all_with_its_code(
+    target: str, failure: str, code: int, said: str, tmp_path: Path
+) -> None:
+    path, script = endless(tmp_path), tmp_path / "broken.py"
+    failure = failure.replace("part.", "rest[0].")
+    script.write_text(BROKEN.format(target=target, failure=failure))
+    ran = mpiexec(3, sys.executable, script, "run", path, "--out", tmp_path / "run", "--mpi")
+    assert ran.returncode == code, ran.stderr
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.count(said) == 1
+
+
+def test_ranks_without_a_shard_are_refused_once(tmp_path: Path) -> None:
+    path = endless(tmp_path, shards=2)
+    ran = mpiexec(3, RNNKIT, "run", path, "--out", tmp_path / "run", "--mpi")
+    said = "[RANKS_IDLE] 3 ranks need as many shards, but train.shards is 2 (start fewer ranks, or"
+    assert ran.returncode == 8
+    assert ran.stderr.count(said) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_ranks_with_other_data_are_refused(tmp_path: Path) -> None:
+    path, other = endless(tmp_path / "one"), endless(tmp_path / "two").parent
+    (other / "text.txt").write_text((other / "text.txt").read_text()[:-40])
+    line = [RNNKIT, "run", path, "--out", tmp_path / "run", "--mpi"]
+    ran = mpiexec(2, *line, ":", "-n", 1, *line, "--data-root", other)
+    assert ran.returncode == 8
+    assert ran.stderr.count("[RANKS_DIFFER] rank 2 on ") == 1
+    assert "data " in ran.stderr
+    assert "(give all ranks the same)" in ran.stderr
+
+
+def test_a_spec_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    path = endless(tmp_path)
+    ran = mpiexec(3, RNNKIT, "run", path, "--mpi", "-s", "train.window=x")
+    assert ran.returncode == 3
+    assert ran.stderr.count("[SPEC_TYPE] train.window") == 1
+
+
+@pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_a_launcher_without_mpi_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = endless(tmp_path)
+    monkeypatch.setenv(name, "4")
+    said = f"[MPI_FORGOTTEN] 4 processes were started ({name}), and each would train a model of"
+    told(command("run", path, "--out", tmp_path / "run"), 8, said, "(add --mpi to train one model")
+    told(command("resume", tmp_path / "run"), 8, said)
+
+
+def test_without_mpi4py_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    ran = command("run", endless(tmp_path), "--out", tmp_path / "run", "--mpi")
+    told(ran, 8, "[MPI_MISSING] --mpi needs mpi4py and an MPI library (pip install 'rnnkit[mpi]')")
