@@ -54,6 +54,14 @@ def test_build_gives_the_start_of_a_run(path: Path, tmp_path: Path) -> None:
         rnnkit.build(rnnkit.load_spec(path), tmp_path / "elsewhere")
 
 
+def test_a_model_is_one_line(path: Path, tmp_path: Path) -> None:
+    model = rnnkit.build(rnnkit.load_spec(path), tmp_path)
+    count = f"{model.store.flat.size:,}"
+    assert (
+        repr(model) == f"Model('small': {', '.join(model.network.entering())}; {count} parameters)"
+    )
+
+
 def test_train_gives_the_bytes_of_the_command(path: Path, tmp_path: Path) -> None:
     spec = rnnkit.load_spec(path)
     model = rnnkit.train(spec, tmp_path / "api", tmp_path)

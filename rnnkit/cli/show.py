@@ -1,8 +1,11 @@
-"""rnnkit show: what is inside a checkpoint or a run, and where it came from."""
+"""rnnkit show: what is inside a checkpoint or a run, where it came from, and how two differ."""
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,38 +13,51 @@ import click
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import emit, number, table, tell
-from rnnkit.cli.options import CHECKPOINT, make_command
+from rnnkit.cli.options import make_command
+from rnnkit.cli.paths import PATH
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
 
 
 @make_command("show")
-@CHECKPOINT
+@click.argument("checkpoints", type=PATH, nargs=-1, required=True, metavar="CHECKPOINT...")
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
-def command(checkpoint: Path, spec: bool, as_json: bool) -> None:
-    """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first."""
+def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
+    """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first.
+
+    Of several it shows their scores side by side, and where their specs differ.
+    """
     from rnnkit.inference.model import checkpoint_of, read_checkpoint
     from rnnkit.spec.model import canonical_json
 
-    file = checkpoint_of(checkpoint)
-    snapshot = read_checkpoint(file, tell)
+    if spec and len(checkpoints) > 1:
+        raise click.UsageError("--spec prints one spec: give one CHECKPOINT")
+    files = [checkpoint_of(checkpoint) for checkpoint in checkpoints]
+    found = [read_checkpoint(file, tell) for file in files]
     if spec:
-        click.echo(canonical_json(snapshot.meta.spec).decode(), nl=False)
+        click.echo(canonical_json(found[0].meta.spec).decode(), nl=False)
         return
-    facts = RunDir(checkpoint).facts() if checkpoint.is_dir() else {}
-    result = described(snapshot, file, facts)
-    emit(as_json, result, _as_text(result))
+    results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
+    if len(results) == 1:
+        emit(as_json, results[0], _as_text(results[0]))
+    else:
+        differing = differences([snapshot.meta.spec for snapshot in found])
+        compared = {"checkpoints": results, "differences": differing}
+        emit(as_json, compared, _side_by_side(results, differing))
 
 
-def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return what is shown of a checkpoint."""
+def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
+    """Return what is shown of a checkpoint, and of the run where one was given."""
     import numpy as np
 
     meta = snapshot.meta
+    facts = RunDir(given).facts() if given.is_dir() else {}
     return {
         "checkpoint": str(file),
         "run": facts,
+        "newest": max([step for step, _ in RunDir(given).step_files()], default=0),
+        "next": _next_command(given, facts),
         "name": meta.spec.get("name"),
         "rnnkit": meta.rnnkit,
         "progress": meta.progress.model_dump(),
@@ -59,29 +75,74 @@ def described(snapshot: Snapshot, file: Path, facts: dict[str, Any]) -> dict[str
     }
 
 
+def _next_command(run: Path, facts: dict[str, Any]) -> str | None:
+    """Return what comes next for a run, as it can be pasted; None for a file alone."""
+    if not facts:
+        return None
+    follow, *rest = facts.get("next") or ["eval" if facts.get("status") == "finished" else "resume"]
+    return shlex.join(["rnnkit", str(follow), str(run), *map(str, rest)])
+
+
+def differences(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of the specs at each place where they are not all the same."""
+    flat = [dict(_leaves(spec, "")) for spec in specs]
+    paths = dict.fromkeys(path for values in flat for path in values)
+    found = {path: [values.get(path) for values in flat] for path in paths}
+    return {path: values for path, values in found.items() if any(v != values[0] for v in values)}
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield each value that holds no other, under its path as an override names it."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _reached(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a person asks first: how it stands, how well it did, how far it came."""
+    progress, best = result["progress"], result["progress"]["best"]
+    score = f"{best['metric']} {number(best['value'])} at step {best['step']}" if best else "none"
+    done = f"{progress['step']:,}, {progress['epoch']} epochs and {progress['window']} windows"
+    state = result["run"].get("status", "finished" if progress["finished"] else "unfinished")
+    return [("state", state), ("best", score), ("step", done)]
+
+
 def _as_text(result: dict[str, Any]) -> str:
     """Return the same for people."""
     from rnnkit.network.memory import human
 
-    progress, data = result["progress"], result["data"]
-    best = progress["best"]
-    facts = [
-        ("checkpoint", result["checkpoint"]),
+    data, run = result["data"], result["run"]
+    facts = _reached(result)
+    if run:
+        facts.append(("newest", f"step {result['newest']:,}"))
+        facts.append(("next", result["next"]))
+        facts.append(("command", shlex.join(["rnnkit", *run.get("command", [])[1:]])))
+    facts += [
         ("model", f"{result['name']}, by rnnkit {result['rnnkit']}"),
-        (
-            "step",
-            f"{progress['step']}, {progress['epoch']} epochs and {progress['window']} windows",
-        ),
-        ("best", f"{best['metric']} {number(best['value'])} at {best['step']}" if best else "none"),
-        ("data", f"SHA-256 {data['sha256']}, {data['inputs']} inputs, {data['targets']} targets"),
-        ("arithmetic", "  ".join(f"{k} {v}" for k, v in result["numerics"].items())),
+        ("checkpoint", result["checkpoint"]),
     ]
-    facts += [(f"run {k}", str(v)) for k, v in result["run"].items() if k in ("status", "command")]
     types = {(t["type"], f"{t['distribution']} {t['release']}") for t in result["types"]}
     arrays = [
         (name, "x".join(map(str, a["shape"])), human(4 * math.prod(a["shape"])), f"{a['norm']:.4g}")
         for name, a in result["arrays"].items()
     ]
-    return "\n\n".join(
-        [table(facts), table(sorted(types)), table(arrays, ("array", "shape", "size", "norm"))]
-    )
+    digests = [
+        ("data", f"SHA-256 {data['sha256']}, {data['inputs']} inputs, {data['targets']} targets"),
+        ("arithmetic", "  ".join(f"{k} {v}" for k, v in result["numerics"].items())),
+    ]
+    head = ("array", "shape", "size", "norm")
+    return "\n\n".join([table(facts), table(arrays, head), table(sorted(types)), table(digests)])
+
+
+def _side_by_side(results: Sequence[dict[str, Any]], differing: dict[str, list[Any]]) -> str:
+    """Return a column for each checkpoint: what it reached, then where the specs differ."""
+    reached = [_reached(result) for result in results]
+    rows = [(pairs[0][0], *(value for _, value in pairs)) for pairs in zip(*reached, strict=True)]
+    rows += [(path, *map(json.dumps, values)) for path, values in differing.items()]
+    text = table(rows, ("", *(result["checkpoint"] for result in results)))
+    return text if differing else f"{text}\nthe specs are equal"

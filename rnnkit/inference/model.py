@@ -35,7 +35,7 @@ from rnnkit.types import Array
 DRAWN = "none can be drawn by chance (take the likeliest: --greedy, in Python greedy=True)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A network with its parameters, and the vocabulary that gives its ids a meaning."""
 
@@ -46,6 +46,11 @@ class Model:
     vocabulary: Vocabulary | None
     trained_on: str | None = None
     """The SHA-256 of the data it was trained on; None for an untrained model."""
+
+    def __repr__(self) -> str:
+        """Return what tells models apart in one line."""
+        layers = ", ".join(self.network.entering())
+        return f"Model({str(self.path)!r}: {layers}; {self.store.flat.size:,} parameters)"
 
     def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
         """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
@@ -241,9 +246,8 @@ class Model:
         """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""
         tokenizer = self.spec.data.text_tokenizer()
         if tokenizer is None or self.vocabulary is None:
-            raise CheckpointError.of(
-                "CKPT_NO_TEXT", "the model reads no text, so it has no vocabulary", self.path
-            )
+            message = "the model reads no text, so it has no vocabulary"
+            raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
         return tokenizer, self.vocabulary
 
     def _check_next(self) -> None:
@@ -292,8 +296,7 @@ def load(
     with the `pip install` line for one that needs a plugin. `tell` hears of an older schema.
     """
     if not isinstance(path, str | Path):
-        advice = "rnnkit.build makes a model of a spec, rnnkit.train a trained one"
-        raise wrong_type("load", "the path of a checkpoint or a run", path, advice)
+        raise wrong_type("load", "the path of a checkpoint or a run", path, "see rnnkit.build")
     file = checkpoint_of(Path(path))
     return model_of(read_checkpoint(file, tell), file, registry or Registry())
 

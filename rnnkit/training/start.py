@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,9 +195,17 @@ def train_on(
                 if ranks.first:
                     run.note(status=_status(error))
             raise
-    status = "finished" if reason == "finished" else "stopped"
-    ranks.share(lambda: run.note(status=status))
+    ranks.share(lambda: _note_end(session, reason == "finished"))
     return Outcome(run, reason, training.progress, session.source, session.spec)
+
+
+def _note_end(session: Session, finished: bool) -> None:
+    """Write down how a run ended, and the command that comes next with what follows the run."""
+    follow: Sequence[str] = ("resume",)
+    if finished:
+        root = Path(str(session.run.facts().get("data_root", ".")))
+        follow = session.spec.data.next_command(session.source, root)
+    session.run.note(status="finished" if finished else "stopped", next=list(follow))
 
 
 def _status(error: BaseException) -> str:

@@ -16,9 +16,19 @@ from rnnkit.inference.model import load
 
 def test_show_a_run(tiny_run: Path) -> None:
     out = done("show", tiny_run).out
-    assert f"checkpoint   {tiny_run}/best.h5" in out
-    for said in ("small, by rnnkit 0.1.0", "valid_loss", "SHA-256", "run status", "finished"):
+    assert f"checkpoint  {tiny_run}/best.h5" in out
+    for said in ("small, by rnnkit 0.1.0", "valid_loss", "SHA-256", "finished"):
         assert said in out
+    rows = [line.split(maxsplit=1) for line in out.split("\n\n")[0].splitlines()]
+    keys = ["state", "best", "step", "newest", "next", "command", "model", "checkpoint"]
+    assert [row[0] for row in rows] == keys
+    assert rows[0][1] == "finished" and rows[1][1].startswith("valid_loss ")
+    assert rows[4][1] == f"rnnkit sample {tiny_run}"
+    assert rows[5][1].startswith("rnnkit ")
+    assert [line.split()[0] for line in out.split("\n\n")[-1].splitlines()] == [
+        "data",
+        "arithmetic",
+    ]
     assert "1.lstm/Wh" in out and "6x24" in out
     assert "adam                   rnnkit 0.1.0" in out
 
@@ -57,6 +67,64 @@ def test_a_shown_spec_trains_again(tiny_run: Path, tmp_path: Path) -> None:
 def test_show_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
     ran = command("show", tmp_path)
     assert ran.code == 6 and f"{tmp_path} [CKPT_NOT_FOUND] holds no checkpoint" in ran.err
+
+
+def test_show_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["name"] = "it's"[:2]
+    path = write(tmp_path, value)
+    done("run", path, "--out", tmp_path / "a run", "--max-steps", 3)
+    shown = json.loads(done("show", tmp_path / "a run", "--json").out)
+    assert shown["next"] == f"rnnkit resume '{tmp_path}/a run'"
+    assert (shown["newest"], shown["run"]["status"]) == (3, "stopped")
+    file = json.loads(done("show", shown["checkpoint"], "--json").out)
+    assert file["next"] is None and file["run"] == {}
+    assert "next" not in done("show", shown["checkpoint"]).out.split("\n\n")[0]
+
+
+def test_show_compares_scores_and_specs(tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.json"
+    path.write_text(done("show", tiny_run, "--spec").out)
+    changed = ("-s", "train.epochs=1", "-s", "train.seed=7", "-s", "train.clip=null")
+    done("run", path, "--out", tmp_path / "b", "--data-root", tiny_run.parent, *changed)
+    ran = json.loads(done("show", tiny_run, tmp_path / "b", "--json").out)
+    assert ran["differences"]["train.epochs"] == [3, 1]
+    assert ran["differences"]["train.seed"][1] == 7
+    assert ran["differences"]["train.clip.norm"][1] is None
+    assert len(ran["differences"]) == 3
+    out = done("show", tiny_run, tmp_path / "b").out
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert rows["train.epochs"].split() == ["train.epochs", "3", "1"]
+    assert rows["state"].split() == ["state", "finished", "finished"]
+    assert done("show", tiny_run, tiny_run).out.endswith("the specs are equal\n")
+    refused = command("show", tiny_run, tmp_path / "b", "--spec")
+    assert refused.code == 2 and "--spec prints one spec: give one CHECKPOINT" in refused.err
+
+
+def test_ls_lists_the_runs_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, small_spec())
+    done("run", path, "--out", tmp_path / "runs" / "whole")
+    done("run", path, "--out", tmp_path / "runs" / "cut", "--max-steps", 3)
+    (tmp_path / "runs" / "notes").mkdir()
+    damaged = copy(tmp_path / "runs" / "cut", tmp_path / "runs" / "damaged")
+    (damaged / "run.json").write_text("{")
+    monkeypatch.chdir(tmp_path)
+    rows = {row["run"]: row for row in json.loads(done("ls", "--json").out)["runs"]}
+    assert list(rows) == ["runs/whole", "runs/cut", "runs/damaged"]
+    whole, cut = rows["runs/whole"], rows["runs/cut"]
+    best = newest(tmp_path / "runs" / "whole").meta.progress.best
+    assert whole["best"] == best.model_dump()
+    assert (whole["state"], cut["state"]) == ("finished", "stopped")
+    assert (whole["step"], cut["step"]) == (newest(Path("runs/whole")).meta.progress.step, 3)
+    assert whole["spec"] == cut["spec"] and len(whole["spec"]) == 8
+    assert cut["best"] is None
+    assert rows["runs/damaged"]["state"] == "RUN_FACTS"
+    lines = done("ls", tmp_path / "runs").out.splitlines()
+    assert lines[0].split() == ["run", "name", "spec", "state", "step", "best", "when"]
+    assert len(lines) == 4 and " valid_loss " in lines[1]
+    assert len(done("ls", "runs/cut").out.splitlines()) == 2
+    refused = command("ls", tmp_path / "runs" / "notes")
+    assert refused.code == 8 and "[RUN_NOT_FOUND] holds no run" in refused.err
 
 
 def test_a_run_without_a_best_shows_its_newest(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""rnnkit ls: the runs of a folder, what they reached and how they ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.cli.common import emit, number, table
+from rnnkit.cli.options import make_command
+from rnnkit.cli.paths import PATH
+from rnnkit.errors import RnnkitError
+
+HEAD = ("run", "name", "spec", "state", "step", "best", "when")
+
+
+@make_command("ls")
+@click.argument("folder", type=PATH, default=Path("runs"))
+def command(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER (default: runs), the one that was written to last at the end.
+
+    Equal digests are equal specs. The best is that of metrics.jsonl; no checkpoint is read.
+    """
+    inner = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [run for path in (folder, *inner) if (run := RunDir(path)).holds_run()]
+    if not found:
+        raise RunDir(folder).not_found()
+    rows = [summary(run) for run in sorted(found, key=written)]
+    text = table([[_shown(row[key]) for key in HEAD] for row in rows], HEAD)
+    emit(as_json, {"folder": str(folder), "runs": rows}, text)
+
+
+def written(run: RunDir) -> float:
+    """Return when a run was written to last, in seconds since 1970."""
+    files = (run.spec, run.path / "run.json", run.metrics)
+    return max(file.stat().st_mtime for file in files if file.exists())
+
+
+def summary(run: RunDir) -> dict[str, Any]:
+    """Return what a list says of a run; of one that cannot be read, the code of the error."""
+    when = datetime.fromtimestamp(written(run))
+    row: dict[str, Any] = dict.fromkeys(HEAD)
+    row |= {"run": str(run.path), "when": when.isoformat(" ", "seconds")}
+    try:
+        data = run.spec.read_bytes()
+        spec = json.loads(data)
+        row |= {"name": spec["name"], "spec": hashlib.sha256(data).hexdigest()[:8]}
+        row["state"] = run.facts().get("status", "started")
+        return row | reached(run, **spec["train"]["best"])
+    except RnnkitError as error:
+        return row | {"state": error.problems[0].code}
+    except (OSError, ValueError, KeyError, TypeError):
+        return row | {"state": "unreadable"}
+
+
+def reached(run: RunDir, metric: str, mode: str) -> dict[str, Any]:
+    """Return the last step that is saved or measured, and the best value of a metric."""
+    from rnnkit.analysis.plots.metrics import read_history
+
+    lines = read_history(run.path).lines if run.metrics.exists() else ()
+    values = [(line[metric], line["step"]) for line in lines if line.get(metric) is not None]
+    finite = [(value, step) for value, step in values if math.isfinite(value)]
+    saved = [step for step, _ in run.step_files()]
+    found = {"step": max([0, *saved, *(line["step"] for line in lines[-1:])])}
+    if not finite:
+        return found
+    value, step = (min if mode == "min" else max)(finite, key=lambda pair: pair[0])
+    return {**found, "best": {"metric": metric, "value": value, "step": step}}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['metric']} {number(value['value'])}"
+    return "" if value is None else str(value)
