@@ -86,13 +86,13 @@ class Meta(Record):
             meta = cls.model_validate_json(data)
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            path = ".".join(map(str, first["loc"])) or "meta"
+            path = "".join(f".{part}" for part in first["loc"])
             raise _not_ours(f"{printable(path)}: {first['msg']}", where) from error
         try:
             # Where any JSON may stand, a number beyond all floats has become infinity.
             canonical_json([meta.spec, meta.progress.cursor, meta.progress.schedule])
         except ValueError as error:
-            raise _not_ours("meta: a number is not finite", where) from error
+            raise _not_ours(": a number is not finite", where) from error
         return meta
 
 
@@ -105,7 +105,7 @@ def _check_values(data: bytes, where: object) -> None:
 
 
 def _not_ours(problem: str, where: object) -> CheckpointError:
-    message = f"meta.{problem} (the file was not written by rnnkit)"
+    message = f"meta{problem} (the file was not written by rnnkit)"
     return CheckpointError.of("CKPT_META", message, where)
 
 
@@ -179,7 +179,7 @@ def _migrate(value: Any, origin: Origin, cls: type[Block], where: object) -> Non
         value[last] = cls.migrate(value[last], origin.version)
     except Exception as error:  # what the author of the type did not expect in a stored block
         place = printable(".".join(map(str, origin.path)))
-        problem = f"spec.{place}: no block that version {origin.version} of {origin.type} stored"
+        problem = f".spec.{place}: no block that version {origin.version} of {origin.type} stored"
         raise _not_ours(problem, where) from error
 
 

@@ -38,23 +38,27 @@ def write_output(path: Path, data: Buffer) -> None:
 def check_output(path: Path) -> None:
     """Raise StorageError where `write_output` could not write, before there is work to lose.
 
-    IO_NOT_FILE for a folder and the like, IO_NO_FOLDER where its folder is missing, IO_PERMISSION
-    where nothing may be written.
+    IO_NOT_FILE for a folder and the like, IO_NO_FOLDER where its folder is missing, IO_READ_ONLY
+    and IO_PERMISSION where nothing may be written.
     """
     info = _looked_at(path)
     if _own_stream(info) is not None:
         return
     if info is not None and not stat.S_ISREG(info.st_mode):
-        writable, what = os.access(path, os.W_OK), f"this is {kind_of(info.st_mode)} that"
+        place, mode, what = path, os.W_OK, f"this is {kind_of(info.st_mode)} that"
     else:
         folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
             message = f"there is no folder {folder} (make it, or give another name)"
             raise StorageError.of("IO_NO_FOLDER", message, path)
-        writable, what = os.access(folder, os.W_OK | os.X_OK), f"{folder} is a folder that"
-    if not writable:
-        message = f"{what} you may not write to (give yourself the right, or give another name)"
-        raise StorageError.of("IO_PERMISSION", message, path)
+        place, mode, what = folder, os.W_OK | os.X_OK, f"{folder} is a folder that"
+    if os.access(place, mode):
+        return
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        message = "lies on a read-only file system (mount it for writing, or choose another folder)"
+        raise StorageError.of("IO_READ_ONLY", message, path)
+    message = f"{what} you may not write to (give yourself the right, or give another name)"
+    raise StorageError.of("IO_PERMISSION", message, path)
 
 
 def overwritten(path: Path, inputs: Iterable[Path]) -> Path | None:

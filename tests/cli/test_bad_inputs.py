@@ -315,7 +315,7 @@ def test_what_a_file_says_of_a_package_is_one_argument_of_a_shell(file: Path) ->
 W = "params/5.affine/W"
 SPOILED: dict[str, tuple[Change, str]] = {
     "nan": (lambda p: p[W].fill(np.nan), f"[CKPT_NONFINITE] {W} holds NaN or infinity"),
-    "meta no JSON": (lambda p: p.update(meta=b"{"), "[CKPT_META] meta.meta: "),
+    "meta no JSON": (lambda p: p.update(meta=b"{"), "[CKPT_META] meta: "),
     "meta NaN": (meta('"window": ', '"window": NaN, "x": '), "[CKPT_META] meta."),
     "meta unknown key": (meta('"rnnkit":', '"more": 1, "rnnkit":'), "[CKPT_META] meta.more: "),
     "meta wrong type": (meta('"step": ', '"step": "x", "steps": '), "[CKPT_META] meta.progress."),
@@ -337,7 +337,7 @@ SPOILED: dict[str, tuple[Change, str]] = {
     "version 0": (meta('"version": 1', '"version": 0'), "[CKPT_META] meta.origins.0.version: Inp"),
     "infinity in the spec": (
         meta('"spec": {', '"spec": {"x": 1e999,'),
-        "[CKPT_META] meta.meta: a number is not finite (the file was not written by rnnkit)",
+        "[CKPT_META] meta: a number is not finite (the file was not written by rnnkit)",
     ),
     "infinity in the cursor": (
         meta('"cursor": ', '"cursor": 1e999, "old": '),
@@ -348,8 +348,8 @@ SPOILED: dict[str, tuple[Change, str]] = {
         meta('"stale": ', f'"more": [{"[]," * 200_000}0], "stale": '),
         "[CKPT_META] meta: expected at most 250,000 values, received about 400,",
     ),
-    "digits": (meta('"stale": 0', f'"stale": {"9" * 5000}'), "[CKPT_META] meta.meta: Invalid JSON"),
-    "depth": (meta('"stale": ', f'"stale": {"[" * 9999}'), "[CKPT_META] meta.meta: Invalid JSON"),
+    "digits": (meta('"stale": 0', f'"stale": {"9" * 5000}'), "[CKPT_META] meta: Invalid JSON"),
+    "depth": (meta('"stale": ', f'"stale": {"[" * 9999}'), "[CKPT_META] meta: Invalid JSON"),
 }
 WIDTHS = meta('"units": 6', '"units": 65536')
 MISFITS: dict[str, tuple[Change, str]] = {

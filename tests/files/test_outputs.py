@@ -100,6 +100,21 @@ def test_a_folder_that_may_not_be_written_to(
     assert said in str(caught.value)
 
 
+def test_a_folder_of_a_file_system_that_is_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = os.statvfs(tmp_path)
+    read_only = os.statvfs_result([*known[:8], known.f_flag | os.ST_RDONLY, known.f_namemax])
+    monkeypatch.setattr(outputs.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(outputs.os, "statvfs", lambda path: read_only)
+    with pytest.raises(StorageError) as caught:
+        check_output(tmp_path / "x")
+    assert str(caught.value) == (
+        f"{tmp_path / 'x'} [IO_READ_ONLY] lies on a read-only file system (mount it for writing, "
+        "or choose another folder)"
+    )
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_the_standard_output_by_its_name(
     name: str, tiny_run: Path, lines: Path, tmp_path: Path

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import done
+from helpers import command, done
+
+from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.signal import Signal
+from rnnkit.errors import DataError
 
 RECURRENT = [{"type": "lstm", "units": 3}, {"type": "affine"}]
 TEXT = {"kind": "text", "key": "x", "tokenizer": {"type": "char"}}
@@ -53,3 +59,28 @@ def test_one_class_is_told_and_predicted(tmp_path: Path, kind: str) -> None:
         assert found == {"line": 1, "label": label, "probability": one}
     measured = json.loads(done("eval", tmp_path / "run", "--split", "train", "--json").out)
     assert measured["metrics"]["accuracy"] == 1
+
+
+def test_a_split_that_there_is_not_is_named(tmp_path: Path) -> None:
+    value = json.loads(spec(tmp_path, "label").read_text())
+    value["data"]["split"] = [0, 0.5, 0.5]
+    (tmp_path / "spec.json").write_text(json.dumps(value))
+    ran = command("check", "--data", tmp_path / "spec.json")
+    assert ran.code == 5 and "there is no train split (there is valid, test)" in ran.err
+
+
+def test_no_row_that_is_left_is_named() -> None:
+    empty = WholeSource(
+        block=Registry().find("rnnkit.datasets", "sequences").model_construct(),
+        parts={},
+        sha256="",
+        inputs=Signal(1),
+        targets=Signal(1),
+        unit="step",
+        order=Order(),
+    )
+    with pytest.raises(DataError) as caught:
+        empty.size("train")
+    assert str(caught.value) == (
+        "[DATA_NO_SPLIT] there is no train split (there is none: no row of the data is left)"
+    )
