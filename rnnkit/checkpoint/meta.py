@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record, Width
-from rnnkit.core.installed import KINDS
+from rnnkit.core.distributions import canonical_name
+from rnnkit.core.installed import KINDS, Plugin
 from rnnkit.errors import CheckpointError, PluginError, printable
 from rnnkit.spec.model import Spec, canonical_json
 
@@ -26,7 +27,10 @@ def _known(group: str) -> str:
 
 
 class Origin(Record):
-    """Where one block of the spec came from; `path` leads to it through keys and indices."""
+    """Where one block of the spec came from; `path` leads to it through keys and indices.
+
+    `source` is the SHA-256 of the module of a type that is not rnnkit's own.
+    """
 
     path: tuple[str | int, ...]
     group: Annotated[str, AfterValidator(_known)]
@@ -35,6 +39,13 @@ class Origin(Record):
     distribution: str
     release: str
     target: str
+    source: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a source that there is not, as files of older releases do."""
+        found: dict[str, Any] = dump(self)
+        return {key: value for key, value in found.items() if key != "source" or value}
 
     def name(self) -> str:
         """Return the distribution and its release, as they may be printed."""
@@ -123,6 +134,7 @@ def origins(spec: Spec, registry: Registry) -> tuple[Origin, ...]:
                 distribution=plugin.distribution,
                 release=plugin.version,
                 target=plugin.target,
+                source=registry.source(block.entry_group, block.type),
             )
         )
     return tuple(found)
@@ -151,6 +163,7 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
     value: dict[str, Any] = json.loads(json.dumps(meta.spec))
     for origin in sorted(meta.origins, key=lambda o: len(o.path), reverse=True):
         cls = _installed(origin, registry, where)
+        _check_distribution(origin, registry, where)
         if origin.version > cls.version:
             raise CheckpointError.of(
                 "CKPT_PLUGIN_MISMATCH",
@@ -168,6 +181,43 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
         raise CheckpointError.of(
             "CKPT_META", f"meta.spec.{printable(path)}: {first['msg']}", where
         ) from error
+
+
+def _check_distribution(origin: Origin, registry: Registry, where: object) -> None:
+    """Refuse a type of the same name that another distribution offers."""
+    plugin = registry.plugin(origin.group, origin.type)
+    if _other(origin, plugin) and not registry.accepts_others:
+        message = f"{origin.type!r} came from {origin.name()}, but is now offered by "
+        message += f"{plugin.distribution} {plugin.version}, which may compute something else"
+        advice = f"{origin.pip('==')}, or go on with --accept-plugin"
+        raise CheckpointError.of("CKPT_PLUGIN_MISMATCH", f"{message} ({advice})", where)
+
+
+def _other(origin: Origin, plugin: Plugin) -> bool:
+    return canonical_name(origin.distribution) != canonical_name(plugin.distribution)
+
+
+def other_plugins(meta: Meta, registry: Registry) -> list[str]:
+    """Return a sentence for each type of a plugin that is not as it was when it was saved.
+
+    Files of older releases do not tell the source: of theirs only another distribution is named.
+    """
+    found: list[str] = []
+    for origin in meta.origins:
+        plugin = registry.plugin(origin.group, origin.type)
+        now = f"{plugin.distribution} {plugin.version}"
+        same = registry.source(origin.group, origin.type) == origin.source
+        if _other(origin, plugin) or (origin.source and origin.release != plugin.version):
+            changed = f"is now of {now} (back to it: {origin.pip('==')})"
+        elif origin.source and not same:
+            changed = f"has another source in {now}"
+        else:
+            continue
+        found.append(
+            f"{plugin.kind} {printable(origin.type)!r}, saved by {origin.name()}, may compute "
+            f"something else: it {changed}"
+        )
+    return list(dict.fromkeys(found))
 
 
 def _migrate(value: Any, origin: Origin, cls: type[Block], where: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,14 @@ class Snapshot:
 def load_snapshot(path: Path) -> Snapshot:
     """Read and verify a checkpoint; raises CheckpointError."""
     return snapshot_of(load_image(path), path)
+
+
+def read_checkpoint(file: Path, tell: Callable[[str], None]) -> Snapshot:
+    """Read and verify a checkpoint; `tell` hears of an older schema."""
+    snapshot = load_snapshot(file)
+    if note := snapshot.note():
+        tell(f"{file}: {note}")
+    return snapshot
 
 
 def snapshot_of(image: Image, where: object) -> Snapshot:

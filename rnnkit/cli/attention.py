@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.common import emit, tell, write_named
-from rnnkit.cli.options import CHECKPOINT, COLOR, make_command
+from rnnkit.cli.options import CHECKPOINT, COLOR, make_command, registry
 from rnnkit.cli.paths import Output
 from rnnkit.errors import CheckpointError
 
@@ -40,7 +40,7 @@ def command(
     from rnnkit.analysis.attention.terminal import draw_map
     from rnnkit.inference.model import load
 
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     grids = [grid for each in text for grid in maps(model, each, target)]
     if out is not None:
         html = out.suffix.lower() == ".html"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rnnkit.cli.common import emit, lines_of, read_text, tell
-from rnnkit.cli.options import CHECKPOINT, make_command
+from rnnkit.cli.options import CHECKPOINT, make_command, registry
 
 
 @make_command("decode")
@@ -60,7 +60,7 @@ def command(
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
     if alpha != alpha:
         raise click.UsageError("--alpha must be a number, received nan")
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text()[0])]
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
     result = {

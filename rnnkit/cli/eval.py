@@ -20,7 +20,7 @@ from rnnkit.cli.common import (
     tell,
     unknown,
 )
-from rnnkit.cli.options import CHECKPOINT, SPLITS, THREADS, data_root_option, make_command
+from rnnkit.cli.options import CHECKPOINT, SPLITS, THREADS, data_root_option, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.errors import Problem, ThresholdError, printable
 
@@ -98,7 +98,7 @@ def command(
     from rnnkit.inference.evaluate import metric_names, protocol
     from rnnkit.inference.model import load
 
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     source = _opened(model, checkpoint, data, root)
     asked = tuple(dict.fromkeys([*model.spec.evaluate.metrics, *asked]))
     known = metric_names(model.network, source, asked)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rnnkit.cli.common import advising, read_input, tell
-from rnnkit.cli.options import CHECKPOINT, SEED, THREADS, data_root_option, make_command
+from rnnkit.cli.options import CHECKPOINT, SEED, THREADS, data_root_option, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.records import FORMAT, Records
 
@@ -69,7 +69,7 @@ def command(
     )
     from rnnkit.inference.model import load
 
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     asked = ForecastRequest(steps, past, skip_bad=skip_bad)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
         if data is None:

@@ -12,7 +12,15 @@ import click
 
 from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import check_split, emit, tell, unknown
-from rnnkit.cli.options import OVERRIDES, SEED, SPLITS, data_root_option, make_command
+from rnnkit.cli.options import (
+    ACCEPT_PLUGIN,
+    OVERRIDES,
+    SEED,
+    SPLITS,
+    data_root_option,
+    make_command,
+    registry,
+)
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.picture import DRAWING, picture
 from rnnkit.errors import DataError, PluginError, SpecError
@@ -52,6 +60,7 @@ def positive_numbers(text: str) -> tuple[float, ...]:
 
 @make_command("gradients")
 @click.argument("model", type=PATH, metavar="SPEC|CHECKPOINT")
+@ACCEPT_PLUGIN
 @OVERRIDES
 @data_root_option()
 @click.option(
@@ -96,14 +105,13 @@ def command(
     measured on random inputs, and stderr says so.
     """
     from rnnkit.analysis.plots.gradients import panel
-    from rnnkit.contracts.registry import Registry
 
-    registry = Registry()
-    subject = open_model(model, overrides, root, registry)
+    types = registry()
+    subject = open_model(model, overrides, root, types)
     seed = subject.spec.train.seed if seed is None else seed
     check(subject.network, scales, model)
     batch = example(subject, None if made_up else subject.source, split, steps, seed)
-    chosen = forms(subject, cell_classes(cells, registry), scales or (), seed)
+    chosen = forms(subject, cell_classes(cells, types), scales or (), seed)
     found = [flow for form in chosen for flow in measured(form, batch, steps)]
     sentences = [flow.sentence() for flow in found]
     result = {
@@ -118,7 +126,7 @@ def command(
 
 
 def open_model(
-    path: Path, overrides: tuple[str, ...], root: Path | None, registry: Registry
+    path: Path, overrides: tuple[str, ...], root: Path | None, types: Registry
 ) -> MeasuredModel:
     """Open a spec or a checkpoint, and its data where it is there."""
     from rnnkit.analysis.plots.example import guessed_signals
@@ -129,10 +137,10 @@ def open_model(
     if holds_weights(path):
         if overrides:
             raise click.UsageError("-s changes a spec, but a checkpoint was given")
-        model = load(path, registry, tell)
+        model = load(path, types, tell)
         source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
         return MeasuredModel(model.spec, model.network, model.store.flat, source)
-    spec = read_spec(path, registry, overrides).spec
+    spec = read_spec(path, types, overrides).spec
     source = data_of(spec.data, root or path.parent, None)
     inputs, targets = (
         guessed_signals(spec.data) if source is None else (source.inputs, source.targets)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import emit, located, read_input, table, tell, write_named
-from rnnkit.cli.options import CHECKPOINT, COLOR, make_command
+from rnnkit.cli.options import CHECKPOINT, COLOR, make_command, registry
 from rnnkit.cli.paths import OUTPUT, PATH
 from rnnkit.errors import CheckpointError, DataError, printable
 
@@ -67,7 +67,7 @@ def command(
     from rnnkit.inference.model import load
 
     _check(names)
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     if model.network.reads_source:
         message = "the model has an encoder, not one text that it reads (see rnnkit attention)"
         raise CheckpointError.of("CKPT_ENCODER", message, model.path)

@@ -6,13 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
 from rnnkit.core.names import KEYS
 from rnnkit.errors import printable
+
+if TYPE_CHECKING:
+    from rnnkit.contracts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -85,8 +88,33 @@ def _colour(context: click.Context, option: click.Parameter, asked: bool | None)
     return bool(context.color)
 
 
+ACCEPTS = "rnnkit.accepts_others"
+
+
+def _accept(context: click.Context, option: click.Parameter, asked: bool) -> bool:
+    """Keep the answer for `registry`, which no command needs to know of."""
+    context.meta[ACCEPTS] = asked
+    return asked
+
+
+def registry() -> Registry:
+    """Return what finds types, for a checkpoint as the options of the command accept them."""
+    from rnnkit.contracts.registry import Registry
+
+    return Registry(accepts_others=click.get_current_context().meta.get(ACCEPTS, False))
+
+
 VERBOSE = "Show where an error arose."
-CHECKPOINT = click.argument("checkpoint", type=PATH)
+ACCEPT_PLUGIN = click.option(
+    "--accept-plugin",
+    is_flag=True,
+    expose_value=False,
+    callback=_accept,
+    help="Take a type from another package than the checkpoint's.",
+)
+CHECKPOINT: Callable[..., Callable[..., object]] = together(
+    click.argument("checkpoint", type=PATH), ACCEPT_PLUGIN
+)
 SPEC = click.argument("spec", type=PATH)
 OVERRIDES = click.option(
     "-s", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the spec."

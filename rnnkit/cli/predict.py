@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import advising, read_input, tell
-from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command
+from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.records import FORMAT, Records
 
@@ -54,7 +54,7 @@ def command(
     from rnnkit.inference.predict import predict
     from rnnkit.inference.states import save_states
 
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     begun = _begun(model, state_in, state_out)
     content, name = read_input(data, LIMIT)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):

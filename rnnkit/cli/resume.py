@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rnnkit.cli.options import make_command, run_options
+from rnnkit.cli.options import ACCEPT_PLUGIN, make_command, registry, run_options
 from rnnkit.cli.paths import PATH
 
 
@@ -21,6 +21,7 @@ from rnnkit.cli.paths import PATH
     default="newest",
     help="Go on from the newest checkpoint, or back from the best one.",
 )
+@ACCEPT_PLUGIN
 @run_options("where those of the run did")
 def command(
     run: Path,
@@ -38,11 +39,10 @@ def command(
     """
     from rnnkit.cli.ranks import started_ranks
     from rnnkit.cli.training import Settings
-    from rnnkit.contracts.registry import Registry
     from rnnkit.training.resume import resume
 
-    chosen, registry = Settings(**settings, from_best=origin == "best"), Registry()
+    chosen, types = Settings(**settings, from_best=origin == "best"), registry()
     with started_ranks(mpi) as ranks:
         with chosen.options(ranks) as options:
-            outcome = resume(run, registry, options, overrides)
-        chosen.finish(outcome, registry, as_json, ranks)
+            outcome = resume(run, types, options, overrides)
+        chosen.finish(outcome, types, as_json, ranks)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import Stopped, emit, located, print_json, read_text, tell
-from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command
+from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command, registry
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -90,7 +90,7 @@ def command(
             "--stream reads stdin and answers each line once: leave out "
             + ("-n" if count > 1 else "--prompt -")
         )
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     begun = load_states(state_in, model, count) if state_in else None
     sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
     if state_out:

@@ -19,7 +19,7 @@ from rnnkit.cli.common import (
     table,
     tell,
 )
-from rnnkit.cli.options import CHECKPOINT, STATES, make_command
+from rnnkit.cli.options import CHECKPOINT, STATES, make_command, registry
 from rnnkit.cli.paths import PATH
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command(
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
 
-    model = load(checkpoint, tell=tell)
+    model = load(checkpoint, registry(), tell)
     if state_in or state_out:
         check_continues(model)
         stands = load_states(state_in, model) if state_in else model.line_start()

@@ -28,7 +28,8 @@ def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
 
     Of several it shows their scores side by side, and where their specs differ.
     """
-    from rnnkit.inference.model import checkpoint_of, read_checkpoint
+    from rnnkit.checkpoint.snapshot import read_checkpoint
+    from rnnkit.inference.model import checkpoint_of
     from rnnkit.spec.model import canonical_json
 
     if spec and len(checkpoints) > 1:

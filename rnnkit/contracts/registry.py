@@ -5,12 +5,14 @@ rnnkit's own types are entry points of rnnkit's own distribution; there is no ot
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from importlib import metadata
+from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
@@ -42,15 +44,31 @@ FORMER: dict[type[Block], dict[str, str]] = {
 class Registry:
     """Finds classes by group and name, each loaded once and checked when it is loaded."""
 
-    def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
+    def __init__(
+        self, plugins: Iterable[Plugin] | None = None, accepts_others: bool = False
+    ) -> None:
+        """List what is installed; `accepts_others`: to read checkpoints of other distributions."""
         self.plugins = tuple(installed() if plugins is None else plugins)
+        self.accepts_others = accepts_others
         self._loaded: dict[tuple[str, str], type[Block]] = {}
+        self._sources: dict[tuple[str, str], str | None] = {}
 
     def find(self, group: str, name: str) -> type[Block]:
         """Return the class of a type name; PluginError where it is missing, broken or clashes."""
         if (group, name) not in self._loaded:
-            self._loaded[group, name] = load_plugin(self.plugin(group, name))
+            cls = self._loaded[group, name] = load_plugin(self.plugin(group, name))
+            self._sources[group, name] = _source(cls)
         return self._loaded[group, name]
+
+    def source(self, group: str, name: str) -> str | None:
+        """Return the SHA-256 of the module of a type, as it was when it was loaded.
+
+        None where it has no file, and for rnnkit's own, whose release tells it.
+        """
+        if self.plugin(group, name).distribution == "rnnkit":
+            return None
+        self.find(group, name)
+        return self._sources[group, name]
 
     def plugin(self, group: str, name: str) -> Plugin:
         """Return where a name comes from, without importing it."""
@@ -127,6 +145,14 @@ def _check(plugin: Plugin, found: object) -> None:
     else:
         return
     raise PluginError.of("PLUGIN_API", f"{plugin} {problem} (tell its author)")
+
+
+def _source(cls: type[Block]) -> str | None:
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    except OSError:
+        return None
 
 
 def _hidden(found: type[Block]) -> str | None:

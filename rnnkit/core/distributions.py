@@ -45,7 +45,7 @@ def offers() -> Offers:
             unused.append(f"{folder} {problem}")
             continue
         if offer:
-            found.setdefault(re.sub(r"[-_.]+", "-", offer.name).lower(), []).append(offer)
+            found.setdefault(canonical_name(offer.name), []).append(offer)
     used = []
     for same in found.values():
         newest, *stale = _in_use(same)
@@ -56,6 +56,11 @@ def offers() -> Offers:
             for old in stale
         ]
     return Offers(tuple(used), tuple(sorted(unused)))
+
+
+def canonical_name(name: str) -> str:
+    """Return the one form of the names of a distribution that mean the same to pip."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _folders() -> dict[Path, metadata.Distribution]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.checkpoint.meta import stored_spec
+from rnnkit.checkpoint.meta import other_plugins, stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_files
-from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot, match
+from rnnkit.checkpoint.snapshot import Snapshot, match, read_checkpoint
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Layout, Source, Split
 from rnnkit.contracts.metric import MetricName
@@ -293,20 +293,18 @@ def load(
     """Load a checkpoint, or the best one of a run directory (else its newest).
 
     Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
-    with the `pip install` line for one that needs a plugin. `tell` hears of an older schema.
+    with the `pip install` line for one that needs a plugin; one of another distribution is refused
+    unless the registry accepts others. `tell` hears of an older schema, and of a plugin that is not
+    as it was.
     """
     if not isinstance(path, str | Path):
         raise wrong_type("load", "the path of a checkpoint or a run", path, "see rnnkit.build")
     file = checkpoint_of(Path(path))
-    return model_of(read_checkpoint(file, tell), file, registry or Registry())
-
-
-def read_checkpoint(file: Path, tell: Callable[[str], None]) -> Snapshot:
-    """Read and verify a checkpoint; `tell` hears of an older schema."""
-    snapshot = load_snapshot(file)
-    if note := snapshot.note():
+    snapshot, found = read_checkpoint(file, tell), registry or Registry()
+    model = model_of(snapshot, file, found)
+    for note in other_plugins(snapshot.meta, found):
         tell(f"{file}: {note}")
-    return snapshot
+    return model
 
 
 def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:

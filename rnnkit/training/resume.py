@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rnnkit.checkpoint.journal import KeptLines, kept_lines
-from rnnkit.checkpoint.meta import Meta, stored_spec
+from rnnkit.checkpoint.meta import Meta, other_plugins, stored_spec
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir, looked_for
 from rnnkit.checkpoint.snapshot import Snapshot
@@ -102,6 +102,7 @@ def _training(session: Session, found: Found, changed: list[Change], o: RunOptio
     run, snapshot = session.run, found.snapshot
     if snapshot:
         _check_numerics(session, snapshot.meta, o)
+        _check_plugins(session, snapshot.meta, o)
     with watched(o.tell, o.exact, run.path):
         new = any(change.path == NEW_SCHEDULE for change in changed)
         training = session.restored(snapshot, found.path, new) if snapshot else session.started()
@@ -176,3 +177,13 @@ def _check_numerics(session: Session, meta: Meta, o: RunOptions) -> None:
         )
     for difference in differences:
         o.tell(f"the resumed run can no longer be bit-identical: {difference}")
+
+
+def _check_plugins(session: Session, meta: Meta, o: RunOptions) -> None:
+    """Tell of plugins that are not what they were, or refuse them."""
+    others = other_plugins(meta, session.registry)
+    if others and o.exact:
+        message = f"--exact: {'; '.join(others)}"
+        raise RefusedError.of("EXACT_PLUGIN", message, session.run.path)
+    for other in others:
+        o.tell(f"the resumed run can no longer be bit-identical: {other}")
