@@ -16,6 +16,7 @@ GROUPS = ("rnnkit.losses", "rnnkit.optimizers", "rnnkit.schedules", "rnnkit.toke
 BLOCKS: dict[str, dict[str, Any]] = {
     "binary_cross_entropy": {"reduction": "sum_time", "pos_weight": [2.5, 1.0]},
     "huber": {"reduction": "sum_time", "delta": 0.5},
+    "quantile": {"reduction": "sum_time", "level": 0.9},
     "mae": {"reduction": "sum_time"},
     "mse": {"reduction": "sum_time"},
     "softmax_cross_entropy": {

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from helpers import command, done
 
 import rnnkit
 from rnnkit.builtin.datasets.shared.scaler import Scaler
+from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.errors import DataError
+from rnnkit.inference import forecast as module
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
 
@@ -290,3 +293,31 @@ def test_csv_json_and_out(both: Path, tmp_path: Path) -> None:
     shown = json.loads(done("forecast", both, "--steps", 2, "--json").out)
     assert shown["count"] == len(rows) == 2
     assert [[str(value) for value in record.values()] for record in shown["records"]] == rows
+
+
+def test_threads(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used, once = [], module.forecast_rows
+
+    def counted(*arguments: Any) -> module.Forecasts:
+        blas = numpy_blas()
+        assert blas
+        used.append(blas.num_threads)
+        return once(*arguments)
+
+    monkeypatch.setattr(module, "forecast_rows", counted)
+    for threads in (1, 2):
+        done("forecast", both, "--steps", 1, "--threads", threads)
+    assert used == [1, 2]
+
+
+def test_stdin_and_the_data_root(
+    both: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = done("forecast", both, "--steps", 2).out
+    rows = (both.parent / "d.csv").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows)))
+    assert done("forecast", both, "-", "--steps", 2).out == wanted
+    (tmp_path / "d.csv").write_bytes(rows[: rows.index(b"\n", 900) + 1])
+    options = "--steps", 2, "--paths", 0
+    moved = done("forecast", both, *options, "--data-root", tmp_path).out
+    assert moved == done("forecast", both, tmp_path / "d.csv", *options).out != wanted

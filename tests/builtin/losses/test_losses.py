@@ -14,6 +14,7 @@ from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.huber import Huber
 from rnnkit.builtin.losses.mae import MAE
 from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.quantile import Quantile
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
@@ -39,12 +40,14 @@ CASES = [
     (MAE(), "values"),
     (Huber(), "labels"),
     (Huber(delta=2.5), "values"),
+    (Quantile(level=0.2), "labels"),
+    (Quantile(level=0.9), "values"),
     (BinaryCrossEntropy(), "binary"),
     (BinaryCrossEntropy(), "values"),
     (BinaryCrossEntropy(pos_weight=2.5), "binary"),
     (BinaryCrossEntropy(pos_weight=(2.5, 0.5, 1, 3, 1, 0.1)), "values"),
 ]
-BOUNDED_SLOPE = (MAE, Huber, BinaryCrossEntropy)
+BOUNDED_SLOPE = (MAE, Huber, Quantile, BinaryCrossEntropy)
 every_case = pytest.mark.parametrize(("loss", "kind"), CASES)
 
 # From PyTorch 2.13, cross_entropy(ignore_index=-1, reduction="sum").
@@ -184,7 +187,8 @@ def test_extreme_logits_are_exact(dtype: Any) -> None:
 def test_one_hot_rows_equal_their_labels() -> None:
     ys, labels, weights = random_case("labels")
     labels = np.abs(labels)
-    for loss in (SoftmaxCrossEntropy(label_smoothing=0.2), MSE(), MAE(), Huber()):
+    smooth = SoftmaxCrossEntropy(label_smoothing=0.2)
+    for loss in (smooth, MSE(), MAE(), Huber(), Quantile(level=0.3)):
         by_label = loss.forward(ys, labels, weights, context())
         by_row = loss.forward(ys, np.eye(6)[labels], weights, context())
         assert by_label[0] == pytest.approx(by_row[0], rel=1e-14)
@@ -369,6 +373,27 @@ def test_a_huge_loss_has_a_finite_perplexity() -> None:
     assert math.isnan(SoftmaxCrossEntropy().metrics(math.nan, "word")["perplexity"])
 
 
+def test_a_quantile_has_the_values_of_its_definition() -> None:
+    ys, targets = np.array([[[3.0, 1.0, 2.0]]]), np.array([[[1.0, 5.0, 2.0]]])
+    total, _, backward = Quantile(level=0.9).forward(ys, targets, np.ones((1, 1)), context())
+    assert total == pytest.approx((0.1 * 2 + 0.9 * 4) / 3)
+    np.testing.assert_allclose(backward()[0, 0], [0.1 / 3, -0.9 / 3, 0], rtol=1e-12)
+
+
+def test_the_best_constant_is_the_quantile() -> None:
+    targets = np.random.default_rng(1).exponential(size=(1001, 1, 1))
+    answers = np.linspace(0, 5, 501)
+    for level in (0.1, 0.5, 0.9):
+        losses = [
+            Quantile(level=level).forward(
+                np.full(targets.shape, answer), targets, np.ones((1001, 1)), context()
+            )[0]
+            for answer in answers
+        ]
+        best = answers[int(np.argmin(losses))]
+        assert best == pytest.approx(np.quantile(targets, level), abs=0.01)
+
+
 def test_mae_and_huber_have_the_values_of_their_definition() -> None:
     errors = np.array([0.5, 1, 0.5, 0.75, 2, 2, 0, 0.5, 0.5, 0.5, 0.5, 0])
     total, weight, backward = MAE().forward(YS, VALUES, ONES, context())
@@ -405,7 +430,7 @@ def test_check_of_answers() -> None:
         loss.check(Signal(3), Signal(4))
 
 
-REGRESSIONS = [MSE(), MAE(), Huber()]
+REGRESSIONS = [MSE(), MAE(), Huber(), Quantile(level=0.3)]
 
 
 @pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), *REGRESSIONS], ids=lambda loss: loss.type)
