@@ -167,9 +167,11 @@ def missed(
 
 def _opened(model: Model, checkpoint: Path, data: Path | None, root: Path | None) -> Source:
     """Open the file that is given, or else the data of the spec; report that it is other data."""
+    from rnnkit.network.memory import open_data
+
     if data is not None:
         with advising("repair them"):
-            return model.spec.data.of_file(data).open(Path("."), model.vocabulary)
+            return open_data(model.spec.data.of_file(data), Path("."), model.vocabulary)
     source = model.open_data(data_root(checkpoint, root))
     if source.digest() != model.trained_on:
         tell(

@@ -186,6 +186,10 @@ class Dataset(Block):
         """Return the bytes that `open` takes for data it makes up; 0 where it reads a file."""
         return 0
 
+    def reads(self, root: Path) -> int:
+        """Return the bytes that `open` takes at most for what it reads; 0 where it is not told."""
+        return 0
+
     def text_tokenizer(self) -> Tokenizer | None:
         """Return what turns text into ids, None where the data is no text."""
         return None

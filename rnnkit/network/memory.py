@@ -71,8 +71,15 @@ def open_data(
     vocabulary: Vocabulary | None = None,
     budget: int | None = None,
 ) -> Source:
-    """Open a dataset; raises ResourceError where what it makes up needs more than the budget."""
+    """Open a dataset; raises ResourceError where it needs more than the budget for that."""
     made, most = dataset.made(), default_budget() if budget is None else budget
+    read = dataset.reads(root)
+    if read > most:
+        raise ResourceError.of(
+            "MEM_BUDGET",
+            f"to read the files of {dataset.type} data takes up to {human(read)}, the budget is "
+            f"{human(most)} (give less data, or --max-memory where a command has it)",
+        )
     if made > most:
         raise ResourceError.of(
             "MEM_BUDGET",

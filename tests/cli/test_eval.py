@@ -143,7 +143,7 @@ def test_bad_rows_of_a_file_are_to_be_repaired(tmp_path: Path) -> None:
     }
     rows = [json.dumps({"x": [i % 3, 1], "y": i % 2}) for i in range(20)]
     (tmp_path / "d.jsonl").write_text("\n".join(rows))
-    (tmp_path / "bad.jsonl").write_text("{\n" * 12)
+    (tmp_path / "bad.jsonl").write_text("{\n" * 12 + rows[0])
     done("run", write(tmp_path, value), "--out", tmp_path / "run", "--max-steps", 1)
     ran = command("eval", tmp_path / "run", "--data", tmp_path / "bad.jsonl")
     assert ran.code == 5 and "[DATA_BAD_ROWS] 2 more rows are bad (repair them)\n" in ran.err

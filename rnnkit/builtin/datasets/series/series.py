@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -63,6 +63,7 @@ class Series(TableDataset):
     """
 
     type: Literal["series"] = "series"
+    held: ClassVar[int] = 8
 
     columns: Keys
     targets: Keys | None = None
@@ -213,8 +214,8 @@ class Series(TableDataset):
         if self.missing != "mask":
             known = np.ones_like(known)
         return Timeline(
-            track.values.take(read, axis=1),
-            track.values.take(wanted, axis=1),
+            values := track.values.take(read, axis=1),
+            values if wanted == read else track.values.take(wanted, axis=1),
             np.all(known, axis=1),
             track.places,
             groups=(track.group,),

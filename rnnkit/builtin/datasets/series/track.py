@@ -76,8 +76,8 @@ class _Growing:
     """The rows of one group so far; `place` is that of the next row, good or bad."""
 
     values: array[float] = field(default_factory=lambda: array("d"))
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    places: array[int] = field(default_factory=lambda: array("q"))
+    lines: array[int] = field(default_factory=lambda: array("i"))
+    places: array[int] = field(default_factory=lambda: array("i"))
     times: array[float] = field(default_factory=lambda: array("d"))
     texts: list[str] = field(default_factory=list)
     place: int = 0
@@ -155,10 +155,10 @@ class TrackReader:
 
     def _track(self, group: str, rows: _Growing) -> Track:
         values = np.frombuffer(rows.values).reshape(-1, len(self.keys))
-        places = np.frombuffer(rows.places, np.int64)
+        places = np.frombuffer(rows.places, np.int32)
         times = np.frombuffer(rows.times) if self.time else None
-        lines = np.frombuffer(rows.lines, np.int64)
-        return Track(group, values, lines, places - places[0], times, rows.texts)
+        lines = np.frombuffer(rows.lines, np.int32)
+        return Track(group, values, lines, places, times, rows.texts)
 
     def _placed(
         self, tracks: list[Track], dates: bool, name: str, notes: tuple[str, ...]

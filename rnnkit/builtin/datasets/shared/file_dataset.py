@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 class FileDataset(SplitDataset):
     """Data from one file (`path`), cut by `split`, or from a file for each split."""
+
+    held: ClassVar[int] = 10
+    """The memory that a file takes while it is read, in times of its own size."""
 
     path: FileName | None = None
     train: FileName | None = None
@@ -64,6 +68,14 @@ class FileDataset(SplitDataset):
         if not held_out and not self.train:
             return super().newest(root)
         return root / (held_out or self.train or ""), 0.0 if held_out else 1.0
+
+    def reads(self, root: Path) -> int:
+        """Return the bytes that `open` takes at most for its files, which are held in memory."""
+        size = 0
+        for name in filter(None, (self.path, self.train, self.valid, self.test)):
+            with suppress(OSError, ValueError):  # which `open` tells of
+                size += (root / name).stat().st_size
+        return self.held * size
 
     def cut(self, rows: Sequence[Any], seed: int | None) -> dict[Split, Sequence[Any]]:
         """Deal the rows of the one file out to the splits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 from rnnkit.errors import DataError
@@ -31,11 +32,10 @@ class TableCell(str):
         cell.marks = marks
         return cell
 
-    def items(self) -> list[TableCell]:
-        """Return what stands between spaces; where they part thousands, the whole cell."""
-        if self.marks.thousands == " ":
-            return [self] if self.strip() else []
-        return [TableCell(item, self.marks) for item in self.split()]
+    def items(self) -> Iterator[TableCell]:
+        """Yield what stands between spaces; where they part thousands, the whole cell."""
+        pattern = r"\S.*" if self.marks.thousands == " " else r"\S+"
+        return (TableCell(found[0], self.marks) for found in re.finditer(pattern, self, re.DOTALL))
 
     def number(self, key: str) -> str:
         """Return a number as Python writes it; raises DataError where thousands are not parted."""

@@ -37,10 +37,11 @@ def csv_rows(
     Rows have the columns that are needed, where some are named, else all that have a name.
     """
     head: _Header | None = None
-    text = _decoded(data, name)
-    marks = marks._replace(delimiter=marks.delimiter or _found_delimiter(text, needed))
+    _check_encoding(data, name)
+    head_of_it = data[:HEADER].decode(errors="replace")
+    marks = marks._replace(delimiter=marks.delimiter or _found_delimiter(head_of_it, needed))
     blank: list[int] = []
-    for line, cells in _csv_cells(text, name, bad, marks.delimiter):
+    for line, cells in _csv_cells(data, name, bad, marks.delimiter):
         if head is None:
             head = _header(cells, f"{name}:{line}", needed)
         elif not cells:
@@ -55,9 +56,9 @@ def csv_rows(
         raise DataError.of("DATA_CSV", message, f"{name}:1")
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _check_encoding(data: bytes, name: str) -> None:
     try:
-        return data.decode()
+        data.decode()
     except UnicodeDecodeError as error:
         where = f"{name}:{1 + data[: error.start].count(10)}"
         message = "is not UTF-8 (save the file as UTF-8)"
@@ -72,7 +73,7 @@ def names_columns(data: bytes, needed: Sequence[str]) -> bool:
 
 def _found_delimiter(text: str, needed: Sequence[str]) -> str:
     """Return what parts the header into all that is needed, else into the most cells."""
-    headers = {each: _first_cells(text[:HEADER], each) for each in DELIMITERS}
+    headers = {each: _first_cells(text, each) for each in DELIMITERS}
     fitting = [each for each, cells in headers.items() if needed and set(needed) <= set(cells)]
     return fitting[0] if fitting else max(headers, key=lambda each: len(headers[each]))
 
@@ -86,14 +87,16 @@ def _first_cells(text: str, delimiter: str) -> list[str]:
 
 
 def _csv_cells(
-    text: str, name: str, bad: BadRows, delimiter: str | None
+    data: bytes, name: str, bad: BadRows, delimiter: str | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row from the header on, and the line where it starts."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter or ",")
+    # It is decoded line by line: the whole as a StringIO takes four bytes for each character.
+    text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    reader = csv.reader(text, strict=True, delimiter=delimiter or ",")
     header, start = True, 1
     while True:
         try:
-            cells = _next(reader, len(text))
+            cells = _next(reader, len(data))
         except csv.Error as error:
             unclosed = str(error) == UNCLOSED
             problem = Problem(f"{name}:{start}", "DATA_CSV", _no_csv(error, start, reader.line_num))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -42,8 +43,13 @@ def number_rows(value: object, key: str, gaps: bool = False) -> Array:
     A cell of a table holds numbers with spaces between them. With `gaps` null is NaN: a number
     that is missing, or a whole row.
     """
-    items: object = value.items() if isinstance(value, TableCell) else value
-    steps: list[object] = sequence(items if isinstance(items, list) else [items], key)
+    if isinstance(value, TableCell):
+        found = np.fromiter((_number_or_gap(item, key, gaps) for item in value.items()), float)
+        return sequence(found, key)[:, None]
+    steps: list[object] = sequence(value if isinstance(value, list) else [value], key)
+    plain = _plain(steps)
+    if plain is not None:
+        return plain
     rows = [row if isinstance(row, list) else [row] for row in steps]
     if gaps:
         width = max(map(len, rows))
@@ -52,6 +58,26 @@ def number_rows(value: object, key: str, gaps: bool = False) -> Array:
         message = f"{key}: expected rows of one length, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
     return np.array([[_number_or_gap(item, key, gaps) for item in row] for row in rows])
+
+
+def _plain(steps: list[Any]) -> Array | None:
+    """Return numbers, or rows of as many, as rows (T, F), all at once; None where one is none."""
+    kinds, width = set(map(type, steps)), 1
+    each: Iterable[Any] = steps
+    if kinds == {list}:
+        width = len(steps[0])
+        if not width or any(len(row) != width for row in steps):
+            return None
+        kinds, each = set(map(type, chain.from_iterable(steps))), chain.from_iterable(steps)
+    if not kinds <= {int, float}:
+        return None
+    try:
+        found = np.fromiter(each, float, len(steps) * width)
+    except OverflowError:
+        return None
+    sizes = np.abs(found)
+    fits = (sizes <= LARGEST) & ((sizes >= SMALLEST) | (sizes == 0))
+    return found.reshape(-1, width) if fits.all() else None
 
 
 def _number_or_gap(value: object, key: str, gaps: bool) -> float:

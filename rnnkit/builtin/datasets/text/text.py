@@ -36,6 +36,7 @@ class Text(SourcedDataset):
     """
 
     type: Literal["text"] = "text"
+    held: ClassVar[int] = 0  # a large one is mapped
     predicts_next: ClassVar[bool] = True
 
     source: Literal["python-docs"] | None = None
