@@ -40,7 +40,7 @@ class TableCell(str):
     def number(self, key: str) -> str:
         """Return a number as Python writes it; raises DataError where thousands are not parted."""
         _, decimal, thousands = self.marks
-        text = str(self).strip()
+        text = self.strip()
         if thousands and thousands in text:
             if not re.fullmatch(_parted(decimal, thousands), text, re.ASCII):
                 message = f"{key}: {text!r} is not parted into thousands by {thousands!r} "

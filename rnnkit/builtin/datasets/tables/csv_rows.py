@@ -44,10 +44,12 @@ def csv_rows(
     for line, cells in _csv_cells(data, name, bad, marks.delimiter):
         if head is None:
             head = _header(cells, f"{name}:{line}", needed)
+            nothing = head.fields([""] * head.width, marks)
         elif not cells:
             blank.append(line)
         else:
-            yield from bad.emptied(blank, name, empty, head.fields([""] * head.width, marks))
+            if blank:
+                yield from bad.emptied(blank, name, empty, nothing)
             fields = bad.attempt(name, line, partial(head.read, cells, marks, empty.gaps))
             if fields is not None:
                 yield Row(line, fields)

@@ -109,16 +109,9 @@ class Predicts(RowFields):
         labels = self.labels or _classes(label for value in known for label in value if label)
         if not labels:
             raise self._none_known(where)
-        ids = class_ids([*labels, *([NO_LABEL] if _ignores(labels) else [])])
+        ids = class_ids(labels, (None, NO_LABEL) if _ignores(labels) else (None,))
         record = self.model_copy(update={"labels": labels})
-
-        def encode(value: Sequence[str | None]) -> Array:
-            there = np.array([label is not None for label in value])
-            found = np.full(len(value), -1)
-            found[there] = ids([label for label in value if label is not None], self.key)
-            return np.where(found == len(labels), -1, found)
-
-        return Encoding(record, encode, Signal(len(labels), ids=True))
+        return Encoding(record, lambda v: ids(v, self.key), Signal(len(labels), ids=True))
 
     def _none_known(self, where: str | None) -> DataError:
         message = "no target of training is there to learn from (give some rows theirs)"

@@ -203,11 +203,17 @@ def classes(values: Iterable[str], given: Sequence[str] | None) -> tuple[str, ..
     return tuple(given) if given else tuple(sorted(set(values)))
 
 
-def class_ids(labels: Sequence[str]) -> Callable[[Sequence[str], str | None], Array]:
-    """Return what turns names into ids (N,); it raises DataError for a name never seen."""
-    ids = {label: i for i, label in enumerate(labels)}
+def class_ids(
+    labels: Sequence[str], ignored: Sequence[str | None] = ()
+) -> Callable[[Sequence[str | None], str | None], Array]:
+    """Return what turns names into ids (N,), `ignored` ones into -1.
 
-    def encode(values: Sequence[str], key: str | None) -> Array:
+    It raises DataError for a name never seen.
+    """
+    ids: dict[str | None, int] = {label: i for i, label in enumerate(labels)}
+    ids |= dict.fromkeys(ignored, -1)
+
+    def encode(values: Sequence[str | None], key: str | None) -> Array:
         for value in values:
             if value not in ids:
                 known = ", ".join(as_json(label) for label in labels[:8])

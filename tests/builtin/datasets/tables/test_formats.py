@@ -223,3 +223,16 @@ def test_marks_that_cannot_be_told_apart(tmp_path: Path) -> None:
 
 def test_an_empty_table_has_no_sequence(tmp_path: Path) -> None:
     assert "[DATA_TOO_SHORT] there is no sequence in it" in refused(tmp_path, "")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "D.CSV", "d.csv.gz"])
+def test_a_table_may_begin_as_json_does(tmp_path: Path, name: str) -> None:
+    inputs = {"kind": "numbers", "key": "{a"}
+    assert numbers(opened(tmp_path, "{a,y\n1,p\n2,q\n", name, inputs=inputs)) == [[1], [2]]
+
+
+def test_a_class_is_no_number_to_be_ignored_among_inputs(tmp_path: Path) -> None:
+    text = "".join(f'{{"a": {i}, "y": "w"}}\n' for i in (-1, 0, 1))
+    inputs, targets = {"kind": "class", "key": "a"}, {"kind": "text", "key": "y"}
+    source = opened(tmp_path, text, "d.jsonl", inputs=inputs, targets=targets)
+    assert source.block.inputs.labels == ("-1", "0", "1")
