@@ -169,16 +169,17 @@ def answer(
     An answer ends where `--stop` begins, at the end of a line unless told otherwise. However the
     conversation ends, what is saved stands after its last whole answer.
     """
-    from rnnkit.contracts.tokenizer import line_reader
+    from rnnkit.contracts.tokenizer import as_read, line_reader
     from rnnkit.inference.states import save_states
 
     asked = replace(asked, stop=asked.stop or "\n")
-    stands, read = begun or asked.model.line_start(), line_reader(*asked.model.text())
+    tokenizer, vocabulary = asked.model.text()
+    stands, read = begun or asked.model.line_start(), line_reader(tokenizer, vocabulary)
     if prompt:
         stands = asked.model.after(prompt, [[]], stands)
     try:
         for number, data in enumerate(sys.stdin.buffer, 1):
-            line = read(data.decode(errors="surrogateescape"))
+            line = read(as_read(tokenizer, data))
             with located("stdin", number):
                 asked.model.encode(line)
             pieces = asked.grow(line, 1, stands)

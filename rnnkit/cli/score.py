@@ -15,7 +15,7 @@ from rnnkit.cli.common import (
     lines_of,
     located,
     number,
-    read_text,
+    read_input,
     table,
     tell,
 )
@@ -76,9 +76,10 @@ def known_text(model: Model, file: Path) -> str:
 
     It is asked line by line where it knows no line end.
     """
-    from rnnkit.contracts.tokenizer import reads_line_ends
+    from rnnkit.contracts.tokenizer import as_read, reads_line_ends
 
-    text, name = read_text(file)
+    data, name = read_input(file)
+    text = as_read(model.text()[0], data)
     if reads_line_ends(*model.text()):
         with located(name):
             model.encode(text)

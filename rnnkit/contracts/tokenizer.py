@@ -47,6 +47,10 @@ class Tokenizer(Block):
     entry_group: ClassVar[str] = "rnnkit.tokenizers"
     unit: ClassVar[str] = "token"
 
+    def plain(self, text: bytes) -> bytes:
+        """Return a text as it is read, with line feeds for other ends of lines, say."""
+        return text
+
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
         """Return the vocabulary of a text given in chunks; DataError names the first bad byte."""
         raise NotImplementedError(f"{type(self).__name__}.fit")
@@ -87,6 +91,11 @@ class Tokenizer(Block):
         Where it is not written, that is what the first ids of the whole text decode to.
         """
         raise NotImplementedError(f"{type(self).__name__}.head")
+
+
+def as_read(tokenizer: Tokenizer, data: bytes) -> str:
+    """Return a text as it is read; bytes that are no UTF-8 stay, as `surrogateescape` has them."""
+    return tokenizer.plain(data).decode(errors="surrogateescape")
 
 
 def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:

@@ -14,7 +14,7 @@ from rnnkit.contracts.inference_inputs import Question, Questions, Stamp
 from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.contracts.target_info import Meaning
-from rnnkit.contracts.tokenizer import line_reader
+from rnnkit.contracts.tokenizer import as_read, line_reader
 from rnnkit.core.context import Context
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.generate import WINDOW, following, seen, windows
@@ -275,7 +275,7 @@ class _NextTokens:
 
     def of(self, data: bytes, begun: StreamState | None) -> Predicted:
         """Return a record for each line, each from a zero hidden state unless a stream goes on."""
-        lines = data.decode(errors="surrogateescape").split("\n")
+        lines = as_read(self.model.text()[0], data).split("\n")
         endings = [True] * (len(lines) - 1) + [False]
         if not lines[-1]:
             lines.pop()

@@ -100,6 +100,8 @@ def _meta(model: Model, streams: int) -> StateMeta:
 
 
 def _check_model(found: StateMeta, wanted: StateMeta, path: Path) -> None:
+    if found.parameters == wanted.parameters:
+        return  # the same model, though its spec may have keys by now that it had not
     problems = []
     for name in ("parameters", "spec"):
         theirs, ours = getattr(found, name), getattr(wanted, name)

@@ -1,12 +1,14 @@
-"""What the tokenizers of text share: pieces that can be read alone, strict UTF-8, places."""
+"""What the tokenizers of text share: line ends, pieces that can be read alone, UTF-8, places."""
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnkit.contracts.tokenizer import Tokenizer
 from rnnkit.errors import DataError, printable
 
 PIECE = 1 << 18
@@ -28,23 +30,60 @@ class PieceStart(NamedTuple):
         return PieceStart(self.byte + len(piece), self.line + lines, column)
 
 
-def pieces(
-    chunks: Iterable[bytes], cut: Callable[[bytes], int]
-) -> Iterator[tuple[bytes, PieceStart]]:
-    """Yield the text in pieces that mean the same alone, each with its place.
+class TextTokenizer(Tokenizer):
+    r"""A tokenizer of text: a line ends with "\n", whatever ends it in the file, and no mark leads.
 
-    `cut` returns where a text may end, whatever follows, and 0 where it may not end yet.
+    With `verbatim` line ends and a byte-order mark stay as they are, as before version 2.
     """
-    place, rest = PieceStart(), b""
-    for chunk in _small(chunks):
-        text = rest + chunk
-        end = cut(text)
-        piece, rest = text[:end], text[end:]
-        if piece:
-            yield piece, place
-            place = place.after(piece)
-    if rest:
-        yield rest, place
+
+    version: ClassVar[int] = 2
+
+    verbatim: bool = False
+
+    @classmethod
+    def migrate(cls, block: dict[str, Any], from_version: int) -> dict[str, Any]:
+        """Return a stored block of an older version, which read everything as it was."""
+        return {**block, "verbatim": True}
+
+    def plain(self, text: bytes) -> bytes:
+        r"""Return a text with "\n" for each line end and without a byte-order mark."""
+        return text if self.verbatim else _line_ends(text.removeprefix(BOM_UTF8))
+
+    def pieces(
+        self, chunks: Iterable[bytes], cut: Callable[[bytes], int]
+    ) -> Iterator[tuple[bytes, PieceStart]]:
+        """Yield the plain text in pieces that mean the same alone, each with its place.
+
+        `cut` returns where a text may end, whatever follows, and 0 where it may not end yet.
+        """
+        place, rest = PieceStart(), b""
+        for chunk in _small(chunks):
+            text = rest + chunk
+            end = cut(text)
+            if not self.verbatim and text[:end].endswith(b"\r"):
+                end -= 1  # a line feed may follow
+            piece, rest = text[:end], text[end:]
+            if piece:
+                plain = self._plain(piece, place)
+                yield plain, place
+                place = place.after(plain)._replace(byte=place.byte + len(piece))
+        if rest:
+            yield self._plain(rest, place), place
+
+    def marked(self) -> Iterator[bytes]:
+        """Yield the mark that is dropped where plain text is read again, in place of one in it."""
+        if not self.verbatim:
+            yield BOM_UTF8
+
+    def _plain(self, piece: bytes, place: PieceStart) -> bytes:
+        if self.verbatim or not (b"\r" in piece or piece.startswith(BOM_UTF8)):
+            return piece
+        decode_utf8(piece, place)  # while places in the piece are those in the file
+        return _line_ends(piece) if place.byte else self.plain(piece)
+
+
+def _line_ends(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -10,12 +11,12 @@ from pydantic import Field
 
 from rnnkit.builtin.tokenizers._text import (
     PieceStart,
+    TextTokenizer,
     decode_utf8,
-    pieces,
     unknown_token,
     whole_characters,
 )
-from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Vocabulary
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
@@ -25,10 +26,11 @@ CONTINUATION = bytes(range(0x80, 0xC0))
 """What follows the first byte of a character in UTF-8."""
 
 
-class Char(Tokenizer):
-    """The characters (code points) of a UTF-8 text, ids in the order of the code points.
+class Char(TextTokenizer):
+    r"""The characters (code points) of a UTF-8 text, ids in the order of the code points.
 
-    Nothing is normalized or translated: `decode` gives back the text that `encode` read. With
+    Every line end is read as "\n", and a byte-order mark at the start is dropped; with `verbatim`
+    both are characters as they are, and `decode` gives back the very text that `encode` read. With
     `unknown`, such as "<unk>", a character that `fit` did not see becomes that token, which takes
     the last id, or the id of the character where it is itself one of the text.
     """
@@ -40,7 +42,10 @@ class Char(Tokenizer):
 
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
         """Return the characters, and the unknown one; DataError gives the first bad byte."""
-        tokens = [chr(code) for code in np.flatnonzero(_seen(chunks)).tolist()]
+        tokens = [
+            chr(code)
+            for code in np.flatnonzero(_seen(self.pieces(chunks, whole_characters))).tolist()
+        ]
         if self.unknown is None:
             return Vocabulary(tokens=tuple(tokens))
         if self.unknown not in tokens:
@@ -58,7 +63,7 @@ class Char(Tokenizer):
         absent = bytes(np.flatnonzero(table[:ASCII] < 0).astype(np.uint8))
 
         def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
-            for piece, start in pieces(chunks, whole_characters):
+            for piece, start in self.pieces(chunks, whole_characters):
                 first, where, codes = _split(piece, start)
                 others = table[codes]
                 if others.min(initial=0) < 0 or len(first.translate(None, absent)) < len(first):
@@ -75,11 +80,15 @@ class Char(Tokenizer):
 
     def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
         """Return the characters; raises DataError for bytes that are not UTF-8."""
-        return [character.encode() for character in decode_utf8(text, PieceStart())]
+        string = decode_utf8(text, PieceStart())
+        mark = "" if self.verbatim else string[: string.startswith("\ufeff")]
+        found = re.findall("." if self.verbatim else "\r\n|.", string[len(mark) :], re.DOTALL)
+        return [(mark * (not i) + each).encode() for i, each in enumerate(found)]
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the first characters."""
-        for piece, start in pieces(chunks, whole_characters):
+        yield from self.marked()
+        for piece, start in self.pieces(chunks, whole_characters):
             text = decode_utf8(piece, start)
             yield text[:tokens].encode()
             tokens -= len(text)
@@ -111,10 +120,10 @@ def _translate(text: bytes, table: Array) -> Array:
     return np.frombuffer(bytearray(text).translate(table.tobytes()), np.uint8)
 
 
-def _seen(chunks: Iterable[bytes]) -> Array:
+def _seen(pieces: Iterable[tuple[bytes, PieceStart]]) -> Array:
     """Return a boolean for each code point."""
     seen, known = np.zeros(CODE_POINTS, bool), bytes(range(ASCII, 256))
-    for piece, start in pieces(chunks, whole_characters):
+    for piece, start in pieces:
         first, _, codes = _split(piece, start)
         seen[codes] = True
         if new := set(first.translate(None, known)):

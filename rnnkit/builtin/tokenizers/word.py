@@ -10,14 +10,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.tokenizers._counts import WordCounts
-from rnnkit.builtin.tokenizers._text import PieceStart, decode_utf8, pieces, unknown_token
+from rnnkit.builtin.tokenizers._text import PieceStart, TextTokenizer, decode_utf8, unknown_token
 from rnnkit.builtin.tokenizers._words import WordNumbers, last_space, narrow_spaces
-from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Vocabulary
 from rnnkit.errors import DataError, printable
 from rnnkit.types import Array
 
 EOS = "<eos>"
 TOKEN = re.compile(r"\n|\S+")
+READ = re.compile(r"\r\n|\r|\n|\S+")
+"""The same before line ends are plain."""
+
 LONGEST = 65536
 """Characters in a token; the vocabulary of a checkpoint holds no longer string."""
 
@@ -28,14 +31,15 @@ COUNTED = 320 * 2**20
 """Bytes that the counts of the different words may take in memory, some two million words."""
 
 
-class Word(Tokenizer):
-    r"""The words of a UTF-8 text between whitespace; every "\n" becomes the token <eos>.
+class Word(TextTokenizer):
+    r"""The words of a UTF-8 text between whitespace; every line end becomes the token <eos>.
 
     The ids are `unknown`, <eos>, then the words by falling count, equal counts in the order of
     their code points. Words seen less than `min_count` times, and those beyond `max_size` tokens
     in all, become `unknown`. Where the text itself holds the word <unk> or <eos>, as the Penn
     Treebank does, it is that token. With "unknown": null every word is kept, and a word that `fit`
-    did not see is an error.
+    did not see is an error. With `verbatim` only "\n" ends a line, and a byte-order mark at the
+    start is part of its word.
 
     `decode` joins words by spaces and ends a line at <eos>: it gives back the text up to the kind
     and amount of whitespace.
@@ -59,7 +63,7 @@ class Word(Tokenizer):
     def fit(self, chunks: Iterable[bytes]) -> Vocabulary:
         """Return the vocabulary; DataError tells of bad bytes, and of too many words to count."""
         counts = WordCounts()
-        for piece, start in pieces(chunks, _whole_words):
+        for piece, start in self.pieces(chunks, _whole_words):
             _check_length(counts.add(_plain(piece, start)))
             if counts.bytes > COUNTED:
                 raise _too_many(len(counts))
@@ -80,7 +84,7 @@ class Word(Tokenizer):
         numbers = WordNumbers(lambda word: table.get(word, unseen))
 
         def encode(chunks: Iterable[bytes]) -> Iterator[Array]:
-            for piece, start in pieces(chunks, _whole_words):
+            for piece, start in self.pieces(chunks, _whole_words):
                 ids = numbers.of(_plain(piece, start))
                 if ids.min(initial=0) < 0:
                     raise _unknown_word(piece, start, int(ids.argmin()))
@@ -97,14 +101,16 @@ class Word(Tokenizer):
     def spelling(self, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
         """Return the words and line ends, each with the whitespace before it."""
         string = decode_utf8(text, PieceStart())
-        ends = [match.end() for match in TOKEN.finditer(string)]
+        token, start = (TOKEN, 0) if self.verbatim else (READ, string.startswith("\ufeff"))
+        ends = [match.end() for match in token.finditer(string, start)]
         ends[-1:] = [len(string)] if ends else []
         starts = [0, *ends[:-1]]
         return [string[a:b].encode() for a, b in zip(starts, ends, strict=False)]
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the text up to the end of the last of the first tokens."""
-        for piece, start in pieces(chunks, _whole_words):
+        yield from self.marked()
+        for piece, start in self.pieces(chunks, _whole_words):
             found = TOKEN.finditer(decode_utf8(piece, start))
             ends = [match.end() for match in itertools.islice(found, tokens)]
             tokens -= len(ends)

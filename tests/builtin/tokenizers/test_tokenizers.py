@@ -28,7 +28,9 @@ def pieces(text: bytes, size: int) -> list[bytes]:
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 
-@pytest.mark.parametrize("tokenizer", [Char(), Byte(), Char(unknown="<unk>")])
+@pytest.mark.parametrize(
+    "tokenizer", [Char(verbatim=True), Byte(), Char(unknown="<unk>", verbatim=True)]
+)
 def test_text_comes_back_unchanged(tokenizer: Tokenizer) -> None:
     text = EXOTIC.encode()
     vocabulary = tokenizer.fit([text])
@@ -37,6 +39,77 @@ def test_text_comes_back_unchanged(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(ids, vocabulary) == EXOTIC
     assert tokenizer.decode(ids.tolist(), vocabulary) == EXOTIC
     assert tokenizer.decode(ids.astype(np.int32), vocabulary) == EXOTIC
+
+
+FOREIGN = "\ufeffthe cat\r\nsat\r\r\n\ufeffon the mat\r"
+PLAIN = "the cat\nsat\n\n\ufeffon the mat\n"
+
+
+@pytest.mark.parametrize("tokenizer", [Char(), Word(), Char(unknown="?"), Word(unknown=None)])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9, 1000])
+def test_line_ends_of_any_kind_are_read_as_one_and_a_mark_is_dropped(
+    tokenizer: Tokenizer, size: int
+) -> None:
+    foreign, plain = FOREIGN.encode(), PLAIN.encode()
+    vocabulary = tokenizer.fit(pieces(foreign, size))
+    assert vocabulary == tokenizer.fit([plain])
+    ids = tokenizer.encode(plain, vocabulary)
+    found = list(tokenizer.stream(pieces(foreign, size), vocabulary))
+    np.testing.assert_array_equal(np.concatenate(found), ids)
+    assert tokenizer.plain(foreign) == plain
+    spelling = tokenizer.spelling(foreign, vocabulary)
+    assert b"".join(spelling) == foreign and len(spelling) == len(ids)
+    assert [part.lstrip("\ufeff".encode()) for part in spelling][:2] == tokenizer.spelling(
+        plain, vocabulary
+    )[:2]
+
+
+@pytest.mark.parametrize("tokenizer", [Char(), Word(unknown=None)])
+def test_one_mark_is_dropped_of_two(tokenizer: Tokenizer) -> None:
+    text = "\ufeff\ufeffab ab\r\n".encode()
+    vocabulary = tokenizer.fit([text])
+    ids = tokenizer.encode(text, vocabulary)
+    assert vocabulary.tokens[ids[0]].startswith("\ufeff")
+    for tokens in (1, 2):
+        head = b"".join(tokenizer.head([text], tokens))
+        np.testing.assert_array_equal(tokenizer.encode(head, vocabulary), ids[:tokens])
+    assert tokenizer.encode("\ufeff".encode(), vocabulary).tolist() == []
+    assert tokenizer.spelling("\ufeff".encode(), vocabulary) == []
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text"), [(Char(verbatim=True), FOREIGN), (Byte(), FOREIGN), (Word(), PLAIN)]
+)
+def test_bytes_are_kept_as_they_are_where_that_is_asked(tokenizer: Tokenizer, text: str) -> None:
+    vocabulary = tokenizer.fit([text.encode()])
+    ids = tokenizer.encode(text.encode(), vocabulary)
+    assert tokenizer.decode(ids, vocabulary) == text
+    assert tokenizer.plain(text.encode()) == text.encode()
+
+
+def test_words_keep_a_mark_where_that_is_asked() -> None:
+    kept = Word(verbatim=True).fit([FOREIGN.encode()])
+    assert "\ufeffthe" in kept.tokens
+    ids = Word(verbatim=True).encode(FOREIGN.encode(), kept)
+    assert [kept.tokens[i] for i in ids].count("<eos>") == 2
+
+
+@pytest.mark.parametrize("tokenizer", [Char(), Word(unknown=None)])
+@pytest.mark.parametrize("size", [2, 7, 1000])
+def test_places_in_errors_are_those_of_the_file(tokenizer: Tokenizer, size: int) -> None:
+    vocabulary = tokenizer.fit([b"ab c\n"])
+    text = "\ufeffab c\r\nab\rab Z".encode()
+    with pytest.raises(DataError, match='"Z" at line 3, column 4 '):
+        list(tokenizer.stream(pieces(text, size), vocabulary))
+    bad = "\ufeffab c\r\nab\r".encode() + b"ab\r\n\xff"
+    with pytest.raises(DataError, match=f"byte 0xff at offset {len(bad) - 1} is not UTF-8"):
+        tokenizer.fit(pieces(bad, size))
+
+
+def test_a_stored_tokenizer_of_an_older_version_keeps_what_it_learned() -> None:
+    for kind, stored in ((Char, {"type": "char"}), (Word, {"type": "word", "min_count": 2})):
+        assert kind.version == 2
+        assert kind.migrate(stored, 1) == {**stored, "verbatim": True}
 
 
 def test_words_come_back_with_single_spaces() -> None:

@@ -201,3 +201,13 @@ def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert opened.splits() == ("train",)
     with pytest.raises(DataError, match=r"DATA_NO_SPLIT.*no valid split \(there is train\)"):
         opened.windows("valid", Layout(1, 1))
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_a_file_of_another_system_holds_the_same_text(tmp_path: Path, tokenizer: str) -> None:
+    plain = source(tmp_path, "the cat\nsat on\n\nthe mat\n", tokenizer)
+    (tmp_path / "text.txt").write_bytes("\ufeffthe cat\r\nsat on\r\n\r\nthe mat\r\n".encode())
+    found = plain.block.open(tmp_path)
+    assert isinstance(found, TextSource) and found.vocabulary == plain.vocabulary
+    np.testing.assert_array_equal(found.parts["train"], plain.parts["train"])
+    assert found.digest() != plain.digest()
