@@ -123,7 +123,7 @@ CASES = [
     ('"name": "tiny"', '"spec_version": "1"', 'spec.json:2:19 [SPEC_TYPE] spec_version: expected 1, received "1" (remove the quotes)'),
     ('"name": "tiny"', '"nmae": "tiny"', 'spec.json:2:3 [SPEC_UNKNOWN_KEY] nmae: unknown key; did you mean "name"? allowed: data, evaluate, model, name, spec_version, train'),
     ('"name": "tiny"', '"name": ""', 'spec.json:2:11 [SPEC_NAME] name: expected a name (a letter, then up to 63 letters, digits, "_" or "-"), received ""'),
-    ('"source": "python-docs"', '"source": "wikipedia"', 'spec.json:3:38 [SPEC_RANGE] data.source: expected "python-docs", received "wikipedia"'),
+    ('"source": "python-docs"', '"source": "wikipedia"', 'spec.json:3:38 [SPEC_RANGE] data.source: expected "python-docs" or "python-prose", received "wikipedia"'),
     ('"source": "python-docs"', '"source": "python-docs", "path": "a.txt"', 'spec.json:3:11 [SPEC_INCONSISTENT] data: give one of "source", "path" or "train", not source and path'),
     ('"source": "python-docs"', '"source": "python-docs", "split": [0.9, 0.1]', 'spec.json:3:62 [SPEC_RANGE] data.split: expected a list of 3 items, received a list of 2 items'),
     ('"source": "python-docs"', '"source": "python-docs", "split": [0.9, 0.1, 0.1]', 'spec.json:3:11 [SPEC_INCONSISTENT] data: "split" must sum to 1, received [0.9, 0.1, 0.1]'),

@@ -1,10 +1,11 @@
-"""Where the text of a dataset comes from: files, or the corpus that every Python carries."""
+"""Where the text of a dataset comes from: files, or what every Python carries."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -49,9 +50,41 @@ def python_docs() -> TextDocument:
 
     It varies a little between versions of Python; the digest in a checkpoint tells.
     """
+    return _embedded("python-docs", "\n".join(_topics()))
+
+
+def python_prose() -> TextDocument:
+    """Return the sentences of the same, a paragraph a line: some 136,000 characters.
+
+    What is mostly names, numbers and signs is left out, as tables, code and headings are, and so is
+    what was there before.
+    """
+    paragraphs = "\n\n".join(_topics()).translate(_PLAIN).split("\n\n")
+    lines = dict.fromkeys(" ".join(paragraph.split()) for paragraph in paragraphs)
+    return _embedded("python-prose", "".join(f"{line}\n" for line in lines if _is_prose(line)))
+
+
+EMBEDDED = {"python-docs": python_docs, "python-prose": python_prose}
+"""What `source` names."""
+
+_PLAIN = str.maketrans("’—", "'-", '*"“”`')
+_SENTENCES = re.compile(r"[A-Z].{40,}\.", re.ASCII)
+_PROSE = 0.97
+"""The share of letters, spaces, stops, commas and apostrophes in a paragraph of prose."""
+
+
+def _topics() -> list[str]:
     topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
-    name = "python-docs"
-    data = "\n".join(topics[topic] for topic in sorted(topics)).encode()
+    return [topics[name] for name in sorted(topics)]
+
+
+def _is_prose(line: str) -> bool:
+    plain = len(re.findall(r"[A-Za-z .,']", line))
+    return bool(_SENTENCES.fullmatch(line)) and line.isascii() and plain >= _PROSE * len(line)
+
+
+def _embedded(name: str, text: str) -> TextDocument:
+    data = text.encode()
     return TextDocument(name, Path(name), len(data), lambda: iter([data]))
 
 

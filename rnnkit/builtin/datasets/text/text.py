@@ -16,7 +16,7 @@ from pydantic import Field
 from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset, split_values
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
-from rnnkit.builtin.datasets.text.corpus import TextDocument, open_document, python_docs
+from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument, open_document
 from rnnkit.builtin.datasets.text.streams import count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import SPLITS, Batch, Layout, Split
@@ -30,16 +30,17 @@ from rnnkit.types import JSON, Array
 class Text(SourcedDataset):
     """Text whose target is the next token.
 
-    It comes from the embedded corpus (`"source": "python-docs"`) or one file (`path`), both cut by
-    `split`, or from a file for each split. `limit` keeps the first tokens. The vocabulary is that
-    of the whole text, or that of `train` where each split has a file.
+    It comes from one file (`path`) or from Python's own language reference, all of it (`"source":
+    "python-docs"`) or its sentences alone (`"python-prose"`), cut by `split`, or from a file for
+    each split. `limit` keeps the first tokens. The vocabulary is that of the whole text, or that of
+    `train` where each split has a file.
     """
 
     type: Literal["text"] = "text"
     held: ClassVar[int] = 0  # a large one is mapped
     predicts_next: ClassVar[bool] = True
 
-    source: Literal["python-docs"] | None = None
+    source: Literal["python-docs", "python-prose"] | None = None
     tokenizer: Annotated[Tokenizer, nested("rnnkit.tokenizers")]
     split: Shares = (0.9, 0.05, 0.05)
     limit: Annotated[int, Field(ge=2)] | None = None
@@ -81,7 +82,7 @@ class Text(SourcedDataset):
 
     def _texts(self, root: Path, files: ExitStack) -> dict[Split, TextDocument]:
         if self.source:
-            return {"train": python_docs()}
+            return {"train": EMBEDDED[self.source]()}
         names = {split: name for split in SPLITS if (name := getattr(self, split))}
         names = names or {"train": self.path}
         return {split: open_document(root, name, files) for split, name in names.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnkit.builtin.datasets.text.corpus import python_docs, python_prose
 from rnnkit.builtin.datasets.text.streams import after_separators, count_windows, stream_windows
 from rnnkit.builtin.datasets.text.text import Text, TextSource
 from rnnkit.contracts.dataset import Batch, Layout
@@ -211,3 +212,23 @@ def test_a_file_of_another_system_holds_the_same_text(tmp_path: Path, tokenizer:
     assert isinstance(found, TextSource) and found.vocabulary == plain.vocabulary
     np.testing.assert_array_equal(found.parts["train"], plain.parts["train"])
     assert found.digest() != plain.digest()
+
+
+def test_prose_is_sentences_alone() -> None:
+    text = b"".join(python_prose().chunks()).decode()
+    lines = text.splitlines()
+    assert len(text) > 100_000 and len(set(lines)) == len(lines) and text.isascii()
+    assert all(line[0].isupper() and line.endswith(".") for line in lines)
+    assert not any("  " in line or "+--" in line or "===" in line for line in lines)
+    whole = b"".join(python_docs().chunks()).decode()
+    assert "Assert statements are a convenient way to insert debugging" in whole
+    assert text.startswith("These equivalences assume that __debug__ and AssertionError refer")
+
+
+def test_the_last_window_of_documents_is_as_short_as_what_is_left() -> None:
+    ids = np.array([1, 2, 9, 3, 4, 5, 9, 6, 7, 8, 9, 1, 2])
+    layout = Layout(2, 4, "document", "|", tail=True)
+    found = all_windows(ids, layout, np.array([9]))
+    shapes = [[array.shape for array in batch[:4]] for batch in found]
+    assert shapes == [[(4, 2)] * 4, [(2, 2)] * 4]
+    assert found[1].resets.tolist() == [[False, False], [False, True]]
