@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def train(
 
     Relative data paths start at `root`: of a new run the working directory unless it is given, of
     one that continues where they did. Returns the best model so far, the newest where nothing was
-    evaluated. Raises the errors of `rnnkit run`.
+    evaluated. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log
+    "rnnkit" as a warning. Raises the errors of `rnnkit run`.
     """
     _check_is_spec("train", spec)
     run, registry = RunDir(Path(out)), Registry()
@@ -98,7 +100,10 @@ def train(
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
     given = None if root is None else Path(root)
     options = RunOptions(
-        data_root=given, limits=RunLimits(max_steps), reporter=reporter or Silent()
+        data_root=given,
+        limits=RunLimits(max_steps),
+        reporter=reporter or Silent(),
+        tell=logging.getLogger("rnnkit").warning,
     )
     if run.holds_run():
         resume(run.path, registry, options, asked=spec)

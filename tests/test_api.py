@@ -54,6 +54,18 @@ def test_build_gives_the_start_of_a_run(path: Path, tmp_path: Path) -> None:
         rnnkit.build(rnnkit.load_spec(path), tmp_path / "elsewhere")
 
 
+def test_train_says_that_a_finished_run_has_nothing_left(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = rnnkit.load_spec(path)
+    rnnkit.train(spec, tmp_path / "run", tmp_path)
+    assert not caplog.records
+    rnnkit.train(spec, tmp_path / "run")
+    assert "nothing is left to do after step " in caplog.text
+    rnnkit.train(rnnkit.load_spec(path, "train.keep=3"), tmp_path / "run")
+    assert "train.keep: 2 -> 3: another number of checkpoints is kept" in caplog.text
+
+
 def test_a_model_is_one_line(path: Path, tmp_path: Path) -> None:
     model = rnnkit.build(rnnkit.load_spec(path), tmp_path)
     count = f"{model.store.flat.size:,}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -67,11 +67,11 @@ def command(
         used = {"the spec": spec, "the data": root}
         continues = ranks.share(lambda: _continues(run, mode, force, used))
         with chosen.options(ranks) as options:
-            options.tell(f"run directory: {folder}")
             if continues:
+                options.tell(f"run directory: {folder}")
                 outcome = resume(folder, registry, options, asked=document.spec)
             else:
-                ready = partial(rename_run, run) if force else None
+                ready = partial(_take, run, force, options.tell)
                 given = document.spec, document.source, folder, root
                 located = replace(options, locate=document.problem)
                 outcome = start(*given, registry, located, ready)
@@ -133,6 +133,13 @@ def check_movable(run: RunDir, used: Mapping[str, Path]) -> None:
         if path.resolve().is_relative_to(whole):
             message = f"holds {what}, so --force does not move it (choose another --out)"
             raise RefusedError.of("RUN_EXISTS", message, run.path)
+
+
+def _take(run: RunDir, force: bool, tell: Callable[[str], None]) -> None:
+    """Take the folder of a run that can start: what --force moves goes first."""
+    if force:
+        rename_run(run)
+    tell(f"run directory: {run.path}")
 
 
 def rename_run(run: RunDir) -> None:

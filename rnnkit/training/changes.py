@@ -16,7 +16,7 @@ NEW_SCHEDULE = "train.schedule.type"
 """The change after which nothing that the stored state knows of a schedule counts."""
 
 ALLOWED = {
-    "train.epochs": "the run ends at another epoch; a schedule over the whole run bends",
+    "train.epochs": "the run ends at another epoch",
     "train.optimizer.lr": "later updates use the new rate",
     "train.optimizer.weight_decay": "later updates use the new decay",
     "train.schedule": "later updates use the new options, from the stored state",

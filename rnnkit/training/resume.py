@@ -63,13 +63,20 @@ def resume(
         changed = changes(stored, session.spec)
         check_changes(changed, folder)
         for change in changed:
-            o.tell(f"{change}: {change.meaning}; from here on it is another run")
+            o.tell(_in_words(change, session.spec))
         lines = o.ranks.share(lambda: _kept_lines(run, found, o))
         training = _training(session, found, changed, o)
         training.progress = lines.counted(training.progress)
         o.ranks.share(lambda: give_up_later(run, found))
         kept = training.progress if found.snapshot and not changed and not lines.lost else None
         return train_on(session, training, lines, kept, lock.verify, o)
+
+
+def _in_words(change: Change, spec: Spec) -> str:
+    """Return what a change means for the rest of the run."""
+    bends = change.path == "train.epochs" and spec.train.schedule is not None
+    curve = ", and a schedule over the whole run bends" if bends else ""
+    return f"{change}: {change.meaning}{curve}; from here on it is another run"
 
 
 def _check_there(run: RunDir) -> None:
@@ -110,10 +117,25 @@ def _training(session: Session, found: Found, changed: list[Change], o: RunOptio
     if changed:
         finished = training.ended() and not progress.pending
         training.progress = progress.changed(finished=finished)
-    if training.progress.finished:
-        o.tell(f"nothing is left to do after step {progress.step} (go on with -s train.epochs=N)")
+    _tell_idle(training, changed, o)
     o.ranks.share(lambda: _note_resume(session, progress, changed))
     return training
+
+
+def _tell_idle(training: Training, changed: list[Change], o: RunOptions) -> None:
+    """Say where no step is left to make, and what then becomes of changed values."""
+    step, epochs = training.progress.step, training.spec.train.epochs
+    if step > training.windows * epochs:
+        beyond = f"train.epochs is {epochs}, and the run is beyond it"
+        o.tell(f"{beyond}: nothing is left to do after step {step}")
+    elif training.progress.finished:
+        o.tell(f"nothing is left to do after step {step} (go on with -s train.epochs=N)")
+    elif o.limits.out_of_steps(step) and not training.progress.pending:
+        o.tell(f"no step is made: {step} are done, and the limit is {o.limits.max_steps} in all")
+    else:
+        return
+    if changed:
+        o.tell("the changed values are written to the run, and count from the next step on")
 
 
 def _note_resume(session: Session, progress: Progress, changed: list[Change]) -> None:

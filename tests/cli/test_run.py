@@ -39,6 +39,14 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path: Path) -> None:
     assert said[-1].startswith("step     18  epoch 3.00  lr 0.1  norm ")
 
 
+def test_a_folder_that_is_not_kept_is_not_named(tmp_path: Path) -> None:
+    path = write(tmp_path, plain_spec())
+    (tmp_path / "text.txt").unlink()
+    ran = command("run", path, "--out", tmp_path / "run")
+    assert ran.code == 5 and "run directory" not in ran.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_json_is_one_object(spec: Path, tmp_path: Path) -> None:
     ran = done("run", spec, "--out", tmp_path / "run", "--json")
     result = json.loads(ran.out)

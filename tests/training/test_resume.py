@@ -318,10 +318,39 @@ def test_more_epochs_are_the_run_with_more_epochs(tmp_path: Path) -> None:
 def test_fewer_epochs_than_are_done_end_the_run(half: Path, tmp_path: Path) -> None:
     run = copy(half, tmp_path / "run")
     ran = done("resume", run, "-s", "train.epochs=1")
-    assert "nothing is left to do after step 7" in ran.err
+    beyond = "train.epochs is 1, and the run is beyond it: nothing is left to do after step 7"
+    assert beyond in ran.err
+    assert KEPT in ran.err
     assert newest(run).meta.progress.step == 7
     assert newest(run).meta.progress.finished
     assert lines(run) == lines(half)
+
+
+KEPT = "the changed values are written to the run, and count from the next step on"
+
+
+def test_a_resume_that_makes_no_step_says_so(
+    half: Path, finished: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = copy(half, tmp_path / "run")
+    for limit in (7, 3):
+        said = done("resume", run, "--max-steps", limit).err
+        assert f"no step is made: 7 are done, and the limit is {limit} in all" in said
+        assert KEPT not in said
+    assert KEPT in done("resume", run, "--max-steps", 7, "-s", "train.keep=3").err
+    assert "no step is made" not in done("resume", run, "--max-steps", 8).err
+    ended = copy(finished, tmp_path / "ended")
+    said = done("resume", ended, "-s", "train.keep=3").err
+    assert "nothing is left to do after step " in said and KEPT in said
+
+
+def test_a_schedule_bends_where_there_is_one(half: Path, tmp_path: Path) -> None:
+    bends = "the run ends at another epoch, and a schedule over the whole run bends; from here"
+    run = copy(half, tmp_path / "run")
+    assert bends in done("resume", run, "-s", "train.epochs=4", "--max-steps", 7).err
+    without = ("-s", "train.schedule=null", "-s", "train.epochs=5", "--max-steps", 7)
+    said = done("resume", run, *without).err
+    assert "the run ends at another epoch; from here" in said and "bends" not in said
 
 
 # Back to the best.
