@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import io
 import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from pydantic_core import PydanticUndefined
 
 from rnnkit.contracts.dataset import Dataset
@@ -26,6 +29,7 @@ from rnnkit.core.block import Block
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import KINDS, Plugin, clash, installed
 from rnnkit.core.names import type_meant
+from rnnkit.core.random_states import random_states
 from rnnkit.errors import PluginError, printable
 
 GROUPS: dict[str, type[Block]] = {
@@ -39,6 +43,9 @@ FORMER: dict[type[Block], dict[str, str]] = {
     Loss: {"counts": "decisions"},
 }
 """Methods that are no longer asked, with what stands in their place."""
+
+
+AUTHOR = "(tell its author)"
 
 
 class Registry:
@@ -103,6 +110,30 @@ class Registry:
         )
 
 
+def _imported(plugin: Plugin, point: metadata.EntryPoint) -> Any:
+    """Import a plugin; say what it does to the whole process, of which `np.seterr` is undone."""
+    if plugin.distribution == "rnnkit":
+        return point.load()
+    before, errors = random_states(), np.geterr()
+    found = point.load()
+    if random_states() != before:
+        print(f"{plugin} seeds the global random generator at import, or draws from it {AUTHOR}")
+    if np.geterr() != errors:
+        print(f"{plugin} calls np.seterr at import, which is undone {AUTHOR}")
+    return found
+
+
+class _Printed(io.TextIOBase):
+    """Passes what is printed on to stderr, and does not mind being closed."""
+
+    def write(self, text: str) -> int:
+        """Write to the stderr of the moment."""
+        return sys.stderr.write(text)
+
+    def close(self) -> None:
+        """Stay open."""
+
+
 def load_plugin(plugin: Plugin) -> type[Block]:
     """Import a plugin and check that it keeps the contract of its group.
 
@@ -111,11 +142,13 @@ def load_plugin(plugin: Plugin) -> type[Block]:
     point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
     try:
         # What a plugin prints while it is imported is no result of the command.
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with redirect_stdout(_Printed()), warnings.catch_warnings(), np.errstate():
             # Pydantic's word for what is refused below, with what to do about it.
             warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
-            found = point.load()
-    except (Exception, SystemExit) as error:
+            found = _imported(plugin, point)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a plugin thinks of
         reason = (str(error).splitlines() or [""])[0]
         raise PluginError.of(
             "PLUGIN_IMPORT",

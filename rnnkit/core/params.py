@@ -33,6 +33,11 @@ class ParamSpec:
     decay: bool = True
     gates: int = 1
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a shape that no array has, or one without numbers."""
+        if not all(isinstance(n, int | np.integer) and n > 0 for n in self.shape):
+            raise ValueError(f"a parameter's shape: expected integers >= 1, received {self.shape}")
+
     def draw(self, random: np.random.Generator) -> Array:
         """Return initial values in float64."""
         if self.gates == 1 or len(self.shape) == 1:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
+from rnnkit.core.random_states import random_states
 from rnnkit.errors import RefusedError
 
 MESSAGE = (
@@ -19,15 +17,10 @@ MESSAGE = (
 @contextmanager
 def watched(tell: Callable[[str], None], exact: bool, where: object) -> Iterator[None]:
     """Tell where the code inside used a global generator; raise RefusedError if `exact`."""
-    before = _states()
+    before = random_states()
     yield
-    if _states() == before:
+    if random_states() == before:
         return
     if exact:
         raise RefusedError.of("EXACT_RANDOM", f"--exact: {MESSAGE}", where)
     tell(MESSAGE)
-
-
-def _states() -> tuple[object, ...]:
-    kind, keys, *rest = np.random.get_state()
-    return (random.getstate(), kind, np.asarray(keys).tobytes(), *rest)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import command, done, plain_spec
 from helpers import write_spec as write
@@ -59,6 +60,8 @@ def test_check_imports_each(site: Path, monkeypatch: pytest.MonkeyPatch) -> None
 BROKEN = {
     "raises": ("raise RuntimeError('no libfoo')", "RuntimeError: no libfoo"),
     "a syntax error": ("def (:", "SyntaxError: invalid syntax"),
+    "another exit": ("class Odd(BaseException): pass\nraise Odd('no')", "Odd: no"),
+    "it closes stdout": ("import sys; sys.stdout.close(); raise OSError('shut')", "OSError: shut"),
     "sys.exit": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "no such name": ("Other = 1", "AttributeError: module 'rnnkit_odd' has no attribute"),
     "no module": ("import rnnkit_odd_missing", "ModuleNotFoundError: No module named"),
@@ -204,3 +207,40 @@ def test_a_checkpoint_knows_what_to_install(site: Path, tmp_path: Path) -> None:
 def test_a_plugin_as_a_phrase() -> None:
     plugin = Plugin("rnnkit.layers", "x", "dist", "2.0", "a:B")
     assert (plugin.kind, str(plugin)) == ("layer", "x of dist 2.0 (a:B)")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("np.random.seed(3)", "seeds the global random generator at import, or draws from it"),
+        ("np.seterr(all='raise')", "calls np.seterr at import, which is undone"),
+    ],
+)
+def test_what_a_plugin_does_to_the_process_is_told(
+    site: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    install(site, cell().replace("import numpy as np\n", f"import numpy as np\n{line}\n"))
+    before = np.geterr()
+    ran = done("check", spec_with(tmp_path, "stub"))
+    assert f"stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) {said} (tell its author)" in ran.err
+    assert np.geterr() == before
+
+
+def test_what_a_plugin_prints_is_no_result(site: Path, tmp_path: Path) -> None:
+    install(site, cell(forward="print('a step')"))
+    ran = done("run", spec_with(tmp_path, "stub"), "--out", tmp_path / "run", "--json")
+    assert json.loads(ran.out) and "a step" in ran.err
+    ran = done("eval", tmp_path / "run", "--json")
+    assert json.loads(ran.out) and "a step" in ran.err
+
+
+@pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)"])
+def test_a_shape_that_no_parameter_has(site: Path, tmp_path: Path, shape: str) -> None:
+    extra = (
+        "    def extra(self, inputs):\n        from rnnkit import ParamSpec, Zeros\n"
+        f"        return {{'odd': ParamSpec({shape}, Zeros())}}\n\n    def mix("
+    )
+    install(site, cell().replace("    def mix(", extra))
+    ran = command("check", spec_with(tmp_path, "stub"))
+    assert ran.code == 4 and "[PLUGIN_CONTRACT]" in ran.err
+    assert "a parameter's shape: expected integers >= 1, received (" in ran.err
