@@ -35,7 +35,7 @@ class Reads(RowFields):
     `kind` is `text`, cut by `tokenizer`; `tokens`, a list of texts; `ids`, a list of integers below
     `size`; `numbers`, a list of numbers or of rows of `size` numbers, or with `keys` one row made
     of several fields; `class`, whose indicator vector is the first step, zeros the others, as with
-    `unroll` one row of numbers. `scale` brings numbers to mean 0 and deviation 1 (`standard`) or to
+    `unroll` one row of numbers, a flat list. `scale` brings numbers to mean 0 and deviation 1 (`standard`) or to
     the range from 0 to 1 (`minmax`) of the training part; `standard` unless it is given, or `none`
     with `unroll`. In CSV the items of a list stand in one cell with spaces between them. What
     `size` and `labels` leave out comes from the training part, as do the tokens: those seen fewer
@@ -84,8 +84,12 @@ class Reads(RowFields):
         found = number_rows(value, key)
         if self.kind == "ids":
             check_ids(found, self.size or MAX_WIDTH, key)
+        nested = isinstance(value, list) and any(isinstance(item, list) for item in value)
+        if self.unroll and not nested:
+            found = found.T  # a flat list is the one row
         if self.unroll and len(found) != 1:
-            message = f"{key}: expected one row of numbers to unroll, received {len(found)}"
+            message = f"{key}: expected one row of numbers to unroll, received {len(found)} "
+            message += "(give one list of numbers)"
             raise DataError.of("DATA_LENGTH", message)
         return found
 

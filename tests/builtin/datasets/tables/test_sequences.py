@@ -122,6 +122,32 @@ def test_a_class_unrolls_to_its_text(tmp_path: Path) -> None:
     assert batch.weights[:, :2].T.tolist() == [[1, 1, 1], [0, 1, 1]]
 
 
+VECTORS: list[tuple[str, list[Any]]] = [
+    ("d.jsonl", [{"x": [0.5, -1], "word": "ab"}, {"x": [2, 3], "word": "b"}]),
+    ("d.jsonl", [{"x": [[0.5, -1]], "word": "ab"}, {"x": [[2, 3]], "word": "b"}]),
+    ("d.csv", ["x,word", "0.5 -1,ab", "2 3,b"]),
+]
+
+
+@pytest.mark.parametrize(("name", "rows"), VECTORS, ids=["flat", "nested", "csv"])
+def test_a_vector_unrolls_to_its_text(name: str, rows: list[Any], tmp_path: Path) -> None:
+    inputs, targets = (
+        {"kind": "numbers", "key": "x", "unroll": True},
+        {"kind": "text", "key": "word"},
+    )
+    batch = one(opened(tmp_path, rows, name, inputs=inputs, targets=targets))
+    assert batch.inputs[:, 0].tolist() == [[0.5, -1], [0, 0], [0, 0]]
+    assert batch.inputs[1:, 1].tolist() == [[2, 3], [0, 0]]
+
+
+def test_two_rows_do_not_unroll(tmp_path: Path) -> None:
+    inputs = {"kind": "numbers", "key": "x", "unroll": True}
+    rows = [{"x": [[1], [2]], "word": "ab"}]
+    said = refused(tmp_path, rows, inputs=inputs, targets={"kind": "text", "key": "word"})
+    problem = "[DATA_LENGTH] x: expected one row of numbers to unroll, received 2 (give one list of"
+    assert problem in said[0]
+
+
 def test_fractions_deal_out_every_row_once(tmp_path: Path) -> None:
     rows = [{"text": "ab", "label": "x" if i < 50 else "y"} for i in range(100)]
     source = opened(tmp_path, rows, inputs=CHARS, split=[0.6, 0.2, 0.2])
