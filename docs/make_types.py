@@ -39,6 +39,7 @@ SECTIONS = (
     ("train.feed.schedule", regime.Ramp),
     ("train.state", model.StateReset),
     ("train.every", model.Every),
+    ("train.sample", model.TrainingSample),
     ("train.best", model.Best),
     ("train.stop", model.Stop),
     ("evaluate", model.Evaluate),

@@ -82,7 +82,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.inference.states import save_states as save_states
     from rnnkit.inference.stream_state import StreamState as StreamState
     from rnnkit.spec.model import Spec as Spec
-    from rnnkit.training.loop import Reporter as Reporter
+    from rnnkit.training.reporter import Reporter as Reporter
 
 __version__ = VERSION
 
@@ -141,7 +141,7 @@ _PUBLIC = {
     "inference.states": ("load_states", "save_states"),
     "inference.stream_state": ("StreamState",),
     "spec.model": ("Spec",),
-    "training.loop": ("Reporter",),
+    "training.reporter": ("Reporter",),
 }
 """The public names by the module that has them."""
 

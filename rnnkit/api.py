@@ -18,7 +18,8 @@ from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
-from rnnkit.training.loop import Reporter, RunLimits, Silent
+from rnnkit.training.loop import RunLimits
+from rnnkit.training.reporter import Reporter, Silent
 from rnnkit.training.resume import resume
 from rnnkit.training.start import RunOptions, start
 

@@ -119,8 +119,8 @@ def kept_lines(run: RunDir, progress: Progress) -> KeptLines:
 
     Raises CheckpointError for what is no file, or cannot be read.
     """
-    found, wanted = _lines(run.metrics), progress.lines
-    clock = {_step(line): line for line in _lines(run.times)}
+    found, wanted = whole_lines(run.metrics), progress.lines
+    clock = {_step(line): line for line in whole_lines(run.times)}
     metrics, complete = found[:wanted], len(found) >= wanted
     # A version that wrote no digest wrote no checksums either: it counted.
     old = not progress.lines_digest
@@ -137,13 +137,18 @@ def kept_lines(run: RunDir, progress: Progress) -> KeptLines:
     told = {run.metrics: f"{run.metrics} [RUN_METRICS] was changed; {RENAMED}"} if changed else {}
     times = [_time(clock.get(_step(line), b""), line, old) for line in metrics]
     steps = {_step(line) for line in metrics}
-    if not old and times != [line for line in _lines(run.times) if _step(line) in steps]:
+    if not old and times != [line for line in whole_lines(run.times) if _step(line) in steps]:
         null = sum(b'"time": null' in line for line in times)
         told[run.times] = (
             f"{run.times} [RUN_TIMES] was changed: of {len(times)} lines {null} are not as written "
             f"and become null; {RENAMED}"
         )
     return KeptLines(metrics, times, lost, told)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that have an end; none where it is not there."""
+    return [line + b"\n" for line in _read(path).split(b"\n")[:-1]]
 
 
 def _time(time: bytes, line: bytes, old: bool) -> bytes:
@@ -181,11 +186,6 @@ def _step(line: bytes) -> int:
     """Return the step of a line; -1 for none."""
     step = _parsed(line).get("step")
     return step if isinstance(step, int) else -1
-
-
-def _lines(path: Path) -> list[bytes]:
-    """Return the lines of a file that have an end."""
-    return [line + b"\n" for line in _read(path).split(b"\n")[:-1]]
 
 
 def _read(path: Path) -> bytes:

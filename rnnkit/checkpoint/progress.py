@@ -11,6 +11,7 @@ from rnnkit.core.block import Record
 from rnnkit.core.context import Tally
 from rnnkit.types import JSON
 
+Digest = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?\z")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -29,8 +30,8 @@ class Progress(Record):
     `scheduled` is the step after which the schedule began: 0, or where a resume brought another.
     `total` and `weight` sum the training loss since the last metrics line, `right` and `decided`
     what was decided right of what weight; `lines` counts the lines of metrics.jsonl, `lines_digest`
-    is what `journal.digested` gives of them; `pending` tells that a signal cut an evaluation short,
-    which a resume does first.
+    is what `journal.digested` gives of them, and so `samples` and `samples_digest`; `pending` tells
+    that a signal cut an evaluation short, which a resume does first.
     """
 
     step: Count = 0
@@ -48,7 +49,9 @@ class Progress(Record):
     best: BestEvaluation | None = None
     stale: Count = 0
     lines: Count = 0
-    lines_digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?\z")] = ""
+    lines_digest: Digest = ""
+    samples: Count = 0
+    samples_digest: Digest = ""
     pending: Literal["evaluation"] | None = None
     finished: bool = False
 

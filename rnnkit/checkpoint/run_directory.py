@@ -54,6 +54,11 @@ class RunDir:
         return self.path / "metrics.jsonl"
 
     @property
+    def samples(self) -> Path:
+        """What the model wrote at `train.every.sample`, one JSON object a line."""
+        return self.path / "samples.jsonl"
+
+    @property
     def times(self) -> Path:
         """Wall clock and speed, one line for each line of the metrics."""
         return self.path / "times.jsonl"
@@ -118,7 +123,8 @@ class RunDir:
     def files(self) -> list[Path]:
         """Return the files that a run may hold, there or not."""
         names = ("spec.original.json", "run.json", "run.lock")
-        named = [self.spec, self.best, self.metrics, self.times, *(self.path / n for n in names)]
+        named = [self.spec, self.best, self.metrics, self.samples, self.times]
+        named += [self.path / name for name in names]
         return [*named, *(path for _, path in self.step_files())]
 
     def save(self, step: int, image: Buffer, keep: int) -> Path:

@@ -11,10 +11,12 @@ from typing import IO, Any, TextIO, cast
 from rnnkit.cli.common import number, tell
 from rnnkit.cli.metrics_table import MetricsTable
 from rnnkit.contracts.dataset import Source
+from rnnkit.errors import printable
 from rnnkit.spec.model import Spec
-from rnnkit.training.loop import Reporter
+from rnnkit.training.reporter import Reporter
 from rnnkit.training.step import Training, Update
 
+LONGEST = 10_000
 NAMES = {"gradient_norm": "norm", "epoch": "epoch", "lr": "lr"}
 
 
@@ -35,6 +37,10 @@ class Lines:
     def line(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics in a line."""
         tell(in_one_line(metrics))
+
+    def sampled(self, sample: Mapping[str, Any]) -> None:
+        """Write what the model wrote."""
+        tell(in_lines(sample))
 
     def saved(self, path: Path, best: bool) -> None:
         """Say nothing of a save; the end of the run names the files."""
@@ -81,6 +87,10 @@ class Bar(Lines):
 
     def _print(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, markup=False, no_wrap=True, crop=True)
+
+    def sampled(self, sample: Mapping[str, Any]) -> None:
+        """Write what the model wrote above the bar."""
+        self._bar.console.print(in_lines(sample), highlight=False, markup=False)
 
 
 class Unheard:
@@ -166,6 +176,14 @@ def evaluation_in_words(spec: Spec, source: Source) -> str:
         f"evaluation reads {' and '.join(fewer)} of {spec.train.streams} streams, as a short split "
         'would be cut into many that each start from a zero state (choose by "evaluate.streams")'
     )
+
+
+def in_lines(sample: Mapping[str, Any]) -> str:
+    """Return a sample as people read it, its lines behind a bar that no text can leave."""
+    asked = [f"{name} {printable(sample[name])}" for name in ("source", "target") if name in sample]
+    head = "  ".join([f"step {sample['step']:>6}  sample", *asked])
+    text = sample.get("prompt", "") + sample["text"]
+    return "\n".join([head, *(f"  | {printable(line, LONGEST)}" for line in text.split("\n"))])
 
 
 def in_one_line(metrics: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ from rnnkit.errors import ResourceError
 from rnnkit.inference.evaluate import protocol
 from rnnkit.inference.model import load
 from rnnkit.network.memory import default_budget
-from rnnkit.training.loop import RunLimits, Silent
+from rnnkit.training.loop import RunLimits
+from rnnkit.training.reporter import Silent
 from rnnkit.training.signals import catching_signals
 from rnnkit.training.start import Outcome, RunOptions
 

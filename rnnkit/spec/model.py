@@ -95,11 +95,29 @@ class StateReset(Record):
 
 
 class Every(Record):
-    """How often a metrics line is written, the validation split evaluated, a checkpoint saved."""
+    """How often a metrics line is written, the validation split evaluated, a checkpoint saved.
+
+    At `sample` the model writes some text, to the terminal and to samples.jsonl.
+    """
 
     log: Cadence = 100
     evaluate: Cadence | None = "epoch"
     save: Cadence = 1000
+    sample: Cadence | None = None
+
+
+class TrainingSample(Record):
+    """What a model of text writes while it is trained, where `every.sample` says when.
+
+    A language model goes on from `prompt`, by `length` tokens (else 200, or as many as the training
+    part has); nothing that training draws depends on it. A decoder writes what is likeliest for the
+    first source of the validation split, or else of training; an input that unrolls, its whole
+    text.
+    """
+
+    prompt: Annotated[str, Field(max_length=65536)] = ""
+    length: Size | None = None
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
 
 
 class Best(Record):
@@ -142,6 +160,7 @@ class Train(Record):
     recompute: bool = False
     state: StateReset = StateReset()
     every: Every = Every()
+    sample: TrainingSample = TrainingSample()
     keep: Annotated[int, Field(ge=2, le=1000)] = 2
     best: Best = Best()
     stop: Stop | None = None

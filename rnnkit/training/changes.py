@@ -23,6 +23,7 @@ ALLOWED = {
     NEW_SCHEDULE: "it starts from its own beginning, at the next step",
     "train.clip": "later gradients are bounded otherwise",
     "train.every": "later lines, evaluations and checkpoints come at other steps",
+    "train.sample": "later samples are drawn otherwise",
     "train.feed": "later windows read other inputs",
     "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
     "train.shards": "later sums are formed in another order, and dropout draws other numbers",

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from rnnkit.checkpoint.journal import Journal, digested
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir, make_private
+from rnnkit.checkpoint.samples import append_sample
 from rnnkit.compute.parallel import undivided
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Batch, Source
@@ -29,45 +29,12 @@ from rnnkit.errors import (
 )
 from rnnkit.files.atomic import write_atomic
 from rnnkit.inference.evaluate import EvaluationStopped, evaluate
+from rnnkit.inference.model import Model
 from rnnkit.spec.model import Cadence
+from rnnkit.training.reporter import Reporter
+from rnnkit.training.samples import sample_of
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training, Update
-
-
-class Reporter(Protocol):
-    """Told what happens; the command line draws it, a script may ignore it."""
-
-    def begins(self, training: Training, source: Source) -> None:
-        """Called before the first update of this process."""
-        ...
-
-    def stepped(self, training: Training, update: Update, seconds: float) -> None:
-        """Called after each update."""
-        ...
-
-    def line(self, metrics: Mapping[str, Any]) -> None:
-        """Called after each metrics line."""
-        ...
-
-    def saved(self, path: Path, best: bool) -> None:
-        """Called once a checkpoint is safe on the disk."""
-        ...
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def begins(self, training: Training, source: Source) -> None:
-        """Ignore."""
-
-    def stepped(self, training: Training, update: Update, seconds: float) -> None:
-        """Ignore."""
-
-    def line(self, metrics: Mapping[str, Any]) -> None:
-        """Ignore."""
-
-    def saved(self, path: Path, best: bool) -> None:
-        """Ignore."""
 
 
 @dataclass
@@ -216,6 +183,8 @@ class Loop:
         training.progress = training.progress.changed(finished=training.ended())
         if metrics or self._due(every.log) or training.progress.finished:
             self._write_line(metrics)
+        if every.sample is not None and (self._due(every.sample) or training.progress.finished):
+            self._write_sample()
         if self._due(every.save) or improved or training.progress.finished:
             self._save(best=improved)
 
@@ -308,6 +277,19 @@ class Loop:
         sums = dict.fromkeys(("total", "weight", "right", "decided"), 0.0)
         training.progress = progress.changed(**sums, lines=progress.lines + 1, lines_digest=digest)
         self.reporter.line(line)
+
+    def _write_sample(self) -> None:
+        training, progress = self.training, self.training.progress
+        parts = training.spec, training.network, training.store, self.source.vocabulary
+        epoch = progress.epoch + progress.window / training.windows
+
+        def write() -> tuple[dict[str, Any], Progress]:
+            text = sample_of(Model(self.run.path, *parts), self.source)
+            sample = {"step": progress.step, "epoch": epoch, **text}
+            return sample, append_sample(self.run, sample, progress)
+
+        sample, training.progress = self.ranks.share(write)
+        self.reporter.sampled(sample)
 
     def _save(self, best: bool = False) -> None:
         progress = self.training.progress

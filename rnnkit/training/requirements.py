@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.layer import couples_streams
-from rnnkit.errors import Problem, SpecError
+from rnnkit.errors import DataError, Problem, SpecError
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
 from rnnkit.spec.locations import Path, path_text
 from rnnkit.spec.model import Spec
+from rnnkit.training.samples import writes_text
 
 
 class Unmet(NamedTuple):
@@ -54,6 +56,8 @@ def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
         yield Unmet(("train", "feed", "type"), "SPEC_INCONSISTENT", message)
     if spec.train.shards > 1:
         yield from _sharded(spec, network)
+    if spec.train.every.sample is not None:
+        yield from _sampled(spec, network, source)
     if "valid" in source.splits():
         yield from _best(spec, metric_names(network, source, spec.evaluate.metrics))
     else:
@@ -71,6 +75,20 @@ def _sharded(spec: Spec, network: Network) -> Iterator[Unmet]:
         message = f"{', '.join(coupled)} reads all streams together, and shards are learned each "
         message += 'on its own (leave "shards" out)'
         yield Unmet(("train", "shards"), "SPEC_INCONSISTENT", message)
+
+
+def _sampled(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
+    """Yield what writes no text, and a prompt that the model does not know."""
+    tokenizer, vocabulary = spec.data.text_tokenizer(), source.vocabulary
+    reason = "the model writes no text" if not writes_text(spec.data, source) else ""
+    if reason := reason or network.token_scores.no_choice:
+        yield Unmet(("train", "every", "sample"), "SPEC_INCONSISTENT", f"{reason} (leave it out)")
+    elif tokenizer and vocabulary and (prompt := spec.train.sample.prompt):
+        try:
+            checked_tokenizer.encode(tokenizer, prompt.encode(errors="replace"), vocabulary)
+        except DataError as error:
+            first = error.problems[0]
+            yield Unmet(("train", "sample", "prompt"), first.code, first.message)
 
 
 def _best(spec: Spec, measured: Sequence[str]) -> Iterator[Unmet]:

@@ -13,6 +13,7 @@ from rnnkit.checkpoint.journal import Journal, KeptLines
 from rnnkit.checkpoint.meta import Meta
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir, make_private
+from rnnkit.checkpoint.samples import keep_samples
 from rnnkit.compute.numerics import Numerics, fingerprint, limited_threads
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Source
@@ -28,7 +29,8 @@ from rnnkit.network.builder import build_network
 from rnnkit.network.memory import default_budget, memory, open_data
 from rnnkit.spec.model import Spec
 from rnnkit.training.global_random import watched
-from rnnkit.training.loop import Loop, Reporter, RunLimits, Silent
+from rnnkit.training.loop import Loop, RunLimits
+from rnnkit.training.reporter import Reporter, Silent
 from rnnkit.training.requirements import LocateProblem
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
@@ -173,6 +175,7 @@ def train_on(
     ranks.check_same(session.facts(training))
     journal = Journal(run, lines)
     with ranks.first_holds(journal):
+        training.progress = ranks.share(lambda: keep_samples(run, training.progress, o.tell))
         ranks.share(lambda: run.note(status="running"))
         loop = Loop(
             run,

@@ -26,7 +26,7 @@ from rnnkit.checkpoint.journal import Journal, KeptLines, digested
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.registry import Registry
-from rnnkit.training.loop import Silent
+from rnnkit.training.reporter import Silent
 from rnnkit.training.resume import resume
 from rnnkit.training.start import RunOptions
 

@@ -35,11 +35,11 @@ class Reads(RowFields):
     `kind` is `text`, cut by `tokenizer`; `tokens`, a list of texts; `ids`, a list of integers below
     `size`; `numbers`, a list of numbers or of rows of `size` numbers, or with `keys` one row made
     of several fields; `class`, whose indicator vector is the first step, zeros the others, as with
-    `unroll` one row of numbers, a flat list. `scale` brings numbers to mean 0 and deviation 1 (`standard`) or to
-    the range from 0 to 1 (`minmax`) of the training part; `standard` unless it is given, or `none`
-    with `unroll`. In CSV the items of a list stand in one cell with spaces between them. What
-    `size` and `labels` leave out comes from the training part, as do the tokens: those seen fewer
-    than `min_count` times, and those never seen, are `unknown`.
+    `unroll` one row of numbers, a flat list. `scale` brings numbers to mean 0 and deviation 1
+    (`standard`) or to the range from 0 to 1 (`minmax`) of the training part; `standard` unless it
+    is given, or `none` with `unroll`. In CSV the items of a list stand in one cell with spaces
+    between them. What `size` and `labels` leave out comes from the training part, as do the tokens:
+    those seen fewer than `min_count` times, and those never seen, are `unknown`.
     """
 
     kind: Literal["text", "tokens", "ids", "numbers", "class"]
