@@ -108,8 +108,6 @@ def found_step(times: Sequence[Array], dates: bool) -> Step:
         return Step(unit="rows")
     usual = float(between[(len(between) - 1) // 2])
     steps = [Step(unit="seconds" if dates else "numbers", count=usual)]
-    if np.mean(np.abs(between / usual - 1) <= NEAR) < 0.5:
-        steps = []
     if dates and usual == DAY:
         steps = [Step(unit="weekdays"), *steps]
     elif dates and usual >= 28 * DAY:
@@ -144,7 +142,7 @@ def _fits(days: Array, step: Step) -> bool:
     """Tell whether days are the same of each month, or its last; or weekdays of several weeks."""
     if step.unit == "weekdays":
         weekend = ~np.is_busday(days)
-        return not weekend.any() and len(days) > 5 and int(np.ptp(days).astype(int)) > 7
+        return not weekend.any() and int(np.ptp(days).astype(int)) > 7
     months = days.astype("datetime64[M]")
     day = (days - months).astype(int)
     last = (days + 1).astype("datetime64[M]") > months

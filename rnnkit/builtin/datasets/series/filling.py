@@ -11,8 +11,8 @@ from rnnkit.builtin.datasets.series.track import Missing, Track
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
-MOST = 4
-"""Steps that are put in for each row there is, at most: more are a mistake in the times."""
+MOST = 5
+"""Steps of time for each row there is, at most: more are a mistake in the times."""
 
 WORDS: Mapping[Missing, str] = {
     "forward": "filled by the value before",
@@ -59,7 +59,7 @@ def each_step(track: Track) -> Track:
     steps = int(places[-1]) + 1
     if steps == rows:
         return track
-    if steps > (MOST + 1) * rows:
+    if steps > MOST * rows:
         message = f"its {rows:,} rows are spread over {steps:,} steps of time, too many to put in "
         message += '(repair the times, or give "missing": "drop")'
         raise DataError.of("DATA_TIME", message, f"line {track.lines[0]} and after")

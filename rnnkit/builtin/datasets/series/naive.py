@@ -66,8 +66,7 @@ def _at(part: Timeline, rows: Array, places: Array) -> tuple[Array, Array]:
     inside = (places >= part.places.min()) & (places <= part.places.max())
     found = np.searchsorted(every, places - part.places.min() + series[rows] * span)
     found = np.minimum(found, len(every) - 1)
-    there = inside & (part.places[found] == places) & (series[found] == series[rows])
-    return found, there & part.known[found]
+    return found, inside & (part.places[found] == places) & part.known[found]
 
 
 def _mean(values: Array) -> Array:

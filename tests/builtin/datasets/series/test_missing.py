@@ -203,3 +203,26 @@ def test_an_empty_line_of_jsonl_is_one_too(tmp_path: Path) -> None:
     assert [problem.where for problem in caught.value.problems] == ["s.jsonl:3", "s.jsonl:5"]
     source = series(path="s.jsonl", missing="interpolate").open(tmp_path)
     assert source.part("train").read[:, 0].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_five_steps_a_row_may_be_put_in(tmp_path: Path) -> None:
+    for last, fits in ((24, True), (25, False)):
+        lines = [f"{t},1" for t in (0, 1, 2, 3, last)]
+        if fits:
+            source = opened(tmp_path, lines, "t,v", time="t", missing="forward")
+            assert len(source.part("train").read) == 25
+        else:
+            with pytest.raises(DataError, match="too many to put in"):
+                opened(tmp_path, lines, "t,v", time="t", missing="forward")
+
+
+def test_a_series_begins_with_its_first_whole_row(tmp_path: Path) -> None:
+    lines = ["1,", ",2", "3,3", "4,"]
+    source = opened(tmp_path, lines, columns=["v", "w"], missing="forward")
+    assert source.part("train").read.tolist() == [[3, 3], [4, 3]]
+
+
+def test_a_row_that_cannot_be_parted_had_a_place_in_time(tmp_path: Path) -> None:
+    lines = ["1,1", "2", "3,3", "4,4"]
+    source = opened(tmp_path, lines, columns=["v", "w"], skip_bad=True)
+    assert source.part("train").places.tolist() == [0, 2, 3]

@@ -131,6 +131,19 @@ def test_a_gap_is_named(tmp_path: Path) -> None:
             "7 days",
             "2024-01-29",
         ),  # noqa: E501
+        (["0", "1", "2", "2.0005", "3"], Step(unit="rows"), "1 row", "3 +2"),
+        (
+            ["2024-01-04", "2024-01-05", "2024-01-08"],
+            Step(unit="seconds", count=86400),
+            "1 day",
+            "2024-01-10",
+        ),  # noqa: E501
+        (
+            ["2024-01-05", "2024-01-08", "2024-01-09", "2024-01-10", "2024-01-15"],
+            Step(unit="weekdays"),
+            "1 weekday",
+            "2024-01-17",
+        ),  # noqa: E501
         (["0", "0.3", "1"], Step(unit="rows"), "1 row", "1 +2"),
     ],
     # fmt: on
@@ -214,3 +227,11 @@ def test_a_stored_step_reads_one_row(tmp_path: Path) -> None:
     assert [stamp["date"] for stamp in later] == ["2024-03-03", "2024-03-04"]
     assert [stamp["line"] for stamp in later] == [None, None]
     assert [stamp["from_date"] for stamp in later] == ["2024-03-02", "2024-02-28"]
+
+
+def test_one_series_is_carried_on_for_ever_where_it_is_never_reset(tmp_path: Path) -> None:
+    source = series(time="date").open(write(tmp_path, daily()))
+    for reset, places in (("never", []), ("epoch", [0]), ("window", [0, 5, 10, 15, 20])):
+        layout = Layout(1, 5, reset, tail=True)  # type: ignore[arg-type]
+        found = np.concatenate([batch.resets for batch in source.batches("train", layout, None)])
+        assert np.flatnonzero(found[:, 0]).tolist() == places
