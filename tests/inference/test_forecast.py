@@ -15,9 +15,10 @@ import pytest
 from helpers import command, done
 
 import rnnkit
+from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.compute.numpy_blas import numpy_blas
-from rnnkit.contracts.forecast_inputs import ForecastRequest
+from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
 from rnnkit.errors import DataError
 from rnnkit.inference import forecast as module
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
@@ -321,3 +322,46 @@ def test_stdin_and_the_data_root(
     options = "--steps", 2, "--paths", 0
     moved = done("forecast", both, *options, "--data-root", tmp_path).out
     assert moved == done("forecast", both, tmp_path / "d.csv", *options).out != wanted
+
+
+@pytest.mark.parametrize(("unseen", "used"), [(0, 19), (9, 10), (10, 19)])
+def test_the_errors_of_ten_unseen_rows_are_enough(unseen: int, used: int) -> None:
+    rows = np.arange(20.0)[:, None]
+    past = Past(rows, rows, unseen, rows[:0], lambda k: {})
+    outlook = Outlook("d.csv", [past], (1,), ("v",), ("v",))
+    errors = module._errors(outlook, past, np.zeros((20, 1, 1)))
+    assert errors[:, 0, 0].tolist() == list(range(20 - used, 20))
+
+
+def test_a_value_that_was_put_in_is_no_error_of_the_model(both: Path) -> None:
+    data = load(both).spec.data.model_copy(update={"missing": "mask"})
+    (past,) = data.outlook(b"v,w\n1,2\n,3\n4,5\n", "d.csv", ForecastRequest(1)).series
+    assert past.inputs.tolist() == [[1, 2], [1, 3], [4, 5]]
+    assert np.isnan(past.wanted).tolist() == [[False, False], [True, False], [False, False]]
+
+
+def test_a_step_that_no_row_tells_of_has_a_time_and_no_line(both: Path) -> None:
+    update = {"missing": "forward", "time": "day"}
+    data = load(both).spec.data.model_copy(update=update)
+    days = b"day,v,w\n2024-01-01,1,2\n2024-01-02,1,2\n2024-01-04,4,5\n"
+    (found,) = data.questions(days, "d.csv", None).records
+    stamps = [found.stamp(row, 1) for row in (0, 1, 3)] if found.stamp else []
+    assert [(stamp["line"], stamp["day"]) for stamp in stamps] == [
+        (3, "2024-01-02"),
+        (None, "2024-01-03"),
+        (5, "2024-01-05"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "newest"),
+    [
+        ({"path": "a.csv", "split": (0.7, 0.2, 0.1)}, ("a.csv", 0.7)),
+        ({"train": "a.csv"}, ("a.csv", 1.0)),
+        ({"train": "a.csv", "valid": "b.csv"}, ("b.csv", 0.0)),
+        ({"train": "a.csv", "valid": "b.csv", "test": "c.csv"}, ("c.csv", 0.0)),
+    ],
+)
+def test_the_newest_file(files: dict[str, Any], newest: tuple[str, float]) -> None:
+    name, seen = newest
+    assert Series(columns=("v",), **files).newest(Path("at")) == (Path("at") / name, seen)
