@@ -133,7 +133,8 @@ class RunDir:
         write_atomic(path, image)
         older = [p for s, p in self.step_files() if s <= step]
         for old in older[:-keep]:
-            old.unlink(missing_ok=True)
+            if old.is_symlink() or not old.is_dir():  # a folder is nobody's checkpoint: it stays
+                old.unlink(missing_ok=True)
         return path
 
     def reject(self, path: Path) -> Path:

@@ -171,12 +171,15 @@ def _mend_best(
         with suppress(CheckpointError):
             _own(run, run.best, best.step, facts, registry)
             return []
-    notes = []
-    copied = best is not None and run.step_file(best.step).exists()
-    if run.best.exists() and not copied:
+    notes, copy = [], None
+    if best is not None:
+        with suppress(CheckpointError):
+            _own(run, run.step_file(best.step), best.step, facts, registry)
+            copy = run.step_file(best.step).read_bytes()
+    if run.best.exists() and not (copy and run.best.is_file()):
         notes.append(f"{run.best} is not of this state; renamed to {run.reject(run.best).name}")
-    if best is not None and copied:
-        write_atomic(run.best, run.step_file(best.step).read_bytes())
+    if copy:
+        write_atomic(run.best, copy)
     elif best is not None:
         notes.append(f"the best model, of step {best.step}, is lost; a better one replaces it")
     return notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -102,3 +103,33 @@ def test_a_spec_in_another_form_is_written_anew(half: Path, finished: Path, tmp_
     done("resume", run)
     assert results(run) == results(finished)
     assert (run / "spec.json").read_bytes() == (finished / "spec.json").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device", "damaged"])
+@pytest.mark.parametrize("name", ["best", "step", "older"])
+def test_what_is_no_checkpoint_in_a_run_stops_no_resume(
+    half: Path, finished: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    """Nothing waits for a FIFO, and a best.h5 is never a copy of what does not verify."""
+    run = copy(half, tmp_path / "run")
+    steps = RunDir(run).step_files()
+    best = newest(run).meta.progress.best
+    assert best is not None and best.step == steps[0][0] < steps[1][0]
+    path = {"best": run / "best.h5", "step": steps[1][1], "older": steps[0][1]}[name]
+    if name == "older":
+        (run / "best.h5").unlink()
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes((half / "best.h5").read_bytes()[:-1])
+    ran = done("resume", run)
+    assert ("is lost; a better one replaces it" in ran.err) is (name == "older")
+    whole, found = results(finished), results(run)
+    assert found["metrics.jsonl"] == whole["metrics.jsonl"]
+    assert found.get("best.h5") == (None if name == "older" else whole["best.h5"])
+    assert newest(run).meta == newest(finished).meta
