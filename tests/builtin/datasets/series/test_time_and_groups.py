@@ -235,3 +235,10 @@ def test_one_series_is_carried_on_for_ever_where_it_is_never_reset(tmp_path: Pat
         layout = Layout(1, 5, reset, tail=True)  # type: ignore[arg-type]
         found = np.concatenate([batch.resets for batch in source.batches("train", layout, None)])
         assert np.flatnonzero(found[:, 0]).tolist() == places
+
+
+def test_two_rows_on_one_place_are_on_no_step() -> None:
+    step = Step(unit="numbers")
+    assert places_on(np.array([0, 1, 2.0005, 4]), step).tolist() == [0, 1, 2, 4]  # type: ignore[union-attr]
+    assert places_on(np.array([0, 1, 2, 2.0005]), step) is None
+    assert places_on(np.array([0, 1, 2.1]), step) is None
