@@ -42,6 +42,8 @@ def command(
 
     model = load(checkpoint, registry(), tell)
     grids = [grid for each in text for grid in maps(model, each, target)]
+    for length in sorted({len(grid.written) for grid in grids if grid.cut}):
+        tell(f"what the model writes has no end within {length} tokens: it is cut there")
     if out is not None:
         html = out.suffix.lower() == ".html"
         picture = (

@@ -13,6 +13,8 @@ from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
 
+LENGTH = 200
+"""Tokens of a target at most, where nothing else is said."""
 SOURCES = 256
 """Sources that are read side by side."""
 
@@ -30,7 +32,7 @@ def translate(
     texts: Sequence[str],
     width: int = 1,
     alpha: float = 1.0,
-    length: int = 200,
+    length: int = LENGTH,
 ) -> list[list[Written]]:
     """Return for each text what the model writes, the best first: one, or up to `width` beams.
 

@@ -164,3 +164,16 @@ def test_models_that_look_at_no_source(tiny_run: Path, tmp_path: Path) -> None:
     assert "[CKPT_NO_ATTENTION] the decoder has no layer that looks at its source" in ran.err
     neurons = command("neurons", plain, tmp_path / "text.jsonl")
     assert neurons.code == 6 and "[CKPT_ENCODER] the model has an encoder" in neurons.err
+
+
+def test_a_target_without_an_end_is_cut_where_decode_cuts_it(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "rnnkit.analysis.attention.texts.decode_greedily",
+        lambda network, params, source, limits: [[1] * limits.steps],
+    )
+    ran = done("attention", run, "abc", "--json")
+    (found,) = json.loads(ran.out)["maps"]
+    assert len(found["written"]) == 200
+    assert "what the model writes has no end within 200 tokens: it is cut there" in ran.err

@@ -13,13 +13,14 @@ class Grid:
     """How much each step of the decoder looks at each step of the source: weights (T, S).
 
     `written` (T) are the tokens that the decoder gave, `read` (S) those of the source. Rows sum
-    to 1.
+    to 1. A target that was `cut` did not end by itself.
     """
 
     layer: str
     written: tuple[str, ...]
     read: tuple[str, ...]
     weights: Array
+    cut: bool = False
 
     def __post_init__(self) -> None:
         """Refuse labels that do not fit."""

@@ -10,7 +10,13 @@ from rnnkit.analysis.attention.grid import Grid, label
 CELL, LETTER, GAP = 22, 9, 10
 """Pixels: the side of a cell, the width of a letter, the space around."""
 
-STYLE = "text{font:14px ui-monospace,monospace;fill:#1a1a1a}rect{stroke:#ddd;stroke-width:.5}"
+STYLE = (
+    "text{font:14px ui-monospace,monospace;fill:#1a1a1a}rect{stroke:#ddd;stroke-width:.5}"
+    "@media(prefers-color-scheme:dark){text{fill:#e0e0e0}rect{stroke:#555}}"
+)
+AXES = "across: the source, down: what is written"
+STEPS = 10
+"""Cells of the colour bar between 0 and 1."""
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -18,7 +24,8 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{title}</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;margin:1.5em;background:#fff}}</style>
+<style>body{{font:15px/1.5 system-ui,sans-serif;margin:1.5em;background:#fff}}
+@media(prefers-color-scheme:dark){{body{{background:#16191d;color:#e0e0e0}}}}</style>
 </head>
 <body>
 <h1>{title}</h1>
@@ -39,6 +46,8 @@ def attention_svg(grids: Sequence[Grid]) -> str:
         wide, high, cells = _map(grid, top)
         parts += cells
         width, top = max(width, wide), high
+    parts += _colour_bar(top)
+    width, top = max(width, 2 * GAP + CELL * (STEPS + 1) + LETTER * 14), top + CELL + GAP
     size = f'width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>\n"])
@@ -53,7 +62,8 @@ def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:
     """Return the right and the lower edge, and the elements."""
     left = 2 * GAP + LETTER * _longest(grid.written)
     first = top + 2 * GAP + CELL + LETTER * _longest(grid.read)
-    parts = [f'<text x="{GAP}" y="{top + 14}">{html.escape(grid.layer)}</text>']
+    title = f"{grid.layer}, {AXES}"
+    parts = [f'<text x="{GAP}" y="{top + 14}">{html.escape(title)}</text>']
     turn = " rotate(-90)" if _longest(grid.read) > 1 else ""
     for column, token in enumerate(grid.read):
         x = left + CELL * column + CELL // 2 + (5 if turn else -4)
@@ -64,7 +74,7 @@ def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:
         place = f'x="{left - 8}" y="{y}" text-anchor="end"'
         parts.append(f"<text {place}>{html.escape(label(token))}</text>")
     parts += _cells(grid, left, first)
-    right = left + CELL * len(grid.read) + GAP
+    right = max(left + CELL * len(grid.read) + GAP, 2 * GAP + LETTER * len(title))
     return right, first + CELL * len(grid.written) + 2 * GAP, parts
 
 
@@ -76,6 +86,16 @@ def _cells(grid: Grid, left: int, top: int) -> Iterator[str]:
             names = f"{label(grid.written[row])} looks at {label(grid.read[column])}"
             hint = html.escape(f"{names}: {weight:.3f}")
             yield f"<rect {place} {size}><title>{hint}</title></rect>"
+
+
+def _colour_bar(top: int) -> Iterator[str]:
+    """Yield what the colours of the weights from 0 to 1 are."""
+    left = GAP + 2 * LETTER
+    yield f'<text x="{GAP}" y="{top + 16}">0</text>'
+    for k in range(STEPS + 1):
+        square = f"M{left + CELL * k} {top}h{CELL}v{CELL}h-{CELL}z"
+        yield f'<path d="{square}" fill="{shade(k / STEPS)}"/>'
+    yield f'<text x="{left + CELL * (STEPS + 1) + LETTER}" y="{top + 16}">1 (weight)</text>'
 
 
 def shade(weight: float) -> str:

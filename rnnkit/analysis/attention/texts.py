@@ -13,12 +13,10 @@ from rnnkit.contracts.ragged import side_by_side
 from rnnkit.core.context import Context
 from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import Model
+from rnnkit.inference.translate import LENGTH
 from rnnkit.network.network import Network
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array, Params
-
-SPARE = 20
-"""Tokens beyond twice the source's that are written at most where nothing ends a text."""
 
 
 def grids_of(
@@ -34,17 +32,20 @@ def grids_of(
     ids = coder.source(text)
     source = side_by_side([ids])
     if target is None:
-        limits = TargetLimits(coder.start, coder.end, coder.pad[1] or 2 * len(ids) + SPARE)
+        steps = LENGTH if coder.end is not None else coder.pad[1]
+        limits = TargetLimits(coder.start, coder.end, steps)
         (written,) = decode_greedily(network, params, source, limits)
-        if coder.end is not None and len(written) < limits.steps:
+        cut = coder.end is not None and len(written) == steps
+        if coder.end is not None and not cut:
             written.append(coder.end)
     else:
+        cut = False
         written = coder.target(target)[1:].tolist()
     step, names = -1 if coder.reverse else 1, vocabulary.tokens
     read = tuple(names[i] for i in ids[::step].tolist())
     given = tuple(names[i] for i in written)
     found = looks(network, params, source, [coder.start, *written[:-1]])
-    return [Grid(name, given, read, weights[:, ::step]) for name, weights in found.items()]
+    return [Grid(name, given, read, weights[:, ::step], cut) for name, weights in found.items()]
 
 
 def looks(

@@ -46,7 +46,8 @@ def test_a_cell_for_each_pair_of_tokens() -> None:
     right, bottom = int(root.get("width")), int(root.get("height"))
     assert all(0 < x < right - 20 and 0 < y < bottom - 20 for x, y in places)
     labels = [element.text for element in root.findall(f"{SVG}text")]
-    assert labels == ["decoder.2.attention", *"x␣yab", "decoder.2.attention", *"zc"]
+    title = "decoder.2.attention, across: the source, down: what is written"
+    assert labels == [title, *"x␣yab", title, *"zc", "0", "1 (weight)"]
 
 
 def test_shades_go_from_white_to_blue() -> None:
@@ -83,3 +84,13 @@ def test_only_long_names_are_turned() -> None:
     assert "rotate" not in attention_svg([grid()])
     words = Grid("d", ("chat", "a"), ("cat", "b"), np.eye(2))
     assert attention_svg([words]).count("rotate(-90)") == 2
+
+
+def test_the_picture_names_its_axes_and_colours_and_cuts_no_title() -> None:
+    layer = "decoder.2.a_layer_with_a_long_name"
+    picture = attention_svg([Grid(layer, ("a",), ("x",), np.ones((1, 1)))])
+    title = f"{layer}, across: the source, down: what is written"
+    assert f">{title}</text>" in picture and ">1 (weight)</text>" in picture
+    (width,) = re.findall(r'^<svg [^>]*width="(\d+)"', picture)
+    assert int(width) >= 9 * len(title)
+    assert picture.count("<path ") == 11 and "@media(prefers-color-scheme:dark)" in picture
