@@ -116,7 +116,7 @@ def test_cells_that_are_no_numbers(tmp_path: Path, cell: str, marks: Any, proble
 
 
 def test_zero_and_the_smallest_number_are_numbers(tmp_path: Path) -> None:
-    assert numbers(opened(tmp_path, "a,b,y\n0,1.5e-45,p\n"))[0][1] > 0
+    assert numbers(opened(tmp_path, "a,b,y\n0,1.401298464324817e-45,p\n"))[0][1] > 0
 
 
 @pytest.mark.parametrize(
@@ -236,3 +236,24 @@ def test_a_class_is_no_number_to_be_ignored_among_inputs(tmp_path: Path) -> None
     inputs, targets = {"kind": "class", "key": "a"}, {"kind": "text", "key": "y"}
     source = opened(tmp_path, text, "d.jsonl", inputs=inputs, targets=targets)
     assert source.block.inputs.labels == ("-1", "0", "1")
+
+
+def test_a_table_of_one_column_keeps_what_could_part_cells(tmp_path: Path) -> None:
+    inputs, targets = {"kind": "tokens", "key": "y"}, {"kind": "class", "key": "y"}
+    source = opened(tmp_path, "y\nu;v|w\n", inputs=inputs, targets=targets)
+    assert source.vocabulary.tokens == ("u;v|w",)
+
+
+def test_a_name_that_stands_twice_is_named(tmp_path: Path) -> None:
+    assert refused(tmp_path, "a,b,a,y\n1,2,3,p\n") == (
+        'd.csv:1 [DATA_CSV] the header names "a" twice (give each column its own name)'
+    )
+
+
+def test_a_header_that_is_no_csv_is_never_skipped(tmp_path: Path) -> None:
+    line = refused(tmp_path, 'a,b,"y"x\n1,2,p\n', skip_bad=True)
+    assert line.startswith("d.csv:1 [DATA_CSV] is no CSV: ")
+
+
+def test_utf_16_of_either_order_is_read(tmp_path: Path) -> None:
+    assert numbers(opened(tmp_path, ("\ufeff" + TABLE).encode("utf-16-be"))) == READ
