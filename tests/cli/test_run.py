@@ -47,6 +47,21 @@ def test_a_folder_that_is_not_kept_is_not_named(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_the_test_split_is_for_the_finished_model_alone(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["data"]["split"] = [0.7, 0.15, 0.15]
+    path = write(tmp_path, value, text(120))
+    stopped = json.loads(
+        done("run", path, "--out", tmp_path / "run", "--max-steps", 3, "--json").out
+    )
+    assert (stopped["reason"], stopped["step"], stopped["test"]) == ("steps", 3, None)
+    assert stopped["model"].endswith("step-000000000003.h5")
+    assert stopped["next"] == f"rnnkit resume {tmp_path}/run"
+    ended = json.loads(done("resume", tmp_path / "run", "--json").out)
+    assert ended["reason"] == "finished" and ended["test"]["loss"] > 0
+    assert ended["model"] == f"{tmp_path}/run/best.h5"
+
+
 def test_json_is_one_object(spec: Path, tmp_path: Path) -> None:
     ran = done("run", spec, "--out", tmp_path / "run", "--json")
     result = json.loads(ran.out)
