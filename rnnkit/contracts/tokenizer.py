@@ -20,6 +20,10 @@ Encoder: TypeAlias = Callable[[Iterable[bytes]], Iterator[Array]]
 """`Tokenizer.stream` with its vocabulary prepared, for one text after the other."""
 
 
+class Border(bytes):
+    """An empty chunk between two texts: what follows it is not joined to what was before."""
+
+
 class Vocabulary(Record):
     """Tokens by id; `unknown` is the id that stands for every other token, if there is one."""
 

@@ -38,7 +38,8 @@ def hint(node: Node, value: JSON) -> str:
         return near_hint(value, members(node))
     if isinstance(value, float) and "integer" in kinds and value.is_integer() and abs(value) < 1e15:
         return f" (write {int(value)})" if _allowed(node, value) else ""
-    if isinstance(value, int | float) and kinds == {"string"} and not members(node):
+    texts = "string" in kinds and kinds <= {"string", "array"}
+    if isinstance(value, int | float) and texts and not members(node):
         # \z is what Pydantic's own engine writes for \Z.
         pattern = next(node.choices()).schema.get("pattern", "").replace(r"\z", r"\Z")
         return " (put it in quotes)" if re.search(pattern, str(value)) else ""

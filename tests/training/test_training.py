@@ -134,7 +134,7 @@ def test_truncated_backpropagation_is_that_of_a_plain_implementation(
     training = fresh(spec, source)
     begin = {k: training.store.values[layer][name].copy() for k, (layer, name) in NAMES.items()}
     wanted, losses = plain_training(
-        begin, source.parts["train"].astype(int), raw["train"], reduction, 12
+        begin, source.parts["train"].ids.astype(int), raw["train"], reduction, 12
     )
     norms = []
     for step in range(12):
@@ -194,7 +194,7 @@ def test_documents_in_a_row_are_documents_alone(tmp_path: Path) -> None:
     raw["model"]["layers"].insert(2, {"type": "lstm", "units": 4})
     raw["data"]["split"] = [1.0, 0.0, 0.0]
     spec, source = opened(tmp_path, raw, content)
-    ids = source.parts["train"].astype(np.int32)
+    ids = source.parts["train"].ids.astype(np.int32)
     training = fresh(spec, source)
     network, values = training.network, training.store.values
     states, total = training.states, 0.0

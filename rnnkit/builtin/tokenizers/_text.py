@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from rnnkit.contracts.tokenizer import Tokenizer
+from rnnkit.contracts.tokenizer import Border, Tokenizer
 from rnnkit.errors import DataError, printable
 
 PIECE = 1 << 18
@@ -59,21 +59,25 @@ class TextTokenizer(Tokenizer):
         place, rest = PieceStart(), b""
         for chunk in _small(chunks):
             text = rest + chunk
-            end = cut(text)
-            if not self.verbatim and text[:end].endswith(b"\r"):
+            border = isinstance(chunk, Border)
+            end = len(text) if border else cut(text)
+            if not border and not self.verbatim and text[:end].endswith(b"\r"):
                 end -= 1  # a line feed may follow
             piece, rest = text[:end], text[end:]
             if piece:
                 plain = self._plain(piece, place)
                 yield plain, place
                 place = place.after(plain)._replace(byte=place.byte + len(piece))
+            if border:
+                place = PieceStart()
         if rest:
             yield self._plain(rest, place), place
 
-    def marked(self) -> Iterator[bytes]:
-        """Yield the mark that is dropped where plain text is read again, in place of one in it."""
-        if not self.verbatim:
-            yield BOM_UTF8
+    def begun(self, place: PieceStart) -> Iterator[bytes]:
+        """Yield what stands before a text that is read again, in which a mark would be dropped."""
+        if place.byte == 0:
+            yield Border()
+            yield b"" if self.verbatim else BOM_UTF8
 
     def _plain(self, piece: bytes, place: PieceStart) -> bytes:
         if self.verbatim or not (b"\r" in piece or piece.startswith(BOM_UTF8)):
@@ -88,6 +92,8 @@ def _line_ends(text: bytes) -> bytes:
 
 def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
+        if isinstance(chunk, Border):
+            yield chunk
         for start in range(0, len(chunk), PIECE):
             yield chunk[start : start + PIECE]
 

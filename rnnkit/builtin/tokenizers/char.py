@@ -87,8 +87,8 @@ class Char(TextTokenizer):
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the first characters."""
-        yield from self.marked()
         for piece, start in self.pieces(chunks, whole_characters):
+            yield from self.begun(start)
             text = decode_utf8(piece, start)
             yield text[:tokens].encode()
             tokens -= len(text)

@@ -109,8 +109,8 @@ class Word(TextTokenizer):
 
     def head(self, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
         """Yield the text up to the end of the last of the first tokens."""
-        yield from self.marked()
         for piece, start in self.pieces(chunks, _whole_words):
+            yield from self.begun(start)
             found = TOKEN.finditer(decode_utf8(piece, start))
             ends = [match.end() for match in itertools.islice(found, tokens)]
             tokens -= len(ends)

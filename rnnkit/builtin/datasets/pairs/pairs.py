@@ -99,7 +99,7 @@ class Pairs(SourcedDataset, WholeSequences):
         learned_from = fitted_on(parts)
         if not learned_from:
             message = "there is no pair in it (give it rows)"
-            raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
+            raise DataError.of("DATA_TOO_SHORT", message, self.where)
         coder = self.coder(
             vocabulary or checked_tokenizer.fit(self.tokenizer, self._chunks(learned_from))
         )

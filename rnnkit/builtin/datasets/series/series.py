@@ -118,7 +118,7 @@ class Series(TableDataset):
         parts = self._parts(tracks, reading)
         if not parts:
             message = f"there is no row in it ({reading.bad.in_words() or 'give it some'})"
-            raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
+            raise DataError.of("DATA_TOO_SHORT", message, self.where)
         scales = self._scales(parts)
         learned = {"step": reading.step, "inputs_scaler": scales[0], "targets_scaler": scales[1]}
         return TimelineSource(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from rnnkit.files.compressed import decompressed
 from rnnkit.types import Array
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+FileNames = FileName | Annotated[tuple[FileName, ...], Field(min_length=1)]
+"""A file, a pattern such as "texts/*.txt", or a list of them."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = tuple[Share, Share, Share]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -31,12 +35,15 @@ T = TypeVar("T")
 
 
 class FileDataset(SplitDataset):
-    """Data from one file (`path`), cut by `split`, or from a file for each split."""
+    """Data from `path`, cut by `split`, or from a file for each split.
+
+    `path` may be a list of files, or a pattern such as "texts/*.txt", whose files come by name.
+    """
 
     held: ClassVar[int] = 10
     """The memory that a file takes while it is read, in times of its own size."""
 
-    path: FileName | None = None
+    path: FileNames | None = None
     train: FileName | None = None
     valid: FileName | None = None
     test: FileName | None = None
@@ -63,7 +70,7 @@ class FileDataset(SplitDataset):
     def newest(self, root: Path) -> tuple[Path, float]:
         """Return the file that the data ends with, and the part of it that is trained on."""
         if self.path:
-            return root / self.path, self.split[0]
+            return root / file_names(root, self.path)[-1], self.split[0]
         held_out = self.test or self.valid
         if not held_out and not self.train:
             return super().newest(root)
@@ -72,10 +79,16 @@ class FileDataset(SplitDataset):
     def reads(self, root: Path) -> int:
         """Return the bytes that `open` takes at most for its files, which are held in memory."""
         size = 0
-        for name in filter(None, (self.path, self.train, self.valid, self.test)):
-            with suppress(OSError, ValueError):  # which `open` tells of
-                size += (root / name).stat().st_size
+        for given in filter(None, (self.path, self.train, self.valid, self.test)):
+            with suppress(OSError, ValueError, DataError):  # which `open` tells of
+                size += sum((root / name).stat().st_size for name in file_names(root, given))
         return self.held * size
+
+    @property
+    def where(self) -> str:
+        """The name of the data in errors."""
+        names = self.path or self.train or ""
+        return names if isinstance(names, str) else ", ".join(names)
 
     def cut(self, rows: Sequence[Any], seed: int | None) -> dict[Split, Sequence[Any]]:
         """Deal the rows of the one file out to the splits."""
@@ -99,10 +112,11 @@ class FileDataset(SplitDataset):
             return rows_of(name, content)
 
         if self.path:
-            parts = self.cut(rows(self.path), seed)
+            names = file_names(root, self.path)
+            parts = self.cut([row for name in names for row in rows(name)], seed)
         else:
-            names = {split: name for split in SPLITS if (name := getattr(self, split))}
-            parts = {split: rows(name) for split, name in names.items()}
+            splits = {split: name for split in SPLITS if (name := getattr(self, split))}
+            parts = {split: rows(name) for split, name in splits.items()}
         return parts, digest.hexdigest()
 
 
@@ -123,6 +137,25 @@ class SourcedDataset(FileDataset):
     def of_file(self, path: Path) -> Self:
         """Return the same kind of data from one file, all of it to be tested on."""
         return super().of_file(path).model_copy(update={"source": None})
+
+
+def file_names(root: Path, given: str | Sequence[str]) -> list[str]:
+    """Return the files that are given by name, by a pattern, or as a list of both.
+
+    The files of a pattern come in the order of their names. Raises DataError where it fits none.
+    """
+    found: list[str] = []
+    for name in [given] if isinstance(given, str) else given:
+        if not glob.has_magic(name) or (root / name).exists():
+            found.append(name)
+            continue
+        fitting = sorted(glob.glob(name, root_dir=root, recursive=True))
+        files = [each for each in fitting if not (root / each).is_dir()]
+        if not files:
+            message = "no file has such a name (* and ? stand for any characters); check the path"
+            raise DataError.of("DATA_NOT_FOUND", message, root / name)
+        found += files
+    return found
 
 
 def split_values(values: Array, shares: Shares) -> dict[Split, Array]:

@@ -93,10 +93,9 @@ class Sequences(TableDataset, WholeSequences):
         learned_from = fitted_on(parts)
         if not learned_from:
             message = f"there is no sequence in it ({bad.in_words() or 'give it rows'})"
-            raise DataError.of("DATA_TOO_SHORT", message, self.path or self.train)
+            raise DataError.of("DATA_TOO_SHORT", message, self.where)
         inputs = self.inputs.learned([row.inputs for row in learned_from], vocabulary)
-        where = self.path or self.train
-        targets = self.targets.learned([row.targets for row in learned_from], where)
+        targets = self.targets.learned([row.targets for row in learned_from], self.where)
         encode = partial(self._encoded, inputs, targets)
         found = examples(parts, encode, (inputs.signal, targets.signal), bad)
         fitted = self.model_copy(update={"inputs": inputs.record, "targets": targets.record})

@@ -25,7 +25,7 @@ from typing import BinaryIO, Final, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from rnnkit.builtin.datasets.text.corpus import TextDocument
-from rnnkit.contracts import checked_tokenizer
+from rnnkit.builtin.datasets.text.encoding import fitted, ids_of
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import Record
 from rnnkit.errors import StorageError
@@ -37,7 +37,7 @@ T = TypeVar("T")
 LARGE = 64 * 2**20
 """Bytes beyond which the ids of a text are not held in memory."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CHUNK = 1 << 18
 """Bytes of a token file that are read at once."""
 
@@ -57,55 +57,63 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 class Tokens(NamedTuple):
-    """Ids (N,) with their vocabulary; `mapped` where they lie in a file on disk."""
+    """Ids (N,) with their vocabulary; `mapped` where they lie in a file on disk.
+
+    `starts` are the places where a document starts.
+    """
 
     vocabulary: Vocabulary
     ids: Array
+    starts: tuple[int, ...]
     mapped: mmap.mmap | None = None
 
 
 class Facts(Record):
     """What a token file says of itself; `key` is the digest of what the ids follow from."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     key: str
     vocabulary: Vocabulary
+    starts: tuple[int, ...]
 
 
 def encoded(
-    text: TextDocument, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
+    texts: Sequence[TextDocument],
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary | None,
+    limit: int | None,
 ) -> Tokens:
-    """Return the first `limit` tokens of a text; a given vocabulary replaces a fitted one.
+    """Return the first `limit` tokens of texts; a given vocabulary replaces a fitted one.
 
-    Those of a large text, whose digest has to be known, are mapped from a token file. Raises
-    StorageError where there is no room for it.
+    Those of large texts, whose digests have to be known, are mapped from a token file. Raises
+    StorageError where there is no room for it, and DataError with the name of the text.
     """
-
-    def read() -> Iterator[bytes]:
-        chunks = text.chunks()
-        return chunks if limit is None else checked_tokenizer.head(tokenizer, chunks, limit)
-
     # What was encoded with a vocabulary of its own fits a run that goes on with the same one.
-    keys = [_key(text, tokenizer, asked, limit) for asked in (vocabulary, None)]
-    large = text.size > LARGE
+    keys = [_key(texts, tokenizer, asked, limit) for asked in (vocabulary, None)]
+    large = sum(text.size for text in texts) > LARGE
     for key in keys if large else ():
         found = _look_up(key)
         if found and vocabulary in (None, found.vocabulary):
             return found
     if large and sys.stderr.isatty():
         print("encoding a large text, once for all runs that read it", file=sys.stderr)
-    vocabulary = vocabulary or checked_tokenizer.fit(tokenizer, read())
-    pieces = checked_tokenizer.stream(tokenizer, read(), vocabulary)
+    vocabulary = vocabulary or fitted(texts, tokenizer, limit)
+    starts: list[int] = []
+    pieces = ids_of(texts, tokenizer, vocabulary, limit, starts)
     if not large:
         dtype = vocabulary.dtype
         parts = [np.empty(0, dtype), *(piece.astype(dtype, copy=False) for piece in pieces)]
-        return Tokens(vocabulary, np.concatenate(parts))
+        return Tokens(vocabulary, np.concatenate(parts), tuple(starts))
     with _new_file(_path(keys[0])) as file:
-        return write_tokens(file, keys[0], vocabulary, pieces)
+        return write_tokens(file, keys[0], vocabulary, pieces, starts)
 
 
 def write_tokens(
-    file: BinaryIO, key: str, vocabulary: Vocabulary, pieces: Iterable[Array]
+    file: BinaryIO,
+    key: str,
+    vocabulary: Vocabulary,
+    pieces: Iterable[Array],
+    starts: Sequence[int],
 ) -> Tokens:
     """Write a token file and map it; ids are as small as the vocabulary."""
     digest, dtype = hashlib.sha256(), _stored(vocabulary)
@@ -115,11 +123,12 @@ def write_tokens(
         return file.write(data)
 
     size = sum(write(piece.astype(dtype, copy=False).tobytes()) for piece in pieces)
-    facts = Facts(key=key, vocabulary=vocabulary).model_dump_json().encode()
-    write(facts + len(facts).to_bytes(LENGTH, "little"))
+    facts = Facts(key=key, vocabulary=vocabulary, starts=tuple(starts))
+    said = facts.model_dump_json().encode()
+    write(said + len(said).to_bytes(LENGTH, "little"))
     file.write(digest.digest())
     file.flush()
-    return _mapped(file, vocabulary, size)
+    return _mapped(file, facts, size)
 
 
 def forgetting(batches: Iterable[T], mappings: Sequence[mmap.mmap], streams: int) -> Iterator[T]:
@@ -133,13 +142,16 @@ def forgetting(batches: Iterable[T], mappings: Sequence[mmap.mmap], streams: int
 
 
 def _key(
-    text: TextDocument, tokenizer: Tokenizer, vocabulary: Vocabulary | None, limit: int | None
+    texts: Sequence[TextDocument],
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary | None,
+    limit: int | None,
 ) -> str:
     kind = type(tokenizer)
     parts = (
         FORMAT,
         VERSION,
-        text.sha256,
+        [text.sha256 for text in texts],
         f"{kind.__module__}:{kind.__qualname__} {kind.version}",
         tokenizer.model_dump(mode="json"),
         vocabulary and vocabulary.model_dump(mode="json"),
@@ -179,12 +191,14 @@ def _read_tokens(file: BinaryIO, end: int, key: str) -> Tokens | None:
     if size < 0:
         return None
     facts = Facts.model_validate_json(os.pread(file.fileno(), length, size))
-    return _mapped(file, facts.vocabulary, size) if facts.key == key else None
+    return _mapped(file, facts, size) if facts.key == key else None
 
 
-def _mapped(file: BinaryIO, vocabulary: Vocabulary, size: int) -> Tokens:
-    mapped, dtype = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), _stored(vocabulary)
-    return Tokens(vocabulary, np.frombuffer(mapped, dtype, size // dtype.itemsize), mapped)
+def _mapped(file: BinaryIO, facts: Facts, size: int) -> Tokens:
+    dtype = _stored(facts.vocabulary)
+    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    ids = np.frombuffer(mapped, dtype, size // dtype.itemsize)
+    return Tokens(facts.vocabulary, ids, facts.starts, mapped)
 
 
 def _stored(vocabulary: Vocabulary) -> DType:

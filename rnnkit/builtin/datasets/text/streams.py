@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.cursor import place
-from rnnkit.contracts.dataset import Batch, Layout
+from rnnkit.builtin.datasets.shared.file_dataset import Shares, split_values
+from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.errors import DataError
 from rnnkit.types import JSON, Array
 
@@ -24,13 +26,31 @@ def count_windows(tokens: int, layout: Layout, where: str) -> int:
     return windows
 
 
-def stream_windows(
-    ids: Array, layout: Layout, cursor: JSON, separator: Array | None
-) -> Iterator[Batch]:
-    """Yield the windows of `ids` (N,) from the cursor on; the layout must fit.
+class Documents(NamedTuple):
+    """Ids (N,), and the places (D,) where a document starts, but for the first."""
 
-    A window's last state starts the next one; `resets` marks where a stream starts anew instead.
+    ids: Array
+    starts: Array = np.empty(0, np.int64)
+
+    def cut(self, shares: Shares) -> dict[Split, Documents]:
+        """Return the documents of each split, of which the first may be the rest of one."""
+        parts, begun, found = split_values(self.ids, shares), 0, {}
+        for split, ids in parts.items():
+            inside = (begun < self.starts) & (self.starts < begun + len(ids))
+            found[split] = Documents(ids, self.starts[inside] - begun)
+            begun += len(ids)
+        return found
+
+
+def stream_windows(
+    documents: Documents, layout: Layout, cursor: JSON, separator: Array | None
+) -> Iterator[Batch]:
+    """Yield the windows of documents from the cursor on; the layout must fit.
+
+    A window's last state starts the next one; `resets` marks where a stream starts anew instead. No
+    document foretells the next one: the target at its end weighs 0.
     """
+    ids, starts = documents
     per_stream = (len(ids) - 1) // layout.streams
     used = per_stream * layout.streams
     inputs = ids[:used].reshape(layout.streams, per_stream)
@@ -39,14 +59,14 @@ def stream_windows(
     for index in range(place(cursor, "window", count), count):
         piece = slice(index * layout.window, min((index + 1) * layout.window, per_stream))
         xs = _time_major(inputs[:, piece])
-        resets = np.zeros(xs.shape, bool)
+        steps = np.arange(piece.start, piece.stop)[:, np.newaxis]
+        places = steps + per_stream * np.arange(layout.streams)
+        resets = np.isin(places, starts)
         if separator is not None:
-            steps = np.arange(piece.start, piece.stop)[:, np.newaxis]
-            places = steps + per_stream * np.arange(layout.streams)
-            resets = after_separators(ids, places, separator)
+            resets |= after_separators(ids, places, separator)
         if layout.reset == "window" or (index == 0 and layout.reset != "never"):
             resets[0] = True
-        weights = np.ones(xs.shape, np.float32)
+        weights = 1 - np.isin(places + 1, starts).astype(np.float32)
         following = {"window": index + 1} if index + 1 < count else None
         yield Batch(xs, _time_major(targets[:, piece]), weights, resets, following)
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset, split_values
+from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset, file_names
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
 from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument, open_document
-from rnnkit.builtin.datasets.text.streams import count_windows, stream_windows
+from rnnkit.builtin.datasets.text.streams import Documents, count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import SPLITS, Batch, Layout, Split
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -30,10 +30,12 @@ from rnnkit.types import JSON, Array
 class Text(SourcedDataset):
     """Text whose target is the next token.
 
-    It comes from one file (`path`) or from Python's own language reference, all of it (`"source":
+    It comes from `path` or from Python's own language reference, all of it (`"source":
     "python-docs"`) or its sentences alone (`"python-prose"`), cut by `split`, or from a file for
-    each split. `limit` keeps the first tokens. The vocabulary is that of the whole text, or that of
-    `train` where each split has a file.
+    each split. Of several files (a list in `path`, or a pattern such as "texts/*.txt", sorted by
+    name) each is a document: it starts from a zero hidden state and foretells nothing of the next.
+    `limit` keeps the first tokens. The vocabulary is that of the whole text, or that of `train`
+    where each split has a file.
     """
 
     type: Literal["text"] = "text"
@@ -65,38 +67,49 @@ class Text(SourcedDataset):
         digest, found = hashlib.sha256(), dict[Split, Tokens]()
         with ExitStack() as files:
             # All are opened before one is encoded, which may take long.
-            for split, text in self._texts(root, files).items():
-                for chunk in text.chunks():
-                    digest.update(chunk)
-                found[split] = self._encode(text, vocabulary)
+            texts = self._texts(root, files)
+            for split, documents in texts.items():
+                for text in documents:
+                    for chunk in text.chunks():
+                        digest.update(chunk)
+                    if len(documents) > 1:
+                        digest.update(text.sha256.encode())
+                found[split] = encoded(documents, self.tokenizer, vocabulary, self.limit)
                 vocabulary = found[split].vocabulary
-        parts = {split: tokens.ids for split, tokens in found.items()}
+        parts = {split: self._documents(tokens) for split, tokens in found.items()}
         return TextSource(
             block=self,
-            parts=parts if self.train else split_values(parts["train"], self.split),
+            parts=parts if self.train else parts["train"].cut(self.split),
+            note=_several([text.name for text in texts["train"]]),
             sha256=digest.hexdigest(),
             tokenizer=self.tokenizer,
             vocabulary=found["train"].vocabulary,
             mapped=tuple(tokens.mapped for tokens in found.values() if tokens.mapped),
         )
 
-    def _texts(self, root: Path, files: ExitStack) -> dict[Split, TextDocument]:
+    def _texts(self, root: Path, files: ExitStack) -> dict[Split, list[TextDocument]]:
         if self.source:
-            return {"train": EMBEDDED[self.source]()}
-        names = {split: name for split in SPLITS if (name := getattr(self, split))}
-        names = names or {"train": self.path}
-        return {split: open_document(root, name, files) for split, name in names.items()}
+            return {"train": [EMBEDDED[self.source]()]}
+        names = {split: [name] for split in SPLITS if (name := getattr(self, split))}
+        names = names or {"train": file_names(root, self.path or "")}
+        return {
+            split: [open_document(root, name, files) for name in found]
+            for split, found in names.items()
+        }
 
-    def _encode(self, text: TextDocument, vocabulary: Vocabulary | None) -> Tokens:
-        try:
-            tokens = encoded(text, self.tokenizer, vocabulary, self.limit)
-        except DataError as error:
-            raise DataError(*(replace(p, where=text.name) for p in error.problems)) from None
-        return tokens._replace(ids=tokens.ids[: self.limit])
+    def _documents(self, tokens: Tokens) -> Documents:
+        ids, starts = tokens.ids[: self.limit], np.array(tokens.starts, np.int64)
+        return Documents(ids, starts[starts < len(ids)])
+
+
+def _several(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return ""
+    return f"{len(names):,} files, {names[0]} to {names[-1]}, each from a zero hidden state"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSource(SplitSource[Array]):
+class TextSource(SplitSource[Documents]):
     """Encoded text, the ids of a split at a time, in memory or `mapped` from token files."""
 
     tokenizer: Tokenizer
@@ -124,7 +137,7 @@ class TextSource(SplitSource[Array]):
 
     def size(self, split: Split) -> int:
         """Return the tokens of a split; raises DataError where there is no such split."""
-        return len(self.part(split))
+        return len(self.part(split).ids)
 
     def windows(self, split: Split, layout: Layout) -> int:
         """Return the windows in an epoch; raises DataError where the split is too short."""

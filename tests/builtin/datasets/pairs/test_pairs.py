@@ -352,3 +352,29 @@ def test_decode_refuses_a_model_of_text(tiny_run: Path) -> None:
         "[CKPT_NO_ENCODER] the model has no encoder that reads a text "
         "(rnnkit sample goes on from one)" in ran.err
     )
+
+
+def test_rows_of_several_files_are_one_set(tmp_path: Path) -> None:
+    for name, rows in {
+        "a1.tsv": "ab\tc\nb\ta\n",
+        "a2.tsv": "c\tab\n",
+        "all.tsv": "ab\tc\nb\ta\nc\tab\n",
+    }.items():
+        (tmp_path / name).write_text(rows)
+    block = {
+        "type": "pairs",
+        "tokenizer": {"type": "char"},
+        "split": [1, 0, 0],
+        "end": "|",
+        "start": "|",
+    }
+    opened = [
+        Pairs.model_validate_json(
+            json.dumps({**block, "path": path}), context={"catalog": Registry()}
+        )
+        .open(tmp_path)
+        .parts["train"]
+        for path in ("a?.tsv", ["a1.tsv", "a2.tsv"], "all.tsv")
+    ]
+    for part in opened[:2]:
+        np.testing.assert_array_equal(part.inputs.lengths, opened[2].inputs.lengths)

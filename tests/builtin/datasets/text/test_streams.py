@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,12 @@ import numpy as np
 import pytest
 
 from rnnkit.builtin.datasets.text.corpus import python_docs, python_prose
-from rnnkit.builtin.datasets.text.streams import after_separators, count_windows, stream_windows
+from rnnkit.builtin.datasets.text.streams import (
+    Documents,
+    after_separators,
+    count_windows,
+    stream_windows,
+)
 from rnnkit.builtin.datasets.text.text import Text, TextSource
 from rnnkit.contracts.dataset import Batch, Layout
 from rnnkit.contracts.registry import Registry
@@ -20,7 +26,7 @@ SIZES = [(2, 1, 1), (26, 3, 4), (25, 3, 4), (27, 5, 5), (100, 7, 6), (101, 10, 1
 
 
 def all_windows(ids: Array, layout: Layout, separator: Array | None = None) -> list[Batch]:
-    return list(stream_windows(ids, layout, None, separator))
+    return list(stream_windows(Documents(ids), layout, None, separator))
 
 
 def source(folder: Path, content: str, tokenizer: str = "char", **more: object) -> TextSource:
@@ -80,7 +86,7 @@ def test_a_cursor_goes_on_inside_the_epoch() -> None:
     whole = all_windows(ids, layout)
     assert [b.next_cursor for b in whole] == [*({"window": i + 1} for i in range(4)), None]
     for index, batch in enumerate(whole[:-1]):
-        rest = list(stream_windows(ids, layout, batch.next_cursor, None))
+        rest = list(stream_windows(Documents(ids), layout, batch.next_cursor, None))
         assert len(rest) == len(whole) - index - 1
         for got, wanted in zip(rest, whole[index + 1 :], strict=True):
             for one, other in zip(got[:4], wanted[:4], strict=True):
@@ -142,7 +148,7 @@ def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> N
     opened = source(tmp_path, "one two <eos> three four\nfive six seven eight nine\n", "word")
     layout = Layout(1, 3, "document", "<eos>")
     rows = np.concatenate([b.resets for b in opened.batches("train", layout, None)])[:, 0]
-    ids = opened.parts["train"][: len(rows)]
+    ids = opened.parts["train"].ids[: len(rows)]
     end = opened.vocabulary.tokens.index("<eos>")
     assert np.flatnonzero(rows).tolist() == [0, *(np.flatnonzero(ids[:-1] == end) + 1)]
 
@@ -210,7 +216,7 @@ def test_a_file_of_another_system_holds_the_same_text(tmp_path: Path, tokenizer:
     (tmp_path / "text.txt").write_bytes("\ufeffthe cat\r\nsat on\r\n\r\nthe mat\r\n".encode())
     found = plain.block.open(tmp_path)
     assert isinstance(found, TextSource) and found.vocabulary == plain.vocabulary
-    np.testing.assert_array_equal(found.parts["train"], plain.parts["train"])
+    np.testing.assert_array_equal(found.parts["train"].ids, plain.parts["train"].ids)
     assert found.digest() != plain.digest()
 
 
@@ -232,3 +238,70 @@ def test_the_last_window_of_documents_is_as_short_as_what_is_left() -> None:
     shapes = [[array.shape for array in batch[:4]] for batch in found]
     assert shapes == [[(4, 2)] * 4, [(2, 2)] * 4]
     assert found[1].resets.tolist() == [[False, False], [False, True]]
+
+
+def several(folder: Path, texts: list[str], path: object, **more: object) -> TextSource:
+    (folder / "texts").mkdir(exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / "texts" / f"{number}.txt").write_bytes(text.encode())
+    block = {"type": "text", "path": path, "tokenizer": {"type": "char"}, "split": [1, 0, 0]}
+    given = json.dumps({**block, **more})
+    return Text.model_validate_json(given, context={"catalog": Registry()}).open(folder)
+
+
+TEXTS = ["abcde", "\ufefffgh\r\n", "ijklmnopq"]
+
+
+def test_each_of_several_files_is_a_document(tmp_path: Path) -> None:
+    opened = several(tmp_path, TEXTS, "texts/*.txt")
+    ids, starts = opened.parts["train"]
+    assert "".join(opened.vocabulary.tokens[i] for i in ids) == "abcdefgh\nijklmnopq"
+    assert starts.tolist() == [5, 9]
+    assert opened.note == "3 files, texts/0.txt to texts/2.txt, each from a zero hidden state"
+    found = list(opened.batches("train", Layout(2, 3, "epoch", tail=True), None))
+    resets = np.concatenate([batch.resets for batch in found]).T
+    weights = np.concatenate([batch.weights for batch in found]).T
+    targets = np.concatenate([batch.targets for batch in found]).T
+    assert np.flatnonzero(resets[0]).tolist() == [0, 5]
+    assert np.flatnonzero(resets[1]).tolist() == [0, 1]
+    assert (weights[0] == [1, 1, 1, 1, 0, 1, 1, 1]).all()
+    assert (weights[1] == [0, 1, 1, 1, 1, 1, 1, 1]).all()
+    assert opened.vocabulary.tokens[targets[0, 4]] == "f"
+
+
+def test_a_list_keeps_its_order_and_a_pattern_is_sorted(tmp_path: Path) -> None:
+    first = several(tmp_path, TEXTS, ["texts/2.txt", "texts/[01].txt"])
+    assert "".join(first.vocabulary.tokens[i] for i in first.parts["train"].ids) == (
+        "ijklmnopqabcdefgh\n"
+    )
+    assert first.digest() != several(tmp_path, TEXTS, "texts/*").digest()
+    moved = several(tmp_path, ["abcd", "efgh\n", "ijklmnopq"], "texts/*")
+    assert moved.digest() != several(tmp_path, ["abcde", "fgh\n", "ijklmnopq"], "texts/*").digest()
+    with pytest.raises(DataError, match=r"none\*.txt \[DATA_NOT_FOUND\] no file has such a name"):
+        several(tmp_path, TEXTS, ["texts/0.txt", "none*.txt"])
+
+
+@pytest.mark.parametrize("kind", ["char", "word"])
+@pytest.mark.parametrize("limit", [2, 5, 6, 9, 12])
+def test_a_limit_counts_over_the_files(tmp_path: Path, kind: str, limit: int) -> None:
+    texts = ["a b c", "\ufeffd e\r\n", "f g"]
+    tokenizer = {"type": kind}
+    whole = several(tmp_path, texts, "texts/*", tokenizer=tokenizer)
+    part = several(tmp_path, texts, "texts/*", tokenizer=tokenizer, limit=limit)
+    tokens = [whole.vocabulary.tokens[i] for i in whole.parts["train"].ids][:limit]
+    assert [part.vocabulary.tokens[i] for i in part.parts["train"].ids] == tokens
+    starts = whole.parts["train"].starts
+    assert part.parts["train"].starts.tolist() == starts[starts < limit].tolist()
+
+
+def test_splits_of_several_files_keep_their_edges(tmp_path: Path) -> None:
+    opened = several(tmp_path, ["abcd", "efgh", "ij"], "texts/*", split=[0.5, 0.5, 0])
+    assert opened.parts["train"].starts.tolist() == [4]
+    assert opened.parts["valid"].starts.tolist() == [3]
+
+
+def test_an_error_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "1.bad").write_bytes(b"ab\xff")
+    with pytest.raises(DataError, match=r"texts/1.bad \[DATA_ENCODING\] byte 0xff at offset 2 "):
+        several(tmp_path, ["abc"], ["texts/0.txt", "texts/1.bad"])
