@@ -137,11 +137,12 @@ def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Propert
 def chosen(
     parts: Sequence[Activations], searches: Sequence[Search], unit: str | None
 ) -> tuple[Activations, int]:
-    """Return the unit that was asked for, else the best follower, else the first one."""
+    """Return the unit that was asked for, else the one furthest above chance, else the first."""
     from rnnkit.analysis.neurons.record import unit_of
 
     if unit is None:
-        best = searches[0].units[0] if searches else None
+        found = [(abs(s.units[0].r) - s.chance, s.units[0]) for s in searches if s.units]
+        best = max(found, key=lambda each: each[0])[1] if found else None
         return (best.part, best.unit) if best else (parts[0], 0)
     try:
         return unit_of(parts, unit)

@@ -8,11 +8,13 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from helpers import command, done, plain_spec, text, trained
 
+from rnnkit.cli.neurons import chosen
 from rnnkit.cli.options import wants_colour
 
 
@@ -185,3 +187,17 @@ def test_the_guide_runs(tiny_run: Path, reads: Path, monkeypatch: pytest.MonkeyP
         assert program == "rnnkit"
         done(*arguments)
     assert (reads.parent / "page.html").stat().st_size > 10_000
+
+
+def test_it_opens_on_the_unit_that_is_furthest_above_chance() -> None:
+    part = SimpleNamespace()
+
+    def follower(unit: int, r: float) -> Any:
+        return SimpleNamespace(part=part, unit=unit, r=r)
+
+    searches: Any = [
+        SimpleNamespace(units=[follower(1, 0.9)], chance=0.95),
+        SimpleNamespace(units=[follower(2, -0.6)], chance=0.2),
+        SimpleNamespace(units=[follower(3, 0.5)], chance=0.2),
+    ]
+    assert chosen([], searches, None) == (part, 2)
