@@ -61,10 +61,21 @@ def page() -> str:
 
 
 def section(name: str) -> str:
-    """Return what a command does, and its options in a table."""
-    context = click.Context(group)
-    command = group.get_command(context, name)
+    """Return what a command does, and its options in a table; so for each of a group."""
+    command = group.get_command(click.Context(group), name)
     assert command is not None
+    if isinstance(command, click.Group):
+        inner = [
+            part
+            for each in command.commands
+            for part in described(f"{name} {each}", command.commands[each])
+        ]
+        return "\n".join([*described(name, command), *inner])
+    return "\n".join(described(name, command))
+
+
+def described(name: str, command: click.Command) -> list[str]:
+    """Return the lines of one command."""
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     names = [(p.name or "").upper() if p.required else f"[{p.name}]".upper() for p in arguments]
     text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
@@ -72,7 +83,7 @@ def section(name: str) -> str:
     options = [p for p in command.params if isinstance(p, click.Option) and p.name not in SHARED]
     if options:
         lines += ["| option | meaning |", "|---|---|", *map(row, options), ""]
-    return "\n".join(lines)
+    return lines
 
 
 def row(option: click.Option) -> str:

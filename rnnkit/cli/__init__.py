@@ -26,6 +26,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 COMMANDS = {
     "run": "Train the model of a spec.",
+    "sweep": "Train many models of one spec, and find the best.",
     "resume": "Continue a run exactly where it stopped.",
     "eval": "Measure a model on a split or a file.",
     "sample": "Generate text.",

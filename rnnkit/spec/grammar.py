@@ -85,8 +85,8 @@ class Node:
 class Grammar:
     """Walks a spec and its schema side by side."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
+    def __init__(self, registry: Registry, root: type[BaseModel] = Spec) -> None:
+        self.registry, self.root = registry, root
 
     def follow(self, location: tuple[str | int, ...], value: JSON) -> tuple[Path, Node, Node]:
         """Return the path of a Pydantic location, what may stand there, and what around it.
@@ -94,7 +94,7 @@ class Grammar:
         Pydantic mixes the members of unions into its locations; they lead nowhere and are left out.
         """
         path: Path = ()
-        schema = schema_of(Spec)
+        schema = schema_of(self.root)
         node = around = Node(schema, schema)
         for part in location:
             here = self.resolve(node, value)

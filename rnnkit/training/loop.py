@@ -39,11 +39,15 @@ from rnnkit.training.step import Training, Update
 
 @dataclass
 class RunLimits:
-    """Where a run stops before its end: after so many steps in all, or so many seconds."""
+    """Where a run stops before its end: after so many steps in all, or so many seconds.
+
+    A reporter that has seen `enough` ends the run, which is then finished.
+    """
 
     max_steps: int | None = None
     max_seconds: float | None = None
     started: float = field(default_factory=time.monotonic)
+    enough: bool = False
 
     def out_of_steps(self, step: int) -> bool:
         """Tell whether the run has done its steps."""
@@ -161,6 +165,9 @@ class Loop:
         late = self._agree(self.limits.out_of_time())
         if self.stop.number:
             raise self._interrupted()
+        if self.limits.enough:
+            self.training.progress = self.training.progress.changed(finished=True)
+            return "finished"
         if self.limits.out_of_steps(self.training.progress.step):
             return "steps"
         return "time" if late else ""

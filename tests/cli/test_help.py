@@ -48,8 +48,16 @@ def test_help_names_every_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_json_and_verbose(name: str) -> None:
-    options = {option for parameter in command_of(name).params for option in parameter.opts}
-    assert {"--json", "-v", "--verbose"} <= options
+    found = command_of(name)
+    for each in found.commands.values() if isinstance(found, click.Group) else (found,):
+        options = {option for parameter in each.params for option in parameter.opts}
+        assert {"--json", "-v", "--verbose"} <= options
+
+
+def test_a_group_says_what_its_commands_take() -> None:
+    for verb in ("show", "best", "plot"):
+        assert done("sweep", verb, "--help").out.startswith(f"Usage: rnnkit sweep {verb} [OPTIONS]")
+    assert "--workers" in done("sweep", "run", "--help").out
 
 
 def test_the_group_lists_every_command() -> None:
@@ -69,6 +77,7 @@ def test_a_file_for_each_command() -> None:
         "paths",
         "streams",
         "picture",
+        "ranks",
         "records",
         "reporter",
         "training",

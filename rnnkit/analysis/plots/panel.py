@@ -16,14 +16,14 @@ class Curve:
     """Points of one curve over whole numbers, such as steps; NaN in `ys` leaves a gap.
 
     In an SVG curves of one `group`, such as those of one run, have one colour, and `points` marks
-    each point.
+    each point; `dots` draws no line.
     """
 
     name: str
     xs: tuple[float, ...]
     ys: tuple[float, ...]
     group: int = 0
-    style: Literal["line", "points"] = "line"
+    style: Literal["line", "points", "dots"] = "line"
 
     def drawn(self, log: bool) -> list[tuple[float, float]]:
         """Return the points as they are drawn: NaN where one cannot be on the scale."""

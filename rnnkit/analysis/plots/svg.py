@@ -99,5 +99,7 @@ def _style(curve: Curve) -> dict[str, Any]:
     line = DASHES[curve.group // len(COLOURS) % len(DASHES)]
     if curve.style == "points":
         return {"color": colour, "linestyle": "--", "marker": "o", "markersize": 4, "linewidth": 1}
+    if curve.style == "dots":
+        return {"color": colour, "linestyle": "", "marker": "o", "markersize": 4}
     alone = len(curve.xs) == 1
     return {"color": colour, "linestyle": line, "linewidth": 1.5, "marker": "o" if alone else None}

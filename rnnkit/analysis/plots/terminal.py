@@ -38,7 +38,8 @@ def _panel(panel: Panel, width: int, colour: bool, braille: bool) -> str:
     margin = max(MARGIN, *map(len, labels))
     canvas = _Canvas(width - margin - 2, ROWS, found)
     for index, curve in enumerate(panel.curves):
-        canvas.curve(curve.drawn(panel.log), index)
+        draw = canvas.dots if curve.style == "dots" else canvas.curve
+        draw(curve.drawn(panel.log), index)
     if len(panel.curves) > 1:
         for index, curve in enumerate(panel.curves):
             canvas.letter(curve.drawn(panel.log), index, len(panel.curves))
@@ -135,6 +136,14 @@ class _Canvas:
             if here is not None:
                 self._line(before or here, here, index)
             before = here
+
+    def dots(self, points: Sequence[tuple[float, float]], index: int) -> None:
+        """Mark each point."""
+        for x, y in points:
+            if math.isfinite(y):
+                across, down = self.place(x, y)
+                self.letters[down // 4, across // 2] = "o"
+                self.owner[down // 4, across // 2] = index
 
     def _line(self, a: tuple[int, int], b: tuple[int, int], index: int) -> None:
         steps = max(abs(b[0] - a[0]), abs(b[1] - a[1]), 1)

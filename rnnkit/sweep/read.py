@@ -1,0 +1,67 @@
+"""From the bytes of a sweep to a valid `Sweep`, or to every error in it and in its specs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rnnkit.contracts.registry import Registry
+from rnnkit.errors import Problem, SpecError, printable
+from rnnkit.files.atomic import read_regular
+from rnnkit.spec.grammar import Grammar
+from rnnkit.spec.locations import Draft
+from rnnkit.spec.pydantic_errors import Translator
+from rnnkit.spec.read import Document, parse_spec
+from rnnkit.spec.scan import MAX_BYTES, scan_file
+from rnnkit.sweep.model import Sweep
+
+
+def read_sweep(path: Path, registry: Registry) -> Sweep:
+    """Read the sweep of a file.
+
+    Raises SpecError with all that is wrong in it, with its place, or in the spec that its first
+    values give.
+    """
+    data = bytes(read_regular(path, MAX_BYTES, SpecError, "SPEC"))
+    scan = scan_file(data, printable(str(path), 200))
+    draft = Draft(scan.value, scan.places, list(scan.findings))
+    sweep = None
+    try:
+        sweep = Sweep.model_validate_json(json.dumps(draft.value))
+    except ValidationError as error:
+        Translator(draft, Grammar(registry, Sweep)).report(error)
+    if sweep is None or draft.findings:
+        ordered = sorted(draft.findings, key=lambda finding: finding.at)
+        raise SpecError(*dict.fromkeys(finding.problem() for finding in ordered))
+    _check_trial(sweep, path, draft, registry)
+    return sweep
+
+
+def trial_spec(sweep: Sweep, path: Path, values: list[str], registry: Registry) -> Document:
+    """Return the spec of a trial of the sweep in `path`, with these overrides after the fixed ones.
+
+    Raises SpecError.
+    """
+    base = path.parent / sweep.spec
+    data = bytes(read_regular(base, MAX_BYTES, SpecError, "SPEC"))
+    return parse_spec(data, str(base), registry, [*sweep.fixed(), *values])
+
+
+def _check_trial(sweep: Sweep, path: Path, draft: Draft, registry: Registry) -> None:
+    """Raise SpecError where the spec of a first trial is wrong, named by the key of the sweep."""
+    values = [f"{name}={each.example()}" for name, each in sweep.space.items()]
+    try:
+        trial_spec(sweep, path, values, registry)
+    except SpecError as error:
+        keys = {f"-s {name}=": ("space", name) for name in sweep.space}
+        keys |= {f"-s {name}=": ("set", name) for name in sweep.set}
+        raise SpecError(*(_placed(p, keys, draft) for p in error.problems)) from error
+
+
+def _placed(problem: Problem, keys: dict[str, tuple[str, str]], draft: Draft) -> Problem:
+    for start, key in keys.items():
+        if problem.where.startswith(start):
+            return Problem(str(draft.where(key)), problem.code, problem.message)
+    return problem

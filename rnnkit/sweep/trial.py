@@ -1,0 +1,78 @@
+"""One trial: a run that reports its evaluations, and ends early where the pruner says so."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.contracts.registry import Registry
+from rnnkit.errors import DivergedError, PluginError, ResourceError, SpecError
+from rnnkit.sweep.read import trial_spec
+from rnnkit.sweep.study import Study, Taken
+from rnnkit.training.loop import RunLimits
+from rnnkit.training.reporter import Silent
+from rnnkit.training.resume import resume
+from rnnkit.training.start import Outcome, RunOptions, start
+
+
+@dataclass
+class Judge(Silent):
+    """Reports each evaluation to the study, and asks the run to end where it is no use."""
+
+    trial: Any
+    metric: str
+    limits: RunLimits
+    values: list[float] = field(default_factory=list)
+
+    def line(self, metrics: Mapping[str, Any]) -> None:
+        """Report the metric of an evaluation; a value that is no number says nothing."""
+        value = metrics.get(self.metric)
+        if value is None or not math.isfinite(value):
+            return
+        self.trial.report(value, metrics["step"])
+        self.limits.enough = self.trial.should_prune()
+
+
+def run_trial(study: Study, taken: Taken, path: Path, options: RunOptions) -> None:
+    """Train a trial of the sweep in `path` to its end, from its checkpoint where it has one.
+
+    A trial that cannot be trained, or that diverges, has failed. Raises what ends the
+    sweep: InterruptedRun, errors of the data and of the disk.
+    """
+    sweep, registry = study.sweep, Registry()
+    folder = RunDir(study.folder.run(taken.number))
+    limits = replace(options.limits)
+    options = replace(options, limits=limits, reporter=Judge(taken.trial, sweep.metric, limits))
+    try:
+        document = trial_spec(sweep, path, taken.overrides, registry)
+        root = (path.parent / sweep.spec).parent
+        if folder.holds_run():
+            outcome = resume(folder.path, registry, options)
+        else:
+            given = document.spec, document.source, folder.path, root
+            outcome = start(*given, registry, options)
+    except (DivergedError, PluginError, ResourceError, SpecError) as error:
+        study.finish(taken, None, pruned=False, error=str(error))
+        return
+    value = best_of(folder, sweep.metric, sweep.mode)
+    reason = "" if value is not None else f"{sweep.metric} was never measured"
+    study.finish(taken, value, was_pruned(outcome), reason)
+
+
+def was_pruned(outcome: Outcome) -> bool:
+    """Tell whether a finished run would have gone on: also one that a killed worker had pruned."""
+    train, progress = outcome.spec.train, outcome.progress
+    patient = train.stop is None or progress.stale < train.stop.patience
+    return progress.epoch < train.epochs and patient
+
+
+def best_of(run: RunDir, metric: str, mode: str) -> float | None:
+    """Return the best value of a metric in a run; None where it has none."""
+    lines = (json.loads(line) for line in run.metrics.read_text().splitlines())
+    found = [line[metric] for line in lines if line.get(metric) is not None]
+    return (min if mode == "min" else max)(found, default=None)
