@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from browser import Browser
 
+from rnnkit.analysis.neurons import page as page_module
 from rnnkit.analysis.neurons.follow import search
 from rnnkit.analysis.neurons.page import companded, page
 from rnnkit.analysis.neurons.properties import Property
@@ -212,3 +213,9 @@ def test_nothing_is_fetched(browser: Browser, tmp_path: Path) -> None:
     assert browser.requests(path) == set()
     path.write_text(FETCH)
     assert browser.requests(path) == {"http://127.0.0.1:9/x", "http://127.0.0.1:9/y"}
+
+
+def test_the_page_names_the_axes_of_its_gates_and_follows_a_dark_preference() -> None:
+    source = (Path(page_module.__file__).parent / "page.html").read_text()
+    assert "→ share of steps left-saturated" in source and "↑ share of steps right-" in source
+    assert "@media (prefers-color-scheme: dark)" in source
