@@ -161,3 +161,19 @@ def test_what_is_ignored_changes_neither_loss_nor_metrics(
         return total / weight, found
 
     assert measured() == measured(None, [None, None])
+
+
+def test_marks_alone_are_told_alone(tmp_path: Path) -> None:
+    source = opened(tmp_path, rows(0, -1, 1), targets=CLASS)
+    assert words(source).endswith(
+        '1 target is ignored: 1 as -1 (name "-1" in "labels" to make it a class)'
+    )
+
+
+@pytest.mark.parametrize(("values", "shown"), [((5, 5), "5.0"), (([5, 6], [5, 6]), "[5.0, 6.0]")])
+def test_numbers_that_are_all_alike_are_told_in_their_units(
+    tmp_path: Path, values: Any, shown: str
+) -> None:
+    targets = {"kind": "numbers", "key": "y", "scale": "standard"}
+    source = opened(tmp_path, rows(*values), targets=targets)
+    assert f"every target of training is {shown}: nothing else" in words(source)

@@ -38,6 +38,13 @@ def test_a_column_weighs_its_sequences(tmp_path: Path) -> None:
     assert batch_of(tmp_path, TABLE).weights.tolist() == [[1, 1, 1, 1, 0]]
 
 
+def test_weights_stay_with_their_rows_and_may_only_lessen(tmp_path: Path) -> None:
+    table = "x,y,w\n1,a,0.5\n2 3,a,0.25\n4,b,1\n"
+    inputs = {"kind": "ids", "key": "x", "size": 4}
+    batch = batch_of(tmp_path, table + "3,b,0.125\n", weight="w", inputs=inputs, skip_bad=True)
+    assert batch.weights[-1].tolist() == [0.5, 0.25, 0.125, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("cell", "problem"),
     [
