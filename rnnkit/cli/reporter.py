@@ -147,7 +147,8 @@ def reporter() -> Iterator[Reporter]:
 def streams_in_words(spec: Spec, source: Source) -> str:
     """Return the layout of the training data: streams, windows, state, and what is left over."""
     train, layout = spec.train, spec.train.layout()
-    if words := spec.data.in_words(source, layout):
+    words = spec.data.in_words(source, layout)
+    if words and not spec.data.predicts_next:
         return words
     tokens = source.size("train")
     per_stream = (tokens - 1) // train.streams
@@ -159,10 +160,11 @@ def streams_in_words(spec: Spec, source: Source) -> str:
         "document": f"starts anew after each {train.state.separator!r}",
     }[train.state.reset]
     unused = tokens - 1 - windows * train.window * train.streams
-    return (
+    line = (
         f"{train.streams} streams x {per_stream:,} {source.unit}s, {windows:,} windows of "
         f"{train.window} an epoch; the state {state}; {unused:,} {source.unit}s unused"
     )
+    return f"{line}; {words}" if words else line
 
 
 def evaluation_in_words(spec: Spec, source: Source) -> str:

@@ -225,7 +225,7 @@ class Dataset(Block):
         return layout
 
     def in_words(self, source: Source, layout: Layout) -> str:
-        """Return how training reads the data; "" for streams of tokens, which need no word."""
+        """Return how training reads the data; of streams of tokens, what else is to be told."""
         return ""
 
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from rnnkit.contracts.dataset import SPLITS, Batch, Layout, Split
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
 from rnnkit.core.signal import Signal
-from rnnkit.errors import DataError
+from rnnkit.errors import DataError, printable
 from rnnkit.types import JSON, Array
 
 
@@ -76,11 +76,14 @@ class Text(SourcedDataset):
                         digest.update(text.sha256.encode())
                 found[split] = encoded(documents, self.tokenizer, vocabulary, self.limit)
                 vocabulary = found[split].vocabulary
+                if not vocabulary.size:
+                    message = "there is no token in it (give it some text)"
+                    raise DataError.of("DATA_TOO_SHORT", message, documents[0].name)
         parts = {split: self._documents(tokens) for split, tokens in found.items()}
         return TextSource(
             block=self,
             parts=parts if self.train else parts["train"].cut(self.split),
-            note=_several([text.name for text in texts["train"]]),
+            note="; ".join(_notes([text.name for text in texts["train"]], found["train"])),
             sha256=digest.hexdigest(),
             tokenizer=self.tokenizer,
             vocabulary=found["train"].vocabulary,
@@ -102,10 +105,14 @@ class Text(SourcedDataset):
         return Documents(ids, starts[starts < len(ids)])
 
 
-def _several(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return ""
-    return f"{len(names):,} files, {names[0]} to {names[-1]}, each from a zero hidden state"
+def _notes(names: Sequence[str], tokens: Tokens) -> Iterator[str]:
+    """Yield what is to be told of the training part."""
+    if len(names) > 1:
+        yield f"{len(names):,} files, {names[0]} to {names[-1]}, each from a zero hidden state"
+    first = tokens.ids[:1]
+    if tokens.vocabulary.size == 1 and len(first):
+        only = printable(repr(tokens.vocabulary.tokens[first[0]]))
+        yield f"every token is {only}, so there is nothing to learn and the loss is 0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +139,7 @@ class TextSource(SplitSource[Documents]):
         return self.tokenizer.unit
 
     def in_words(self, layout: Layout) -> str:
-        """Return nothing: streams of tokens need no word."""
+        """Return what is to be told beside the streams."""
         return self.note
 
     def size(self, split: Split) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import command, done, plain_spec, write_spec
 
 from rnnkit.builtin.datasets.text.corpus import python_docs, python_prose
 from rnnkit.builtin.datasets.text.streams import (
@@ -305,3 +306,27 @@ def test_an_error_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "texts" / "1.bad").write_bytes(b"ab\xff")
     with pytest.raises(DataError, match=r"texts/1.bad \[DATA_ENCODING\] byte 0xff at offset 2 "):
         several(tmp_path, ["abc"], ["texts/0.txt", "texts/1.bad"])
+
+
+def test_a_text_of_one_character_is_told_and_learned(tmp_path: Path) -> None:
+    spec = plain_spec(window=2)
+    path = write_spec(tmp_path, spec, "a" * 85)
+    said = "every token is 'a', so there is nothing to learn and the loss is 0"
+    assert said in done("check", "--data", path).err
+    ran = done("run", path, "--out", tmp_path / "run")
+    assert said in ran.out + ran.err and "train loss 0" in ran.out + ran.err
+    assert done("sample", tmp_path / "run", "--length", 4, "--prompt", "a").out == "aaaaa\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a", "1 tokens, but 3 streams of windows of 4 need at least 13 (give more text)"),
+        ("\ufeff", "there is no token in it (give it some text)"),
+    ],
+)
+def test_a_text_of_one_token_or_none_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    path = write_spec(tmp_path, plain_spec(), content)
+    for line in (["check", "--data", path], ["run", path, "--out", tmp_path / "run"]):
+        ran = command(*line)
+        assert ran.code == 5 and f"[DATA_TOO_SHORT] {said}" in ran.err
