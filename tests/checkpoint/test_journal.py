@@ -227,3 +227,17 @@ def test_a_line_is_sealed_with_that_of_the_metrics(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.jsonl").read_bytes() == written + b'{"step": 2, "loss": null}\n'
     first, second = clock(tmp_path)
     assert first["crc32"] != second["crc32"] and first["time"] == 2.5
+
+
+def test_lines_after_the_checkpoint_are_cut_where_others_were_changed(
+    half: Path, finished: Path, tmp_path: Path
+) -> None:
+    """As a kill between two saves leaves them, with a line changed before."""
+    run = copy(half, tmp_path / "run")
+    for name in ("metrics.jsonl", "times.jsonl"):
+        (run / name).write_bytes((finished / name).read_bytes())
+    rows = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_bytes(b"".join([flipped(rows[0]), *rows[1:]]))
+    ran = done("resume", run)
+    assert "[RUN_METRICS] holds 3 lines as they were written, but the checkpoint" in ran.err
+    assert lines(run) == lines(finished)[1:]

@@ -98,6 +98,25 @@ def test_taken_given_back_and_never_unlinked(tmp_path: Path) -> None:
     assert (holder["pid"], holder["host"]) == (os.getpid(), os.uname().nodename)
 
 
+def test_the_holder_before_leaves_nothing_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "run.lock").write_text("x" * 500)
+    with RunLock(tmp_path):
+        assert json.loads((tmp_path / "run.lock").read_bytes())["pid"] == os.getpid()
+
+
+def test_given_back_though_another_descriptor_is_open(tmp_path: Path) -> None:
+    """A child that was forked where Python does not see it has a copy of the descriptor."""
+    lock = RunLock(tmp_path)
+    with lock:
+        assert lock._fd is not None
+        copy = os.dup(lock._fd)
+    try:
+        with RunLock(tmp_path):
+            pass
+    finally:
+        os.close(copy)
+
+
 def test_given_back_after_an_exception(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), RunLock(tmp_path):
         _ = 1 / 0

@@ -655,6 +655,7 @@ def test_lines_that_are_lost_are_told(
     assert lines(run) == lines(finished)[: kept or 0] + lines(finished)[4:]
     found, other = newest(run), newest(finished)
     assert found.meta.progress.lines == len(lines(run)) < other.meta.progress.lines
+    assert found.arrays.keys() == other.arrays.keys()
     assert all((found.arrays[name] == other.arrays[name]).all() for name in other.arrays)
 
 

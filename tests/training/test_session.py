@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers import command, copy, done, plain_spec, steps_kept, told, write_spec
+from helpers import (
+    command,
+    copy,
+    done,
+    newest,
+    plain_spec,
+    small_spec,
+    steps_kept,
+    told,
+    trained,
+    write_spec,
+)
 from stubs import cell, install
 
+from rnnkit.builtin.cells.gru import GRU
+from rnnkit.builtin.layers.residual import Residual
+from rnnkit.checkpoint.meta import stored_spec
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.contracts.registry import Registry
+from rnnkit.errors import RefusedError
 from rnnkit.inference.model import load
+from rnnkit.spec.read import read_spec
+from rnnkit.training.loop import Silent
+from rnnkit.training.resume import resume
+from rnnkit.training.start import RunOptions, start
+from rnnkit.training.step import Training
 
 LATER = "return {state} if ctx.step > 5 else (h,)"
 CELLS = {
@@ -121,3 +144,54 @@ def test_where_no_checkpoint_fits_nothing_is_touched(half: Path, tmp_path: Path)
     told(command("resume", run), 6, SAID, "(install what it was saved with, or use another check")
     assert steps_kept(run) == [4, 6]
     assert (run / "metrics.jsonl").read_bytes() == (half / "metrics.jsonl").read_bytes()
+
+
+class After(Silent):
+    """Does something to the run once it has done so many steps."""
+
+    def __init__(self, step: int, act: Callable[[], object]) -> None:
+        self.step, self.act = step, act
+
+    def stepped(self, training: Training, update: object, seconds: float) -> None:
+        """Act once."""
+        if training.progress.step == self.step:
+            self.act()
+
+
+def test_a_run_that_lost_its_lock_writes_no_checkpoint(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    reporter = After(7, (run / "run.lock").unlink)
+    with pytest.raises(RefusedError, match="RUN_LOCKED.*was deleted or replaced"):
+        resume(run, Registry(), RunOptions(reporter=reporter))
+    assert steps_kept(run) == [4, 6]
+
+
+def test_a_folder_that_is_filled_before_it_is_locked_is_refused(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, plain_spec())
+    read = read_spec(path, Registry())
+
+    def fill() -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "spec.json").write_text("{}")
+
+    with pytest.raises(RefusedError, match="RUN_EXISTS"):
+        start(read.spec, b"", tmp_path / "run", tmp_path, Registry(), RunOptions(), fill)
+    assert (tmp_path / "run" / "spec.json").read_text() == "{}"
+
+
+def test_blocks_are_migrated_from_the_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What wraps a block of an older version is handed today's form of it."""
+    run = trained(tmp_path, small_spec(), "--max-steps", 1)
+    order = []
+    for cls in (Residual, GRU):
+
+        def migrate(stored: Any, version: int, cls: Any = cls) -> Any:
+            order.append(cls.__name__)
+            return stored
+
+        monkeypatch.setattr(cls, "version", 2)
+        monkeypatch.setattr(cls, "migrate", migrate)
+    stored_spec(newest(run).meta, Registry(), run)
+    assert order == ["GRU", "Residual"]
