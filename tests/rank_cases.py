@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from helpers import JSONObject, text
+
+MPIEXEC = Path(sys.executable).with_name("mpiexec")
+RNNKIT = Path(sys.executable).with_name("rnnkit")
+LONG = 120
+"""Seconds after which what waits would wait for ever."""
 
 SIZE = 400
 ATTENTIVE = {
@@ -102,6 +108,21 @@ def written(folder: Path, spec: JSONObject) -> Path:
     path = folder / "spec.json"
     path.write_text(json.dumps(spec))
     return path
+
+
+def endless(folder: Path, shards: int = 5) -> Path:
+    """Write a spec that trains until it is stopped, and saves after each step."""
+    every = {"log": 1, "save": 1, "evaluate": None}
+    return written(folder, sharded([LSTM, DROPOUT], shards, epochs=10**5, every=every))
+
+
+def wait_for_checkpoint(run: Path) -> None:
+    """Wait until a run has saved."""
+    for _ in range(LONG * 10):
+        if list(run.glob("checkpoints/step-*.h5")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{run} never saved")
 
 
 def train_all(folder: Path) -> None:

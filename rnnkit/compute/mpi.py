@@ -10,18 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-import numpy as np
-
 from rnnkit.compute.heartbeat import Heartbeat
+from rnnkit.compute.rank_sum import sum_over_ranks
 from rnnkit.compute.ranks import E, Ranks
-from rnnkit.compute.shard_tree import Range, add_subtrees, even_ranges, subtrees
+from rnnkit.compute.shard_tree import Range
 from rnnkit.errors import RefusedError, RnnkitError
 from rnnkit.types import Array
 
 R = TypeVar("R")
-
-CHUNK = 1 << 18
-"""Values of a gradient that are summed at a time: what is received of them stays in the cache."""
 
 
 class MpiRanks(Ranks):
@@ -92,28 +88,8 @@ class MpiRanks(Ranks):
         return error is self._known
 
     def sum(self, sums: Mapping[Range, Array], shards: int, out: Array) -> None:
-        """Write the sum over all shards, of which each rank has some subtrees.
-
-        Each rank adds up a part of every chunk as the tree says, and gives it to the others.
-        """
-        held = [subtrees(own, (0, shards)) for own in even_ranges(shards, self.size)]
-        nodes = [node for each in held for node in each]
-        own = [sums[node] for node in held[self.rank]]
-        for start in range(0, out.size, CHUNK):
-            chunk = out[start : start + CHUNK]
-            parts = even_ranges(chunk.size, self.size)
-            widths = [last - first for first, last in parts]
-            sent = np.concatenate(
-                [part[start + first : start + last] for first, last in parts for part in own]
-            )
-            width = widths[self.rank]
-            received = np.empty((len(nodes), width), out.dtype)
-            self._comm.Alltoallv(
-                [sent, [len(own) * each for each in widths]],
-                [received, [len(each) * width for each in held]],
-            )
-            total = add_subtrees((0, shards), dict(zip(nodes, received, strict=True)))
-            self._comm.Allgatherv(total, [chunk, widths])
+        """Write the sum over all shards, of which each rank has some subtrees."""
+        sum_over_ranks(self._comm, sums, shards, out)
 
     def join(self, array: Array, rows: Sequence[Range]) -> None:
         """Bring each rank's rows of an array to all others."""

@@ -6,21 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers import command, done, results, told, write_stub
-from rank_cases import CASES, DROPOUT, LSTM, sharded, written
+from rank_cases import CASES, LONG, MPIEXEC, RNNKIT, endless, wait_for_checkpoint, written
 
 pytest.importorskip("mpi4py", reason="needs mpi4py (pip install 'rnnkit[mpi]')")
 
 TESTS = Path(__file__).parents[1]
-MPIEXEC = Path(sys.executable).with_name("mpiexec")
-RNNKIT = Path(sys.executable).with_name("rnnkit")
-LONG = 120
-"""Seconds after which what waits would wait for ever."""
 
 if not MPIEXEC.exists():
     pytest.skip("needs mpiexec beside Python (pip install 'rnnkit[mpi]')", allow_module_level=True)
@@ -43,21 +38,6 @@ def started(ranks: int, *arguments: object) -> subprocess.Popen[str]:
     line = [MPIEXEC, "-n", str(ranks), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(list(map(str, line)), stdout=pipe, stderr=pipe, text=True)
-
-
-def endless(folder: Path, shards: int = 5) -> Path:
-    """Write a spec that trains until it is stopped, and saves after each step."""
-    every = {"log": 1, "save": 1, "evaluate": None}
-    return written(folder, sharded([LSTM, DROPOUT], shards, epochs=10**5, every=every))
-
-
-def wait_for_checkpoint(run: Path) -> None:
-    """Wait until a run has saved."""
-    for _ in range(LONG * 10):
-        if list(run.glob("checkpoints/step-*.h5")):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{run} never saved")
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +127,37 @@ def test_a_rank_that_is_silent_is_given_up(tmp_path: Path) -> None:
     assert ran.returncode == 75, ran.stderr
     assert "[RANKS_LOST] nothing was heard of rank 2 on" in ran.stderr
     assert "for 3 seconds (the last checkpoint is good; resume with any number of" in ran.stderr
+
+
+SUMS = """
+import numpy as np
+from rnnkit.cli import error_in_words
+from rnnkit.compute import rank_sum
+from rnnkit.compute.mpi import MpiRanks
+from rnnkit.compute.ranks import Ranks
+from rnnkit.compute.shard_tree import even_ranges, subtrees
+
+rank_sum.CHUNK = 7
+with MpiRanks(error_in_words) as ranks:
+    for shards in (3, 5, 8):
+        for size in (0, 1, 6, 7, 8, 200):
+            draws = np.random.default_rng(size).standard_normal((shards, size), dtype=np.float32)
+            def added(node):
+                return {n: draws[n[0]:n[1]].sum(axis=0) for n in node}
+            nodes = [subtrees(own, (0, shards)) for own in even_ranges(shards, ranks.size)]
+            wanted, found = np.empty(size, np.float32), np.empty(size, np.float32)
+            Ranks().sum({n: s for each in nodes for n, s in added(each).items()}, shards, wanted)
+            ranks.sum(added(nodes[ranks.rank]), shards, found)
+            assert found.tobytes() == wanted.tobytes(), (shards, size)
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_ranks_add_up_many_chunks_as_the_tree_says(ranks: int, tmp_path: Path) -> None:
+    script = tmp_path / "sums.py"
+    script.write_text(SUMS)
+    ran = mpiexec(ranks, sys.executable, script)
+    assert ran.returncode == 0, ran.stderr
 
 
 BROKEN = """
