@@ -52,7 +52,7 @@ def sharded(layers: list[JSONObject], shards: int, **train: Any) -> JSONObject:
             "seed": 3,
             **train,
         },
-        "evaluate": {"streams": 2},
+        "evaluate": {"streams": 7},
     }
 
 

@@ -12,12 +12,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock, local
 from typing import TypeVar
 
 from rnnkit.compute.numpy_blas import numpy_blas
+from rnnkit.compute.shard_tree import Range, even_ranges
 
 R = TypeVar("R")
 
@@ -119,6 +121,20 @@ def divided(size: int, work: float, task: Callable[[int, int], R], fewest: int =
     if work < WORTH:
         return [task(0, size)]
     return run([partial(task, *share) for share in shares(size, work, fewest)])
+
+
+def run_undivided(size: int, task: Callable[[int], R]) -> list[R]:
+    """Return what `task` returns for each of `size` numbers, in order, each on one thread."""
+
+    def some(numbers: Range) -> list[R]:
+        with undivided():
+            return [task(number) for number in range(*numbers)]
+
+    with ours():
+        ranges = even_ranges(size, min(threads(), size))
+        # A thread does not inherit what NumPy was told to do about an overflow.
+        found = run([partial(copy_context().run, some, numbers) for numbers in ranges])
+    return [result for part in found for result in part]
 
 
 def assisted(task: Callable[[], R], helper: Callable[[], None], stop: Callable[[], None]) -> R:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
-from rnnkit.compute.parallel import run, threads, undivided
+from rnnkit.compute.parallel import run_undivided, threads
 from rnnkit.compute.ranks import Ranks
 from rnnkit.compute.shard_tree import Range, even_ranges, split, subtrees
 from rnnkit.core.context import Pool
@@ -54,25 +53,17 @@ class Workers:
         first, last = self.own(shards)
         parts = even_ranges(last - first, min(threads(), last - first))
         self._pools += [pool.another() for _ in parts[len(self._pools) :]]
-        # A thread does not inherit what NumPy was told to do about an overflow.
-        tasks = [
-            partial(
-                copy_context().run,
-                self._sums,
-                subtrees((first + start, first + stop), (0, shards)),
-                partial(leaf, self._pools[index]),
-            )
-            for index, (start, stop) in enumerate(parts)
-        ]
-        held = self.ranks.together(lambda: run(tasks))
+
+        def subtree_sums(thread: int) -> dict[Range, Array]:
+            start, stop = parts[thread]
+            nodes = subtrees((first + start, first + stop), (0, shards))
+            return {node: self._sum(node, partial(leaf, self._pools[thread])) for node in nodes}
+
+        held = self.ranks.together(lambda: run_undivided(len(parts), subtree_sums))
         sums = {node: total for part in held for node, total in part.items()}
         self.ranks.sum(sums, shards, gradient)
         self._spare += sums.values()
         return [found[shard] for shard in range(first, last)]
-
-    def _sums(self, nodes: list[Range], leaf: Callable[[int], Array]) -> dict[Range, Array]:
-        with undivided():
-            return {node: self._sum(node, leaf) for node in nodes}
 
     def _sum(self, node: Range, leaf: Callable[[int], Array]) -> Array:
         if node[1] - node[0] == 1:

@@ -219,6 +219,7 @@ class Model:
             layout,
             in_blocks=self.spec.train.recompute,
             asked=asked,
+            shards=self.spec.train.shards,
         )
 
     def layout(

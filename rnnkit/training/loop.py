@@ -6,7 +6,7 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from rnnkit.checkpoint.journal import Journal, digested
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.checkpoint.samples import append_sample
-from rnnkit.compute.parallel import undivided
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import (
@@ -218,20 +217,19 @@ class Loop:
 
     def _evaluate(self) -> dict[str, float] | None:
         """Return the metrics of the validation split; None where a signal cut it short."""
-        training = self.training
-        sharded = training.spec.train.shards > 1
+        training, spec = self.training, self.training.spec
         try:
-            with undivided() if sharded else nullcontext():
-                return evaluate(
-                    training.network,
-                    training.store.values,
-                    self.source,
-                    "valid",
-                    training.spec.evaluation_layout(self.source, "valid"),
-                    lambda: bool(self.stop.number),
-                    training.spec.train.recompute,
-                    training.spec.evaluate.metrics,
-                ).metrics
+            return evaluate(
+                training.network,
+                training.store.values,
+                self.source,
+                "valid",
+                spec.evaluation_layout(self.source, "valid"),
+                lambda: bool(self.stop.number),
+                spec.train.recompute,
+                spec.evaluate.metrics,
+                spec.train.shards,
+            ).metrics
         except EvaluationStopped:
             return None
 

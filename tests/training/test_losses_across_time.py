@@ -12,11 +12,13 @@ from helpers import command, done, plain_spec, told
 from helpers import write_spec as write
 from stubs import install
 
+import rnnkit
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.builtin.metrics.accuracy import Accuracy
 from rnnkit.contracts.loss import decided
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.errors import CheckpointError
+from rnnkit.inference.evaluate import evaluate
 from rnnkit.types import Array
 
 VOTE = """
@@ -97,6 +99,17 @@ def test_evaluation_and_prediction_decide_alike(tmp_path: Path, site: Path) -> N
     ]
     assert all(len(set(found)) == 1 for found in labels)
     assert said["metrics"]["accuracy"] == pytest.approx(np.mean(right), abs=1e-12)
+
+
+def test_shards_of_an_evaluation_are_whole_sequences(tmp_path: Path, site: Path) -> None:
+    install(site, VOTE.format(spans=SPANS), group="rnnkit.losses")
+    run = tmp_path / "run"
+    done("run", tagging(tmp_path), "--out", run, "--max-steps", 3)
+    model = rnnkit.load(run)
+    source = model.open_data(tmp_path)
+    given = model.network, model.store.values, source, "train", model.layout(source, "train")
+    whole, parts = (evaluate(*given, shards=shards).metrics for shards in (1, 3))
+    assert parts == pytest.approx(whole, rel=1e-6)
 
 
 def test_decisions_of_outputs_and_targets_alone_are_asked_for_those() -> None:

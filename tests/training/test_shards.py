@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers import command, done, newest, results, told, write_stub
+from helpers import command, done, lines, newest, results, told, write_stub
 from rank_cases import CASES, LSTM, sharded, written
+from threadpoolctl import threadpool_limits
 
+import rnnkit
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute.shard_tree import add_subtrees, even_ranges, split, subtrees
+from rnnkit.inference.evaluate import Measured, evaluate
 
 
 def run_of(folder: Path, name: str, *options: object) -> Path:
@@ -44,6 +51,49 @@ def test_shards_learn_what_the_whole_window_does(name: str, shards: int, tmp_pat
     parts = run_of(tmp_path / "parts", name, "-s", f"train.shards={shards}", "--max-steps", 4)
     for key, array in newest(parts).arrays.items():
         np.testing.assert_allclose(array, whole.arrays[key], rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+def measured(model: rnnkit.Model, root: Path, shards: int) -> Measured:
+    """Evaluate a model on 7 streams."""
+    source = model.open_data(root)
+    layout = model.layout(source, "train", 7)
+    given = model.network, model.store.values, source, "train", layout
+    in_blocks = model.spec.train.recompute
+    return evaluate(*given, in_blocks=in_blocks, asked=["f1"], shards=shards)
+
+
+@pytest.mark.parametrize("name", ["documents", "ragged", "pairs", "recompute"])
+def test_an_evaluation_in_shards_measures_the_whole(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = rnnkit.load(run_of(tmp_path, name, "--max-steps", 4))
+    forward, seen = SoftmaxCrossEntropy.forward, set()
+
+    def watched(self: SoftmaxCrossEntropy, ys: Any, *rest: Any) -> Any:
+        seen.add((threading.get_ident(), ys.shape[1]))
+        return forward(self, ys, *rest)
+
+    monkeypatch.setattr(SoftmaxCrossEntropy, "forward", watched)
+    whole = measured(model, tmp_path, 1)
+    assert {streams for _, streams in seen} == {7}
+    for shards in (2, 5, 8):
+        with threadpool_limits(1, user_api="blas"):
+            one = measured(model, tmp_path, shards)
+        seen.clear()
+        with threadpool_limits(2, user_api="blas"):
+            two = measured(model, tmp_path, shards)
+        assert len({thread for thread, _ in seen}) == 2
+        assert {streams for _, streams in seen} == {7 // shards or 1, -(-7 // shards)}
+        assert one == two
+        assert one.metrics == pytest.approx(whole.metrics, rel=1e-6)
+        assert one.tables == whole.tables
+
+
+def test_eval_measures_what_training_did(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "dropout")
+    found = json.loads(done("eval", run, "--split", "valid", "--json", "--threads", 2).out)
+    best = min(line["valid_loss"] for line in lines(run) if "valid_loss" in line)
+    assert found["metrics"]["loss"] == best
 
 
 def test_each_shard_draws_numbers_of_its_own(tmp_path: Path) -> None:
