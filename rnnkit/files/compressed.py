@@ -7,9 +7,10 @@ import gzip
 import io
 import lzma
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, BinaryIO
 
 from rnnkit.errors import RnnkitError
 
@@ -29,25 +30,43 @@ def decompressed(
     Raises `error` with the code <prefix>_COMPRESSED for what cannot be opened, and
     <prefix>_TOO_LARGE beyond `limit` bytes.
     """
-    opener = next((found for mark, found in _OPENERS.items() if re.match(mark, data)), None)
-    if opener is None:
+    if not is_compressed(data):
         return data
-    try:
-        with opener(io.BytesIO(data)) as file:
-            found = bytes(file.read(limit + 1))
-    except ImportError:
-        message = "is compressed by zstd, which this Python cannot open (pip install backports.zstd"
-        raise error.of(f"{prefix}_COMPRESSED", f"{message}, or zstd -d it)", where) from None
-    except Exception as cause:  # each of the four has errors of its own
-        message = f"is compressed, and damaged or cut off: {cause} (bring it anew)"
-        raise error.of(f"{prefix}_COMPRESSED", message, where) from None
+    with opened(io.BytesIO(data), error, prefix, where) as file:
+        found = bytes(file.read(limit + 1))
     if len(found) > limit:
         message = f"expected at most {limit:,} bytes once it is opened (cut it into smaller files)"
         raise error.of(f"{prefix}_TOO_LARGE", message, where)
     return found
 
 
-def _zstd(file: io.BytesIO) -> Any:
+def is_compressed(start: bytes) -> bool:
+    """Tell from its first bytes whether a file is compressed."""
+    return any(re.match(mark, start) for mark in _OPENERS)
+
+
+@contextmanager
+def opened(
+    file: BinaryIO, error: type[RnnkitError], prefix: str, where: object
+) -> Iterator[BinaryIO]:
+    """Give the plain bytes of a compressed file; raises as `decompressed` while they are read."""
+    start = file.read(16)
+    file.seek(0)
+    opener = next(found for mark, found in _OPENERS.items() if re.match(mark, start))
+    try:
+        with opener(file) as plain:
+            yield plain
+    except RnnkitError:
+        raise
+    except ImportError:
+        message = "is compressed by zstd, which this Python cannot open (pip install backports.zstd"
+        raise error.of(f"{prefix}_COMPRESSED", f"{message}, or zstd -d it)", where) from None
+    except Exception as cause:  # each of the four has errors of its own
+        message = f"is compressed, and damaged or cut off: {cause} (bring it anew)"
+        raise error.of(f"{prefix}_COMPRESSED", message, where) from None
+
+
+def _zstd(file: BinaryIO) -> Any:
     try:
         zstd = import_module("compression.zstd")  # of Python 3.14
     except ImportError:
@@ -55,7 +74,7 @@ def _zstd(file: io.BytesIO) -> Any:
     return zstd.open(file)
 
 
-_OPENERS: dict[bytes, Callable[[io.BytesIO], Any]] = {
+_OPENERS: dict[bytes, Callable[[BinaryIO], Any]] = {
     rb"\x1f\x8b\x08": lambda file: gzip.GzipFile(fileobj=file),
     rb"\xfd7zXZ\x00": lzma.open,
     rb"BZh[1-9]1AY&SY": bz2.open,

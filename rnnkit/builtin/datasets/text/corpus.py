@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import open_regular, reading
+from rnnkit.files.compressed import is_compressed, opened
 
 LIMIT = 2**40
 """The largest text that is read, in bytes."""
@@ -89,7 +90,10 @@ def _embedded(name: str, text: str) -> TextDocument:
 
 
 def open_document(root: Path, name: str, files: ExitStack) -> TextDocument:
-    """Return the text of a regular file, open until `files` closes; raises DataError otherwise."""
+    """Return the text of a regular file, open until `files` closes; raises DataError otherwise.
+
+    What is compressed is opened each time that it is read.
+    """
     path = root / name
     fd = open_regular(path, LIMIT, DataError, "DATA")
     files.callback(os.close, fd)
@@ -109,6 +113,15 @@ def open_document(root: Path, name: str, files: ExitStack) -> TextDocument:
             yield chunk
             start += len(chunk)
 
+    def read_compressed() -> Iterator[bytes]:
+        with open(os.dup(fd), "rb") as file, opened(file, DataError, "DATA", path) as plain:
+            while chunk := plain.read(CHUNK):
+                if _state(fd) != state:
+                    raise _changing(path)
+                yield chunk
+
+    if is_compressed(os.pread(fd, 16, 0)):
+        return TextDocument(name, path, sum(map(len, read_compressed())), read_compressed)
     return TextDocument(name, path, size, read)
 
 
