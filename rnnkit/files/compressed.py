@@ -50,6 +50,7 @@ def opened(
     file: BinaryIO, error: type[RnnkitError], prefix: str, where: object
 ) -> Iterator[BinaryIO]:
     """Give the plain bytes of a compressed file; raises as `decompressed` while they are read."""
+    file.seek(0)
     start = file.read(16)
     file.seek(0)
     opener = next(found for mark, found in _OPENERS.items() if re.match(mark, start))
