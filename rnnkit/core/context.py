@@ -83,6 +83,8 @@ class Tally:
         live = weights != 0
         if chosen.ndim == 2:
             live &= wanted >= 0
+        if not live.any():
+            return
         ws, right = weights[live].astype(np.float64), chosen[live] == wanted[live]
         self.right += float(ws @ right.reshape(len(ws), -1).mean(axis=1, dtype=np.float64))
         self.weight += float(ws.sum())

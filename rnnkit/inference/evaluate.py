@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -43,10 +44,10 @@ def evaluate(
 
     Reads the split from a zero hidden state, carried over, as the layout says. `stop` is asked
     after each window; raises EvaluationStopped once it answers True, and DataError where the split
-    is too short. `in_blocks` reads each window as `learn_in_blocks` does, in the memory of one
-    block. `asked` names metrics beyond those that suit loss and data; SpecError where the loss
-    cannot give one. With several `shards`, or as many as there are streams, no number of threads
-    changes a bit.
+    is too short. Where no target counts the metrics are NaN. `in_blocks` reads each window as
+    `learn_in_blocks` does, in the memory of one block. `asked` names metrics beyond those that suit
+    loss and data; SpecError where the loss cannot give one. With several `shards`, or as many as
+    there are streams, no number of threads changes a bit.
     """
     readers = ShardReaders(network, params, layout.streams, shards)
     total = weight = 0.0
@@ -64,12 +65,14 @@ def evaluate(
                     metric.add(ys, targets, weights, resets, valid)
             if stop():
                 raise EvaluationStopped
-    found = network.loss.metrics(total / (weight or 1.0), source.unit)
+    found = network.loss.metrics(total / (weight or math.nan), source.unit)
     tables: dict[str, Table] = {}
     for metric in metrics:
         found |= metric.report()
         tables |= metric.tables()
-    return Measured(found, tables, [remark for metric in metrics for remark in metric.remarks()])
+    remarks = [] if weight else [f"no target of {split} is known, so nothing is measured"]
+    remarks += [remark for metric in metrics for remark in metric.remarks()]
+    return Measured(found, tables, remarks)
 
 
 def metric_names(network: Network, source: Source, asked: Sequence[MetricName] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import done
+from helpers import command, done
 
 AFFINE = {"type": "affine"}
 RNN = [{"type": "rnn", "units": 4}, AFFINE]
@@ -17,8 +17,9 @@ TEXTS = [{"type": "embedding", "units": 4}, *RNN]
 LABELS = {"type": "softmax_cross_entropy"}
 
 
-def run(folder: Path, data: dict[str, Any], model: dict[str, Any]) -> Any:
-    train = {"epochs": 1, "streams": 2, "window": 8, "optimizer": {"type": "adam", "lr": 0.01}}
+def run(folder: Path, data: dict[str, Any], model: dict[str, Any], streams: int = 2) -> Any:
+    optimizer = {"type": "adam", "lr": 0.01}
+    train = {"epochs": 1, "streams": streams, "window": 8, "optimizer": optimizer}
     (folder / "s.json").write_text(json.dumps({"data": data, "model": model, "train": train}))
     return json.loads(done("run", "s.json", "--out", "r", "--json").out)
 
@@ -47,6 +48,27 @@ def test_a_classifier_predicts_its_own_kind_of_file(here: Path) -> None:
     found = run(here, data, {"layers": TEXTS, "loss": LABELS})
     assert found["next"] == "rnnkit predict r d.jsonl"
     assert len(pasted(found["next"]).splitlines()) == 40
+
+
+def test_windows_and_splits_without_a_target_that_is_known(here: Path) -> None:
+    known = [{"x": i, "y": None if i % 3 else f"{i % 2}"} for i in range(60)]
+    (here / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in known))
+    unknown = [{"x": i, "y": None} for i in range(5)]
+    (here / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in unknown))
+    data = {
+        "type": "sequences",
+        "train": "d.jsonl",
+        "valid": "t.jsonl",
+        "test": "t.jsonl",
+        "inputs": {"kind": "numbers", "key": "x"},
+        "targets": {"kind": "class", "key": "y"},
+    }
+    found = run(here, data, {"layers": RNN, "loss": LABELS}, streams=1)
+    assert found["best"] is None
+    assert found["test"]["loss"] is found["test"]["accuracy"] is None
+    assert found["remarks"] == ["no target of test is known, so nothing is measured"]
+    gate = command("eval", "r", "--fail-above", "loss=9")
+    assert gate.code == 9 and "loss is nan, above 9.0" in gate.err
 
 
 def test_a_decoder_decodes_a_source(here: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rnnkit.contracts.loss import Loss, decided
 from rnnkit.contracts.metric import Metric
 from rnnkit.core.context import Tally
@@ -32,5 +34,5 @@ class Accuracy(Metric):
             self._tally.add(*found, weights)
 
     def report(self) -> dict[str, float]:
-        """Return the share."""
-        return {"accuracy": self._tally.right / (self._tally.weight or 1.0)}
+        """Return the share; NaN where nothing weighs."""
+        return {"accuracy": self._tally.right / (self._tally.weight or math.nan)}

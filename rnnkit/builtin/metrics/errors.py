@@ -88,6 +88,21 @@ class Errors(Metric):
         return found
 
     def remarks(self) -> list[str]:
+        """Tell which columns `mase` leaves out, and what it says beside naive forecasts."""
+        return [*self._unmeasured(), *self._compared()]
+
+    def _unmeasured(self) -> list[str]:
+        if not self._meaning.naive or not self._weight:
+            return []
+        unknown = np.isnan(self._forecasts()["model"][1])
+        names: Sequence[str] = self._meaning.names or [str(i) for i in range(len(unknown))]
+        still = [names[column] for column in np.flatnonzero(unknown).tolist()]
+        if not still:
+            return []
+        reason = "where a naive forecast of the training part has no error"
+        return [f"mase leaves out {', '.join(still)}, {reason}"]
+
+    def _compared(self) -> list[str]:
         """Tell which naive forecasts are no worse than the model, or else of a mase above 1."""
         if not self._meaning.naive or not self._weight:
             return []

@@ -209,6 +209,18 @@ def test_a_forecast_beside_the_naive_ones_in_a_sentence(error: float, remark: li
     assert metric.remarks() == remark
 
 
+def test_columns_that_mase_leaves_out_are_named() -> None:
+    naive = Naive(np.array([0.0, 1.0]), {"persistence": np.array([0.5, 2.0])})
+    meaning = Meaning(names=("set", "load"), naive=lambda split, targets: naive)
+    metric = Errors(2, meaning, "test")
+    ones = np.ones((5, 1, 2))
+    found = reported(metric, (0.5 * ones, 0 * ones, ones[..., 0], np.zeros((5, 1), bool)))
+    assert found["mase"] == 0.5
+    assert metric.remarks() == [
+        "mase leaves out set, where a naive forecast of the training part has no error"
+    ]
+
+
 def test_a_naive_forecast_is_never_asked_for_no_targets() -> None:
     def naive(split: str, targets: int) -> Naive:
         assert targets > 0
