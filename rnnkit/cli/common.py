@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnkit.cli.results import print_result
 from rnnkit.errors import DataError, RnnkitError, closest, printable
 from rnnkit.files.atomic import read_regular
 from rnnkit.files.compressed import decompressed
@@ -128,7 +129,7 @@ def emit(
     if as_json:
         print_json(value if failure is None else {**value, **as_object(failure)})
     else:
-        click.echo(text)
+        print_result(text)
     if failure is not None:
         raise Shown(failure) from failure
 
@@ -145,7 +146,7 @@ def as_object(error: RnnkitError) -> dict[str, Any]:
 def print_json(value: object) -> None:
     """Write one line of JSON; half a character, as a shell may pass it, is escaped."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    click.echo(text.encode(errors="backslashreplace").decode())
+    print_result(text.encode(errors="backslashreplace").decode())
 
 
 def finite_or_none(metrics: Mapping[str, object]) -> dict[str, object]:

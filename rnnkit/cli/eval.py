@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +109,7 @@ def command(
     check_split(source, chosen, checkpoint)
     layout = model.layout(source, chosen, streams, window)
     how = protocol(model.spec.data, layout, source.size(chosen))
-    with limited_threads(threads), redirect_stdout(sys.stderr):
+    with limited_threads(threads):
         metrics, tables, remarks = model.measure(chosen, source, layout, asked)
     result = {
         "checkpoint": str(model.path),

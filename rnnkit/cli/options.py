@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
+from rnnkit.cli.results import results, results_alone
 from rnnkit.core.names import KEYS
 from rnnkit.errors import printable
 
@@ -62,6 +62,11 @@ class Command(SafeCommand):
             message = f"there is no option {error.option_name} (give -s {key}=VALUE)"
             raise click.UsageError(message, ctx) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, whose results alone go to stdout."""
+        with results_alone(ctx):
+            return super().invoke(ctx)
+
 
 def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], float]:
     """Return what reads a number with a unit; the number is above 0, in the smallest unit."""
@@ -79,7 +84,7 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
 
 def wants_colour(asked: bool | None = None) -> bool:
     """Tell whether to write colours: as asked, else on a terminal unless NO_COLOR forbids it."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") if asked is None else asked
+    return results().isatty() and not os.environ.get("NO_COLOR") if asked is None else asked
 
 
 def _colour(context: click.Context, option: click.Parameter, asked: bool | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import click
 from rnnkit.cli.common import write_named
 from rnnkit.cli.options import together, wants_colour
 from rnnkit.cli.paths import Output
+from rnnkit.cli.results import results
 
 if TYPE_CHECKING:
     from rnnkit.analysis.plots.panel import Panel
@@ -43,7 +43,7 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
 
 def _in_braille() -> bool:
     try:
-        "⠿│┤└─".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        "⠿│┤└─".encode(getattr(results(), "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

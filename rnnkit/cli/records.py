@@ -15,6 +15,7 @@ import click
 from rnnkit.cli.common import print_json
 from rnnkit.cli.options import together
 from rnnkit.cli.paths import OUTPUT
+from rnnkit.cli.results import print_result
 
 FORMAT: Callable[..., Callable[..., object]] = together(
     click.option(
@@ -50,7 +51,7 @@ class Records:
             print_json({**value, "count": len(self.values), **facts})
         elif not out:
             for line in self.lines(form):
-                click.echo(line.encode(errors="backslashreplace").decode(), nl=False)
+                print_result(line.encode(errors="backslashreplace").decode(), nl=False)
 
     def lines(self, form: str) -> Iterator[str]:
         """Yield the records as lines of text, with their line ends."""

@@ -16,6 +16,7 @@ import click
 
 from rnnkit.cli.common import Stopped, emit, located, print_json, read_text, tell
 from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command, registry
+from rnnkit.cli.results import print_result
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -151,13 +152,11 @@ def write(shown: str, pieces: Iterator[Grown]) -> Grown:
     for grown in pieces:
         (text,) = grown.texts
         if written < 0:
-            click.echo(shown, nl=False)
+            print_result(shown, nl=False)
             written = 0
-        click.echo(text[written:], nl=False)
-        sys.stdout.flush()
+        print_result(text[written:], nl=False)
         written = len(text)
-    click.echo()
-    sys.stdout.flush()
+    print_result()
     return grown
 
 
@@ -186,7 +185,6 @@ def answer(
             if as_json:
                 (grown,) = deque(pieces, maxlen=1)
                 print_json({"line": number, "answer": grown.texts[0]})
-                sys.stdout.flush()
             else:
                 grown = write("", pieces)
             stands = asked.ended(line, grown, stands)

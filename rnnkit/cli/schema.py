@@ -10,6 +10,7 @@ import click
 from rnnkit.cli.common import print_json, tell, write_named
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import OUTPUT
+from rnnkit.cli.results import print_result
 
 
 @make_command("schema")
@@ -27,7 +28,7 @@ def command(out: Path | None, as_json: bool) -> None:
         tell(str(problem))
     text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     if out is None:
-        click.echo(text, nl=False)
+        print_result(text, nl=False)
         return
     write_named(out, text.encode())
     if as_json:

@@ -15,6 +15,7 @@ from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import emit, number, table, tell
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import PATH
+from rnnkit.cli.results import print_result
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
@@ -37,7 +38,7 @@ def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
     files = [checkpoint_of(checkpoint) for checkpoint in checkpoints]
     found = [read_checkpoint(file, tell) for file in files]
     if spec:
-        click.echo(canonical_json(found[0].meta.spec).decode(), nl=False)
+        print_result(canonical_json(found[0].meta.spec).decode(), nl=False)
         return
     results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
     if len(results) == 1:

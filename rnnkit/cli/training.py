@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +51,6 @@ class Settings:
             self.limited(ranks),
             catching_signals() as stop,
             reporter() if ranks.first else nullcontext(Silent()) as report,
-            # What a plugin prints in a step is no result of the command.
-            redirect_stdout(sys.stderr),
         ):
             yield RunOptions(
                 data_root=self.root,
@@ -143,7 +140,6 @@ def _tested(
     """Return metrics and protocol of the test split under the best model, and remarks."""
     model, source = load(path, registry), outcome.source
     layout, asked = model.layout(source, "test"), model.spec.evaluate.metrics
-    with redirect_stdout(sys.stderr):
-        found = model.measure("test", source, layout, asked)
+    found = model.measure("test", source, layout, asked)
     how = protocol(model.spec.data, layout, source.size("test"))
     return {**found.metrics, **how}, found.remarks

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import io
 import sys
 import warnings
 from collections.abc import Iterable
@@ -27,9 +26,11 @@ from rnnkit.contracts.schedule import Schedule
 from rnnkit.contracts.tokenizer import Tokenizer
 from rnnkit.core.block import Block
 from rnnkit.core.distributions import offers
-from rnnkit.core.installed import KINDS, Plugin, clash, installed
+from rnnkit.core.installed import IMPORT_SECONDS, KINDS, Plugin, clash, installed
 from rnnkit.core.names import type_meant
 from rnnkit.core.random_states import random_states
+from rnnkit.core.stray_output import StrayOutput
+from rnnkit.core.time_limit import TimeUp, time_limit
 from rnnkit.errors import PluginError, printable
 
 GROUPS: dict[str, type[Block]] = {
@@ -59,13 +60,25 @@ class Registry:
         self.accepts_others = accepts_others
         self._loaded: dict[tuple[str, str], type[Block]] = {}
         self._sources: dict[tuple[str, str], str | None] = {}
+        self._too_slow: set[str] = set()
 
     def find(self, group: str, name: str) -> type[Block]:
         """Return the class of a type name; PluginError where it is missing, broken or clashes."""
         if (group, name) not in self._loaded:
-            cls = self._loaded[group, name] = load_plugin(self.plugin(group, name))
+            cls = self._loaded[group, name] = self._load(self.plugin(group, name))
             self._sources[group, name] = _source(cls)
         return self._loaded[group, name]
+
+    def _load(self, plugin: Plugin) -> type[Block]:
+        """Import a plugin; a module that took too long once is not waited for again."""
+        if plugin.module in self._too_slow:
+            raise _too_slow(plugin)
+        try:
+            return load_plugin(plugin)
+        except PluginError as error:
+            if error.problems[0].code == "PLUGIN_TIMEOUT":
+                self._too_slow.add(plugin.module)
+            raise
 
     def source(self, group: str, name: str) -> str | None:
         """Return the SHA-256 of the module of a type, as it was when it was loaded.
@@ -123,17 +136,6 @@ def _imported(plugin: Plugin, point: metadata.EntryPoint) -> Any:
     return found
 
 
-class _Printed(io.TextIOBase):
-    """Passes what is printed on to stderr, and does not mind being closed."""
-
-    def write(self, text: str) -> int:
-        """Write to the stderr of the moment."""
-        return sys.stderr.write(text)
-
-    def close(self) -> None:
-        """Stay open."""
-
-
 def load_plugin(plugin: Plugin) -> type[Block]:
     """Import a plugin and check that it keeps the contract of its group.
 
@@ -142,12 +144,19 @@ def load_plugin(plugin: Plugin) -> type[Block]:
     point = metadata.EntryPoint(plugin.name, plugin.target, plugin.group)
     try:
         # What a plugin prints while it is imported is no result of the command.
-        with redirect_stdout(_Printed()), warnings.catch_warnings(), np.errstate():
+        with (
+            redirect_stdout(StrayOutput()),
+            warnings.catch_warnings(),
+            np.errstate(),
+            time_limit(IMPORT_SECONDS),
+        ):
             # Pydantic's word for what is refused below, with what to do about it.
             warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
             found = _imported(plugin, point)
     except KeyboardInterrupt:
         raise
+    except TimeUp:
+        raise _too_slow(plugin) from None
     except BaseException as error:  # whatever a plugin thinks of
         reason = (str(error).splitlines() or [""])[0]
         raise PluginError.of(
@@ -158,6 +167,11 @@ def load_plugin(plugin: Plugin) -> type[Block]:
     _check(plugin, found)
     cls: type[Block] = found
     return cls
+
+
+def _too_slow(plugin: Plugin) -> PluginError:
+    message = f"{plugin}: its import takes more than {IMPORT_SECONDS:g} s (update or uninstall it)"
+    return PluginError.of("PLUGIN_TIMEOUT", message)
 
 
 def _check(plugin: Plugin, found: object) -> None:

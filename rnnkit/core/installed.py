@@ -18,6 +18,9 @@ KINDS = {
 }
 """Every entry-point group, and the word for what it offers."""
 
+IMPORT_SECONDS = 60.0
+"""How long the import of a plugin may take."""
+
 
 @dataclass(frozen=True, order=True)
 class Plugin:
@@ -33,6 +36,11 @@ class Plugin:
     def kind(self) -> str:
         """The group as a word: layer, loss, ..."""
         return KINDS[self.group]
+
+    @property
+    def module(self) -> str:
+        """The module that an import of it runs."""
+        return self.target.partition(":")[0]
 
     def __str__(self) -> str:
         """Return the phrase that names a plugin in messages."""
@@ -56,7 +64,7 @@ def blame(error: BaseException) -> str:
     Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0".
     """
     owners = {
-        plugin.target.partition(":")[0].partition(".")[0]: plugin
+        plugin.module.partition(".")[0]: plugin
         for plugin in installed()
         if plugin.distribution != "rnnkit"
     }

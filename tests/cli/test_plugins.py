@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -226,12 +230,61 @@ def test_what_a_plugin_does_to_the_process_is_told(
     assert np.geterr() == before
 
 
+def test_an_endless_import_is_left_out_by_its_name(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(
+        site,
+        "with open('imported', 'a') as f: f.write('x')\nwhile True:\n    try:\n        pass\n"
+        "    except Exception:\n        pass",
+    )
+    with (site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt").open("a") as points:
+        points.write("second = rnnkit_odd:Stub\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rnnkit.contracts.registry.IMPORT_SECONDS", 0.2)
+    said = "(rnnkit_odd:Stub): its import takes more than 0.2 s (update or uninstall it)"
+    ran = done("schema")
+    assert "lstm" in ran.out and ran.err.count(f"of rnnkit-odd 1.0 {said}") == 2
+    assert Path("imported").read_text() == "x"
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    ran = command("check", spec_with(tmp_path, "stub"))
+    assert ran.code == 4
+    assert "[PLUGIN_TIMEOUT] model.layers[1].type: stub of rnnkit-odd 1.0 " + said in ran.err
+
+
+def test_ctrl_c_ends_an_endless_import(site: Path, tmp_path: Path) -> None:
+    install(site, "import time\nopen('imported', 'w').close()\nwhile True: time.sleep(0.01)")
+    line = [sys.executable, "-m", "rnnkit.cli", "schema"]
+    place = {**os.environ, "PYTHONPATH": str(site)}
+    child = subprocess.Popen(line, cwd=tmp_path, env=place, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "imported").exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=30)[1] == "" and child.returncode == 130
+
+
 def test_what_a_plugin_prints_is_no_result(site: Path, tmp_path: Path) -> None:
-    install(site, cell(forward="print('a step')"))
-    ran = done("run", spec_with(tmp_path, "stub"), "--out", tmp_path / "run", "--json")
-    assert json.loads(ran.out) and "a step" in ran.err
-    ran = done("eval", tmp_path / "run", "--json")
-    assert json.loads(ran.out) and "a step" in ran.err
+    prints = "print('a step'); import sys; sys.stdout.close()"
+    install(site, cell(forward=prints))
+    spec, run = spec_with(tmp_path, "stub"), tmp_path / "run"
+    text = spec.with_name("text.txt")
+    prompt = text.read_text()[:3]
+    done("run", spec, "--out", run, "--max-steps", 2)
+    for line in (
+        ("resume", run),
+        ("eval", run),
+        ("predict", run, text),
+        ("score", run, text),
+        ("sample", run, "--length", 3),
+        ("neurons", run, text),
+        ("gradients", spec),
+        ("explain", spec),
+    ):
+        ran = done(*line, "--json")
+        assert json.loads(ran.out) and "a step" in ran.err, line
+    ran = done("sample", run, "--length", 3, "--prompt", prompt)
+    assert ran.out.startswith(prompt) and "a step" not in ran.out and "a step" in ran.err
 
 
 @pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)"])

@@ -1,0 +1,34 @@
+"""stdout is for results alone: while a command runs, what others print goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import IO
+
+import click
+
+from rnnkit.core.stray_output import StrayOutput
+
+RESULTS = "rnnkit.results"
+
+
+@contextmanager
+def results_alone(context: click.Context) -> Iterator[None]:
+    """Keep stdout for `print_result`: a plugin may print in any call."""
+    context.meta[RESULTS] = sys.stdout
+    with redirect_stdout(StrayOutput()):
+        yield
+
+
+def results() -> IO[str]:
+    """Return the stream of the results of this command; stdout where none runs."""
+    context = click.get_current_context(silent=True)
+    found = context.meta.get(RESULTS) if context else None
+    return found if found is not None else sys.stdout
+
+
+def print_result(text: str = "", nl: bool = True) -> None:
+    """Write a piece of the result at once, with a line end unless told otherwise."""
+    click.echo(text, results(), nl=nl)
