@@ -13,6 +13,7 @@ from typing import Any
 
 from rnnkit.errors import CheckpointError, DataError, RefusedError, printable
 from rnnkit.files.atomic import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
+from rnnkit.files.lock import may_be_held
 from rnnkit.files.missing import beside
 
 STEP_FILE = re.compile(r"step-(\d{12})\.h5")
@@ -171,6 +172,13 @@ class RunDir:
                 message = f"{name}: expected {words}, received {received} (bring it back)"
                 raise CheckpointError.of("RUN_FACTS", message, path)
         return facts
+
+    def status(self) -> str | None:
+        """Return how the run stands; "killed" where it noted no end and nobody holds its lock."""
+        noted = self.facts().get("status")
+        if noted == "running" and not may_be_held(self.path):
+            return "killed"
+        return None if noted is None else str(noted)
 
     def note(self, **facts: object) -> None:
         """Change entries of run.json."""

@@ -51,7 +51,7 @@ def summary(run: RunDir) -> dict[str, Any]:
         data = run.spec.read_bytes()
         spec = json.loads(data)
         row |= {"name": spec["name"], "spec": hashlib.sha256(data).hexdigest()[:8]}
-        row["state"] = run.facts().get("status", "started")
+        row["state"] = run.status() or "started"
         return row | reached(run, **spec["train"]["best"])
     except RnnkitError as error:
         return row | {"state": error.problems[0].code}

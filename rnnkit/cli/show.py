@@ -54,11 +54,14 @@ def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
     import numpy as np
 
     meta = snapshot.meta
-    facts = RunDir(given).facts() if given.is_dir() else {}
+    run = RunDir(given)
+    facts = run.facts() if given.is_dir() else {}
+    if "status" in facts:
+        facts["status"] = run.status()
     return {
         "checkpoint": str(file),
         "run": facts,
-        "newest": max([step for step, _ in RunDir(given).step_files()], default=0),
+        "newest": max([step for step, _ in run.step_files()], default=0),
         "next": _next_command(given, facts),
         "name": meta.spec.get("name"),
         "rnnkit": meta.rnnkit,

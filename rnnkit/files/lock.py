@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from rnnkit.errors import RefusedError, StorageError, printable
-from rnnkit.files.atomic import same_file
+from rnnkit.files.atomic import read_regular, same_file
 
 LOCK_NAME = "run.lock"
 
@@ -86,6 +86,40 @@ class RunLock:
             os.close(fd)
 
 
+def may_be_held(folder: Path) -> bool:
+    """Tell whether a process may hold the lock of a folder: a look that locks and makes nothing.
+
+    False where there is no lock, or where its last holder was a process of this machine that has
+    ended. Of another machine, and where the holder has no name, it cannot be seen from here.
+    """
+    path = folder / LOCK_NAME
+    if not path.exists():
+        return False
+    try:
+        pid, host, _ = _identity_in(bytes(read_regular(path, 1024, StorageError, "IO")))
+    except (StorageError, ValueError):
+        return True
+    return host != os.uname().nodename or _has_open(pid, path)
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Tell whether a process lives and, where /proc shows it, has a file open."""
+    try:
+        os.kill(pid, 0)
+        return any(_leads_to(each, path) for each in Path(f"/proc/{pid}/fd").iterdir())
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+
+
+def _leads_to(link: Path, path: Path) -> bool:
+    try:
+        return link.samefile(path)
+    except OSError:
+        return False
+
+
 _held: set[RunLock] = set()
 
 
@@ -138,11 +172,19 @@ def _identity() -> bytes:
     return json.dumps({"host": os.uname().nodename, "pid": os.getpid(), "since": since}).encode()
 
 
+def _identity_in(data: bytes) -> tuple[int, str, str]:
+    """Return process, host and time of what a holder wrote; ValueError for what is none."""
+    who = json.loads(data)
+    match who:
+        case {"pid": int(pid), "host": str(host), "since": str(since)}:
+            return pid, host, since
+    raise ValueError("no identity")
+
+
 def _holder(fd: int) -> str:
     """Name the holder for a message; it may not have written its name yet."""
     try:
-        who = json.loads(os.pread(fd, 1024, 0))
-        pid, host, since = who["pid"], who["host"], who["since"]
-    except (ValueError, TypeError, KeyError):
+        pid, host, since = _identity_in(os.pread(fd, 1024, 0))
+    except ValueError:
         return "another process"
-    return f"process {printable(pid)} on {printable(host)} since {printable(since)}"
+    return f"process {pid} on {printable(host)} since {printable(since)}"

@@ -10,7 +10,9 @@ import pytest
 from helpers import command, copy, done, newest, plain_spec, small_spec
 from helpers import write_spec as write
 
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.compute.blas_pins import PINS
+from rnnkit.files.lock import RunLock
 from rnnkit.inference.model import load
 
 
@@ -125,6 +127,22 @@ def test_ls_lists_the_runs_of_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(done("ls", "runs/cut").out.splitlines()) == 2
     refused = command("ls", tmp_path / "runs" / "notes")
     assert refused.code == 8 and "[RUN_NOT_FOUND] holds no run" in refused.err
+
+
+def test_a_run_that_was_killed_is_not_told_to_be_running(tiny_run: Path, tmp_path: Path) -> None:
+    run = copy(tiny_run, tmp_path / "run")
+    RunDir(run).note(status="running", next=None)
+
+    def states() -> list[str]:
+        shown = json.loads(done("show", run, "--json").out)
+        assert shown["next"] == f"rnnkit resume {run}"
+        listed = json.loads(done("ls", tmp_path, "--json").out)["runs"]
+        return [shown["run"]["status"], listed[0]["state"]]
+
+    assert states() == ["killed"] * 2
+    with RunLock(run):
+        assert states() == ["running"] * 2
+    assert RunDir(run).facts()["status"] == "running"
 
 
 def test_a_run_without_a_best_shows_its_newest(tiny_run: Path, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 import rnnkit.errors
 from rnnkit.errors import RefusedError, StorageError
-from rnnkit.files.lock import RunLock
+from rnnkit.files.lock import RunLock, may_be_held
 
+HOST = os.uname().nodename.encode()
 ROOT = Path(rnnkit.errors.__file__).parents[1]
 
 TAKE = """
@@ -143,6 +144,32 @@ def test_free_after_a_kill(tmp_path: Path, start: Any) -> None:
     holder.kill()
     with RunLock(tmp_path):
         pass
+
+
+def test_a_look_sees_whether_it_may_be_held(tmp_path: Path, start: Any) -> None:
+    assert not may_be_held(tmp_path) and not (tmp_path / "run.lock").exists()
+    holder = start()
+    assert holder.answer().startswith("HELD") and may_be_held(tmp_path)
+    holder.kill()
+    before = (tmp_path / "run.lock").read_bytes()
+    assert not may_be_held(tmp_path) and (tmp_path / "run.lock").read_bytes() == before
+    with RunLock(tmp_path):
+        assert may_be_held(tmp_path)
+    assert not may_be_held(tmp_path)  # this process lives, but has given it back
+
+
+@pytest.mark.parametrize(
+    ("content", "held"),
+    [
+        (b"", True),
+        (b"\xff" * 2000, True),
+        (b'{"pid": 1, "host": "elsewhere", "since": "today"}', True),
+        (b'{"pid": %d, "host": "%s", "since": "today"}' % (2**70, HOST), False),
+    ],
+)
+def test_what_a_look_cannot_tell(tmp_path: Path, content: bytes, held: bool) -> None:
+    (tmp_path / "run.lock").write_bytes(content)
+    assert may_be_held(tmp_path) is held
 
 
 def test_a_forked_child_does_not_keep_it(tmp_path: Path, start: Any) -> None:
