@@ -60,7 +60,9 @@ def resume(
         with watched(o.tell, o.exact, folder):
             source = o.ranks.together(lambda: _same_data(wanted, run, found, o))
             session = o.ranks.together(lambda: open_session(wanted, source, run, registry, o))
-        changed = changes(stored, session.spec)
+        # What the data decides, and an older rnnkit did not write down, is no change.
+        before = stored.fitted(source) if stored.data == wanted.data else stored
+        changed = changes(before, session.spec)
         check_changes(changed, folder)
         for change in changed:
             o.tell(_in_words(change, session.spec))

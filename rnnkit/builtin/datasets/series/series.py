@@ -83,7 +83,7 @@ class Series(TableDataset):
             (self.inputs_scaler, self.columns),
             (self.targets_scaler, self.wanted),
         ):
-            if scaler and not len(scaler.offset) == len(scaler.factor) == len(columns):
+            if scaler and not scaler.of_width(len(columns)):
                 raise ValueError(f"a scaler needs {len(columns)} offsets and factors")
         if list(self.horizons) != sorted(set(self.horizons)):
             raise ValueError(f'"horizon" must increase, received {list(self.horizons)}')

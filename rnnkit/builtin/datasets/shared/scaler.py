@@ -47,6 +47,10 @@ class Scaler(Record):
         factor = np.where(moves(values), factor, 1.0)
         return cls(offset=tuple(offset.tolist()), factor=tuple(factor.tolist()))
 
+    def of_width(self, width: int) -> bool:
+        """Tell whether there is an offset and a factor for each of so many columns."""
+        return len(self.offset) == len(self.factor) == width
+
     def scaled(self, values: Array) -> Array:
         """Return values (..., F) on the scale, in float32."""
         found: Array = (values - np.array(self.offset)) / np.array(self.factor)

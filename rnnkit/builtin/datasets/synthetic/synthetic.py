@@ -49,8 +49,8 @@ class Synthetic(WholeSequences):
 
     `sine`, of period `length`, and `mackey_glass`, of delay `length`, are series of `train`,
     `valid` and `test` steps, forecast `horizon` steps ahead on a scale of mean 0 and deviation 1
-    (mean squared error 1, and the naive forecasts that `explain` shows). They are read in streams
-    of windows as a text is.
+    (mean squared error 1, and the naive forecasts that `explain` shows); the resolved spec holds
+    the scale as `scaler`. They are read in streams of windows as a text is.
     """
 
     type: Literal["synthetic"] = "synthetic"
@@ -66,6 +66,7 @@ class Synthetic(WholeSequences):
     horizon: Horizon = 1
     bucket: Size = 50
     seed: Seed = 0
+    scaler: Scaler | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Synthetic:
@@ -73,6 +74,8 @@ class Synthetic(WholeSequences):
             raise ValueError(
                 f'"delay" must be below "length", received {self.delay} and {self.length}'
             )
+        if self.scaler and (self.whole or not self.scaler.of_width(1)):
+            raise ValueError('"scaler" is that of a series, of one offset and one factor')
         return self
 
     @property
@@ -110,7 +113,7 @@ class Synthetic(WholeSequences):
     ) -> Questions:
         """Return the `inputs` of each row; of a series its rows as one stream, as in a CSV."""
         if not self.whole:
-            scaler = self._series().scales[0]
+            scaler = self._scale()
             meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
             reader, horizons = TrackReader((self.task,)), (self.horizon,)
             return tracks_asked(reader, data, name, skip_bad, scaler, meaning, horizons)
@@ -132,14 +135,19 @@ class Synthetic(WholeSequences):
 
     def to_scale(self, values: Array) -> Array:
         """Return the values of a wave as the model reads them."""
-        return values if self.whole else self._series().scales[0].scaled(values)
+        return values if self.whole else self._scale().scaled(values)
 
     def to_units(self, outputs: Array) -> Array:
         """Return forecasts of a wave in its units."""
-        return outputs if self.whole else self._series().scales[1].unscaled(outputs)
+        return outputs if self.whole else self._scale().unscaled(outputs)
 
     def _digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        made = self.model_dump_json(exclude={"scaler"})
+        return hashlib.sha256(made.encode()).hexdigest()
+
+    def _scale(self) -> Scaler:
+        """Return the scale of a wave; an unresolved spec makes all of it up for that."""
+        return self.scaler or self._series().scales[0]
 
     def _sequences(self) -> WholeSource:
         task, options = TASKS[self.task], self._options()
@@ -166,9 +174,9 @@ class Synthetic(WholeSequences):
         counts = [self.train, self.valid, self.test]
         values = WAVES[self.task].make(random, sum(counts), self.length)
         parts = dict(zip(SPLITS, np.split(values, np.cumsum(counts)[:2]), strict=True))
-        scaler = Scaler.fitted(parts["train"], "standard")
+        scaler = self.scaler or Scaler.fitted(parts["train"], "standard")
         return TimelineSource(
-            block=self,
+            block=self.model_copy(update={"scaler": scaler}),
             parts={split: Timeline.of(rows, rows) for split, rows in parts.items()},
             sha256=self._digest(),
             scales=(scaler, scaler),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import command, done, small_spec, write_spec
 
 from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
 from rnnkit.builtin.datasets.synthetic.tasks import ADDITION, TASKS
@@ -127,6 +129,44 @@ def test_a_series_is_no_batch_of_sequences() -> None:
     assert "mean absolute error of the naive forecast: persistence" in block.in_words(
         source, Layout(2, 10)
     )
+
+
+def test_the_scale_of_a_wave_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = made("mackey_glass")
+    source = block.open(HERE)
+    fitted = block.fitted(source)
+    assert isinstance(fitted, Synthetic) and fitted.scaler == source.scales[0]
+    assert fitted.open(HERE).digest() == source.digest()
+    units = block.to_units(np.ones((2, 1)))
+    monkeypatch.setattr(Synthetic, "_series", lambda self: pytest.fail("made up anew"))
+    assert np.array_equal(fitted.to_units(np.ones((2, 1))), units)
+    assert fitted.to_scale(units) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("task", "offset"), [("sine", [1, 2]), ("copy", [1])])
+def test_a_scaler_that_is_not_that_of_a_wave(task: str, offset: list[int]) -> None:
+    with pytest.raises(ValueError, match='"scaler" is that of a series, of one offset and one'):
+        made(task, scaler={"offset": offset, "factor": offset})
+
+
+def test_a_run_whose_scale_was_not_stored_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = small_spec()
+    spec["data"] = {"type": "synthetic", "task": "sine", "train": 400, "valid": 90, "test": 90}
+    spec["model"] = {"layers": [{"type": "rnn", "units": 4}, {"type": "affine"}]}
+    spec["model"]["loss"] = {"type": "mse"}
+    path = write_spec(tmp_path, spec)
+    with monkeypatch.context() as older:
+        older.setattr(Synthetic, "fitted", lambda self, source: self)
+        done("run", path, "--out", tmp_path / "run", "--max-steps", 3)
+        shutil.copytree(tmp_path / "run", tmp_path / "older")
+        done("resume", tmp_path / "older")
+    done("resume", tmp_path / "run")
+    lines = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("run", "older")]
+    assert lines[0] == lines[1]
+    refused = command("resume", tmp_path / "run", "-s", "data.length=30")
+    assert refused.code == 8 and "data.length: 20 -> 30 cannot change on a resume" in refused.err
 
 
 @pytest.mark.parametrize(
