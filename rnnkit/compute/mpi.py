@@ -88,7 +88,10 @@ class MpiRanks(Ranks):
         return error is self._known
 
     def sum(self, sums: Mapping[Range, Array], shards: int, out: Array) -> None:
-        """Write the sum over all shards, of which each rank has some subtrees."""
+        """Write the sum over all shards, of which each rank has some subtrees.
+
+        The first of them lies in `out`.
+        """
         sum_over_ranks(self._comm, sums, shards, out)
 
     def join(self, array: Array, rows: Sequence[Range]) -> None:

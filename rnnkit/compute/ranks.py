@@ -59,8 +59,11 @@ class Ranks:
         return error
 
     def sum(self, sums: Mapping[Range, Array], shards: int, out: Array) -> None:
-        """Write the sum over all shards, of which each rank has some subtrees."""
-        out[...] = add_subtrees((0, shards), sums)
+        """Write the sum over all shards, of which each rank has some subtrees.
+
+        The first of them lies in `out`.
+        """
+        add_subtrees((0, shards), sums)
 
     def join(self, array: Array, rows: Sequence[Range]) -> None:
         """Bring each rank's rows of an array to all others."""

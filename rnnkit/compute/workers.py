@@ -45,7 +45,8 @@ class Workers:
         found: dict[int, R] = {}
 
         def leaf(pool: Pool, shard: int) -> Array:
-            buffer = self._buffer(gradient)
+            buffer = gradient if shard == first else self._buffer(gradient)
+            buffer[...] = 0
             found[shard] = learn(shard, buffer, pool)
             pool.recycle()
             return buffer
@@ -62,7 +63,7 @@ class Workers:
         held = self.ranks.together(lambda: run_undivided(len(parts), subtree_sums))
         sums = {node: total for part in held for node, total in part.items()}
         self.ranks.sum(sums, shards, gradient)
-        self._spare += sums.values()
+        self._spare += (total for total in sums.values() if total is not gradient)
         return [found[shard] for shard in range(first, last)]
 
     def _sum(self, node: Range, leaf: Callable[[int], Array]) -> Array:
@@ -75,8 +76,6 @@ class Workers:
 
     def _buffer(self, gradient: Array) -> Array:
         try:
-            buffer = self._spare.pop()
+            return self._spare.pop()
         except IndexError:
-            buffer = np.empty_like(gradient)
-        buffer[...] = 0
-        return buffer
+            return np.empty_like(gradient)

@@ -134,8 +134,7 @@ import numpy as np
 from rnnkit.cli import error_in_words
 from rnnkit.compute import rank_sum
 from rnnkit.compute.mpi import MpiRanks
-from rnnkit.compute.ranks import Ranks
-from rnnkit.compute.shard_tree import even_ranges, subtrees
+from rnnkit.compute.shard_tree import add_subtrees, even_ranges, subtrees
 
 rank_sum.CHUNK = 7
 with MpiRanks(error_in_words) as ranks:
@@ -145,9 +144,10 @@ with MpiRanks(error_in_words) as ranks:
             def added(node):
                 return {n: draws[n[0]:n[1]].sum(axis=0) for n in node}
             nodes = [subtrees(own, (0, shards)) for own in even_ranges(shards, ranks.size)]
-            wanted, found = np.empty(size, np.float32), np.empty(size, np.float32)
-            Ranks().sum({n: s for each in nodes for n, s in added(each).items()}, shards, wanted)
-            ranks.sum(added(nodes[ranks.rank]), shards, found)
+            all_sums = {node: total for each in nodes for node, total in added(each).items()}
+            wanted, own = add_subtrees((0, shards), all_sums), added(nodes[ranks.rank])
+            found = next(iter(own.values()))
+            ranks.sum(own, shards, found)
             assert found.tobytes() == wanted.tobytes(), (shards, size)
 """
 
