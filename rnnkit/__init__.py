@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.contracts.dataset import Layout as Layout
     from rnnkit.contracts.dataset import Source as Source
     from rnnkit.contracts.dataset import Split as Split
+    from rnnkit.contracts.dataset import Units as Units
     from rnnkit.contracts.forecast_inputs import ForecastRequest as ForecastRequest
     from rnnkit.contracts.forecast_inputs import Outlook as Outlook
     from rnnkit.contracts.forecast_inputs import Past as Past
@@ -91,7 +92,15 @@ _PUBLIC = {
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
-    "contracts.dataset": ("Batch", "Dataset", "EncoderInputs", "Layout", "Source", "Split"),
+    "contracts.dataset": (
+        "Batch",
+        "Dataset",
+        "EncoderInputs",
+        "Layout",
+        "Source",
+        "Split",
+        "Units",
+    ),
     "contracts.forecast_inputs": ("ForecastRequest", "Outlook", "Past"),
     "contracts.inference_inputs": ("Question", "Questions"),
     "contracts.layer": (

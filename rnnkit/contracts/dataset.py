@@ -47,11 +47,29 @@ class EncoderInputs(NamedTuple):
     valid: Array
 
 
+class Units(NamedTuple):
+    """Scales that differ from step to step: offset and factor (T, B, K) of what is estimated."""
+
+    offset: Array
+    factor: Array
+
+    def scaled(self, values: Array) -> Array:
+        """Return values in the units of the data on their scales, in float32."""
+        found: Array = (values - self.offset) / self.factor
+        return found.astype(np.float32)
+
+    def unscaled(self, values: Array) -> Array:
+        """Return values on their scales in the units of the data, in float64."""
+        found: Array = values.astype(np.float64) * self.factor + self.offset
+        return found
+
+
 class Batch(NamedTuple):
     """One window: inputs, targets (T, B, ...), weights, resets (T, B); where the next starts.
 
     Sequences of different lengths are right-aligned: a reset at the first step of each, weights of
-    0 before it, and `valid` (T, B) true from there on (None: all steps carry data).
+    0 before it, and `valid` (T, B) true from there on (None: all steps carry data). `units` are
+    those of targets (T, B, K), where one scale for all is not enough.
     """
 
     inputs: Array
@@ -61,12 +79,14 @@ class Batch(NamedTuple):
     next_cursor: JSON
     valid: Array | None = None
     encoder: EncoderInputs | None = None
+    units: Units | None = None
 
     def check(self, streams: int) -> None:
         """Raise DataError unless all arrays are of one window of so many streams."""
         inputs, targets, window = self.inputs.shape, self.targets.shape, self.weights.shape
         same = window == self.resets.shape == inputs[:2] == targets[:2]
         same = same and (self.valid is None or self.valid.shape == window)
+        same = same and all(array.shape == targets for array in self.units or ())
         if same and len(window) == 2 and window[0] and window[1] == streams:
             return
         names = "inputs", "targets", "weights", "resets", "valid"
@@ -84,7 +104,12 @@ class Batch(NamedTuple):
         valid = None if self.valid is None else self.valid[piece]
         inputs, targets, weights, resets = (array[piece] for array in self[:4])
         return self._replace(
-            inputs=inputs, targets=targets, weights=weights, resets=resets, valid=valid
+            inputs=inputs,
+            targets=targets,
+            weights=weights,
+            resets=resets,
+            valid=valid,
+            units=self.units and Units(*(array[piece] for array in self.units)),
         )
 
     def streams(self, part: slice) -> Batch:
@@ -101,6 +126,7 @@ class Batch(NamedTuple):
             resets=resets,
             valid=None if self.valid is None else cut(self.valid),
             encoder=self.encoder and EncoderInputs(*map(cut, self.encoder)),
+            units=self.units and Units(*map(cut, self.units)),
         )
 
 

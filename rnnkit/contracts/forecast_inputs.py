@@ -26,7 +26,8 @@ class Past(NamedTuple):
     `wanted` (N, K) are the values that came, not a number where none is known; those before the row
     `unseen` were trained on. `ahead` (M, F) are the inputs of the rows that follow, not a number
     where they are to be forecast. `stamp(k)` returns what names the k-th row after the last known
-    one: its line, where the file has it, its time and its group.
+    one: its line, where the file has it, its time and its group. `scaled` and `unscaled` bring
+    inputs (..., F) on the scale of the series and outputs (..., J K) back, where it has its own.
     """
 
     inputs: Array
@@ -34,6 +35,8 @@ class Past(NamedTuple):
     unseen: int
     ahead: Array
     stamp: Callable[[int], Mapping[str, object]]
+    scaled: Callable[[Array], Array] | None = None
+    unscaled: Callable[[Array], Array] | None = None
 
 
 class Outlook(NamedTuple):

@@ -22,7 +22,8 @@ class Question(NamedTuple):
     `lines` are those of the steps, where each step is a row of its own, and so is its answer; 0 for
     a step that no row tells of, whose answer is not asked for. Of a series `stamp(i, h)` returns
     what names the step that is h steps after step i, and i itself: lines, times, and the group.
-    `group` is the series that it belongs to.
+    `group` is the series that it belongs to. `unscaled` returns estimates (N, K) of it in the units
+    of the data, where it is on a scale that is not that of all.
     """
 
     line: int
@@ -32,6 +33,7 @@ class Question(NamedTuple):
     lines: Sequence[int] = ()
     stamp: Stamp | None = None
     group: str | None = None
+    unscaled: Callable[[Array], Array] | None = None
 
 
 class Questions(NamedTuple):

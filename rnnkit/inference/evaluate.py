@@ -58,11 +58,14 @@ def evaluate(
             length = len(batch.weights)
             whole = not in_blocks or network.loss.spans_time
             for piece in [slice(0, length)] if whole else window_blocks(length):
-                _, targets, weights, resets, _, valid, _ = step = batch.steps(piece)
+                step = batch.steps(piece)
                 ys, part, part_weight = readers.read(step, piece.start)
                 total, weight = total + part, weight + part_weight
+                targets = step.targets
+                if step.units:
+                    ys, targets = step.units.unscaled(ys), step.units.unscaled(targets)
                 for metric in metrics:
-                    metric.add(ys, targets, weights, resets, valid)
+                    metric.add(ys, targets, step.weights, step.resets, step.valid)
             if stop():
                 raise EvaluationStopped
     found = network.loss.metrics(total / (weight or math.nan), source.unit)

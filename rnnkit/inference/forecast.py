@@ -197,11 +197,13 @@ class _Recursion:
         return self._values(ys[0]), copied(after)
 
     def _scaled(self, xs: Array) -> Array:
-        return self.model.spec.data.to_scale(xs).astype(np.float32)
+        to_scale = self.past.scaled or self.model.spec.data.to_scale
+        return to_scale(xs).astype(np.float32)
 
     def _values(self, ys: Array) -> Array:
         """Return outputs (N, J K) as forecasts (N, J, K) in the units of the data."""
-        found: Array = self.model.spec.data.to_units(ys).astype(np.float64)
+        to_units = self.past.unscaled or self.model.spec.data.to_units
+        found: Array = to_units(ys).astype(np.float64)
         return found.reshape(len(ys), len(self.outlook.horizons), len(self.outlook.wanted))
 
 

@@ -155,6 +155,9 @@ def _predictions(
     question: Question, ys: Array, answers: Answers, asked: Questions
 ) -> Iterator[Prediction]:
     """Yield the record of a question, or one for each of its lines."""
+    if question.unscaled:
+        own = answers.meaning._replace(unscaled=question.unscaled)
+        answers = replace(answers, meaning=own)
     if asked.whole:
         yield {"line": question.line, "text": answers.text(ys, question.ends)}
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from rnnkit.builtin.datasets.series.filling import filled, in_words
+from rnnkit.builtin.datasets.series.scales import Scalers
 from rnnkit.builtin.datasets.series.stamps import Stamps
 from rnnkit.builtin.datasets.series.track import Track, TrackReader
 from rnnkit.builtin.datasets.shared.scaler import Scaler
@@ -22,7 +23,7 @@ def tracks_asked(
     data: bytes,
     name: str,
     skip_bad: bool,
-    scaler: Scaler,
+    scales: Callable[[str], Scalers],
     meaning: Meaning,
     horizons: tuple[int, ...],
 ) -> Questions:
@@ -32,18 +33,22 @@ def tracks_asked(
     """
     bad = BadRows(skip_bad)
     read = reader.read(data, name, bad)
-    tracks = [_on_scale(track, reader.keys, scaler, name, bad) for track in read.tracks]
+    tracks = [
+        _on_scale(track, reader.keys, scales(track.group).inputs, name, bad)
+        for track in read.tracks
+    ]
     bad.check()
     how = "forward" if reader.missing == "interpolate" else reader.missing
     found = [filled(track, how) for track in tracks]
     asked = [
         Question(
             line=int(track.lines[track.lines > 0][0]),
-            inputs=scaler.scaled(track.values),
+            inputs=scales(track.group).inputs.scaled(track.values),
             each=True,
             lines=track.lines.tolist(),
             stamp=Stamps(track, read.step, reader.time, reader.group).ahead,
             group=track.group if reader.group else None,
+            unscaled=scales(track.group).unscaled,
         )
         for track, *_ in found
         if len(track.values)

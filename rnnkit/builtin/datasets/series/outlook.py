@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from rnnkit.builtin.datasets.series.clock import Step
 from rnnkit.builtin.datasets.series.filling import Filled, each_step, filled
+from rnnkit.builtin.datasets.series.scales import Scalers
 from rnnkit.builtin.datasets.series.stamps import Stamps
 from rnnkit.builtin.datasets.series.track import Track, TrackReader, followed
 from rnnkit.builtin.datasets.shared.scaler import Scaler
@@ -23,14 +25,14 @@ class OutlookReader:
     """Reads the series of a file to go on with.
 
     `rows` reads the columns of `reads` and those of `wanted`, and says what becomes of missing
-    values; `scale` is that of the columns that are read.
+    values; `scales` returns those of a group.
     """
 
     rows: TrackReader
     reads: tuple[str, ...]
     wanted: tuple[str, ...]
     horizons: tuple[int, ...]
-    scale: Scaler
+    scales: Callable[[str], Scalers]
 
     def read(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
         """Return what is known; raises DataError, with file and line, for what cannot be used."""
@@ -59,8 +61,8 @@ class OutlookReader:
         ahead = each_step(track.rows(slice(end - 1, None))).rows(slice(1, None))
         ahead.values[:, wanted] = np.nan
         self._check_told(ahead.values[:, read], name, asked.steps)
-        inputs = past.track.values[:, read]
-        self._check_scale(inputs, past.track, name)
+        inputs, scales = past.track.values[:, read], self.scales(track.group)
+        self._check_scale(inputs, past.track, name, scales.inputs)
         stamps = Stamps(followed(past.track, ahead), step, self.rows.time, self.rows.group)
         return Past(
             inputs=inputs,
@@ -68,6 +70,8 @@ class OutlookReader:
             unseen=round(rows * asked.seen),
             ahead=ahead.values[:, read],
             stamp=lambda step: stamps.of(rows - 1 + step),
+            scaled=scales.inputs.scaled,
+            unscaled=scales.unscaled,
         )
 
     def _filled(self, track: Track, name: str) -> Filled:
@@ -83,9 +87,9 @@ class OutlookReader:
         how = self.rows.missing
         return filled(track, "forward" if how == "interpolate" else how)
 
-    def _check_scale(self, inputs: Array, track: Track, name: str) -> None:
+    def _check_scale(self, inputs: Array, track: Track, name: str, scaler: Scaler) -> None:
         """Raise DataError for each row that no float32 holds on the scale."""
-        bad, scaler = BadRows(), self.scale
+        bad = BadRows()
         for i in np.flatnonzero(scaler.beyond(inputs).any(axis=1)).tolist():
             check = partial(scaler.check, inputs[i : i + 1], self.reads)
             bad.attempt(name, int(track.lines[i]), check)

@@ -15,6 +15,7 @@ from rnnkit.builtin.datasets.series.clock import Step
 from rnnkit.builtin.datasets.series.filling import Filled, filled, in_words
 from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
 from rnnkit.builtin.datasets.series.outlook import OutlookReader
+from rnnkit.builtin.datasets.series.scales import Scalers, check_groups
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
 from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
@@ -51,7 +52,9 @@ class Series(TableDataset):
 
     `time` names the column of ISO dates or numbers, which have to increase; the `step` between rows
     is found, and gaps are named. Each value of the column `group` is a series of its own, cut by
-    `split` on its own, whose windows start from a zero state; all share one scale.
+    `split` on its own, whose windows start from a zero state; all share one scale, unless
+    `scale_by_group` brings each group to a scale of its own, which the resolved spec holds in
+    `group_scalers`. A group without a row in the training part then cannot be used.
 
     A value that is missing (an empty cell, an empty line within the table, null, NA) is an error,
     unless `missing` says what becomes of it: "drop" leaves the row out, and time closes up;
@@ -72,21 +75,28 @@ class Series(TableDataset):
     horizon: Horizon | Horizons = 1
     missing: Missing = "error"
     scale: Scaling = "standard"
+    scale_by_group: bool = False
     season: Annotated[int, Field(ge=1, le=10**6)] | None = None
     step: Step | None = None
     inputs_scaler: Scaler | None = None
     targets_scaler: Scaler | None = None
+    group_scalers: dict[str, Scalers] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Series:
+        own = (self.group_scalers or {}).values()
         for scaler, columns in (
             (self.inputs_scaler, self.columns),
             (self.targets_scaler, self.wanted),
+            *((each.inputs, self.columns) for each in own),
+            *((each.targets, self.wanted) for each in own),
         ):
             if scaler and not scaler.of_width(len(columns)):
                 raise ValueError(f"a scaler needs {len(columns)} offsets and factors")
         if list(self.horizons) != sorted(set(self.horizons)):
             raise ValueError(f'"horizon" must increase, received {list(self.horizons)}')
+        if (self.scale_by_group or own) and not self.group:
+            raise ValueError('"scale_by_group" needs the column that tells the groups: "group"')
         if self.step and not self.time:
             raise ValueError('"step" is that of the column "time": name it')
         return self
@@ -120,9 +130,8 @@ class Series(TableDataset):
             message = f"there is no row in it ({reading.bad.in_words() or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.where)
         scales = self._scales(parts)
-        learned = {"step": reading.step, "inputs_scaler": scales[0], "targets_scaler": scales[1]}
         return TimelineSource(
-            block=self.model_copy(update=learned),
+            block=self._learned(scales, reading.step),
             parts=parts,
             sha256=digest,
             note="; ".join(filter(None, [*reading.notes, self._closed_up(reading.bad)])),
@@ -135,28 +144,36 @@ class Series(TableDataset):
 
     def to_scale(self, values: Array) -> Array:
         """Return the columns (..., F) as the model reads them."""
+        self._check_shared()
         return self.inputs_scaler.scaled(values) if self.inputs_scaler else values
 
     def to_units(self, outputs: Array) -> Array:
         """Return forecasts (..., K) in the units of the data."""
-        if self.targets_scaler is None:
+        self._check_shared()
+        if self.inputs_scaler is None or self.targets_scaler is None:
             return outputs
-        found: Array = outputs.reshape(*outputs.shape[:-1], -1, len(self.wanted))
-        return self.targets_scaler.unscaled(found).reshape(outputs.shape)
+        scalers = Scalers(inputs=self.inputs_scaler, targets=self.targets_scaler)
+        return scalers.unscaled(outputs)
+
+    def _check_shared(self) -> None:
+        """Raise DataError where values have no group that would tell their scale."""
+        if self.scale_by_group:
+            message = "each group has a scale of its own, and values alone tell no group "
+            message += "(ask by predict or forecast, whose files tell it)"
+            raise DataError.of("DATA_SCALER", message, self.where)
 
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return each series of the rows; each row is asked for those `horizon` later."""
-        scales = self._fitted_scales(name)
-        meaning = Meaning(names=self.wanted, unscaled=scales[1].unscaled)
+        scales, meaning = partial(self._fitted_scales, name), Meaning(names=self.wanted)
         reader = replace(self._reader(self.step), keys=self.columns, texts=True)
-        return tracks_asked(reader, data, name, skip_bad, scales[0], meaning, self.horizons)
+        return tracks_asked(reader, data, name, skip_bad, scales, meaning, self.horizons)
 
     def outlook(self, data: bytes, name: str, request: ForecastRequest) -> Outlook:
         """Return the known rows of each series, and what the file tells of those to come."""
-        rows, scale = self._reader(self.step), self._fitted_scales(name)[0]
-        reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scale)
+        rows, scales = self._reader(self.step), partial(self._fitted_scales, name)
+        reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scales)
         return reader.read(data, name, request)
 
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
@@ -164,11 +181,15 @@ class Series(TableDataset):
         known = set(self.columns) <= set(self.wanted)
         return "forecast", "--steps", str(30 if known else max(self.horizons))
 
-    def _fitted_scales(self, name: str) -> tuple[Scaler, Scaler]:
+    def _fitted_scales(self, name: str, group: str) -> Scalers:
+        """Return the scalers of a group of a file; raises DataError where there are none."""
+        if self.group_scalers is not None:
+            check_groups([group], self.group_scalers, name)
+            return self.group_scalers[group]
         if not self.inputs_scaler or not self.targets_scaler:
             message = "the series has no scalers (take the resolved spec of a run)"
             raise DataError.of("DATA_SCALER", message, name)
-        return self.inputs_scaler, self.targets_scaler
+        return Scalers(inputs=self.inputs_scaler, targets=self.targets_scaler)
 
     def cut(self, rows: Sequence[Track], seed: int | None) -> dict[Split, Sequence[Track]]:
         """Cut each series by the shares of the splits, in the order of time."""
@@ -228,18 +249,50 @@ class Series(TableDataset):
             return bad.in_words()
         return f"{bad.in_words()}; time closes up where they stood"
 
-    def _scales(self, parts: Mapping[Split, Timeline]) -> tuple[Scaler, Scaler]:
+    def _scales(self, parts: Mapping[Split, Timeline]) -> Scalers | Mapping[str, Scalers]:
         """Return the scalers of the training part; DataError for what does not fit on them."""
         first = parts.get("train") or next(iter(parts.values()))
-        whole = first.known if first.known.any() else slice(None)
-        scales = (
-            self.inputs_scaler or Scaler.fitted(first.read[whole], self.scale),
-            self.targets_scaler or Scaler.fitted(first.wanted[whole], self.scale),
+        if self.scale_by_group:
+            return self._own_scales(first, parts)
+        fitted = Scalers.fitted(first, self.scale)
+        scalers = Scalers(
+            inputs=self.inputs_scaler or fitted.inputs,
+            targets=self.targets_scaler or fitted.targets,
         )
         for split, part in parts.items():
-            _check_scale(scales[0], part.read, self.columns, split)
-            _check_scale(scales[1], part.wanted, self.wanted, split)
-        return scales
+            self._check_scale(scalers, part, split)
+        return scalers
+
+    def _own_scales(
+        self, first: Timeline, parts: Mapping[Split, Timeline]
+    ) -> Mapping[str, Scalers]:
+        """Return the scalers of each group of the training part."""
+        found = self.group_scalers or {
+            group: Scalers.fitted(rows, self.scale) for group, rows in first.by_group().items()
+        }
+        for split, part in parts.items():
+            check_groups(part.groups, found, f"the {split} split")
+            for group, rows in part.by_group().items():
+                self._check_scale(found[group], rows, split)
+        return found
+
+    def _check_scale(self, scalers: Scalers, part: Timeline, split: Split) -> None:
+        """Raise DataError for a value of a split that no float32 holds on the scale."""
+        try:
+            scalers.inputs.check(part.read, self.columns)
+            scalers.targets.check(part.wanted, self.wanted)
+        except DataError as error:
+            where = f"the {split} split"
+            raise DataError(*(replace(p, where=where) for p in error.problems)) from None
+
+    def _learned(self, scales: Scalers | Mapping[str, Scalers], step: Step | None) -> Series:
+        """Return the series with what it learned from its data."""
+        learned: dict[str, object] = {"step": step}
+        if isinstance(scales, Scalers):
+            learned |= {"inputs_scaler": scales.inputs, "targets_scaler": scales.targets}
+        else:
+            learned["group_scalers"] = dict(scales)
+        return self.model_copy(update=learned)
 
 
 @dataclass
@@ -249,12 +302,3 @@ class _Reading:
     bad: BadRows
     step: Step | None
     notes: list[str] = field(default_factory=list)
-
-
-def _check_scale(scaler: Scaler, rows: Array, columns: Sequence[str], split: Split) -> None:
-    """Raise DataError for a value of a split that no float32 holds on the scale."""
-    try:
-        scaler.check(rows, columns)
-    except DataError as error:
-        where = f"the {split} split"
-        raise DataError(*(replace(p, where=where) for p in error.problems)) from None

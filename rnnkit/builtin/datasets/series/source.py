@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnnkit.builtin.datasets.series.clock import Step
 from rnnkit.builtin.datasets.series.naive import naive
+from rnnkit.builtin.datasets.series.scales import Scalers, units_of
 from rnnkit.builtin.datasets.series.timeline import Timeline, streams_of
 from rnnkit.builtin.datasets.shared.cursor import place
-from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
-from rnnkit.contracts.dataset import Batch, Layout, Split
+from rnnkit.contracts.dataset import Batch, Layout, Split, Units
 from rnnkit.contracts.target_info import Meaning, Naive
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
@@ -24,12 +24,12 @@ from rnnkit.types import JSON, Array
 class TimelineSource(SplitSource[Timeline]):
     """Series, a split at a time: step t reads row t and is to give row t + h for each horizon h.
 
-    `scales` are those of what is read and of what is wanted, whose columns have `names`; those of
-    the first horizon stand before those of the next. `season`
-    is the period of a naive forecast, `step` the time between rows, where a column tells it.
+    `scales` are those of what is read and of what is wanted, shared or by group. The columns that
+    are wanted have `names`; those of the first horizon stand before those of the next. `season` is
+    the period of a naive forecast, `step` the time between rows, where a column tells it.
     """
 
-    scales: tuple[Scaler, Scaler]
+    scales: Scalers | Mapping[str, Scalers]
     names: tuple[str, ...]
     horizons: tuple[int, ...]
     season: int | None
@@ -41,7 +41,7 @@ class TimelineSource(SplitSource[Timeline]):
     @property
     def inputs(self) -> Signal:
         """The columns that are read."""
-        return Signal(len(self.scales[0].offset))
+        return self.block.signals()[0]
 
     @property
     def targets(self) -> Signal:
@@ -88,14 +88,15 @@ class TimelineSource(SplitSource[Timeline]):
         """Yield the windows from `cursor`, {"window": i}, to the end of its epoch."""
         count, part = self.windows(split, layout), self.part(split)
         rows = part.pairs(self.farthest)
-        targets = part.targets(self.horizons)
+        inputs, wanted, units = self._on_scale(part, rows)
         every = (
-            self.scales[0].scaled(part.read[rows]),
-            self.scales[1].scaled(part.wanted[targets]).reshape(len(rows), -1),
-            np.all(part.known[targets], axis=1).astype(np.float32),
+            inputs,
+            wanted,
+            np.all(part.known[part.targets(self.horizons)], axis=1).astype(np.float32),
             part.resets(self.farthest),
+            *(units or ()),
         )
-        xs, ts, weights, starts = (streams_of(each, layout.streams) for each in every)
+        xs, ts, weights, starts, *scales = (streams_of(each, layout.streams) for each in every)
         for index in range(place(cursor, "window", count), count):
             piece = slice(index * layout.window, min((index + 1) * layout.window, len(xs)))
             resets = starts[piece].copy()
@@ -107,7 +108,19 @@ class TimelineSource(SplitSource[Timeline]):
                 np.ascontiguousarray(weights[piece]),
                 resets,
                 {"window": index + 1} if index + 1 < count else None,
+                units=Units(*(each[piece] for each in scales)) if scales else None,
             )
+
+    def _on_scale(self, part: Timeline, rows: Array) -> tuple[Array, Array, Units | None]:
+        """Return inputs (M, F) and targets (M, J K) of rows, and their units where they differ."""
+        read, wanted = part.read[rows], part.wanted[part.targets(self.horizons)]
+        if isinstance(self.scales, Scalers):
+            found = self.scales.targets.scaled(wanted).reshape(len(rows), -1)
+            return self.scales.inputs.scaled(read), found, None
+        series, scales = part.series()[rows], [self.scales[group] for group in part.groups]
+        inputs = units_of([each.inputs for each in scales], series)
+        targets = units_of([each.targets for each in scales], series, len(self.horizons))
+        return inputs.scaled(read), targets.scaled(wanted.reshape(len(rows), -1)), targets
 
     def meaning(self) -> Meaning:
         """Return the names of the targets, their units, and the naive forecasts of them."""
@@ -115,12 +128,8 @@ class TimelineSource(SplitSource[Timeline]):
         names = self.names
         if len(self.horizons) > 1:
             names = tuple(f"{name}+{steps}" for steps in self.horizons for name in self.names)
-        return Meaning(names, False, self._unscaled, self._naive if known else None)
-
-    def _unscaled(self, values: Array) -> Array:
-        """Return values (..., J K) of all horizons in the units of the data."""
-        rows = values.reshape(*values.shape[:-1], len(self.horizons), len(self.names))
-        return self.scales[1].unscaled(rows).reshape(values.shape)
+        unscaled = self.scales.unscaled if isinstance(self.scales, Scalers) else None
+        return Meaning(names, False, unscaled, self._naive if known else None)
 
     def _naive(self, split: str, count: int) -> Naive:
         part = self.parts[split]  # type: ignore[index]

@@ -35,6 +35,17 @@ class Timeline(NamedTuple):
         """Return the number (N,) of the series that each row belongs to."""
         return np.searchsorted(self.starts, np.arange(len(self.read)), side="right") - 1
 
+    def by_group(self) -> dict[str, Timeline]:
+        """Return the rows of each group; those of several series of one name are joined."""
+        found: dict[str, list[Timeline]] = {}
+        ends = [*self.starts[1:], len(self.read)]
+        for group, start, end in zip(self.groups, self.starts, ends, strict=True):
+            piece = slice(start, end)
+            read, wanted = self.read[piece], self.wanted[piece]
+            part = Timeline(read, wanted, self.known[piece], self.places[piece], groups=(group,))
+            found.setdefault(group, []).append(part)
+        return {group: concatenated(pieces) for group, pieces in found.items()}
+
     def pairs(self, horizon: int) -> Array:
         """Return the rows (M,) that are read: those with a row of their group `horizon` later."""
         ends = [*self.starts[1:], len(self.read)]

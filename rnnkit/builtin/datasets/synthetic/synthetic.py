@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
+from rnnkit.builtin.datasets.series.scales import Scalers
 from rnnkit.builtin.datasets.series.series import Horizon
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline
@@ -113,10 +114,9 @@ class Synthetic(WholeSequences):
     ) -> Questions:
         """Return the `inputs` of each row; of a series its rows as one stream, as in a CSV."""
         if not self.whole:
-            scaler = self._scale()
-            meaning = Meaning(names=(self.task,), unscaled=scaler.unscaled)
-            reader, horizons = TrackReader((self.task,)), (self.horizon,)
-            return tracks_asked(reader, data, name, skip_bad, scaler, meaning, horizons)
+            scales, reader = self._scales(), TrackReader((self.task,))
+            asked_of = partial(tracks_asked, reader, data, name, skip_bad, lambda group: scales)
+            return asked_of(Meaning(names=(self.task,)), (self.horizon,))
         each, signal = TASKS[self.task].unit == "step", self.signals()[0]
         if self.task == "addition":
             reads = Reads(kind="tokens", key="inputs")
@@ -135,19 +135,20 @@ class Synthetic(WholeSequences):
 
     def to_scale(self, values: Array) -> Array:
         """Return the values of a wave as the model reads them."""
-        return values if self.whole else self._scale().scaled(values)
+        return values if self.whole else self._scales().inputs.scaled(values)
 
     def to_units(self, outputs: Array) -> Array:
         """Return forecasts of a wave in its units."""
-        return outputs if self.whole else self._scale().unscaled(outputs)
+        return outputs if self.whole else self._scales().unscaled(outputs)
 
     def _digest(self) -> str:
         made = self.model_dump_json(exclude={"scaler"})
         return hashlib.sha256(made.encode()).hexdigest()
 
-    def _scale(self) -> Scaler:
-        """Return the scale of a wave; an unresolved spec makes all of it up for that."""
-        return self.scaler or self._series().scales[0]
+    def _scales(self) -> Scalers:
+        """Return the scales of a wave; an unresolved spec makes all of it up for that."""
+        scaler = self.scaler or Scaler.fitted(self._wave()["train"], "standard")
+        return Scalers(inputs=scaler, targets=scaler)
 
     def _sequences(self) -> WholeSource:
         task, options = TASKS[self.task], self._options()
@@ -169,17 +170,21 @@ class Synthetic(WholeSequences):
             note=f"baseline: {how} {score:.4g}",
         )
 
-    def _series(self) -> TimelineSource:
+    def _wave(self) -> dict[Split, Array]:
+        """Make up the values (N, 1) of each split."""
         random = keyed_generator(self.seed, self.task)
         counts = [self.train, self.valid, self.test]
         values = WAVES[self.task].make(random, sum(counts), self.length)
-        parts = dict(zip(SPLITS, np.split(values, np.cumsum(counts)[:2]), strict=True))
+        return dict(zip(SPLITS, np.split(values, np.cumsum(counts)[:2]), strict=True))
+
+    def _series(self) -> TimelineSource:
+        parts = self._wave()
         scaler = self.scaler or Scaler.fitted(parts["train"], "standard")
         return TimelineSource(
             block=self.model_copy(update={"scaler": scaler}),
             parts={split: Timeline.of(rows, rows) for split, rows in parts.items()},
             sha256=self._digest(),
-            scales=(scaler, scaler),
+            scales=Scalers(inputs=scaler, targets=scaler),
             names=(self.task,),
             horizons=(self.horizon,),
             season=self.length if self.task == "sine" else None,

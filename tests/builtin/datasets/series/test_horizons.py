@@ -47,7 +47,7 @@ def test_each_horizon_has_a_name_a_unit_and_naive_forecasts(tmp_path: Path) -> N
     source = opened(tmp_path, horizon=(1, 3), scale="standard")
     meaning = source.meaning()
     assert meaning.names == ("a+1", "b+1", "a+3", "b+3")
-    scale = source.scales[1]
+    scale = source.scales.targets
     values = np.arange(8.0).reshape(2, 4)
     wanted = np.hstack([scale.unscaled(values[:, :2]), scale.unscaled(values[:, 2:])])
     assert np.array_equal(meaning.unscaled(values), wanted)

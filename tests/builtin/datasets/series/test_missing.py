@@ -86,8 +86,8 @@ def test_what_comes_before_the_first_value_is_left_out(tmp_path: Path) -> None:
 
 def test_a_scaler_is_learned_from_what_is_known(tmp_path: Path) -> None:
     source = opened(tmp_path, ["2,", "4,", *[","] * 9, "6,"], missing="mask", scale="standard")
-    assert source.scales[0].offset == (4,)
-    assert source.scales[0].factor == pytest.approx([np.std([2, 4, 6])])
+    assert source.scales.inputs.offset == (4,)
+    assert source.scales.inputs.factor == pytest.approx([np.std([2, 4, 6])])
 
 
 def test_the_steps_that_time_lacks_are_put_in(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_scaler_is_that_of_the_training_part(tmp_path: Path, kind: str) -> Non
         assert np.allclose(got, raw)
     fitted = block.fitted(source)
     again = Series.model_validate_json(fitted.model_dump_json())
-    assert again == fitted and again.targets_scaler == source.scales[1]
+    assert again == fitted and again.targets_scaler == source.scales.targets
 
 
 def test_a_stored_scaler_reads_another_file(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_the_scale_of_a_wave_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     block = made("mackey_glass")
     source = block.open(HERE)
     fitted = block.fitted(source)
-    assert isinstance(fitted, Synthetic) and fitted.scaler == source.scales[0]
+    assert isinstance(fitted, Synthetic) and fitted.scaler == source.scales.inputs
     assert fitted.open(HERE).digest() == source.digest()
     units = block.to_units(np.ones((2, 1)))
     monkeypatch.setattr(Synthetic, "_series", lambda self: pytest.fail("made up anew"))
