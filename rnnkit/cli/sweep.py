@@ -64,11 +64,14 @@ def train_command(
     """
     from rnnkit.contracts.registry import Registry
     from rnnkit.sweep.folder import SweepFolder
-    from rnnkit.sweep.read import read_sweep
+    from rnnkit.sweep.read import check_measured, read_sweep
     from rnnkit.sweep.study import Study
 
-    sweep = read_sweep(file, Registry())
+    registry = Registry()
+    sweep = read_sweep(file, registry)
     folder = SweepFolder(out or Path("sweeps") / file.stem)
+    if not folder.stored.exists():
+        check_measured(sweep, file, root, registry)
     folder.begin(sweep)
     study = Study.opened(folder, sweep, storage)
     if workers > 1:

@@ -254,13 +254,18 @@ class Dataset(Block):
         """Return how training reads the data; of streams of tokens, what else is to be told."""
         return ""
 
+    @property
+    def asked_by(self) -> str:
+        """The command that asks a model of such data: other commands refuse it, and name this."""
+        sampled = self.predicts_next and self.text_tokenizer() is not None
+        return "sample" if sampled else "predict"
+
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
         """Return the command that asks a trained model, and what it takes after the model.
 
         Files stand under `root`.
         """
-        sampled = self.predicts_next and self.text_tokenizer() is not None
-        return ("sample",) if sampled else ("eval",)
+        return ("sample",) if self.asked_by == "sample" else ("eval",)
 
     def questions(
         self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False

@@ -72,7 +72,8 @@ def outlook_of(model: Model, data: bytes, name: str, asked: ForecastRequest) -> 
             asked = asked._replace(seen=dataset.newest(Path("."))[1])
         return dataset.outlook(data, name, asked)
     except NotImplementedError:
-        raise _no_forecast(model, f"data of the type {dataset.type!r} is no series") from None
+        message = f"data of the type {dataset.type!r} is no series; use rnnkit {dataset.asked_by}"
+        raise _no_forecast(model, message) from None
 
 
 def _no_forecast(model: Model, message: str) -> CheckpointError:

@@ -248,6 +248,7 @@ class Model:
         tokenizer = self.spec.data.text_tokenizer()
         if tokenizer is None or self.vocabulary is None:
             message = "the model reads no text, so it has no vocabulary"
+            message += f"; use rnnkit {self.spec.data.asked_by}"
             raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
         return tokenizer, self.vocabulary
 
@@ -255,8 +256,8 @@ class Model:
         """Raise CheckpointError where what the model gives is not the next token of a text."""
         self.text()
         if not self.spec.data.predicts_next:
-            command = "decode" if self.network.reads_source else "predict"
-            message = f"the model does not predict the next token of a text; use rnnkit {command}"
+            message = "the model does not predict the next token of a text; "
+            message += f"use rnnkit {self.spec.data.asked_by}"
             raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
 
     def prompt_ids(self, prompt: str) -> Array:

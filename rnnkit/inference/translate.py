@@ -42,7 +42,7 @@ def translate(
     """
     network, data = model.network, model.spec.data
     if not isinstance(network, Seq2Seq) or not isinstance(data, TextPairs):
-        message = "the model has no encoder that reads a text (rnnkit sample goes on from one)"
+        message = f"the model has no encoder that reads a text; use rnnkit {data.asked_by}"
         raise CheckpointError.of("CKPT_NO_ENCODER", message, model.path)
     coder = data.coder(model.text()[1])
     sources = _encoded(coder, texts)

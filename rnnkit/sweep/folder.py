@@ -27,6 +27,11 @@ class SweepFolder:
     path: Path
 
     @property
+    def stored(self) -> Path:
+        """The sweep as it was begun."""
+        return self.path / "sweep.json"
+
+    @property
     def journal(self) -> Path:
         """The file that Optuna keeps the trials in."""
         return self.path / "journal.log"
@@ -62,23 +67,21 @@ class SweepFolder:
         """Write down the sweep; raises RefusedError where the folder was begun with another."""
         make_private(self.path)
         with self.alone():
-            stored = self.path / "sweep.json"
-            if not stored.exists():
+            if not self.stored.exists():
                 if self.journal.exists() or (self.path / "run.json").exists():
                     message = "holds something else than a sweep (choose another --out)"
                     raise RefusedError.of("SWEEP_EXISTS", message, self.path)
             else:
                 # More trials are the one change that leaves all that was done as it is.
                 self._check_same(self.sweep(), sweep)
-            write_atomic(stored, sweep.model_dump_json(indent=1).encode() + b"\n")
+            write_atomic(self.stored, sweep.model_dump_json(indent=1).encode() + b"\n")
 
     def sweep(self) -> Sweep:
         """Return the sweep as it was begun; raises RefusedError where there is none."""
-        stored = self.path / "sweep.json"
-        if not stored.exists():
+        if not self.stored.exists():
             message = "holds no sweep (start one with rnnkit sweep FILE)"
             raise RefusedError.of("SWEEP_NOT_FOUND", message, self.path)
-        data = bytes(read_regular(stored, MAX_BYTES, RefusedError, "SWEEP"))
+        data = bytes(read_regular(self.stored, MAX_BYTES, RefusedError, "SWEEP"))
         return Sweep.model_validate_json(data)
 
     def _check_same(self, begun: Sweep, asked: Sweep) -> None:

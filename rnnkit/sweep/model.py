@@ -87,6 +87,10 @@ class Sweep(Record):
     pruner: Pruner = Pruner()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
 
+    def example(self) -> list[str]:
+        """Return first values of all keys, as overrides."""
+        return [f"{path}={dimension.example()}" for path, dimension in self.space.items()]
+
     def fixed(self) -> list[str]:
         """Return what every trial changes in the spec, as overrides."""
         best = {"train.best.metric": self.metric, "train.best.mode": self.mode}

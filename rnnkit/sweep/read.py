@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import Problem, SpecError, printable
 from rnnkit.files.atomic import read_regular
+from rnnkit.network.memory import open_data
 from rnnkit.spec.grammar import Grammar
 from rnnkit.spec.locations import Draft
 from rnnkit.spec.pydantic_errors import Translator
@@ -49,11 +50,28 @@ def trial_spec(sweep: Sweep, path: Path, values: list[str], registry: Registry) 
     return parse_spec(data, str(base), registry, [*sweep.fixed(), *values])
 
 
+def check_measured(sweep: Sweep, path: Path, root: Path | None, registry: Registry) -> None:
+    """Raise SpecError where the data has no split to measure the sweep's metric on.
+
+    `root` is where relative paths of the data start; None is the folder of the spec.
+    """
+    spec = trial_spec(sweep, path, sweep.example(), registry).spec
+    splits = open_data(spec.data, trial_root(sweep, path, root)).splits()
+    if "valid" not in splits:
+        message = f"{sweep.metric} needs a validation split, but there is {', '.join(splits)} "
+        message += f'alone (give the data of {sweep.spec} one, such as by its "split")'
+        raise SpecError.of("SPEC_INCONSISTENT", f"metric: {message}", path)
+
+
+def trial_root(sweep: Sweep, path: Path, given: Path | None) -> Path:
+    """Return where relative paths of the data start: where it is given, or beside the spec."""
+    return given or (path.parent / sweep.spec).parent
+
+
 def _check_trial(sweep: Sweep, path: Path, draft: Draft, registry: Registry) -> None:
     """Raise SpecError where the spec of a first trial is wrong, named by the key of the sweep."""
-    values = [f"{name}={each.example()}" for name, each in sweep.space.items()]
     try:
-        trial_spec(sweep, path, values, registry)
+        trial_spec(sweep, path, sweep.example(), registry)
     except SpecError as error:
         keys = {f"-s {name}=": ("space", name) for name in sweep.space}
         keys |= {f"-s {name}=": ("set", name) for name in sweep.set}

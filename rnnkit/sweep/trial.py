@@ -12,7 +12,7 @@ from typing import Any
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DivergedError, PluginError, ResourceError, SpecError
-from rnnkit.sweep.read import trial_spec
+from rnnkit.sweep.read import trial_root, trial_spec
 from rnnkit.sweep.study import Study, Taken
 from rnnkit.training.loop import RunLimits
 from rnnkit.training.reporter import Silent
@@ -50,7 +50,7 @@ def run_trial(study: Study, taken: Taken, path: Path, options: RunOptions) -> No
     options = replace(options, limits=limits, reporter=Judge(taken.trial, sweep.metric, limits))
     try:
         document = trial_spec(sweep, path, taken.overrides, registry)
-        root = (path.parent / sweep.spec).parent
+        root = trial_root(sweep, path, options.data_root)
         if folder.holds_run():
             outcome = resume(folder.path, registry, options)
         else:

@@ -118,8 +118,9 @@ def test_what_goes_on_untold_is_refused(one: Path, tmp_path: Path) -> None:
     ran = command("forecast", one, file, "--steps", 3)
     assert (ran.code, ran.out) == (5, "")
     assert ran.err == (
-        f"{file} [DATA_AHEAD] w: is read and not forecast, and row 2 after the last known one does "
-        "not tell it (give rows that go on with it, or forecast up to 2 steps)\n"
+        f"{file} [DATA_AHEAD] w: is read and not forecast, and its value is not known in row 2 "
+        "after the last (give a file that goes on with rows in which w is known and v is empty, or "
+        "--steps 2)\n"
     )
 
 
@@ -216,7 +217,10 @@ def test_a_gap_in_the_rows_to_come_is_a_step(one: Path, tmp_path: Path) -> None:
     file = csv_of(tmp_path, [*past, "2024-02-01,,4", "2024-02-03,,5"], head, "f.csv")
     assert len(rnnkit.forecast(load(run), 2, file, paths=0)) == 2
     ran = command("forecast", run, file, "--steps", 3)
-    assert "[DATA_AHEAD] w: is read and not forecast, and row 2 after" in ran.err
+    assert (
+        "[DATA_AHEAD] w: is read and not forecast, and its value is not known in row 2 after"
+        in ran.err
+    )
     whole = [*past, "2024-02-01,,4", "2024-02-02,,1", "2024-02-03,,5"]
     found = rnnkit.forecast(load(run), 4, csv_of(tmp_path, whole, head, "f.csv"), paths=0)
     assert [(r["line"], r["day"]) for r in found] == [
@@ -274,8 +278,11 @@ def test_a_value_that_is_too_large_on_the_scale(both: Path) -> None:
 def test_other_models_are_refused(tiny_run: Path, both: Path) -> None:
     ran = command("forecast", tiny_run, tiny_run.parent / "text.txt")
     assert ran.code == 6
-    assert "[CKPT_NO_FORECAST] data of the type 'text' is no series" in ran.err
+    assert "[CKPT_NO_FORECAST] data of the type 'text' is no series; use rnnkit sample" in ran.err
     assert "data of the type 'text' is no series" in command("forecast", tiny_run).err
+    assert (
+        "reads no text, so it has no vocabulary; use rnnkit forecast" in command("sample", both).err
+    )
     spec = rnnkit.load_spec(both.parent / "s.json", 'data={"type": "synthetic", "task": "sine"}')
     with pytest.raises(rnnkit.CheckpointError, match="the data is no file to go on"):
         rnnkit.forecast(rnnkit.build(spec), 2)

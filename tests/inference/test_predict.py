@@ -560,6 +560,7 @@ def test_what_predicts_no_next_token_writes_no_text(
     ran = command(verb[0], runs[kind], *verb[1:], *(["--state-out", "x"] if len(verb) > 1 else []))
     assert (ran.code, ran.out) == (6, "")
     assert "[CKPT_NO_TEXT] the model " in ran.err
+    assert "; use rnnkit predict" in ran.err
 
 
 def test_a_series_read_in_both_directions_is_read_whole(

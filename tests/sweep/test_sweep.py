@@ -191,6 +191,24 @@ def test_what_is_wrong_has_its_place_in_the_sweep(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_metric_that_is_never_measured_is_refused_before_a_trial(tmp_path: Path) -> None:
+    path = written(tmp_path, set={"data.split": [0.9, 0, 0.1]})
+    ran = command("sweep", path, "--out", tmp_path / "out")
+    said = "metric: valid_loss needs a validation split, but there is train, test alone "
+    said += '(give the data of base.json one, such as by its "split")'
+    told(ran, 3, f"{path} [SPEC_INCONSISTENT] {said}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_may_lie_elsewhere(tmp_path: Path) -> None:
+    path, data = written(tmp_path, trials=1), tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "text.txt").rename(data / "text.txt")
+    told(command("sweep", path), 5, "text.txt [DATA_NOT_FOUND]")
+    done("sweep", path, "--out", tmp_path / "out", "--data-root", data)
+    assert [each["state"] for each in trials(tmp_path / "out")] == ["finished"]
+
+
 def test_a_folder_without_a_sweep(tmp_path: Path) -> None:
     for verb in ("show", "best", "plot"):
         ran = command("sweep", verb, tmp_path)

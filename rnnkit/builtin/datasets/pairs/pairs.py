@@ -151,12 +151,17 @@ class Pairs(SourcedDataset, WholeSequences):
             return True
         return not has_rows(data, name, needed)
 
+    @property
+    def asked_by(self) -> str:
+        """The command that asks a model of such data."""
+        return "decode"
+
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
         """Decode a source of the data."""
         assert isinstance(source, PairSource) and source.vocabulary
         first = next(iter(source.parts.values())).inputs
         ids = first.values[: first.lengths[0]][:: -1 if self.reverse else 1]
-        return "decode", self.coder(source.vocabulary).text(ids.tolist()).rstrip()
+        return self.asked_by, self.coder(source.vocabulary).text(ids.tolist()).rstrip()
 
     def _parts(self, root: Path, bad: BadRows) -> tuple[Mapping[Split, Sequence[Parsed]], str]:
         """Return the pairs of each split, and the SHA-256 of what was read or made."""

@@ -104,7 +104,12 @@ class OutlookReader:
         lacking = np.argwhere(np.isnan(told[:, others]))
         if len(lacking):
             row, column = lacking[0].tolist()
-            message = f"{self.reads[others[column]]}: is read and not forecast, and row {row + 1} "
-            message += "after the last known one does not tell it (give rows that go on with it, "
-            message += f"or forecast up to {row + max(self.horizons)} steps)"
+            key, most = self.reads[others[column]], row + max(self.horizons)
+            message = (
+                f"{key}: is read and not forecast, and its value is not known in row {row + 1} "
+            )
+            message += (
+                f"after the last (give a file that goes on with rows in which {key} is known "
+            )
+            message += f"and {', '.join(self.wanted)} is empty, or --steps {most})"
             raise DataError.of("DATA_AHEAD", message, name)

@@ -176,10 +176,15 @@ class Series(TableDataset):
         reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scales)
         return reader.read(data, name, request)
 
+    @property
+    def asked_by(self) -> str:
+        """The command that asks a model of such data."""
+        return "forecast"
+
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
         """Forecast what comes after the data, as far as it needs no column that is not forecast."""
         known = set(self.columns) <= set(self.wanted)
-        return "forecast", "--steps", str(30 if known else max(self.horizons))
+        return self.asked_by, "--steps", str(30 if known else max(self.horizons))
 
     def _fitted_scales(self, name: str, group: str) -> Scalers:
         """Return the scalers of a group of a file; raises DataError where there are none."""

@@ -212,7 +212,7 @@ def _steps_in_words(tracks: Sequence[Track], step: Step, name: str) -> str:
     if step.unit == "rows":
         return f"{name}: the time between rows differs, and each row is taken as a step"
     gaps = [(track, i) for track in tracks for i in np.flatnonzero(np.diff(track.places) > 1)]
-    text = f"a row each {step.in_words()}"
+    text = f"a row every {step.in_words().removeprefix('1 ')}"
     if gaps:
         track, i = gaps[0]
         lost = int(track.places[i + 1] - track.places[i]) - 1

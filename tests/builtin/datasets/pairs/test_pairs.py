@@ -349,8 +349,7 @@ def test_decode_refuses_a_model_of_text(tiny_run: Path) -> None:
     ran = command("decode", tiny_run, "abc")
     assert ran.code == 6
     assert (
-        "[CKPT_NO_ENCODER] the model has no encoder that reads a text "
-        "(rnnkit sample goes on from one)" in ran.err
+        "[CKPT_NO_ENCODER] the model has no encoder that reads a text; use rnnkit sample" in ran.err
     )
 
 

@@ -44,7 +44,7 @@ def words(folder: Path, block: Series) -> str:
 def test_the_times_of_a_split_are_those_of_its_rows(tmp_path: Path) -> None:
     source = series(time="date", split=[0.5, 0.25, 0.25]).open(write(tmp_path, daily()))
     assert source.step == Step(unit="seconds", count=86400)
-    assert "a row each 1 day" in source.in_words(Layout(1, 4))
+    assert "a row every day" in source.in_words(Layout(1, 4))
     times = np.concatenate([part.times for part in source.parts.values() if part.times is not None])
     assert (times == np.datetime64("2024-01-01", "s").astype(int) + 86400 * np.arange(31)).all()
     assert source.block.model_dump()["step"] == {"unit": "seconds", "count": 86400}
@@ -85,7 +85,7 @@ def test_a_time_that_does_not_increase_is_refused(
 def test_a_gap_is_named(tmp_path: Path) -> None:
     rows = daily(DAYS[:9] + DAYS[12:20] + DAYS[21:])
     found = words(write(tmp_path, rows), series(time="date"))
-    assert "a row each 1 day, but for 2 gaps, the first of 3 steps before s.csv:11" in found
+    assert "a row every day, but for 2 gaps, the first of 3 steps before s.csv:11" in found
     uneven = [f"{0.1 * k**2},1" for k in range(20)]
     found = words(write(tmp_path, uneven), series(time="date"))
     assert "s.csv: the time between rows differs, and each row is taken as a step" in found
