@@ -1,4 +1,4 @@
-# make run     train the main model, from nothing, and print a sample
+# make run     train the first model of README.md, from nothing, and print a sample
 # make test    lint, types, tests
 # make parity  compare with PyTorch (installs its CPU build)
 # make bench   time against PyTorch and ONNX Runtime (installs what it can of them)
@@ -10,8 +10,8 @@ BIN := $(VENV)/bin
 .PHONY: run test lint types unit parity bench clean
 
 run: $(VENV)/installed
-	$(BIN)/rnnkit run model_specs/char_lstm.json --resume auto --out runs/char-lstm
-	$(BIN)/rnnkit sample runs/char-lstm --prompt "The " --length 500 -t 0.7
+	$(BIN)/rnnkit run model_specs/word_lstm.json --resume auto --out runs/word-lstm
+	$(BIN)/rnnkit sample runs/word-lstm --prompt "The " --length 100 -t 0.5
 
 test: lint types unit
 
