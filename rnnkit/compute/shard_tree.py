@@ -7,7 +7,7 @@ and what is left is added up as the tree says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from rnnkit.types import Array
@@ -49,3 +49,15 @@ def add_subtrees(node: Range, sums: Mapping[Range, Array]) -> Array:
     total = add_subtrees(left, sums)
     total += add_subtrees(right, sums)
     return total
+
+
+def sums_at_once(nodes: Sequence[Range]) -> int:
+    """Return how many sums are held at once where subtrees are added up one after the other."""
+
+    def held(node: Range) -> int:
+        if node[1] - node[0] == 1:
+            return 1
+        left, right = split(node)
+        return max(held(left), 1 + held(right))
+
+    return max(before + held(node) for before, node in enumerate(nodes))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnkit.compute.parallel import threads
+from rnnkit.compute.shard_tree import Range, even_ranges, subtrees, sums_at_once
 from rnnkit.contracts.dataset import Dataset, Source
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.machine import free_memory
@@ -89,10 +91,11 @@ def open_data(
     return dataset.open(root, vocabulary)
 
 
-def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
+def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int = 1) -> Memory:
     """Return what training takes: counted from the shapes, and measured for the window.
 
-    Nothing is allocated where what is counted alone is more than the budget in bytes.
+    With several ranks it is what the one with the most shards takes. Nothing is allocated where
+    what is counted alone is more than the budget in bytes.
     """
     train = spec.train
     parameters = count(network.declared()) * FLOAT.itemsize
@@ -102,7 +105,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
     counted = Memory(
         data=spec.data.made(),
         parameters=parameters,
-        gradients=parameters,
+        gradients=parameters * _gradients(train.shards, ranks),
         optimizer=parameters * len(train.optimizer.used_slots()),
         state=state,
         batch=row * train.streams * _steps(spec, source),
@@ -110,15 +113,22 @@ def memory(spec: Spec, network: Network, source: Source, budget: int) -> Memory:
     )
     if counted.total > budget:
         return counted
-    return Memory(**{**vars(counted), "window": _window(spec, network, source)})
+    return Memory(**{**vars(counted), "window": _window(spec, network, source, ranks)})
 
 
-def _window(spec: Spec, network: Network, source: Source) -> int | None:
-    """Return the bytes that a window takes; None where a layer raises, as its trial will tell."""
+def _window(spec: Spec, network: Network, source: Source, ranks: int) -> int | None:
+    """Return the bytes that a window takes; None where a layer raises, as its trial will tell.
+
+    Each thread learns one shard at a time, and keeps scratch memory for each size of its own; what
+    all of them leave is a second state.
+    """
     train = spec.train
+    sizes = [last - first for first, last in even_ranges(train.streams, train.shards)]
+    kinds = sum(len(set(sizes[slice(*part)])) for part in _threads(train.shards, ranks))
+    rows = max(sizes)
     restarts = _restarts(spec, source)
     steps = _steps(spec, source)
-    learned, streams, kept = steps, train.streams, 0
+    learned, streams, kept = steps, rows, 0
     if train.recompute:
         # Of each block the state that enters it is kept, of one also the gradient of its state.
         cuts = window_blocks(steps)
@@ -126,14 +136,27 @@ def _window(spec: Spec, network: Network, source: Source) -> int | None:
     elif train.bptt.steps:
         # The state that enters each step is kept, and no outputs but those of the last step.
         learned, kept = train.bptt.steps, steps + 1
-        streams = sequences_at_once(steps, train.streams, learned)
+        streams = sequences_at_once(steps, rows, learned)
     try:
         found = window_bytes(network, learned, streams, restarts)
     except MemoryError:
         raise
     except (Exception, SystemExit):
         return None
-    return found + kept * _state_bytes(network, train.streams)
+    found = kinds * (found + kept * _state_bytes(network, rows))
+    return found + (_state_bytes(network, train.streams) if train.shards > 1 else 0)
+
+
+def _threads(shards: int, ranks: int) -> list[Range]:
+    """Return the shards of each thread of a rank; the last one has the most."""
+    first, last = even_ranges(shards, ranks)[-1]
+    parts = even_ranges(last - first, min(threads(), last - first))
+    return [(first + start, first + stop) for start, stop in parts]
+
+
+def _gradients(shards: int, ranks: int) -> int:
+    """Return how many gradients are held at once."""
+    return sum(sums_at_once(subtrees(part, (0, shards))) for part in _threads(shards, ranks))
 
 
 def _steps(spec: Spec, source: Source) -> int:

@@ -142,7 +142,7 @@ def open_session(
         o.tell(words)
     resolved, network = build_network(fitted, source.inputs, source.targets)
     budget = default_budget(spec.data.made()) if o.max_memory is None else o.max_memory
-    memory(resolved, network, source, budget).check(budget, run.path)
+    memory(resolved, network, source, budget, o.ranks.size).check(budget, run.path)
     return Session(run, registry, source, resolved, network, _fingerprint(resolved), o.ranks)
 
 

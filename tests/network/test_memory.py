@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import command, done, plain_spec, small_spec, text, write_spec
+from threadpoolctl import threadpool_limits
 from training_cases import opened
 
 from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
@@ -40,14 +41,34 @@ def specs() -> dict[str, dict[str, Any]]:
         "documents": {"state": by_document},
         "true truncation": {"bptt": {"style": "true", "steps": 8}, "window": 40},
         "true truncation, far back": {"bptt": {"style": "true", "steps": 60}, "window": 40},
+        "shards": {"shards": 4, "streams": 32},
+        "shards of two sizes": {"shards": 5, "streams": 32, "optimizer": sgd},
+        "shards with recompute": {"shards": 2, "recompute": True, "window": 300},
+        "shards with true truncation": {
+            "shards": 2,
+            "bptt": {"style": "true", "steps": 8},
+            "window": 40,
+        },
         "recompute": {"recompute": True, "window": 300, "streams": 4},
         "recompute of documents": {"recompute": True, "window": 300, "state": by_document},
     }
     return {name: {**deep, "train": {**deep["train"], **t}} for name, t in changed.items()}
 
 
-@pytest.mark.parametrize("name", specs())
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", [name for name in specs() if name.startswith("shards")])
+def test_what_shards_take_is_within_a_fifth(tmp_path: Path, name: str, threads: int) -> None:
+    with threadpool_limits(threads, user_api="blas"):
+        check_what_training_takes(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", [name for name in specs() if not name.startswith("shards")])
 def test_what_training_takes_is_within_a_fifth(tmp_path: Path, name: str) -> None:
+    check_what_training_takes(tmp_path, name)
+
+
+def check_what_training_takes(tmp_path: Path, name: str) -> None:
+    """Compare what is predicted with the peak of two steps."""
     spec, source = opened(tmp_path, specs()[name], text(9000))
     spec, network = build_network(spec, source.inputs, source.targets)
     needs = memory(spec, network, source, BUDGET)
@@ -67,8 +88,23 @@ def test_what_training_takes_is_within_a_fifth(tmp_path: Path, name: str) -> Non
         tracemalloc.stop()
     assert needs.window is not None
     assert abs(needs.total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
-    assert abs(needs.window + needs.batch - (peak - held)) < 0.2 * (peak - held)
-    assert abs(needs.total - needs.window - needs.batch - held) < 0.1 * held + 20_000
+    # Gradients of further shards are made with the first window.
+    learned = needs.window + needs.batch + needs.gradients - needs.parameters
+    assert abs(learned - (peak - held)) < 0.2 * (peak - held)
+    assert abs(needs.total - learned - held) < 0.1 * held + 20_000
+
+
+def test_shards_of_other_ranks_are_not_counted(tmp_path: Path) -> None:
+    spec, source = opened(tmp_path, specs()["shards"], text(9000))
+    network = build_network(spec, source.inputs, source.targets)[1]
+    with threadpool_limits(2, user_api="blas"):
+        one, two, four = (memory(spec, network, source, BUDGET, ranks) for ranks in (1, 2, 4))
+    assert one.gradients == 4 * one.parameters  # two threads, each of which adds up two shards
+    assert two.gradients == 2 * one.parameters
+    assert four.gradients == one.parameters
+    assert one.window and two.window and four.window
+    assert abs(two.window - one.window) < 0.1 * one.window
+    assert four.window < 0.6 * one.window
 
 
 def test_what_is_counted(tmp_path: Path) -> None:
