@@ -17,8 +17,6 @@ import click
 
 from rnnkit.cli.results import print_result
 from rnnkit.errors import DataError, RnnkitError, closest, printable
-from rnnkit.files.atomic import read_regular
-from rnnkit.files.compressed import decompressed
 from rnnkit.files.outputs import write_output
 
 if TYPE_CHECKING:
@@ -27,15 +25,17 @@ if TYPE_CHECKING:
 LONGEST_CELL = 4096
 
 
-def read_input(file: Path, limit: int = 2**30) -> tuple[bytes, str]:
-    """Return the bytes of a file, or of stdin for -, and its name in errors; raises DataError.
+def read_input(file: Path) -> tuple[bytes, str]:
+    """Return the data of a file, or of stdin for -, and its name in errors.
 
-    What is compressed is opened.
+    What is compressed is opened. Raises DataError, and ResourceError beyond what memory has room
+    for, which no endless stdin outgrows.
     """
-    stdin = str(file) == "-"
-    name = "stdin" if stdin else str(file)
-    packed = sys.stdin.buffer.read() if stdin else read_regular(file, limit, DataError, "DATA")
-    return decompressed(bytes(packed), limit, DataError, "DATA", name), name
+    from rnnkit.contracts.data_file import read_data, read_stream
+
+    if str(file) != "-":
+        return read_data(file), str(file)
+    return read_stream(sys.stdin.buffer, "stdin"), "stdin"
 
 
 def read_text(file: Path = Path("-")) -> tuple[str, str]:

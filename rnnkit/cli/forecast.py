@@ -61,7 +61,6 @@ def command(
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.contracts.forecast_inputs import ForecastRequest
     from rnnkit.inference.forecast import (
-        LIMIT,
         Intervals,
         forecast_rows,
         outlook_of,
@@ -75,7 +74,7 @@ def command(
         if data is None:
             outlook = outlook_of_file(model, None, data_root(checkpoint, root), asked)
         else:
-            outlook = outlook_of(model, *read_input(data, LIMIT), asked)
+            outlook = outlook_of(model, *read_input(data), asked)
         found = forecast_rows(model, outlook, steps, Intervals(level, paths, seed))
     if found.note:
         tell(found.note)

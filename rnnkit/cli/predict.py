@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rnnkit.inference.model import Model
     from rnnkit.inference.stream_state import StreamState
 
-LIMIT = 2**31
-
 
 @make_command("predict")
 @CHECKPOINT
@@ -56,7 +54,7 @@ def command(
 
     model = load(checkpoint, registry(), tell)
     begun = _begun(model, state_in, state_out)
-    content, name = read_input(data, LIMIT)
+    content, name = read_input(data)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
         found = predict(model, content, name, top, skip_bad, begun, keep)
     if found.note:

@@ -11,17 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.checkpoint.run_directory import looked_for
+from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.errors import CheckpointError, DataError
-from rnnkit.files.atomic import read_regular
-from rnnkit.files.compressed import decompressed
 from rnnkit.inference.generate import windows
 from rnnkit.inference.model import Model
 from rnnkit.network.network import States, copied
 from rnnkit.types import Array
 
-LIMIT = 2**31
 FEWEST = 10
 """Errors of the model that an interval is drawn from, at least."""
 
@@ -55,13 +53,8 @@ def outlook_of_file(model: Model, file: Path | None, root: Path, asked: Forecast
         except NotImplementedError:
             raise _no_forecast(model, "the data is no file to go on from (give one)") from None
         with looked_for(root):
-            return outlook_of(model, _content(file), str(file), asked._replace(seen=seen))
-    return outlook_of(model, _content(file), str(file), asked)
-
-
-def _content(file: Path) -> bytes:
-    packed = bytes(read_regular(file, LIMIT, DataError, "DATA"))
-    return decompressed(packed, LIMIT, DataError, "DATA", file)
+            return outlook_of(model, read_data(file), str(file), asked._replace(seen=seen))
+    return outlook_of(model, read_data(file), str(file), asked)
 
 
 def outlook_of(model: Model, data: bytes, name: str, asked: ForecastRequest) -> Outlook:

@@ -12,7 +12,7 @@ from rnnkit.compute.parallel import threads
 from rnnkit.compute.shard_tree import Range, even_ranges, subtrees, sums_at_once
 from rnnkit.contracts.dataset import Dataset, Source
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.core.machine import free_memory
+from rnnkit.core.machine import spare_memory
 from rnnkit.core.params import count
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
@@ -188,7 +188,7 @@ def _state_bytes(network: Network, streams: int) -> int:
 
 def default_budget(held: int = 0) -> int:
     """Return 80 % of the memory that is free now, in bytes, and those that data holds already."""
-    return free_memory() * 4 // 5 + held
+    return spare_memory() + held
 
 
 def human(size: float) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
+from rnnkit.contracts.data_file import HELD, LIMIT, unpacked
 from rnnkit.contracts.dataset import SPLITS, Split
 from rnnkit.core.context import keyed_generator
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
-from rnnkit.files.compressed import decompressed
 from rnnkit.types import Array
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -28,9 +28,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Shares = tuple[Share, Share, Share]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
-LIMIT = 2**31
-"""The largest file that is read, in bytes."""
-
 T = TypeVar("T")
 
 
@@ -40,7 +37,7 @@ class FileDataset(SplitDataset):
     `path` may be a list of files, or a pattern such as "texts/*.txt", whose files come by name.
     """
 
-    held: ClassVar[int] = 10
+    held: ClassVar[int] = HELD
     """The memory that a file takes while it is read, in times of its own size."""
 
     path: FileNames | None = None
@@ -107,7 +104,7 @@ class FileDataset(SplitDataset):
 
         def rows(name: str) -> Sequence[T]:
             packed = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
-            content = decompressed(packed, LIMIT, DataError, "DATA", name)
+            content = unpacked(packed, name, self.held)
             digest.update(content)
             return rows_of(name, content)
 
