@@ -108,6 +108,9 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit with its code; see the table in the guide."""
     code = 130
+    # Pydantic looks for plugins in the metadata of every distribution, and one of them may be
+    # damaged. None of them is needed here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with suppress(KeyboardInterrupt):
         replace_closed()
         if "_RNNKIT_COMPLETE" in os.environ:

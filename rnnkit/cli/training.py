@@ -131,6 +131,8 @@ def next_command(outcome: Outcome) -> str:
     if outcome.reason != "finished":
         return shlex.join(["rnnkit", "resume", str(run)])
     command, *rest = outcome.spec.data.next_command(source, data_root(run))
+    if command == "sample" and not outcome.spec.model.loss.gives_probabilities():
+        rest.append("--greedy")  # nothing can be drawn by chance
     return shlex.join(["rnnkit", command, str(run), *rest])
 
 

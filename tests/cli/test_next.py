@@ -87,6 +87,14 @@ def test_a_decoder_decodes_a_source(here: Path) -> None:
     pasted(found["next"])
 
 
+def test_a_loss_that_gives_no_distribution_is_sampled_greedily(here: Path) -> None:
+    (here / "d.txt").write_text("to be or not to be " * 40)
+    data = {"type": "text", "path": "d.txt", "tokenizer": {"type": "char"}}
+    found = run(here, data, {"layers": TEXTS, "loss": {"type": "mse"}})
+    assert found["next"] == "rnnkit sample r --greedy"
+    pasted(found["next"])
+
+
 def test_data_without_a_file_is_evaluated(here: Path) -> None:
     found = run(here, {"type": "synthetic", "task": "iris"}, {"layers": RNN, "loss": LABELS})
     assert found["next"] == "rnnkit eval r"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers import command, done, plain_spec, write_spec
+from helpers import command, done, plain_spec, process, write_spec
 from stubs import cell, install
 
 from rnnkit.core.distributions import offers
@@ -80,6 +80,17 @@ def test_it_stops_nothing_and_is_named(
     done("sample", tmp_path / "run", "--length", 3)
     assert f"{folder} {sentence}" in done("doctor").err
     assert f"{folder} {sentence}" in done("plugins").out
+
+
+@pytest.mark.parametrize("points", [b"\xff", b"[console_scripts]\nno value\n"])
+def test_no_library_is_stopped_by_entry_points_that_cannot_be_read(
+    site: Path, tmp_path: Path, points: bytes
+) -> None:
+    folder_of(site, "odd-1.0.dist-info", points, facts("odd", "1.0"))
+    spec = write_spec(tmp_path / "spec", plain_spec())
+    for words in (["check", spec], ["doctor"]):  # Pydantic reads them all, and numba
+        ran = process(words, PYTHONPATH=str(site))
+        assert ran.returncode == 0, ran.stderr
 
 
 def test_a_stale_one_of_the_same_name(site: Path) -> None:

@@ -84,6 +84,7 @@ def jit(function: F) -> F:
     """
     import numba
 
+    _load_extensions()
     _tell_once()
     try:
         compiled = numba.njit(function, cache=True, **OPTIONS)
@@ -126,6 +127,15 @@ def _name(function: Callable[..., Any]) -> str:
         source = repr(function.__code__.co_code)
     text = f"{function.__module__}.{function.__qualname__}\n{source}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _load_extensions() -> None:
+    """Load what extends numba before it does, which metadata that cannot be read would stop."""
+    from numba.core import entrypoints
+
+    with suppress(Exception):
+        entrypoints.init_all()  # type: ignore[no-untyped-call]
 
 
 @cache
