@@ -37,6 +37,7 @@ SECTIONS = (
     ("train.bptt", regime.Truncation),
     ("train.feed", regime.Feed),
     ("train.feed.schedule", regime.Ramp),
+    ("train.sync", model.Sync),
     ("train.state", model.StateReset),
     ("train.every", model.Every),
     ("train.sample", model.TrainingSample),

@@ -67,8 +67,8 @@ def _pairs(shards: int) -> JSONObject:
     return {**spec, "model": ATTENTIVE}
 
 
-def _ragged(shards: int) -> JSONObject:
-    spec = sharded([{"type": "lstm", "units": 6}], shards, epochs=2)
+def _ragged(shards: int, **train: Any) -> JSONObject:
+    spec = sharded([{"type": "lstm", "units": 6}], shards, epochs=2, **train)
     spec["data"] = {
         "type": "sequences",
         "path": "rows.jsonl",
@@ -83,6 +83,7 @@ DROPOUT = {"type": "dropout", "rate": 0.25}
 GUESSES = {"type": "sample", "probability": 0.5}
 DOCUMENTS = {"reset": "document", "separator": "\n"}
 TRUE = {"style": "true", "steps": 3}
+AVERAGED = {"sync": {"every": 2}, "every": {"log": 2, "save": 4, "evaluate": 2}}
 
 CASES: dict[str, JSONObject] = {
     "dropout": sharded([LSTM, DROPOUT], 5),
@@ -95,6 +96,10 @@ CASES: dict[str, JSONObject] = {
     "guesses": sharded([LSTM, DROPOUT], 8, feed=GUESSES),
     "recompute": sharded([LSTM, DROPOUT], 5, recompute=True),
     "adagrad": sharded([LSTM], 8, optimizer={"type": "adagrad", "lr": 0.05}),
+    "averaged": sharded([LSTM, DROPOUT], 5, **AVERAGED, feed=GUESSES),
+    "averaged_truncation": sharded([LSTM], 8, **AVERAGED, bptt=TRUE),
+    "averaged_documents": sharded([{"type": "gru", "units": 6}], 5, **AVERAGED, state=DOCUMENTS),
+    "averaged_ragged": _ragged(8, **AVERAGED),
     "plugin": sharded([{"type": "slow", "units": 6}], 5),
 }
 

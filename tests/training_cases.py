@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.start import RunOptions, start
 from rnnkit.training.step import Training
+from rnnkit.types import Array
+
+Params = dict[str, Array]
 
 
 def opened(folder: Path, spec: JSONObject, content: str | None = None) -> tuple[Spec, Source]:
@@ -68,3 +73,44 @@ def stopped_at(
             start(read.spec, read.source, folder / "run", folder, Registry(), options)
     assert caught.value.exit_code == 143
     return folder / "run"
+
+
+# An implementation of its own: loops over steps, streams kept apart, no batch of rows anywhere.
+
+
+def plain_gradient(
+    p: Mapping[str, Array], ids: Array, targets: Array, h: Array
+) -> tuple[float, Params, Array]:
+    """Return (total loss, summed gradient, last h) of one stream: embedding, tanh cell, affine."""
+    g = {name: np.zeros_like(value) for name, value in p.items()}
+    hs, total = [h], 0.0
+    probabilities = []
+    for x in ids:
+        hs.append(np.tanh(p["E"][x] @ p["Wx"] + hs[-1] @ p["Wh"] + p["b"]))
+        logits = hs[-1] @ p["W"] + p["c"]
+        q = np.exp(logits - logits.max())
+        probabilities.append(q / q.sum())
+    dh = np.zeros_like(h)
+    for t in reversed(range(len(ids))):
+        total -= math.log(probabilities[t][targets[t]])
+        dy = probabilities[t].copy()
+        dy[targets[t]] -= 1
+        g["W"] += np.outer(hs[t + 1], dy)
+        g["c"] += dy
+        dz = (dh + p["W"] @ dy) * (1 - hs[t + 1] ** 2)
+        g["Wx"] += np.outer(p["E"][ids[t]], dz)
+        g["Wh"] += np.outer(hs[t], dz)
+        g["b"] += dz
+        g["E"][ids[t]] += p["Wx"] @ dz
+        dh = p["Wh"] @ dz
+    return total, g, hs[-1]
+
+
+NAMES = {
+    "E": ("0.embedding", "W"),
+    "Wx": ("1.rnn", "Wx"),
+    "Wh": ("1.rnn", "Wh"),
+    "b": ("1.rnn", "b"),
+    "W": ("2.affine", "W"),
+    "c": ("2.affine", "b"),
+}

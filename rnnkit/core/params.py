@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +99,13 @@ class ParamStore:
                 if isinstance(link, Shared):
                     views[layer][name] = _shared(views, layer, link)
         return views
+
+    def replica(self, flat: Array) -> ParamStore:
+        """Return the store of other parameters, laid out as these, with gradients of their own."""
+        store = copy(self)
+        store.flat, store.grad = flat, np.zeros_like(flat)
+        store.values, store.grads = self.views(flat), self.views(store.grad)
+        return store
 
     def stored(self, flat: Array) -> dict[str, Array]:
         """Return the views a checkpoint stores, by "layer/name"; a shared parameter stands once."""

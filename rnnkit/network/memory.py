@@ -32,15 +32,16 @@ FLOAT = np.dtype(np.float32)
 class Memory:
     """Bytes that training takes at its peak, by what for.
 
-    `data` is what was made up, `batch` one window of data, `window` all that learning from it
-    takes. `window` is None where it was not measured, because the rest is more than the budget or a
-    layer raised.
+    `data` is what was made up, `models` those that shards train apart, `batch` one window of data,
+    or all up to their averaging, `window` all that learning from one takes. `window` is None where
+    it was not measured, because the rest is more than the budget or a layer raised.
     """
 
     data: int
     parameters: int
     gradients: int
     optimizer: int
+    models: int
     state: int
     batch: int
     window: int | None
@@ -99,16 +100,23 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
     """
     train = spec.train
     parameters = count(network.declared()) * FLOAT.itemsize
+    optimizer = parameters * len(train.optimizer.used_slots())
+    gradients, models, windows = _sums(train.shards, ranks), 0, 1
+    if train.sync:
+        models = gradients * (parameters + optimizer)  # those are added up
+        gradients = 1 + len(_threads(train.shards, ranks))
+        windows = min(train.sync.every, source.windows("train", train.layout()))
     # Weights and resets take five bytes for each target.
     row = _bytes(network.inputs) + _bytes(network.targets) + 5
     state = _state_bytes(network, train.streams)
     counted = Memory(
         data=spec.data.made(),
         parameters=parameters,
-        gradients=parameters * _gradients(train.shards, ranks),
-        optimizer=parameters * len(train.optimizer.used_slots()),
+        gradients=parameters * gradients,
+        optimizer=optimizer,
+        models=models,
         state=state,
-        batch=row * train.streams * _steps(spec, source),
+        batch=row * train.streams * _steps(spec, source) * windows,
         window=None,
     )
     if counted.total > budget:
@@ -154,8 +162,8 @@ def _threads(shards: int, ranks: int) -> list[Range]:
     return [(first + start, first + stop) for start, stop in parts]
 
 
-def _gradients(shards: int, ranks: int) -> int:
-    """Return how many gradients are held at once."""
+def _sums(shards: int, ranks: int) -> int:
+    """Return how many sums over shards are held at once: of gradients, or of models."""
     return sum(sums_at_once(subtrees(part, (0, shards))) for part in _threads(shards, ranks))
 
 

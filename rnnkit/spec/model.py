@@ -139,18 +139,29 @@ class Stop(Record):
     patience: Annotated[int, Field(ge=1, le=10**6)]
 
 
+class Sync(Record):
+    """Local SGD: shards train a model of their own each, and every so many steps it is their mean.
+
+    Also at the end of an epoch. Stich 2019; McMahan et al. 2017.
+    """
+
+    every: Annotated[int, Field(ge=1, le=10**6)]
+
+
 class Train(Record):
     """How the model is trained: truncated backpropagation through time over parallel streams.
 
     Where data is too short for `streams` and `window` as they are by default, and they are not
     given, there are fewer streams of shorter windows. `shards` equal parts of the streams are
     learned each on its own, and their gradients added in one order: who computes them, any number
-    of ranks and threads, changes no bit of the model.
+    of ranks and threads, changes no bit of the model. With `sync` they are averaged not at each
+    step but now and then, for slow links.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     streams: Size = 32
     shards: Annotated[int, Field(ge=1, le=4096)] = 1
+    sync: Sync | None = None
     window: Size = 64
     optimizer: Annotated[Optimizer, nested("rnnkit.optimizers")]
     schedule: Annotated[Schedule, nested("rnnkit.schedules")] | None = None
@@ -171,6 +182,24 @@ class Train(Record):
         if self.shards > self.streams:
             message = f'"shards" are parts of the {self.streams} streams, not {self.shards} of them'
             raise ValueError(f'{message} (fewer "shards", or more "streams")')
+        return self
+
+    @model_validator(mode="after")
+    def _synchronized(self) -> Train:
+        if self.sync is None:
+            return self
+        if self.shards == 1:
+            raise ValueError(
+                '"sync" averages the models of several shards, but "shards" is 1 '
+                '(give more of them, or leave "sync" out)'
+            )
+        steps = self.sync.every
+        for name, cadence in self.every:
+            if isinstance(cadence, int) and cadence % steps:
+                nearest = max(1, round(cadence / steps)) * steps
+                message = f'"{name}" of "every" is {cadence}, but with "sync" there is one model '
+                message += f"only every {steps} steps and at the end of an epoch "
+                raise ValueError(f'{message}(give a multiple, such as {nearest}, or "epoch")')
         return self
 
     @model_validator(mode="after")

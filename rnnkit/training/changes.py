@@ -27,6 +27,7 @@ ALLOWED = {
     "train.feed": "later windows read other inputs",
     "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
     "train.shards": "later sums are formed in another order, and dropout draws other numbers",
+    "train.sync": "later models are averaged at other steps",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
     "evaluate": "later evaluations are measured otherwise and do not compare with earlier ones",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,10 +14,16 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool, Tally
 from rnnkit.core.params import ParamStore
 from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network, States, copied
 from rnnkit.network.truncation import History, learn_truncated
 from rnnkit.spec.model import Train
-from rnnkit.training.nonfinite import all_finite, nonfinite_gradient, nonfinite_in_window
+from rnnkit.training.clipping import clip, fixed_norm, global_norm
+from rnnkit.training.nonfinite import (
+    all_finite,
+    diverged,
+    nonfinite_gradient,
+    nonfinite_in_window,
+)
 from rnnkit.training.scheduled_sampling import fed
 from rnnkit.types import Array, Grads
 
@@ -38,6 +45,27 @@ class Part:
             self.history and self.history.streams(streams),
             replace(self.ctx, shard=number, pool=pool),
         )
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What leaves a window, written shard by shard over copies of what entered it."""
+
+    states: States
+    history: History | None
+
+    @classmethod
+    def of(cls, part: Part) -> Leaving:
+        """Return what leaves a window that nobody has learned."""
+        return cls(copied(part.states), part.history and part.history.copied())
+
+    def write(self, streams: slice, states: States, history: History | None) -> None:
+        """Write what leaves the window of some streams."""
+        for name, state in states.items():
+            for whole, own in zip(self.states[name], state, strict=True):
+                whole[streams] = own
+        if self.history and history:
+            self.history.write(streams, history)
 
 
 class LearnedWindow(NamedTuple):
@@ -80,9 +108,27 @@ class Learner:
             found = next(filter(None, self.workers.ranks.collect(mine)), "")
         return found or nonfinite_gradient(self.network, self.store)
 
+    def descend(
+        self, part: Part, found: LearnedWindow, lr: float, slots: Mapping[str, Array], who: str = ""
+    ) -> float:
+        """Move the parameters by the gradient in the store; return its norm before clipping.
+
+        `who` learned the part, in words. Raises DivergedError, with nothing changed, where loss,
+        gradient or state is not finite.
+        """
+        train, store, mean = self.train, self.store, self.network.loss.reduction == "mean"
+        scale = 1 / max(found.weight if mean else part.batch.weights.shape[1], 1e-30)
+        norm = scale * (fixed_norm if train.shards > 1 else global_norm)(store.grad)
+        step = part.ctx.step
+        if not (math.isfinite(found.total) and math.isfinite(norm) and found.finite):
+            raise diverged(step, found.total, norm, self.nonfinite(part), who)
+        clip(store.grad, norm, train.clip, scale)
+        train.optimizer.update(step, lr, store.flat, store.grad, slots, store.decayed)
+        return norm
+
     def gather(self, states: States, history: History | None) -> None:
         """Bring what leaves the window of every stream here, where ranks hold some each."""
-        ranks, rows = self.workers.ranks, self._rows()
+        ranks, rows = self.workers.ranks, self.rows()
         held = even_ranges(self.train.shards, ranks.size)
         streams = [(rows[first][0], rows[last - 1][1]) for first, last in held]
         for state in states.values():
@@ -92,25 +138,20 @@ class Learner:
             ranks.join(array.swapaxes(0, 1), streams)
 
     def _learn_shards(self, part: Part) -> LearnedWindow:
-        rows, workers = self._rows(), self.workers
-        states = {name: tuple(a.copy() for a in state) for name, state in part.states.items()}
-        history = part.history and part.history.copied()
+        rows, workers, leaving = self.rows(), self.workers, Leaving.of(part)
 
         def learn(number: int, gradient: Array, pool: Pool) -> tuple[float, float, Tally, bool]:
             streams = slice(*rows[number])
-            found = self._learn(part.shard(number, streams, pool), self.store.views(gradient))
-            for name, state in found.states.items():
-                for whole, own in zip(states[name], state, strict=True):
-                    whole[streams] = own
-            if history and found.history:
-                history.write(streams, found.history)
+            one = part.shard(number, streams, pool)
+            found = self._learn(one, self.store.views(gradient))
+            leaving.write(streams, found.states, found.history)
             return found.total, found.weight, found.tally, found.finite
 
         own = workers.run(self.train.shards, learn, self.store.grad, part.ctx.pool)
         each = [one for rank in workers.ranks.collect(own) for one in rank]
         totals, weights, tallies, finite = zip(*each, strict=True)
-        tally = Tally(sum(t.right for t in tallies), sum(t.weight for t in tallies))
-        return LearnedWindow(sum(totals), sum(weights), states, history, tally, all(finite))
+        sums = sum(totals), sum(weights), leaving.states, leaving.history
+        return LearnedWindow(*sums, sum_of_tallies(tallies), all(finite))
 
     def _learn(self, part: Part, grads: Mapping[str, Grads]) -> LearnedWindow:
         """Add the gradient of some streams to `grads`."""
@@ -139,7 +180,7 @@ class Learner:
         return fed(self.train.feed, self.network, values, batch, part.states, ctx, given)
 
     def _nonfinite_in_shard(self, part: Part, number: int) -> str:
-        first, last = self._rows()[number]
+        first, last = self.rows()[number]
         pool = part.ctx.pool.another()
         found = self._nonfinite(part.shard(number, slice(first, last), pool))
         return found and f"{found} (streams {first} to {last - 1})"
@@ -152,9 +193,14 @@ class Learner:
         values = self.store.values
         return nonfinite_in_window(self.network, values, window, part.states, ctx, blocks)
 
-    def _rows(self) -> list[tuple[int, int]]:
+    def rows(self) -> list[tuple[int, int]]:
         """Return the streams of each shard."""
         return even_ranges(self.train.streams, self.train.shards)
+
+
+def sum_of_tallies(tallies: Sequence[Tally]) -> Tally:
+    """Return what is decided right in all of some windows."""
+    return Tally(sum(t.right for t in tallies), sum(t.weight for t in tallies))
 
 
 def clear(gradient: Array) -> None:

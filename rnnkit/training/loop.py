@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -114,13 +115,14 @@ class Loop:
         training = self.training
         layout = training.spec.train.layout()
         batches = self.source.batches("train", layout, training.progress.cursor)
-        while batch := self.ranks.together(lambda: next(batches, None)):
+        while some := self.ranks.together(lambda: [*islice(batches, training.windows_at_once())]):
             if reason := self._limit():
                 return reason
             started = time.perf_counter()
-            update = self._guarded_step(batch)
+            update = self._guarded_step(some)
             seconds = time.perf_counter() - started
-            self.busy, self.targets = self.busy + seconds, self.targets + batch.weights.size
+            self.busy += seconds
+            self.targets += sum(batch.weights.size for batch in some)
             self.reporter.stepped(training, update, seconds)
             self._after_update()
             if training.progress.finished or training.progress.window == 0:
@@ -131,9 +133,9 @@ class Loop:
             "an epoch that it promised (the checkpoint or the dataset is at fault)",
         )
 
-    def _guarded_step(self, batch: Batch) -> Update:
+    def _guarded_step(self, batches: Sequence[Batch]) -> Update:
         try:
-            return self.ranks.together(lambda: self.training.step(batch))
+            return self.ranks.together(lambda: self.training.step(*batches))
         except DivergedError:
             # Whatever else is wrong here, the first error says more.
             with suppress(DivergedError, PluginError, StorageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
+from rnnkit.errors import DivergedError
 from rnnkit.network.network import Network, States, copied
 from rnnkit.types import Params
 
@@ -46,6 +48,18 @@ def nonfinite_gradient(network: Network, store: ParamStore) -> str:
 def all_finite(states: States) -> bool:
     """Tell whether every state is finite."""
     return all(np.isfinite(a).all() for state in states.values() for a in state)
+
+
+def diverged(step: int, total: float, norm: float, what: str, who: str) -> DivergedError:
+    """Return the error of a step that overflows: `what` did first, "" if not known, and `who`."""
+    code = "GRAD" if math.isfinite(total) else "LOSS"
+    code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
+    what = what or ("the gradient norm" if math.isfinite(total) else "the loss")
+    return DivergedError.of(
+        f"NUM_NONFINITE_{code}",
+        f"step {step}: {what}{who} is not finite "
+        "(a lower learning rate or a lower clip norm usually helps)",
+    )
 
 
 def _in_block(

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rnnkit.checkpoint.progress import Progress
-from rnnkit.compute.parallel import MEMORY_BOUND, divided, ours
+from rnnkit.compute.parallel import ours
 from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
-from rnnkit.errors import DivergedError, PluginError
+from rnnkit.errors import PluginError
 from rnnkit.network.network import Network, States, copied
 from rnnkit.network.truncation import History
-from rnnkit.spec.model import Clip, Spec
+from rnnkit.spec.model import Spec
 from rnnkit.training.learning import Learner, Part
+from rnnkit.training.local_sgd import LocalSgd
 from rnnkit.types import Array
-
-BLOCK = 65536
-"""Values that are squared and summed by one product."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """What one update did: the summed loss and its weight, the norm before clipping, the rate."""
+    """What one update did: the summed loss and its weight, the norm before clipping, the rate.
+
+    With `sync`, all up to an averaging did it; norm and rate are those of the last.
+    """
 
     total: float
     weight: float
@@ -91,40 +93,42 @@ class Training:
         )
         return Part(batch, self.states, self.history, ctx)
 
-    def learning_rate(self) -> float:
-        """Return the rate of the next update."""
-        train = self.spec.train
+    def learning_rate(self, later: int = 0) -> float:
+        """Return the rate of the next update, or of one so many steps later."""
+        train, step = self.spec.train, self.progress.step + later
         if train.schedule is None:
             return train.optimizer.lr
-        moment = self.progress.moment(self.windows, train.epochs)
+        moment = self.progress.changed(step=step).moment(self.windows, train.epochs)
         factor = float(train.schedule.factor(moment, self.progress.schedule))
         if not 0 <= factor < math.inf:
             raise PluginError.of(
                 "PLUGIN_CONTRACT",
-                f"schedule {train.schedule.type}, step {self.progress.step + 1}: expected a finite "
+                f"schedule {train.schedule.type}, step {step + 1}: expected a finite "
                 f"factor not below 0, received {factor} (tell its author)",
             )
         return train.optimizer.lr * factor
 
-    def step(self, batch: Batch) -> Update:
-        """Learn from one window; raises DivergedError, with nothing changed, where it overflows."""
+    def windows_at_once(self) -> int:
+        """Return the windows of the next update: with `sync` all up to the next averaging."""
+        sync, progress = self.spec.train.sync, self.progress
+        if sync is None:
+            return 1
+        return min(sync.every - progress.step % sync.every, self.windows - progress.window)
+
+    def step(self, *batches: Batch) -> Update:
+        """Learn from one window, or from all `windows_at_once`.
+
+        Raises DivergedError, with nothing changed, where it overflows.
+        """
         with ours():
-            return self._step(batch)
+            for batch in batches:
+                batch.check(self.spec.train.streams)
+            return self._local_steps(batches) if self.spec.train.sync else self._step(*batches)
 
     def _step(self, batch: Batch) -> Update:
-        network, store, train = self.network, self.store, self.spec.train
-        batch.check(train.streams)
-        part = self.part(batch)
+        part, lr = self.part(batch), self.learning_rate()
         found = self.learner.learn(part)
-        divisor = found.weight if network.loss.reduction == "mean" else train.streams
-        scale = 1 / max(divisor, 1e-30)
-        norm = scale * (fixed_norm if train.shards > 1 else global_norm)(store.grad)
-        if not (math.isfinite(found.total) and math.isfinite(norm) and found.finite):
-            raise self._diverged(part, found.total, norm)
-        clip(store.grad, norm, train.clip, scale)
-        lr = self.learning_rate()
-        step = self.progress.step + 1
-        train.optimizer.update(step, lr, store.flat, store.grad, self.slots, store.decayed)
+        norm = self.learner.descend(part, found, lr, self.slots)
         self.states = copied(found.states)
         self.history = found.history
         self.pool.recycle()
@@ -132,6 +136,19 @@ class Training:
             self.windows, batch.next_cursor, found.total, found.weight, found.tally, lr, norm
         )
         return Update(found.total, found.weight, norm, lr)
+
+    def _local_steps(self, batches: Sequence[Batch]) -> Update:
+        """Let every shard learn from some windows on its own, and average what they learned."""
+        rates = [self.learning_rate(later) for later in range(len(batches))]
+        found = LocalSgd(self.learner, self.slots).learn(self.part(batches[0]), batches, rates)
+        self.states, self.history = found.states, found.history
+        for batch, rate, one in zip(batches, rates, found.steps, strict=True):
+            sums = one.total, one.weight, one.tally
+            self.progress = self.progress.stepped(
+                self.windows, batch.next_cursor, *sums, rate, one.norm
+            )
+        total, weight = (sum(sums) for sums in zip(*(one[:2] for one in found.steps), strict=True))
+        return Update(total, weight, one.norm, rate)
 
     def gather(self) -> None:
         """Bring the state of all streams here, before it is saved."""
@@ -142,47 +159,3 @@ class Training:
         train, progress = self.spec.train, self.progress
         patient = train.stop is None or progress.stale < train.stop.patience
         return progress.epoch >= train.epochs or not patient
-
-    def _diverged(self, part: Part, total: float, norm: float) -> DivergedError:
-        """Name the first tensor that is not finite, in the order in which they are computed."""
-        code = "GRAD" if math.isfinite(total) else "LOSS"
-        code = "STATE" if math.isfinite(total) and math.isfinite(norm) else code
-        what = self.learner.nonfinite(part)
-        what = what or ("the gradient norm" if math.isfinite(total) else "the loss")
-        return DivergedError.of(
-            f"NUM_NONFINITE_{code}",
-            f"step {part.ctx.step}: {what} is not finite "
-            "(a lower learning rate or a lower clip norm usually helps)",
-        )
-
-
-def global_norm(gradient: Array) -> float:
-    """Return the Euclidean norm of a flat gradient."""
-
-    def squares(first: int, last: int) -> float:
-        return float(np.dot(gradient[first:last], gradient[first:last]))
-
-    return math.sqrt(sum(divided(gradient.size, MEMORY_BOUND * gradient.size, squares)))
-
-
-def fixed_norm(gradient: Array) -> float:
-    """Return the norm, the sum formed of fixed blocks: any number of threads gives the same."""
-    blocks = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
-    return math.sqrt(math.fsum(float(np.dot(block, block)) for block in blocks))
-
-
-def clip(gradient: Array, norm: float, limits: Clip | None, scale: float = 1.0) -> None:
-    """Scale a flat gradient in place and bound it; `norm` is the one after the scaling.
-
-    By norm: Pascanu, Mikolov and Bengio 2013, algorithm 1.
-    """
-    if limits and limits.norm is not None and norm > limits.norm:
-        scale *= limits.norm / (norm + 1e-6)
-    if scale != 1:
-
-        def multiply(first: int, last: int) -> None:
-            gradient[first:last] *= scale
-
-        divided(gradient.size, MEMORY_BOUND * gradient.size, multiply)
-    if limits and limits.value is not None:
-        np.clip(gradient, -limits.value, limits.value, out=gradient)

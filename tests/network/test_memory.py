@@ -43,6 +43,7 @@ def specs() -> dict[str, dict[str, Any]]:
         "true truncation, far back": {"bptt": {"style": "true", "steps": 60}, "window": 40},
         "shards": {"shards": 4, "streams": 32},
         "shards of two sizes": {"shards": 5, "streams": 32, "optimizer": sgd},
+        "shards averaged": {"shards": 4, "streams": 32, "sync": {"every": 1}},
         "shards with recompute": {"shards": 2, "recompute": True, "window": 300},
         "shards with true truncation": {
             "shards": 2,
@@ -88,8 +89,8 @@ def check_what_training_takes(tmp_path: Path, name: str) -> None:
         tracemalloc.stop()
     assert needs.window is not None
     assert abs(needs.total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
-    # Gradients of further shards are made with the first window.
-    learned = needs.window + needs.batch + needs.gradients - needs.parameters
+    # Models and gradients of shards are made with the first window.
+    learned = needs.window + needs.batch + needs.models + needs.gradients - needs.parameters
     assert abs(learned - (peak - held)) < 0.2 * (peak - held)
     assert abs(needs.total - learned - held) < 0.1 * held + 20_000
 
@@ -134,7 +135,7 @@ def test_more_than_the_budget_is_not_measured(
 
 
 def test_the_window_counts_against_the_budget() -> None:
-    needs = Memory(0, 1, 2, 0, 4, 8, 16)
+    needs = Memory(0, 1, 2, 0, 0, 4, 8, 16)
     needs.check(31)
     with pytest.raises(ResourceError) as caught:
         needs.check(30)

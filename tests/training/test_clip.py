@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnkit.spec.model import Clip
-from rnnkit.training.step import clip, global_norm
+from rnnkit.training.clipping import clip, global_norm
 
 
 def clipped(gradient: np.ndarray, limits: Clip | None) -> np.ndarray:

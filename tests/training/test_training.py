@@ -25,7 +25,7 @@ from helpers import (
     trained,
     write_spec,
 )
-from training_cases import fresh, opened
+from training_cases import NAMES, Params, fresh, opened, plain_gradient
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
@@ -37,53 +37,11 @@ from rnnkit.inference.model import load
 from rnnkit.network.network import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
+from rnnkit.training.clipping import clip, global_norm
 from rnnkit.training.loop import RunLimits
 from rnnkit.training.start import RunOptions, start
-from rnnkit.training.step import Training, clip, global_norm
+from rnnkit.training.step import Training
 from rnnkit.types import Array
-
-Params = dict[str, Array]
-
-
-# An implementation of its own: loops over steps, streams kept apart, no batch of rows anywhere.
-
-
-def plain_gradient(
-    p: Mapping[str, Array], ids: Array, targets: Array, h: Array
-) -> tuple[float, Params, Array]:
-    """Return (total loss, summed gradient, last h) of one stream: embedding, tanh cell, affine."""
-    g = {name: np.zeros_like(value) for name, value in p.items()}
-    hs, total = [h], 0.0
-    probabilities = []
-    for x in ids:
-        hs.append(np.tanh(p["E"][x] @ p["Wx"] + hs[-1] @ p["Wh"] + p["b"]))
-        logits = hs[-1] @ p["W"] + p["c"]
-        q = np.exp(logits - logits.max())
-        probabilities.append(q / q.sum())
-    dh = np.zeros_like(h)
-    for t in reversed(range(len(ids))):
-        total -= math.log(probabilities[t][targets[t]])
-        dy = probabilities[t].copy()
-        dy[targets[t]] -= 1
-        g["W"] += np.outer(hs[t + 1], dy)
-        g["c"] += dy
-        dz = (dh + p["W"] @ dy) * (1 - hs[t + 1] ** 2)
-        g["Wx"] += np.outer(p["E"][ids[t]], dz)
-        g["Wh"] += np.outer(hs[t], dz)
-        g["b"] += dz
-        g["E"][ids[t]] += p["Wx"] @ dz
-        dh = p["Wh"] @ dz
-    return total, g, hs[-1]
-
-
-NAMES = {
-    "E": ("0.embedding", "W"),
-    "Wx": ("1.rnn", "Wx"),
-    "Wh": ("1.rnn", "Wh"),
-    "b": ("1.rnn", "b"),
-    "W": ("2.affine", "W"),
-    "c": ("2.affine", "b"),
-}
 
 
 def plain_training(
