@@ -10,11 +10,13 @@ from pathlib import Path
 
 from benchmarks import machine, plots, report
 from benchmarks.measure import DisagreementError, Plan, measure
+from benchmarks.shards import SHARDS, Clock, shard_costs, sharded_rows
 from benchmarks.side import TITLES, TOKENS, missing
 from benchmarks.startup import startup
+from benchmarks.sums import sum_times
 from benchmarks.workloads import BY_STEPS, BY_UNITS, CELLS, ROWS, SAMPLED
 
-PARTS = ("training", "sampling", "startup", "plots")
+PARTS = ("training", "sampling", "startup", "ranks", "plots")
 INTRODUCTION = (
     "# Results",
     "",
@@ -66,9 +68,22 @@ def _report(page: report.Page, parts: Sequence[str], asked: argparse.Namespace, 
             report.sampling_row(page, network, measure("Sample", network, plan), TOKENS)
     if "startup" in parts:
         report.startup_table(page, startup(plan.rounds, plan.threads))
+    if "ranks" in parts:
+        _ranks(page, plan)
     if "plots" in parts and asked.out:
         _plots(page, asked, plan)
     page.add("", f"After all of it: {machine.quiet(machine.load())}.")
+
+
+def _ranks(page: report.Page, plan: Plan) -> None:
+    report.shards_head(page, SHARDS)
+    for threads in sorted({1, plan.threads}):
+        clock: Clock = "busy" if threads == 1 else "run"
+        for row in sharded_rows():
+            found = shard_costs(row, replace(plan, threads=threads), clock)
+            report.shards_row(page, row, threads, found)
+    if sums := sum_times(plan.rounds):
+        report.sums_table(page, sums)
 
 
 def _plots(page: report.Page, asked: argparse.Namespace, plan: Plan) -> None:

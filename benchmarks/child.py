@@ -4,6 +4,7 @@
     {"library": "torch", "kind": "Train", "workload": {...}, "arrays": "weights.npz"}
     {"do": "check"}                         {"loss": [4.174, ...], ...}
     {"do": "run", "count": 3}               [0.0213, 0.0211, 0.0212], the seconds of each step
+    {"do": "busy", "count": 3}              the same in seconds of all its processors
     {"do": "peak"}                          the most memory that the process has held, in bytes
     {"do": "about"}                         {"PyTorch": "..."}
 
@@ -16,6 +17,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,9 @@ def answer(library: str, made: Side, request: dict[str, Any]) -> object:
         case "check":
             return made.check()
         case "run":
-            return timed(made, request["count"])
+            return timed(made, request["count"], time.perf_counter)
+        case "busy":
+            return timed(made, request["count"], time.process_time)
         case "peak":
             return peak()
         case "about":
@@ -51,13 +55,13 @@ def answer(library: str, made: Side, request: dict[str, Any]) -> object:
     raise ValueError(f"unknown request {request}")
 
 
-def timed(made: Side, count: int) -> list[float]:
-    """Return the seconds that each of so many steps takes."""
+def timed(made: Side, count: int, clock: Callable[[], float]) -> list[float]:
+    """Return the seconds that each of so many steps takes, by a clock."""
     found = []
     for _ in range(count):
-        start = time.perf_counter()
+        start = clock()
         made.step()
-        found.append(time.perf_counter() - start)
+        found.append(clock() - start)
     return found
 
 

@@ -109,6 +109,38 @@ def startup_table(page: Page, found: Mapping[str, Spread]) -> None:
         page.row(f"`{title}`", spread(values, 1e3))
 
 
+def shards_head(page: Page, counts: Sequence[int]) -> None:
+    """Begin the table of what shards cost."""
+    page.head(
+        "Shards in one process",
+        "LSTM. ms of a step without shards, then times as much for so many shards. One thread: "
+        "time of the processor; more: time that passes. A shard is learned on its own, so its "
+        "products have fewer rows.",
+        *("workload", "threads"),
+        *(f"{count} shards" for count in counts),
+    )
+
+
+def shards_row(
+    page: Page, row: Workload, threads: int, found: Mapping[int, tuple[Spread, Spread]]
+) -> None:
+    """Write the row of one workload and number of threads."""
+    (first, _), *others = found.values()
+    ratios = (spread(ratio) for _, ratio in others)
+    page.row(f"{row.name} ({row.title})", str(threads), spread(first, 1e3), *ratios)
+
+
+def sums_table(page: Page, found: Mapping[int, Mapping[str, Spread]]) -> None:
+    """Write the time of a sum over two ranks of one machine."""
+    page.head(
+        "Sum over two ranks, ms",
+        "The fixed tree, against MPI.Allreduce, by how many float32 values.",
+        *("values", *next(iter(found.values()))),
+    )
+    for size, each in found.items():
+        page.row(f"{size:,}", *(spread(values, 1e3) for values in each.values()))
+
+
 def _speeds(seconds: Sequence[float], tokens: int) -> str:
     values = Spread.of([tokens / each for each in seconds])
     return f"{values.median:,.0f} ({values.low:,.0f}–{values.high:,.0f})"

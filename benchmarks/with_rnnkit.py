@@ -113,6 +113,7 @@ def _built(workload: Workload) -> tuple[Spec, Network]:
         "train": {
             "epochs": 1,
             "streams": workload.batch,
+            "shards": workload.shards,
             "window": workload.steps,
             "optimizer": {"type": "sgd", "lr": LEARNING_RATE},
             "clip": {"norm": CLIP},

@@ -33,6 +33,7 @@ class Workload:
     batch: int
     steps: int
     reads: Literal["one_hot", "embedding"]
+    shards: int = 1
 
     @property
     def title(self) -> str:

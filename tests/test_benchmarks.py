@@ -14,9 +14,18 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the installed package
 
 from benchmarks import __main__ as program  # noqa: E402
-from benchmarks.measure import DisagreementError, Measured, Spread, agree  # noqa: E402
+from benchmarks.measure import DisagreementError, Measured, Plan, Spread, agree  # noqa: E402
 from benchmarks.parent import Worker, environment  # noqa: E402
-from benchmarks.report import Page, sampling_row, spread, training_row  # noqa: E402
+from benchmarks.report import (  # noqa: E402
+    Page,
+    sampling_row,
+    shards_head,
+    shards_row,
+    spread,
+    sums_table,
+    training_row,
+)
+from benchmarks.shards import shard_costs  # noqa: E402
 from benchmarks.side import CHECKED, LIBRARIES, Found, Kind, missing, side  # noqa: E402
 from benchmarks.workloads import CELLS, ROWS, SAMPLED, SQUARE, Cell, Workload  # noqa: E402
 
@@ -162,3 +171,22 @@ def test_an_unknown_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         program.main(["--rows", "huge"])
     assert "zaremba_m" in capsys.readouterr().err
+
+
+def test_shards_are_timed_in_processes_of_their_own() -> None:
+    row = replace(small(ROWS["char128"]), batch=8)
+    found = shard_costs(row, Plan(rounds=1, seconds=0.01, threads=1), "busy")
+    assert list(found) == [1, 2, 4, 8]
+    assert found[1][1] == Spread(1.0, 1.0, 1.0)
+    page = Page(lambda line: None)
+    shards_head(page, list(found))
+    shards_row(page, row, 1, found)
+    assert page.lines[-1].startswith(f"| char128 ({row.title}) | 1 | ")
+    assert page.lines[-1].count("|") == page.lines[-2].count("|")
+
+
+def test_sums_are_a_table_of_milliseconds() -> None:
+    page = Page(lambda line: None)
+    each = {"Allreduce": Spread(0.004, 0.003, 0.005), "5 shards": Spread(0.002, 0.001, 0.003)}
+    sums_table(page, {250_000: each})
+    assert page.lines[-1] == "| 250,000 | 4.00 (3.00–5.00) | 2.00 (1.00–3.00) |"
