@@ -33,7 +33,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.errors import RefusedError
 from rnnkit.inference.model import load
 from rnnkit.spec.read import read_spec
-from rnnkit.training.loop import Silent
+from rnnkit.training.reporter import Silent
 from rnnkit.training.resume import resume
 from rnnkit.training.start import RunOptions, start
 from rnnkit.training.step import Training
