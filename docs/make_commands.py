@@ -38,7 +38,7 @@ EXITS = """## Exit codes
 | 5 | data missing, undecodable or too small |
 | 6 | checkpoint missing, also where a command that reads one is given no run; corrupt, not finite \
 or incompatible |
-| 7 | training diverged; the state before it is in `crash/` |
+| 7 | training diverged, the state before it is in `crash/`; or a model gives what is not finite |
 | 8 | refused: there is no run to resume or plot, the run directory is in use or holds another \
 run, a change on resume that is not allowed, or `--exact` cannot be had |
 | 9 | a threshold was missed |

@@ -9,6 +9,7 @@ try:
     import os
     import sys
     import traceback
+    import warnings
     from collections.abc import Callable
     from contextlib import suppress
     from dataclasses import dataclass
@@ -17,7 +18,7 @@ try:
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
     from rnnkit.cli.streams import drop, replace_closed, unread
-    from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError
+    from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError, printable
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
 
@@ -113,6 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with suppress(KeyboardInterrupt):
         replace_closed()
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         if "_RNNKIT_COMPLETE" in os.environ:
             group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -120,6 +122,11 @@ def main(arguments: list[str] | None = None) -> None:
         code = run_command(sys.argv[1:] if arguments is None else arguments)
     drop()
     sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Tell of a warning of Python or of a library in one line; only its author needs the place."""
+    tell(f"[WARNING] {category.__name__}: {printable(str(message), 400)}")
 
 
 def run_command(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnkit.contracts.dataset import EncoderInputs
 from rnnkit.core.context import Context
+from rnnkit.inference.finite import finite_scores
 from rnnkit.network.network import copied
 from rnnkit.network.seq2seq import Encoded, Seq2Seq
 from rnnkit.types import Array, Params
@@ -100,15 +101,18 @@ class _Writer:
         self, network: Seq2Seq, params: Mapping[str, Params], source: EncoderInputs
     ) -> None:
         self.network, self.params = network, params
-        self.encoded: Encoded = network.encode(params, source, Context())[0]
-        self.states, self.ctx = copied(self.encoded.states), Context()
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.encoded: Encoded = network.encode(params, source, Context())[0]
+        self.states, self.ctx, self.step = copied(self.encoded.states), Context(), 0
 
     def scores(self, ids: Array) -> Array:
-        """Read ids (B,); return the scores of the next (B, V)."""
-        ys, after, _ = self.network.decode(
-            self.params, ids[None], self.states, self.encoded, self.ctx
-        )
-        found = self.network.token_scores.of(ys[0]).copy()
+        """Read ids (B,); return the scores of the next (B, V), else raise DivergedError."""
+        self.step += 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            ys, after, _ = self.network.decode(
+                self.params, ids[None], self.states, self.encoded, self.ctx
+            )
+        found = finite_scores(self.network, ys[0], self.step).copy()
         self.states = copied(after)
         self.ctx.pool.recycle()
         return found

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
+import numpy as np
+
 from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.compute.parallel import ours
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
+from rnnkit.inference.finite import not_finite
 from rnnkit.inference.readers import ShardReaders
 from rnnkit.network.gradient_checkpointing import window_blocks
 from rnnkit.network.network import Network
@@ -29,6 +32,7 @@ class EvaluationStopped(Exception):
     """The evaluation was asked to stop; its partial sums are dropped."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told
 def evaluate(
     network: Network,
     params: Mapping[str, Params],
@@ -39,6 +43,7 @@ def evaluate(
     in_blocks: bool = False,
     asked: Sequence[MetricName] = (),
     shards: int = 1,
+    finite: bool = True,
 ) -> Measured:
     """Return the metrics of a split, and the tables that go with them.
 
@@ -47,10 +52,12 @@ def evaluate(
     is too short. Where no target counts the metrics are NaN. `in_blocks` reads each window as
     `learn_in_blocks` does, in the memory of one block. `asked` names metrics beyond those that suit
     loss and data; SpecError where the loss cannot give one. With several `shards`, or as many as
-    there are streams, no number of threads changes a bit.
+    there are streams, no number of threads changes a bit. Where the loss has to be `finite`,
+    DivergedError names the first steps at which it is not.
     """
     readers = ShardReaders(network, params, layout.streams, shards)
     total = weight = 0.0
+    steps = 0
     metrics = choose_metrics(network.loss, network.outputs.known(), source, split, asked)
     with ours() if shards > 1 else nullcontext():
         for batch in source.batches(split, layout, None):
@@ -60,7 +67,10 @@ def evaluate(
             for piece in [slice(0, length)] if whole else window_blocks(length):
                 step = batch.steps(piece)
                 ys, part, part_weight = readers.read(step, piece.start)
-                total, weight = total + part, weight + part_weight
+                if finite and not math.isfinite(part):
+                    where = f"steps {steps + 1} to {steps + len(ys)} of the {split} split"
+                    raise not_finite(network, where)
+                total, weight, steps = total + part, weight + part_weight, steps + len(ys)
                 targets = step.targets
                 if step.units:
                     ys, targets = step.units.unscaled(ys), step.units.unscaled(targets)

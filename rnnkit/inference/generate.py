@@ -15,6 +15,7 @@ from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
+from rnnkit.inference.finite import finite_scores, not_finite
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network, States, copied
 from rnnkit.types import Array, Params
@@ -106,25 +107,28 @@ def generate(
     Every sample reads the same prompt ids (T,) from the state `begun`, one stream for all of them
     or one for each (None: a zero hidden state), and draws from a generator of its own, so the first
     of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
-    by compiled code: the same ids, but where the rounding of a logit decides.
+    by compiled code: the same ids, but where the rounding of a logit decides. Raises DivergedError
+    at the first token of which the scores are not finite.
     """
     begun = begun or StreamState.zero(network)
     draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
     ctx = Context()
-    scores = network.token_scores
     ys, states = _read(network, params, begun.before(prompt), begun.states, ctx)
     after = StreamState(states, begun.streams, drawn=begun.drawn).spread(count)
     ys = np.repeat(ys, count // begun.streams, axis=0)
-    ids = choose_ids(scores.of(ys), sampling, next(draws)[0])
+    ids = choose_ids(finite_scores(network, ys, 1), sampling, next(draws)[0])
     yield ids
     one = after.rows(np.zeros(1, np.intp)).states
     plan = compiled(network, params, one) if count <= FEW else None
     if plan:
-        yield from _in_blocks(plan, after, ids, sampling, draws)
+        for number, found in enumerate(_in_blocks(plan, after, ids, sampling, draws), 2):
+            if found.min() < 0:
+                raise not_finite(network, f"step {number}")
+            yield found
     states = after.states
-    for drawn in chain.from_iterable(draws):
+    for number, drawn in enumerate(chain.from_iterable(draws), 2):
         ys, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
-        ids = choose_ids(scores.of(ys), sampling, drawn)
+        ids = choose_ids(finite_scores(network, ys, number), sampling, drawn)
         yield ids
 
 
@@ -141,7 +145,8 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
         if found is None:
             return None
         steps += found
-    return make_plan(steps, tuple(chain.from_iterable(states.values())))
+    with np.errstate(over="ignore", invalid="ignore"):  # the sampler tells of it
+        return make_plan(steps, tuple(chain.from_iterable(states.values())))
 
 
 def log_probabilities(
@@ -153,7 +158,7 @@ def log_probabilities(
     """
     ctx, states, found = Context(), begun.states, [np.zeros(0)]
     for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
-        logits = network.token_scores.of(ys[:, 0]).astype(np.float64)
+        logits = finite_scores(network, ys[:, 0], start + 1).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])
@@ -165,8 +170,13 @@ def log_probabilities(
 def following(
     network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
 ) -> tuple[Array, StreamState]:
-    """Return the outputs (B, F) for what follows ids (T,), and the streams when all are read."""
-    ys, states = _read(network, params, begun.before(ids), begun.states, Context())
+    """Return the outputs (B, F) for what follows ids (T,), and the streams when all are read.
+
+    Raises DivergedError where they are not finite.
+    """
+    xs = begun.before(ids)
+    ys, states = _read(network, params, xs, begun.states, Context())
+    finite_scores(network, ys[:1], len(xs))
     return ys, replace(begun, states=states, last=None)
 
 
@@ -198,7 +208,8 @@ def windows(
     """
     window = max(min(WINDOW, LOGITS // network.outputs.known()), 1)
     for start in range(0, len(xs), window):
-        ys, after, _ = network.scan(params, xs[start : start + window], states, None, ctx)
+        with np.errstate(over="ignore", invalid="ignore"):  # what asks for the outputs looks
+            ys, after, _ = network.scan(params, xs[start : start + window], states, None, ctx)
         states = copied(after)
         yield start, ys, states
         ctx.pool.recycle()

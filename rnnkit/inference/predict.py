@@ -50,7 +50,7 @@ class Predicted(NamedTuple):
     after: StreamState | None = None
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told, or None
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is told
 def predict(
     model: Model,
     data: bytes,
@@ -89,7 +89,7 @@ def predict(
         found, after = list(_each_alone(model, asked.records)), None
     else:
         found, after = _as_stream(model, asked.records, begun)
-        _check_finite(asked.records, found, name)
+    _check_finite(asked.records, found, name, ", nor could a later one be" if begun else "")
     records: list[Prediction] = []
     for question, ys in zip(asked.records, found, strict=True):
         records += _predictions(question, ys, answers, asked)
@@ -200,14 +200,19 @@ def _as_stream(
     return found, replace(begun, states=states, last=None)
 
 
-def _check_finite(records: Sequence[Question], found: Sequence[Array], name: str) -> None:
-    """Raise DataError at the first answer that is not finite: no later one of a stream would be."""
+def _check_finite(
+    records: Sequence[Question], found: Sequence[Array], name: str, later: str
+) -> None:
+    """Raise DataError at the first answer that is not finite; `later` tells of those after it."""
     for question, ys in zip(records, found, strict=True):
         wrong = np.flatnonzero(~np.isfinite(ys).all(axis=1))
         if len(wrong):
             line = question.lines[wrong[0]] if question.lines else question.line
-            message = "the model's answer is no finite number, nor could a later one be (take the "
-            message += "row out, or fill in numbers as those it was trained on)"
+            message = (
+                f"the model's answer is no finite number{later} (take the row out, or fill in "
+            )
+            message += "numbers as those it was trained on; where no row has one, use another "
+            message += "checkpoint)"
             raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 

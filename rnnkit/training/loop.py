@@ -231,6 +231,7 @@ class Loop:
                 spec.train.recompute,
                 spec.evaluate.metrics,
                 spec.train.shards,
+                finite=False,
             ).metrics
         except EvaluationStopped:
             return None

@@ -19,6 +19,7 @@ from rnnkit.compute.kernels import sample_plan
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
+from rnnkit.errors import DivergedError
 from rnnkit.inference.generate import Sampling, choose_ids, choose_in_numpy, compiled, generate
 from rnnkit.inference.model import load
 from rnnkit.inference.sample_stream import grow
@@ -158,7 +159,7 @@ def test_a_prompt_of_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_kernels
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_nan_is_no_crash_and_the_same_everywhere(
+def test_nan_is_no_crash_and_the_same_error_everywhere(
     stack: tuple[Network, dict[str, dict[str, Array]]],
     options: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -166,10 +167,12 @@ def test_nan_is_no_crash_and_the_same_everywhere(
     for views in stack[1].values():
         for view in views.values():
             view[...] = np.nan
-    with np.errstate(all="ignore"):
-        assert ids(*stack, options) == [[0] * 70]
-        monkeypatch.setattr(generation, "kernels_available", lambda: False)
-        assert ids(*stack, options) == [[0] * 70]
+    said = "step 1: the output of layer .*affine is not finite"
+    with pytest.raises(DivergedError, match=said):
+        ids(*stack, options)
+    monkeypatch.setattr(generation, "kernels_available", lambda: False)
+    with pytest.raises(DivergedError, match=said):
+        ids(*stack, options)
 
 
 @needs_kernels

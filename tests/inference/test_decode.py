@@ -12,6 +12,7 @@ from rnnkit.builtin.metrics.exact_match import ExactMatch
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
+from rnnkit.errors import DivergedError
 from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
 from rnnkit.network.seq2seq import Seq2Seq
 
@@ -48,7 +49,10 @@ def log_probability(
     network: Seq2Seq, store: ParamStore, source: EncoderInputs, ids: list[int]
 ) -> float:
     batch = reading(source, [ids])
-    ys = network.run(store.values, batch, {}, Context())[0][:, 0].astype(np.float64)
+    # A BLAS may raise the flag of what is invalid over finite numbers: the numbers decide.
+    with np.errstate(invalid="ignore"):
+        ys = network.run(store.values, batch, {}, Context())[0][:, 0].astype(np.float64)
+    assert np.isfinite(ys).all()
     logs = ys - np.log(np.exp(ys).sum(axis=1, keepdims=True))
     return float(sum(logs[t, token] for t, token in enumerate(ids)))
 
@@ -183,3 +187,16 @@ def test_no_targets_are_empty() -> None:
     assert decode_greedily(network, store.values, source_of_one(), TargetLimits(START, END, 0)) == [
         []
     ]
+
+
+@pytest.mark.parametrize("beams", [0, 2])
+def test_what_overflows_writes_nothing(beams: int) -> None:
+    network = network_of("plain")
+    store = stored(network)
+    store.flat[:] = 3e38
+    source, limits = source_of_one(), TargetLimits(START, END, 5)
+    with pytest.raises(DivergedError, match=r"step 1: the output of layer decoder.* is not finite"):
+        if beams:
+            beam(network, store.values, source, limits, beams)
+        else:
+            decode_greedily(network, store.values, source, limits)

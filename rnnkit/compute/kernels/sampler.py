@@ -5,6 +5,7 @@ The time goes into reading the weights once for every token. The pointwise part 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from rnnkit.compute.kernels import gru, lstm, rnn
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.kernel import WindowArrays
-from rnnkit.compute.kernels.sample_choice import choose_id
+from rnnkit.compute.kernels.sample_choice import argmax, choose_id
 from rnnkit.compute.kernels.sample_plan import AFFINE, GRU, LOOKUP, LSTM, RNN_TANH
 from rnnkit.compute.kernels.shared_gemv import gemv
 
@@ -32,7 +33,10 @@ def sample(
     top_p: float,
     team: Any,
 ) -> Any:
-    """Return the ids that follow `token`, one for each number drawn; the states go on."""
+    """Return the ids that follow `token`, one for each number drawn; the states go on.
+
+    An id is -1 where the logits are not finite.
+    """
     found, widest = np.empty(len(drawn), np.int64), 0
     for step in range(len(program)):
         widest = max(widest, program[step, 2])
@@ -41,7 +45,7 @@ def sample(
     for t in range(len(drawn)):
         logits = advance(program, weights, states, token, x, y, z, team)
         token = choose_id(logits, temperature, top_k, top_p, drawn[t], chances, ids)
-        found[t] = token
+        found[t] = token if math.isfinite(logits[argmax(logits, outputs)]) else -1
     return found
 
 
