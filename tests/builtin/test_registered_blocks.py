@@ -36,8 +36,8 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "stall": {"multiply": 0.5, "patience": 2, "threshold": 0.01},
     "step": {"multiply": 0.5, "every": 5, "per": "step"},
     "byte": {},
-    "char": {"unknown": "<unk>"},
-    "word": {"min_count": 2, "max_size": 10000, "unknown": "UNK"},
+    "char": {"unknown": "<unk>", "verbatim": True},
+    "word": {"min_count": 2, "max_size": 10000, "unknown": "UNK", "verbatim": True},
 }
 OWN = [p for p in installed() if p.group in GROUPS and p.distribution == "rnnkit"]
 

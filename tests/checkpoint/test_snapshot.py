@@ -49,7 +49,10 @@ CASES: dict[str, dict[str, Any]] = {
     "weight": {"weight": 0.0},
     "best": {"best": None},  # which evaluation becomes best.h5
     "stale": {"stale": 0},  # when the patience is at its end
-    "lines": {"lines": 0},  # which lines of metrics.jsonl are cut
+    "right": {"right": 0.0},  # the training accuracy of the next line
+    "decided": {"decided": 0.0},
+    "lines": {"lines": 0, "lines_digest": ""},  # which lines of metrics.jsonl are cut
+    "lines_digest": {"lines_digest": "0" * 64},  # whether they are those of the run
     "finished": {"finished": True},
 }
 """What each field of Progress is replaced by in the checkpoint of step 13."""
@@ -60,6 +63,9 @@ SHOWN = {
     "pending": "that evaluation is made only where it is set",
 }
 """Fields that matter where a signal cut an evaluation short; tested with such a checkpoint."""
+
+SAMPLED = {"samples", "samples_digest"}
+"""Fields of a run that writes samples; tests/training/test_samples.py has one."""
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +110,7 @@ def test_the_run_stops_where_every_field_says_something(half: Path, whole: Path)
 
 
 def test_every_field_of_the_progress_has_a_case() -> None:
-    assert set(CASES) | set(SHOWN) == set(Progress.model_fields)
+    assert set(CASES) | set(SHOWN) | SAMPLED == set(Progress.model_fields)
     assert not set(CASES) & set(SHOWN)
 
 
@@ -298,12 +304,13 @@ def test_a_field_of_an_origin(half: Path, tmp_path: Path, name: str) -> None:
         "distribution": "rnnkit-other",
         "release": "9.9",
         "target": "other:Other",
+        "source": "0" * 64,
     }
     run = edited(half, tmp_path / "run", lambda m: m["origins"][index].update({name: others[name]}))
     ran = command("resume", run)
     if name in ("group", "type"):
         assert ran.code == 4 and "not installed" in ran.err
-    elif name == "version":
+    elif name in ("version", "distribution"):
         assert ran.code == 6 and "[CKPT_PLUGIN_MISMATCH]" in ran.err
     else:
         # `path` leads to what a migration rewrites; the others are names for a message.
