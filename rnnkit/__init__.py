@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import build as build
     from rnnkit.api import forecast as forecast
     from rnnkit.api import load_spec as load_spec
+    from rnnkit.api import predict as predict
     from rnnkit.api import train as train
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
     from rnnkit.compute.kernels.kernel import Kernel as Kernel
@@ -88,7 +89,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
 __version__ = VERSION
 
 _PUBLIC = {
-    "api": ("build", "forecast", "load_spec", "train"),
+    "api": ("build", "forecast", "load_spec", "predict", "train"),
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),

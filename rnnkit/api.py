@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from rnnkit.checkpoint.run_directory import RunDir, data_root
+from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import wrong_type
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
+from rnnkit.inference.predict import predict_rows
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
@@ -48,6 +50,29 @@ def build(spec: Spec, root: str | Path = ".") -> Model:
     store = network.store(np.dtype(np.float32))
     store.initialize(spec.train.seed)
     return Model(Path(spec.name), resolved, network, store, source.vocabulary)
+
+
+def predict(
+    model: Model,
+    file: str | Path,
+    *,
+    top: int = 1,
+    skip_bad: bool = False,
+    keep: Sequence[str] = (),
+) -> list[dict[str, object]]:
+    """Return what a model says of each line or row of a file of its own kind of data.
+
+    Targets in the file are not read. A record has the `line`, and labels with their probabilities
+    (the `top` likeliest), numbers in the units of the data, or the next token; and the columns of
+    the file to `keep`. Raises DataError with file and line for what cannot be used, unless it is to
+    be skipped, ResourceError for more than memory has room for, and CheckpointError for a model
+    that predicts nothing.
+    """
+    if top < 1:
+        raise ValueError(f"expected top >= 1, received {top}")
+    data = read_data(Path(file))
+    found = predict_rows(model, data, str(file), top, skip_bad, keep=keep)
+    return [dict(record) for record in found.records]
 
 
 def forecast(

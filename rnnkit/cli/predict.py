@@ -49,14 +49,14 @@ def command(
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.model import load
-    from rnnkit.inference.predict import predict
+    from rnnkit.inference.predict import predict_rows
     from rnnkit.inference.states import save_states
 
     model = load(checkpoint, registry(), tell)
     begun = _begun(model, state_in, state_out)
     content, name = read_input(data)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
-        found = predict(model, content, name, top, skip_bad, begun, keep)
+        found = predict_rows(model, content, name, top, skip_bad, begun, keep)
     if found.note:
         tell(found.note)
     Records(found.records, found.lead).write(form, out, as_json, skipped=found.skipped)

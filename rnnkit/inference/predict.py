@@ -51,7 +51,7 @@ class Predicted(NamedTuple):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is told
-def predict(
+def predict_rows(
     model: Model,
     data: bytes,
     name: str,

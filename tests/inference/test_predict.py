@@ -161,6 +161,19 @@ def test_labels_are_those_of_each_sequence_alone(
         assert record["probability"] == pytest.approx(ps.max(axis=1), abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_python_gives_the_records_of_the_command(
+    kind: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    import rnnkit
+
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS[kind][0][:9])
+    found = rnnkit.predict(rnnkit.load(runs[kind]), file)
+    assert json.loads(json.dumps(found)) == records(runs[kind], file)
+    with pytest.raises(ValueError, match="expected top >= 1, received 0"):
+        rnnkit.predict(rnnkit.load(runs[kind]), file, top=0)
+
+
 def test_values_are_those_of_each_sequence_alone(runs: dict[str, Path], tmp_path: Path) -> None:
     rows, model = KINDS["values"][0][:45], load(runs["values"])
     for row, record in zip(
@@ -274,7 +287,7 @@ def test_nothing_on_stdin(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used, once = [], module.predict
+    used, once = [], module.predict_rows
 
     def counted(*arguments: Any) -> module.Predicted:
         blas = numpy_blas()
@@ -282,7 +295,7 @@ def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monk
         used.append(blas.num_threads)
         return once(*arguments)
 
-    monkeypatch.setattr(module, "predict", counted)
+    monkeypatch.setattr(module, "predict_rows", counted)
     file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:2])
     for threads in (1, 2):
         done("predict", runs["label"], file, "--threads", threads)
@@ -570,7 +583,7 @@ def test_a_series_read_in_both_directions_is_read_whole(
     xs = np.array([0, 1, 2, 3] * 100, np.int32)
     asked = Questions([Question(1, xs, True, None, range(1, 401))], streams=True)
     monkeypatch.setattr(module, "_questions", lambda *_: asked)
-    found = module.predict(model, b"", "x")
+    found = module.predict_rows(model, b"", "x")
     ps = softmax(model.forward(xs[:, None])[0][:, 0]).max(axis=1)
     assert [r["probability"] for r in found.records] == pytest.approx(ps, abs=1e-6)
     assert found.after is None

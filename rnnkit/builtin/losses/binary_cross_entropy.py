@@ -14,7 +14,7 @@ from rnnkit.contracts.cell import sigmoid
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError
+from rnnkit.errors import DataError, ShapeError
 from rnnkit.types import Array
 
 
@@ -67,6 +67,7 @@ class BinaryCrossEntropy(Loss):
         width = ys.shape[-1]
         ws = row_weights(ys, targets, weights)
         zs, wanted = ys.reshape(-1, width), _answers(ys, targets).reshape(-1, width)
+        _check_answers(wanted[ws != 0])
         weighs = ctx.train and self.pos_weight is not None
         more = np.array(self.pos_weight, ys.dtype) - 1 if weighs else None
         with np.errstate(invalid="ignore"):
@@ -101,6 +102,17 @@ class BinaryCrossEntropy(Loss):
     def probabilities(self, ys: Array) -> Array:
         """Return the sigmoid."""
         return sigmoid(ys)
+
+
+def _check_answers(wanted: Array) -> None:
+    """Raise DataError for a target that is no probability: the loss would have no least value."""
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
+        odd = wanted[(wanted < 0) | (wanted > 1)][0]
+        raise DataError.of(
+            "DATA_TARGET",
+            f"binary_cross_entropy needs targets from 0 to 1, and one is {odd:g} (give 0 and 1, or "
+            "take mse, mae or huber for numbers)",
+        )
 
 
 def _answers(ys: Array, targets: Array) -> Array:

@@ -19,7 +19,7 @@ from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError, SpecError
+from rnnkit.errors import DataError, ShapeError, SpecError
 from rnnkit.types import Array
 
 YS = np.array([[[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]], [[0.0, 0.0, 2.0], [-1.5, 0.75, 0.5]]])
@@ -325,7 +325,7 @@ def test_accuracy() -> None:
     weights = np.array([[1.0, 2.0], [4.0, 8.0]])
     right = np.array([[0, 1], [-1, 0]])
     assert accuracy(SoftmaxCrossEntropy(), YS, right, weights) == 3 / 11
-    assert accuracy(MSE(), YS, VALUES, weights) == 0
+    assert math.isnan(accuracy(MSE(), YS, VALUES, weights))  # nothing was decided
     assert accuracy(MSE(), YS, right, weights) == 3 / 11
 
 
@@ -442,3 +442,15 @@ def test_check_says_the_widths_and_what_to_do(loss: Loss) -> None:
         loss.check(Signal(7), Signal(5, ids=True))
     with pytest.raises(ShapeError, match="embedding or one_hot"):
         loss.check(Signal(5, ids=True), Signal(5, ids=True))
+
+
+@pytest.mark.parametrize("odd", [5.0, -3.0, 1.5])
+def test_an_answer_that_is_no_probability_is_refused(odd: float) -> None:
+    ys, weights = np.zeros((2, 3, 1)), np.ones((2, 3))
+    targets = np.zeros((2, 3, 1))
+    targets[1, 2] = odd
+    loss = BinaryCrossEntropy()
+    with pytest.raises(DataError, match=rf"needs targets from 0 to 1, and one is {odd:g} \(give 0"):
+        loss.forward(ys, targets, weights, context())
+    weights[1, 2] = 0
+    assert math.isclose(loss.forward(ys, targets, weights, context())[0], 5 * math.log(2))
