@@ -16,9 +16,11 @@ from rnnkit.cli.common import emit, number, table, tell
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.results import print_result
+from rnnkit.errors import CheckpointError, PluginError
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
+    from rnnkit.errors import RnnkitError
 
 
 @make_command("show")
@@ -42,7 +44,7 @@ def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
         return
     results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
     if len(results) == 1:
-        emit(as_json, results[0], _as_text(results[0]))
+        emit(as_json, results[0], _as_text(results[0]), _misfit(found[0], files[0]))
     else:
         differing = differences([snapshot.meta.spec for snapshot in found])
         compared = {"checkpoints": results, "differences": differing}
@@ -78,6 +80,22 @@ def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
             for name, array in sorted(snapshot.arrays.items())
         },
     }
+
+
+def _misfit(snapshot: Snapshot, file: Path) -> RnnkitError | None:
+    """Return why no command could load the checkpoint, if it is so; tell of a missing plugin."""
+    from rnnkit.checkpoint.snapshot import match
+    from rnnkit.contracts.registry import Registry
+    from rnnkit.inference.model import network_of
+    from rnnkit.network.stored_arrays import stored_shapes
+
+    try:
+        match(snapshot, stored_shapes(*network_of(snapshot, file, Registry())), file)
+    except CheckpointError as error:
+        return error
+    except PluginError as error:
+        tell(f"the arrays are not compared with the spec: {error}")
+    return None
 
 
 def _next_command(run: Path, facts: dict[str, Any]) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command, copy, done, newest, plain_spec, small_spec
+from helpers import command, copy, done, newest, plain_spec, rewritten, small_spec
 from helpers import write_spec as write
 
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.compute.blas_pins import PINS
 from rnnkit.files.lock import RunLock
 from rnnkit.inference.model import load
@@ -69,6 +71,18 @@ def test_a_shown_spec_trains_again(tiny_run: Path, tmp_path: Path) -> None:
 def test_show_a_folder_without_a_checkpoint(tmp_path: Path) -> None:
     ran = command("show", tmp_path)
     assert ran.code == 6 and f"{tmp_path} [CKPT_NOT_FOUND] holds no checkpoint" in ran.err
+
+
+def test_a_file_that_nobody_could_load_is_shown_and_refused(tiny_run: Path, tmp_path: Path) -> None:
+    def reshaped(snapshot: Snapshot) -> Snapshot:
+        arrays = {**snapshot.arrays, "params/1.lstm/b": np.zeros(3, np.float32)}
+        return replace(snapshot, arrays=arrays)
+
+    run = rewritten(tiny_run, tmp_path / "run", reshaped)
+    ran = command("show", RunDir(run).step_files()[-1][1])
+    assert ran.code == 6 and "1.lstm/b" in ran.out
+    assert "[CKPT_ARRAY_MISMATCH] the arrays are not those of its spec: " in ran.err
+    assert "params/1.lstm/b: expected 24 of float32, received 3 of float32" in ran.err
 
 
 def test_show_of_a_run_that_goes_on(tmp_path: Path) -> None:
