@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rnnkit import build
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
 from rnnkit.spec import Spec, parse_spec
@@ -61,7 +63,22 @@ def test_a_table_of_the_encoder_may_be_shared() -> None:
     value = spec()
     encoder(value)[0] |= {"name": "table", "units": 32}
     decoder(value)[3]["tie"] = "table"
-    parsed(value)
+    value["data"]["count"] = 400
+    store = build(parsed(value)).store
+    table, tied = store.values["table"]["W"], store.values["decoder.3.affine"]["W"]
+    assert np.shares_memory(table, tied) and table.shape == tied.shape
+    assert "decoder.3.affine/W" not in store.stored(store.flat)
+
+
+@pytest.mark.parametrize(("at", "name"), [(3, "own"), (2, "late")])
+def test_no_table_is_shared_with_itself_or_a_later_layer(at: int, name: str) -> None:
+    value = spec()
+    decoder(value).insert(2, {"type": "affine", "units": 16})
+    decoder(value)[4]["name"] = name
+    decoder(value)[at if name == "late" else 4]["tie"] = name
+    with pytest.raises(SpecError) as caught:
+        parsed(value)
+    assert f'tie: no earlier layer has the name "{name}"' in str(caught.value)
 
 
 BOTH_WAYS = {"type": "bidirectional", "layer": {"type": "lstm", "units": 16}}

@@ -117,15 +117,6 @@ def test_the_state_is_carried_and_the_gradient_is_not(tmp_path: Path) -> None:
     carried = training.states["1.rnn"][0]
     assert np.abs(carried).max() > 0.01
     params = {k: training.store.values[layer][n].copy() for k, (layer, n) in NAMES.items()}
-    _, states, backward = training.network.scan(
-        training.store.values,
-        second.inputs,
-        training.states,
-        second.resets,
-        training.part(second).ctx,
-    )
-    # One window of two halves would send a gradient over the edge; the trainer sends zeros.
-    assert all((a == 0).all() for state in zero_states(states).values() for a in state)
     wanted = [
         plain_gradient(params, second.inputs[:, s], second.targets[:, s], carried[s])[1]
         for s in range(3)
