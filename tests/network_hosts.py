@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,14 @@ class Hosts:
         """Return the bytes that went from host 1 to host 2 so far."""
         return int(self.run(1, "cat", "/sys/class/net/end/statistics/tx_bytes"))
 
+    def wait(self, host: int) -> None:
+        """Wait until a host's end of the cable carries something."""
+        for _ in range(600):
+            if self.run(host, "cat", "/sys/class/net/end/operstate").strip() == "up":
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the cable of host {host} carries nothing")
+
     def cut(self) -> None:
         """Cut the cable."""
         self.run(1, "ip", "link", "set", "end", "down")
@@ -45,7 +54,7 @@ class Hosts:
         """Start a command on host 1 that starts others on both hosts by the script for ssh."""
         line = ["ip", "netns", "exec", f"{self.prefix}1", *command]
         pipe = subprocess.PIPE
-        environment = {**os.environ, "UCX_TLS": "tcp,self"}
+        environment = {**os.environ, "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "end"}
         return subprocess.Popen(
             list(map(str, line)), stdout=pipe, stderr=pipe, text=True, env=environment
         )
@@ -100,6 +109,8 @@ def two_hosts(folder: Path) -> Iterator[Hosts]:
             hosts.run(host, *f"ip addr add {address}/24 dev end".split())
             for link in ("lo", "end"):
                 hosts.run(host, *f"ip link set {link} up".split())
+        for host in (1, 2):
+            hosts.wait(host)
         yield hosts
     finally:
         made = set(ip("netns", "list").split()) & set(names)

@@ -43,7 +43,9 @@ def fresh(spec: Spec, source: Source, dtype: Any = np.float64) -> Training:
     slots = {n: np.zeros_like(store.flat) for n in spec.train.optimizer.used_slots()}
     states = network.initial_states(spec.train.streams, store.flat.dtype)
     windows = source.windows("train", spec.train.layout())
-    return Training(spec, network, windows, store, slots, states, Progress())
+    schedule = spec.train.schedule
+    progress = Progress(schedule=schedule.start() if schedule else None)
+    return Training(spec, network, windows, store, slots, states, progress)
 
 
 def stopped_at(

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnkit.compute.parallel import run_undivided, threads
 from rnnkit.compute.ranks import Ranks
-from rnnkit.compute.shard_tree import Range, even_ranges, split, subtrees
+from rnnkit.compute.shard_tree import Range, add_subtrees, even_ranges, split, subtrees
 from rnnkit.core.context import Pool
 from rnnkit.types import Array
 
@@ -61,9 +61,11 @@ class Workers:
             return {node: self._sum(node, partial(leaf, self._pools[thread])) for node in nodes}
 
         held = self.ranks.together(lambda: run_undivided(len(parts), subtree_sums))
-        sums = {node: total for part in held for node, total in part.items()}
+        parts_of = {node: total for part in held for node, total in part.items()}
+        # Threads cut the shards of a rank further than the ranks do.
+        sums = {n: add_subtrees(n, parts_of) for n in subtrees((first, last), (0, shards))}
         self.ranks.sum(sums, shards, gradient)
-        self._spare += (total for total in sums.values() if total is not gradient)
+        self._spare += (total for total in parts_of.values() if total is not gradient)
         return [found[shard] for shard in range(first, last)]
 
     def _sum(self, node: Range, leaf: Callable[[int], Array]) -> Array:

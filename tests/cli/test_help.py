@@ -80,6 +80,7 @@ def test_a_file_for_each_command() -> None:
         "ranks",
         "records",
         "reporter",
+        "results",
         "training",
     }
 

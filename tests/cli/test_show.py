@@ -28,7 +28,7 @@ def test_show_a_run(tiny_run: Path) -> None:
     assert [row[0] for row in rows] == keys
     assert rows[0][1] == "finished" and rows[1][1].startswith("valid_loss ")
     assert rows[4][1] == f"rnnkit sample {tiny_run}"
-    assert rows[5][1].startswith("rnnkit ")
+    assert rows[5][1].split()[0] == "rnnkit"
     assert [line.split()[0] for line in out.split("\n\n")[-1].splitlines()] == [
         "data",
         "arithmetic",

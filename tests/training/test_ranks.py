@@ -69,6 +69,14 @@ def test_any_number_of_ranks_gives_equal_bytes(
         assert results(tmp_path / name / "run") == results(run), name
 
 
+def test_ranks_may_have_threads_of_their_own(alone: dict[str, Path], tmp_path: Path) -> None:
+    path, run = written(tmp_path, CASES["two_layers"]), tmp_path / "run"
+    line = [RNNKIT, "run", path, "--out", run, "--mpi", "--threads", 2]
+    ran = mpiexec(2, *line, OPENBLAS_NUM_THREADS="2")
+    assert ran.returncode == 0, ran.stderr
+    assert results(run) == results(alone["two_layers"])
+
+
 def test_a_resume_may_have_other_ranks(alone: dict[str, Path], tmp_path: Path) -> None:
     path, run = written(tmp_path, CASES["true_guesses"]), tmp_path / "run"
     first = mpiexec(4, RNNKIT, "run", path, "--out", run, "--mpi", "--max-steps", 3)

@@ -334,7 +334,7 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, spec: JSONObject, values
     given = iter(values)
     training: list[Training] = []
 
-    def evaluate(*_: object) -> Measured:
+    def evaluate(*_: object, **options: object) -> Measured:
         value = next(given)
         story.append((f"evaluate {value}", training[0].progress.step))
         return Measured(dict(value) if isinstance(value, dict) else {"loss": value}, {}, [])
