@@ -20,7 +20,7 @@ def tokens(
     """Return the ids (N, B) that follow `ids` (B,), one for each number drawn (N, B).
 
     Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
-    An id is -1 where the logits are not finite.
+    Ids are -1 from where the logits are not finite.
     """
     from rnnkit.compute.kernels.sampler import sample
     from rnnkit.compute.kernels.shared_gemv import team

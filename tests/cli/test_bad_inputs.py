@@ -382,7 +382,8 @@ def test_resealed_with_other_arrays(file: Path, change: Change, said: str) -> No
     where = f"{file} [CKPT_ARRAY_MISMATCH] the arrays are not those of its spec: "
     told(command("sample", file), 6, where, said)
     told(command("eval", file), 6, where, said)
-    done("show", file)  # which looks inside, and needs no model
+    shown = command("show", file)  # which looks inside, and needs no model
+    assert shown.code == 6 and where in shown.err and "SHA-256" in shown.out
 
 
 def test_resealed_with_widths_that_do_not_fit(file: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from rnnkit.compute.kernels import gru, lstm, rnn
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.kernel import WindowArrays
-from rnnkit.compute.kernels.sample_choice import argmax, choose_id
+from rnnkit.compute.kernels.sample_choice import choose_id
 from rnnkit.compute.kernels.sample_plan import AFFINE, GRU, LOOKUP, LSTM, RNN_TANH
 from rnnkit.compute.kernels.shared_gemv import gemv
 
@@ -35,7 +35,7 @@ def sample(
 ) -> Any:
     """Return the ids that follow `token`, one for each number drawn; the states go on.
 
-    An id is -1 where the logits are not finite.
+    Ids are -1 from where the logits are not finite.
     """
     found, widest = np.empty(len(drawn), np.int64), 0
     for step in range(len(program)):
@@ -45,7 +45,12 @@ def sample(
     for t in range(len(drawn)):
         logits = advance(program, weights, states, token, x, y, z, team)
         token = choose_id(logits, temperature, top_k, top_p, drawn[t], chances, ids)
-        found[t] = token if math.isfinite(logits[argmax(logits, outputs)]) else -1
+        # Their running sum holds what is not finite in any logit; the likeliest one has none.
+        seen = logits[token] if top_k == 1 else chances[len(chances) - 1]
+        if not math.isfinite(seen):
+            found[t:] = -1
+            break
+        found[t] = token
     return found
 
 
