@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_limits
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, load_snapshot
 from rnnkit.cli import run_command
+from rnnkit.compute.numpy_blas import numpy_blas
 
 JSONObject = dict[str, Any]
 
@@ -237,6 +239,21 @@ def differs(run: Path, whole: Path) -> bool:
     """Tell whether a resume fails, or ends in other results than the run that never stopped."""
     ran = command("resume", run)
     return ran.code != 0 or results(run) != results(whole)
+
+
+def threads_used(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[int]:
+    """Return a list to which each call of a function adds the threads that the BLAS has there."""
+    used: list[int] = []
+    once = getattr(owner, name)
+
+    def counted(*arguments: Any) -> Any:
+        blas = numpy_blas()
+        assert blas
+        used.append(blas.num_threads)
+        return once(*arguments)
+
+    monkeypatch.setattr(owner, name, counted)
+    return used
 
 
 MODEL_SPECS = Path(__file__).parents[1] / "model_specs"

@@ -213,6 +213,11 @@ class Train(Record):
             )
         return self
 
+    def ended(self, epoch: int, stale: int) -> bool:
+        """Tell whether no step is left after so many epochs, `stale` evaluations without a best."""
+        patient = self.stop is None or stale < self.stop.patience
+        return epoch >= self.epochs or not patient
+
     def layout(self) -> Layout:
         """Return how the training split is laid out."""
         return Layout(self.streams, self.window, self.state.reset, self.state.separator)

@@ -70,7 +70,7 @@ def parse_spec(
     if spec is None and not draft.findings:
         draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")
     if spec is None or draft.findings:
-        raise _error(draft, name)
+        raise found_in(draft, name)
     return Document(spec, data, draft)
 
 
@@ -96,7 +96,7 @@ def _validated(draft: Draft, registry: Registry) -> Spec | None:
     return None
 
 
-def _error(draft: Draft, name: str) -> RnnkitError:
+def found_in(draft: Draft, name: str) -> RnnkitError:
     """Return all findings as one error, in the order of the file."""
     ordered = sorted(draft.findings, key=lambda finding: finding.at)
     problems = list(dict.fromkeys(finding.problem() for finding in ordered))

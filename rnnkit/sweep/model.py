@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -86,6 +88,15 @@ class Sweep(Record):
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+
+    def better(self, one: float, other: float) -> float:
+        """Return the better of two scores."""
+        return min(one, other) if self.mode == "min" else max(one, other)
+
+    def best(self, scores: Iterable[float]) -> float | None:
+        """Return the best of scores; None where there is none."""
+        found = list(scores)
+        return reduce(self.better, found) if found else None
 
     def example(self) -> list[str]:
         """Return first values of all keys, as overrides."""

@@ -14,7 +14,7 @@ from rnnkit.network.memory import open_data
 from rnnkit.spec.grammar import Grammar
 from rnnkit.spec.locations import Draft
 from rnnkit.spec.pydantic_errors import Translator
-from rnnkit.spec.read import Document, parse_spec
+from rnnkit.spec.read import Document, found_in, parse_spec
 from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.sweep.model import Sweep
 
@@ -34,8 +34,7 @@ def read_sweep(path: Path, registry: Registry) -> Sweep:
     except ValidationError as error:
         Translator(draft, Grammar(registry, Sweep)).report(error)
     if sweep is None or draft.findings:
-        ordered = sorted(draft.findings, key=lambda finding: finding.at)
-        raise SpecError(*dict.fromkeys(finding.problem() for finding in ordered))
+        raise found_in(draft, str(path))
     _check_trial(sweep, path, draft, registry)
     return sweep
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any
 
 from rnnkit.analysis.plots.panel import Curve, Panel
-from rnnkit.errors import printable
+from rnnkit.errors import RefusedError, printable
 from rnnkit.sweep.model import Dimension, Sweep
 from rnnkit.sweep.study import ERROR, Study, values_of
 
@@ -18,7 +19,10 @@ Record = dict[str, Any]
 
 def records(study: Study) -> list[Record]:
     """Return what is known of each trial: number, state, score, steps, values, run directory."""
-    return [_record(study, trial) for trial in study.trials()]
+    best = None
+    with suppress(RefusedError):  # no trial has ended
+        best = study.best().number
+    return [_record(study, trial, trial.number == best) for trial in study.trials()]
 
 
 def rows(found: Sequence[Record], sweep: Sweep) -> tuple[list[str], list[list[str]]]:
@@ -43,42 +47,36 @@ def rows(found: Sequence[Record], sweep: Sweep) -> tuple[list[str], list[list[st
 def pictures(found: Sequence[Record], sweep: Sweep) -> list[Panel]:
     """Return the scores trial by trial with the best so far, and over the values of each key."""
     scored = [each for each in found if each["score"] is not None]
-    better = min if sweep.mode == "min" else max
     numbers = tuple(float(each["trial"]) for each in scored)
     scores = tuple(float(each["score"]) for each in scored)
     curves = (
         Curve("trials", numbers, scores, style="dots"),
-        Curve("best so far", numbers, tuple(accumulate(scores, better)), group=1),
+        Curve("best so far", numbers, tuple(accumulate(scores, sweep.better)), group=1),
     )
     history = Panel("history", "trial", sweep.metric, curves)
     return [history, *(_effect(scored, sweep, path) for path in sweep.space)]
 
 
-def _record(study: Study, trial: Any) -> Record:
-    steps = [*trial.intermediate_values]
-    best = [t for t in study.trials() if t.state.name == "COMPLETE"]
-    choose = min if study.sweep.mode == "min" else max
-    first = choose(best, key=lambda t: t.value, default=None)
+def _record(study: Study, trial: Any, best: bool) -> Record:
     return {
         "trial": trial.number,
         "state": {"COMPLETE": "finished", "FAIL": "failed"}.get(
             trial.state.name, trial.state.name.lower()
         ),
-        "score": _score(trial, choose),
-        "best": first is not None and first.number == trial.number,
-        "steps": max(steps, default=0),
+        "score": _score(trial, study.sweep),
+        "best": best,
+        "steps": max(trial.intermediate_values, default=0),
         "values": values_of(trial, study.sweep),
         "run": str(study.folder.run(trial.number)),
         "error": trial.user_attrs.get(ERROR, ""),
     }
 
 
-def _score(trial: Any, choose: Any) -> float | None:
+def _score(trial: Any, sweep: Sweep) -> float | None:
     """Return the score of a trial; of one that has not ended, or was pruned, the best so far."""
     if trial.state.name == "COMPLETE":
         return float(trial.value)
-    found = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
-    return float(choose(found)) if found else None
+    return sweep.best(filter(math.isfinite, trial.intermediate_values.values()))
 
 
 def _effect(scored: Sequence[Record], sweep: Sweep, path: str) -> Panel:

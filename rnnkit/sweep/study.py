@@ -18,7 +18,6 @@ from rnnkit.sweep.folder import SweepFolder
 from rnnkit.sweep.model import Dimension, Pruner, Sampler, Sweep
 
 NAME = "rnnkit"
-OVERRIDES = "overrides"
 ERROR = "error"
 
 
@@ -27,8 +26,12 @@ class Taken:
     """A trial in the hands of this worker, and the values that it tries, as overrides."""
 
     trial: Any
-    number: int
     overrides: list[str]
+
+    @property
+    def number(self) -> int:
+        """Its place among the trials of the sweep."""
+        return int(self.trial.number)
 
 
 @dataclass(frozen=True)
@@ -122,19 +125,16 @@ class Study:
     def _new(self) -> tuple[Taken, Any] | None:
         if len(self.trials()) >= self.sweep.trials:
             return None
-        # Each trial draws from numbers of its own: no worker, and no later start, repeats them.
-        number = len(self.trials())
-        self.study.sampler = _sampler(self.optuna, self.sweep, number)
         trial = self.study.ask()
         lock = self.folder.lock(trial.number)
         lock.__enter__()
         return self._drawn(trial), lock
 
     def _drawn(self, trial: Any) -> Taken:
+        # Each trial draws from numbers of its own: no worker, and no later start, repeats them.
         self.study.sampler = _sampler(self.optuna, self.sweep, trial.number)
         values = [f"{path}={_draw(trial, path, d)}" for path, d in self.sweep.space.items()]
-        trial.set_user_attr(OVERRIDES, values)
-        return Taken(trial, trial.number, values)
+        return Taken(trial, values)
 
 
 def values_of(trial: Any, sweep: Sweep) -> dict[str, Any]:

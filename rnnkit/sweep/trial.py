@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DivergedError, PluginError, ResourceError, SpecError
+from rnnkit.sweep.model import Sweep
 from rnnkit.sweep.read import trial_root, trial_spec
 from rnnkit.sweep.study import Study, Taken
 from rnnkit.training.loop import RunLimits
@@ -27,7 +28,6 @@ class Judge(Silent):
     trial: Any
     metric: str
     limits: RunLimits
-    values: list[float] = field(default_factory=list)
 
     def line(self, metrics: Mapping[str, Any]) -> None:
         """Report the metric of an evaluation; a value that is no number says nothing."""
@@ -59,20 +59,17 @@ def run_trial(study: Study, taken: Taken, path: Path, options: RunOptions) -> No
     except (DivergedError, PluginError, ResourceError, SpecError) as error:
         study.finish(taken, None, pruned=False, error=str(error))
         return
-    value = best_of(folder, sweep.metric, sweep.mode)
+    value = best_of(folder, sweep)
     reason = "" if value is not None else f"{sweep.metric} was never measured"
     study.finish(taken, value, was_pruned(outcome), reason)
 
 
 def was_pruned(outcome: Outcome) -> bool:
     """Tell whether a finished run would have gone on: also one that a killed worker had pruned."""
-    train, progress = outcome.spec.train, outcome.progress
-    patient = train.stop is None or progress.stale < train.stop.patience
-    return progress.epoch < train.epochs and patient
+    return not outcome.spec.train.ended(outcome.progress.epoch, outcome.progress.stale)
 
 
-def best_of(run: RunDir, metric: str, mode: str) -> float | None:
-    """Return the best value of a metric in a run; None where it has none."""
+def best_of(run: RunDir, sweep: Sweep) -> float | None:
+    """Return the best value of the sweep's metric in a run; None where it has none."""
     lines = (json.loads(line) for line in run.metrics.read_text().splitlines())
-    found = [line[metric] for line in lines if line.get(metric) is not None]
-    return (min if mode == "min" else max)(found, default=None)
+    return sweep.best(line[sweep.metric] for line in lines if line.get(sweep.metric) is not None)

@@ -165,8 +165,8 @@ class Learner:
         else:
             total, weight, states = self.network.learn(*given[1:])
         history = part.history and part.history.after(window)
-        # A plugin may give NumPy's numbers.
         finite = all_finite(states)
+        # A plugin may give NumPy's numbers.
         return LearnedWindow(float(total), float(weight), states, history, tally, finite)
 
     def window(self, part: Part) -> Batch:

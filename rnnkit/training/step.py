@@ -156,6 +156,4 @@ class Training:
 
     def ended(self) -> bool:
         """Tell whether no step is left: the epochs are done, or the patience is at its end."""
-        train, progress = self.spec.train, self.progress
-        patient = train.stop is None or progress.stale < train.stop.patience
-        return progress.epoch >= train.epochs or not patient
+        return self.spec.train.ended(self.progress.epoch, self.progress.stale)

@@ -7,16 +7,15 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
-from helpers import command, done, newest, plain_spec
+from helpers import command, done, newest, plain_spec, threads_used
 from helpers import write_spec as write
 
 from rnnkit.cli.eval import _drawn
 from rnnkit.cli.eval import command as eval_command
-from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.inference.evaluate import Measured
 from rnnkit.inference.model import Model, load
@@ -227,16 +226,7 @@ def test_a_metric_that_there_is_not(tiny_run: Path) -> None:
 
 def test_threads(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert evaluated(tiny_run, "--threads", 1) == evaluated(tiny_run, "--threads", 1)
-    used: list[int] = []
-    measure = Model.measure
-
-    def counted(self: Model, *arguments: Any) -> Measured:
-        blas = numpy_blas()
-        assert blas
-        used.append(blas.num_threads)
-        return measure(self, *arguments)
-
-    monkeypatch.setattr(Model, "measure", counted)
+    used = threads_used(monkeypatch, Model, "measure")
     for threads in (1, 2):
         evaluated(tiny_run, "--threads", threads)
     assert used == [1, 2]

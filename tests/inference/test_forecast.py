@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import command, done
+from helpers import command, done, threads_used
 
 import rnnkit
 from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.builtin.datasets.shared.scaler import Scaler
-from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
 from rnnkit.errors import DataError
 from rnnkit.inference import forecast as module
@@ -304,15 +303,7 @@ def test_csv_json_and_out(both: Path, tmp_path: Path) -> None:
 
 
 def test_threads(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used, once = [], module.forecast_rows
-
-    def counted(*arguments: Any) -> module.Forecasts:
-        blas = numpy_blas()
-        assert blas
-        used.append(blas.num_threads)
-        return once(*arguments)
-
-    monkeypatch.setattr(module, "forecast_rows", counted)
+    used = threads_used(monkeypatch, module, "forecast_rows")
     for threads in (1, 2):
         done("forecast", both, "--steps", 1, "--threads", threads)
     assert used == [1, 2]

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Ran, command, done
+from helpers import Ran, command, done, threads_used
 
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.compute.numpy_blas import numpy_blas
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.signal import Signal
@@ -287,15 +286,7 @@ def test_nothing_on_stdin(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    used, once = [], module.predict_rows
-
-    def counted(*arguments: Any) -> module.Predicted:
-        blas = numpy_blas()
-        assert blas
-        used.append(blas.num_threads)
-        return once(*arguments)
-
-    monkeypatch.setattr(module, "predict_rows", counted)
+    used = threads_used(monkeypatch, module, "predict_rows")
     file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:2])
     for threads in (1, 2):
         done("predict", runs["label"], file, "--threads", threads)

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import math
 
-from rnnkit.contracts.loss import Loss, decided
-from rnnkit.contracts.metric import Metric
+from rnnkit.builtin.metrics._decisions import DecisionMetric
+from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Tally
 from rnnkit.types import Array
 
 
-class Accuracy(Metric):
+class Accuracy(DecisionMetric):
     """The weighted share of the targets whose label is chosen, or of the answers that are right.
 
     An id below 0 is no label and weighs nothing.
     """
 
     def __init__(self, loss: Loss) -> None:
-        self._loss = loss
+        super().__init__(loss)
         self._tally = Tally()
 
-    def add(
-        self,
-        ys: Array,
-        targets: Array,
-        weights: Array,
-        resets: Array,
-        valid: Array | None = None,
-    ) -> None:
+    def count(self, chosen: Array, wanted: Array, weights: Array, resets: Array) -> None:
         """Add up the weights, and what is right of each target."""
-        found = decided(self._loss, ys, targets, weights, resets, valid)
-        if found is not None:
-            self._tally.add(*found, weights)
+        self._tally.add(chosen, wanted, weights)
 
     def report(self) -> dict[str, float]:
         """Return the share; NaN where nothing weighs."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss, decided
-from rnnkit.contracts.metric import Metric
+from rnnkit.builtin.metrics._decisions import DecisionMetric
+from rnnkit.contracts.loss import Loss
 from rnnkit.types import Array
 
 
-class ExactMatch(Metric):
+class ExactMatch(DecisionMetric):
     """Of the sequences that have a target that counts, those whose targets are all chosen.
 
     A sequence lasts from one reset of its stream to the next. For a decoder that is fed the true
@@ -18,23 +18,12 @@ class ExactMatch(Metric):
     """
 
     def __init__(self, loss: Loss) -> None:
-        self._loss = loss
+        super().__init__(loss)
         self._right = self._seen = 0
         self._open = self._wrong = np.zeros(0, bool)
 
-    def add(
-        self,
-        ys: Array,
-        targets: Array,
-        weights: Array,
-        resets: Array,
-        valid: Array | None = None,
-    ) -> None:
+    def count(self, chosen: Array, wanted: Array, weights: Array, resets: Array) -> None:
         """Follow every stream, closing a sequence where the next begins."""
-        found = decided(self._loss, ys, targets, weights, resets, valid)
-        if found is None:
-            return
-        chosen, wanted = found
         counts, misses = weights != 0, chosen != wanted
         if chosen.ndim == 3:
             misses = misses.any(axis=-1)

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss, decided
-from rnnkit.contracts.metric import Metric, Table
+from rnnkit.builtin.metrics._decisions import DecisionMetric
+from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.metric import Table
 from rnnkit.types import Array
 
 HEAD = ("label", "precision", "recall", "f1", "targets")
 
 
-class Labels(Metric):
+class Labels(DecisionMetric):
     """How well each label is found (van Rijsbergen 1979), and the means over labels.
 
     precision = hits / chosen;  recall = hits / wanted;  f1 = 2 hits / (chosen + wanted)
@@ -24,22 +25,12 @@ class Labels(Metric):
     """
 
     def __init__(self, loss: Loss, width: int, names: Sequence[str] | None) -> None:
-        self._loss, self._names = loss, names or [str(label) for label in range(width)]
+        super().__init__(loss)
+        self._names = names or [str(label) for label in range(width)]
         self._hits, self._chosen, self._wanted = np.zeros((3, width))
 
-    def add(
-        self,
-        ys: Array,
-        targets: Array,
-        weights: Array,
-        resets: Array,
-        valid: Array | None = None,
-    ) -> None:
+    def count(self, chosen: Array, wanted: Array, weights: Array, resets: Array) -> None:
         """Count by weight what was chosen, wanted, and both."""
-        found = decided(self._loss, ys, targets, weights, resets, valid)
-        if found is None:
-            return
-        chosen, wanted = found
         if chosen.ndim == 3:
             self._add_answers(chosen, wanted, weights)
         else:
