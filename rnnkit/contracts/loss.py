@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -145,10 +146,16 @@ def decided(
 
     A loss that takes outputs and targets alone is asked with those.
     """
-    if len(inspect.signature(loss.decisions).parameters) == 2:
+    if not _takes_windows(type(loss).decisions):
         return loss.decisions(ys, targets)
     if weights is None:
         weights = np.ones(ys.shape[:2], ys.dtype)
     if resets is None:
         resets = np.zeros(ys.shape[:2], bool)
     return loss.decisions(ys, targets, weights, resets, valid)
+
+
+@cache
+def _takes_windows(decisions: Callable[..., object]) -> bool:
+    """Tell whether a method takes more than outputs and targets; asked at every step."""
+    return len(inspect.signature(decisions).parameters) > len(("self", "ys", "targets"))
