@@ -35,6 +35,7 @@ COMMANDS = {
     "decode": "Write what a decoder gives for sources.",
     "predict": "Label, tag or forecast the sequences of a file.",
     "forecast": "Forecast a series many steps ahead.",
+    "export": "Write a model for ONNX, PyTorch, Keras or C.",
     "neurons": "Show what a hidden unit reads.",
     "attention": "Show where a decoder looks in its source.",
     "check": "Report every error of a spec.",

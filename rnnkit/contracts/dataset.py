@@ -239,6 +239,14 @@ class Dataset(Block):
         """Return outputs (..., K) that estimate targets in the units of the data."""
         return outputs
 
+    def scales(self) -> dict[str, dict[str, list[float]]]:
+        """Return `offset` and `factor` of each column of the `inputs` and of the `outputs`.
+
+        The model reads (x - offset) / factor, and y factor + offset is in the units of the data;
+        what is not on a scale is left out.
+        """
+        return {}
+
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part, such as its classes.
 

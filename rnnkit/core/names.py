@@ -1,10 +1,13 @@
-"""What other libraries call the types and keys of a spec."""
+"""What other libraries call the types and keys of a spec, and the names of those themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from rnnkit.errors import closest
+
+EXPORTS = ("safetensors",)
+"""The programs and formats that a model is written for: each a module `exchange.to_<name>`."""
 
 TYPES = {
     "dense": "affine",

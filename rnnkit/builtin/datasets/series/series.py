@@ -155,6 +155,15 @@ class Series(TableDataset):
         scalers = Scalers(inputs=self.inputs_scaler, targets=self.targets_scaler)
         return scalers.unscaled(outputs)
 
+    def scales(self) -> dict[str, dict[str, list[float]]]:
+        """Return those of the columns, and of the outputs: the targets at each horizon."""
+        self._check_shared()
+        if self.inputs_scaler is None or self.targets_scaler is None:
+            return {}
+        targets = self.targets_scaler.as_lists()
+        outputs = {key: values * len(self.horizons) for key, values in targets.items()}
+        return {"inputs": self.inputs_scaler.as_lists(), "outputs": outputs}
+
     def _check_shared(self) -> None:
         """Raise DataError where values have no group that would tell their scale."""
         if self.scale_by_group:

@@ -47,6 +47,10 @@ class Scaler(Record):
         factor = np.where(moves(values), factor, 1.0)
         return cls(offset=tuple(offset.tolist()), factor=tuple(factor.tolist()))
 
+    def as_lists(self) -> dict[str, list[float]]:
+        """Return offset and factor for `Dataset.scales`."""
+        return {"offset": list(self.offset), "factor": list(self.factor)}
+
     def of_width(self, width: int) -> bool:
         """Tell whether there is an offset and a factor for each of so many columns."""
         return len(self.offset) == len(self.factor) == width

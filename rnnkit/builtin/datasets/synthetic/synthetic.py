@@ -141,6 +141,13 @@ class Synthetic(WholeSequences):
         """Return forecasts of a wave in its units."""
         return outputs if self.whole else self._scales().unscaled(outputs)
 
+    def scales(self) -> dict[str, dict[str, list[float]]]:
+        """Return those of a wave."""
+        if self.whole:
+            return {}
+        scales = self._scales()
+        return {"inputs": scales.inputs.as_lists(), "outputs": scales.targets.as_lists()}
+
     def _digest(self) -> str:
         made = self.model_dump_json(exclude={"scaler"})
         return hashlib.sha256(made.encode()).hexdigest()

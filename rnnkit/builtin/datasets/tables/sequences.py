@@ -85,6 +85,11 @@ class Sequences(TableDataset, WholeSequences):
         """Return outputs (..., K) in the units of the targets."""
         return self.targets.scaler.unscaled(outputs) if self.targets.scaler else outputs
 
+    def scales(self) -> dict[str, dict[str, list[float]]]:
+        """Return those of numbers that are on a scale."""
+        found = {"inputs": self.inputs.scaler, "outputs": self.targets.scaler}
+        return {side: scaler.as_lists() for side, scaler in found.items() if scaler}
+
     def open(self, root: Path, vocabulary: Vocabulary | None = None) -> WholeSource:
         """Read and encode all rows; raises DataError, with file and line, for what is wrong."""
         bad = BadRows(self.skip_bad)

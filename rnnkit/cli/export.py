@@ -1,0 +1,53 @@
+"""rnnkit export: a model for another program, with the proof that it computes the same there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnnkit.cli.common import emit, tell
+from rnnkit.cli.options import CHECKPOINT, make_command, registry
+from rnnkit.cli.paths import PATH
+from rnnkit.core.names import EXPORTS
+
+
+@make_command("export")
+@CHECKPOINT
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(EXPORTS),
+    help="The program or the format.",
+)
+@click.option("--out", type=PATH, help="The folder to write (default: its name, - and the target).")
+@click.option(
+    "--no-verify",
+    "verify",
+    flag_value=False,
+    default=True,
+    help="Write it without the proof, which the files then say.",
+)
+@click.option("--force", is_flag=True, help="Replace the export that the folder holds.")
+def command(
+    checkpoint: Path, to: str, out: Path | None, verify: bool, force: bool, as_json: bool
+) -> None:
+    """Write the model of CHECKPOINT for another program, into a folder of its own.
+
+    The same inputs and states then run through rnnkit and through that program; the largest
+    difference is printed and stored in proof.json. Where it is above 1e-5 nothing is kept (exit 9).
+    """
+    from rnnkit.exchange.export import export
+    from rnnkit.inference.model import load
+
+    model = load(checkpoint, registry(), tell)
+    folder = out or Path(f"{model.spec.name}-{to}")
+    proof = export(model, to, folder, verify=verify, force=force)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    result = {"checkpoint": str(model.path), "out": str(folder), "files": files}
+    said = proof.in_words() if proof else "not verified (--no-verify)"
+    emit(
+        as_json,
+        {**result, "proof": proof and proof.as_json()},
+        f"wrote {folder}: {', '.join(files)}\n{said}",
+    )

@@ -1,0 +1,81 @@
+"""A trained network in pieces that any other program can be told of: types, settings, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnkit.contracts.layer import Layer, prefixed
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
+from rnnkit.types import Array, Params
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A layer with its parameters: all that is needed to write it down elsewhere.
+
+    `settings` are the keys of its block. `arrays` holds its parameters by name, float32 and
+    contiguous, what is shared with another layer as this one reads it; those of the layers that a
+    wrapper holds are in `held`, by the prefix of their names. `states` gives the width of each
+    array of the state by name, in order.
+    """
+
+    name: str
+    type: str
+    settings: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+    reads: Signal
+    gives: Signal
+    states: Mapping[str, int]
+    held: Mapping[str, Piece]
+    own: bool
+    """True for a type of rnnkit's own, whose equations are known from its name."""
+
+    def walk(self) -> Iterator[Piece]:
+        """Yield the piece and all that it holds, each once."""
+        yield self
+        for piece in {piece.name: piece for piece in self.held.values()}.values():
+            yield from piece.walk()
+
+
+def pieces_of(network: Network, params: Mapping[str, Params]) -> tuple[Piece, ...]:
+    """Return the layers of a network in their order, an encoder's before its decoder's."""
+    entering = network.entering()
+    return tuple(_piece(name, each, params[name], entering[name]) for name, each in network.named)
+
+
+def _piece(name: str, layer: Layer, params: Params, reads: Signal) -> Piece:
+    widths = layer.state_sizes(reads)
+    return Piece(
+        name,
+        layer.type,
+        layer.model_dump(mode="json"),
+        {key: _plain(array) for key, array in params.items() if "." not in key},
+        reads,
+        layer.output(reads),
+        dict(zip(layer.state_names(), widths, strict=True)) if widths else {},
+        {
+            key: _piece(f"{name}.{inner.type}", inner, prefixed(params, key), reads)
+            for key, inner in layer.inner().items()
+        },
+        type(layer).__module__.startswith("rnnkit.builtin."),
+    )
+
+
+def _plain(array: Array) -> Array:
+    return np.ascontiguousarray(array, np.float32)
+
+
+def refusals(pieces: Iterable[Piece], reason: Callable[[Piece], str | None]) -> list[str]:
+    """Return a sentence for every layer that cannot be expressed, with the layer's name."""
+    found = []
+    for outer in pieces:
+        for piece in outer.walk():
+            why = reason(piece) if piece.own else f"the type {piece.type!r} is a plugin's"
+            if why:
+                found.append(f"layer {piece.name}: {why}")
+    return found

@@ -1,0 +1,119 @@
+"""An export is whole and proved, or there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import command, done, told
+
+from rnnkit import ThresholdError, load
+from rnnkit.exchange import export as exporting
+from rnnkit.exchange.pieces import pieces_of
+from rnnkit.exchange.proof import Proof, difference, prove_network
+from rnnkit.exchange.trained import Trained, describe
+from rnnkit.inference.model import Model
+
+library = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run: Path) -> Model:
+    return load(tiny_run)
+
+
+def test_safetensors_hold_every_parameter_and_the_spec(tiny_run: Path, tmp_path: Path) -> None:
+    ran = done("export", tiny_run, "--to", "safetensors", "--out", tmp_path / "out")
+    assert "largest difference 0.0e+00" in ran.out
+    found = library.load_file(tmp_path / "out" / "model.safetensors")
+    model = load(tiny_run)
+    stored = model.store.stored(model.store.flat)
+    assert found.keys() == stored.keys()
+    assert all(np.array_equal(found[name], stored[name]) for name in stored)
+    described = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert described == json.loads(json.dumps(describe(model)))
+    assert described["spec"] == model.spec.model_dump(mode="json")
+    proof = json.loads((tmp_path / "out" / "proof.json").read_text())
+    assert proof["verified"] and proof["largest"] == 0
+    for name, digest in proof["files"].items():
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+
+
+def test_without_a_proof_the_files_say_so(tiny_run: Path, tmp_path: Path) -> None:
+    ran = done("export", tiny_run, "--to", "safetensors", "--out", tmp_path / "out", "--no-verify")
+    assert "not verified (--no-verify)" in ran.out
+    proof = json.loads((tmp_path / "out" / "proof.json").read_text())
+    assert proof["verified"] is False and "largest" not in proof
+    from safetensors import safe_open
+
+    with safe_open(tmp_path / "out" / "model.safetensors", "np") as file:
+        assert file.metadata()["verified"] == "false"
+
+
+def test_a_folder_is_replaced_only_where_it_is_an_export(tiny_run: Path, tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    asked = ("export", tiny_run, "--to", "safetensors", "--out")
+    done(*asked, out)
+    told(command(*asked, out), 8, "[EXPORT_EXISTS] holds an export (give --force to replace it")
+    done(*asked, out, "--force")
+    told(command(*asked, mine, "--force"), 8, "[EXPORT_EXISTS] is there and holds no export")
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+class Permuted:
+    """Writes a model whose gates are in another order."""
+
+    def refusals(self, model: Trained) -> list[str]:
+        return []
+
+    def write(self, model: Trained, folder: Path, verified: bool) -> None:
+        (folder / "weights").write_bytes(b"")
+
+    def prove(self, model: Trained, folder: Path) -> Proof:
+        store = model.network.store(np.dtype(np.float32))
+        store.flat[:] = model.store.flat
+        (name,) = (n for n, params in store.values.items() if "Wh" in params)
+        params = store.values[name]
+        for array in (params["Wx"], params["Wh"], params["b"]):
+            gates = np.split(array.copy(), 4, axis=-1)
+            array[:] = np.concatenate([gates[i] for i in (0, 2, 1, 3)], axis=-1)
+
+        def run(xs, states):
+            from rnnkit import Context
+
+            return model.network.scan(store.values, xs, states, None, Context())[:2]
+
+        return prove_network(model.network, model.store.values, run, "a wrong program")
+
+
+def test_a_permuted_gate_keeps_nothing(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "target_of", lambda name: Permuted())
+    with pytest.raises(ThresholdError, match="EXPORT_DIFFERS") as error:
+        exporting.export(model, "wrong", tmp_path / "out")
+    assert error.value.exit_code == 9 and "nothing was kept" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_difference_is_relative_to_large_outputs_alone() -> None:
+    small, large = np.array([0.5, -0.25]), np.array([100.0, -4.0])
+    assert difference(small, small + [0.0, 1e-3]) == pytest.approx(1e-3)
+    assert difference(large, large + [0.0, 1e-3]) == pytest.approx(1e-5)
+    assert difference(small, small[:1]) == np.inf
+    assert difference(small, np.array([0.5, np.nan])) == np.inf
+
+
+def test_pieces_hold_what_another_program_needs(model: Model) -> None:
+    pieces = pieces_of(model.network, model.store.values)
+    assert [piece.type for piece in pieces] == [layer.type for layer in model.network.layers]
+    lstm = next(piece for piece in pieces if piece.type == "lstm")
+    assert lstm.own and list(lstm.states) == ["h", "c"]
+    assert np.array_equal(lstm.arrays["Wh"], model.store.values[lstm.name]["Wh"])
+    assert lstm.settings["units"] == lstm.states["h"]
