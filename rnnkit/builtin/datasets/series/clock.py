@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import numpy as np
@@ -18,6 +19,9 @@ from rnnkit.types import Array
 
 COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 """A date without dashes, which is no count of rows."""
+
+FORM = re.compile(r"(\d{4}-\d\d-\d\d|\d{8})(.?)(.*)", re.ASCII)
+"""A date, what parts it from the time of day, and that."""
 
 NEAR = 1e-3
 """Parts of a step that a time may be off its place, as decimal fractions are."""
@@ -157,7 +161,7 @@ def later(text: str, step: Step, count: int) -> str:
     if step.unit == "rows":
         return f"{text} +{count}"
     if step.unit == "numbers":
-        return f"{float(text) + count * step.count:.12g}"
+        return _number_after(text, count, step.count)
     start = _date(text)
     assert start
     if step.unit == "seconds":
@@ -168,6 +172,18 @@ def later(text: str, step: Step, count: int) -> str:
     else:
         found = _months_after(start, int(count * step.count))
     return _as_written(found, text)
+
+
+def _number_after(text: str, count: int, size: float) -> str:
+    """Return the number so many steps of a size later, with at least the decimals of the text.
+
+    A size within a thousandth of what those decimals can say is meant to be that.
+    """
+    start = Decimal(text)
+    decimals = max(0, -int(start.as_tuple().exponent))
+    said = round(size, decimals)
+    meant = said if abs(said - size) <= NEAR * size else size
+    return f"{start + count * Decimal(f'{meant:.12g}'):f}"
 
 
 def _months_after(start: datetime, count: int) -> datetime:
@@ -182,9 +198,24 @@ def _as_written(found: datetime, text: str) -> str:
     """Return a time in the form of another one, longer where the form has no room for it."""
     if re.fullmatch(r"\d{4}-\d\d", text) and found.day == 1:
         return f"{found:%Y-%m}"
-    clock = text[10:]
+    week = re.fullmatch(r"\d{4}(-?)W\d\d(-?\d)?", text, re.ASCII)
+    if week and (week[2] or found.isoweekday() == 1):
+        day = f"{week[1]}{found:%u}" if week[2] else ""
+        return f"{found:%G}{week[1]}{found:W%V}{day}"
     if len(text) <= 10 and found == found.replace(hour=0, minute=0, second=0, microsecond=0):
         return f"{found:%Y%m%d}" if COMPACT.fullmatch(text) else f"{found:%Y-%m-%d}"
-    fine = found.second or found.microsecond or clock.count(":") > 1
-    written = found.isoformat(clock[:1] or " ", "auto" if fine else "minutes")
+    form = FORM.match(text)
+    day, between, clock = form.groups() if form else ("", "", "")
+    written = found.isoformat(between or " ", _precision(clock, found))
+    if day.isdigit():
+        written = f"{found:%Y%m%d}{written[10:] if ':' in clock else written[10:].replace(':', '')}"
     return written.replace("+00:00", "Z") if text.endswith("Z") else written
+
+
+def _precision(clock: str, found: datetime) -> str:
+    """Return how finely a time is written: as a time of day of the file, or finer where it is."""
+    if parts := re.search(r"[.,](\d+)", clock):
+        coarse = len(parts[1]) <= 3 and not found.microsecond % 1000
+        return "milliseconds" if coarse else "microseconds"
+    seconds = re.match(r"\d\d:?\d\d:?\d\d", clock)
+    return "auto" if found.second or found.microsecond or seconds else "minutes"

@@ -158,6 +158,34 @@ def test_the_step_between_rows(times: list[str], step: Step, said: str, followin
     assert places is not None and later(times[-1], found, 2) == following
 
 
+@pytest.mark.parametrize(
+    ("times", "following"),
+    # fmt: off
+    [
+        (["2024-W15", "2024-W16"], "2024-W18"),
+        (["2024W52", "2025W01"], "2025W03"),
+        (["2024-W16-1", "2024-W16-2"], "2024-W16-4"),
+        (["2024-01-31T23:59:59.500", "2024-01-31T23:59:59.750"], "2024-02-01T00:00:00.250"),
+        (["2024-01-31 00:00:00.000", "2024-01-31 00:00:01.000"], "2024-01-31 00:00:03.000"),
+        (["2024-01-31T00:00:00.00000", "2024-01-31T00:00:01.00000"], "2024-01-31T00:00:03.000000"),
+        (["2024-01-31T18:00+02:00", "2024-01-31T19:00+02:00"], "2024-01-31T21:00+02:00"),
+        (["20240131T1800", "20240131T1900"], "20240131T2100"),
+        (["20240131 18:00", "20240131 19:00"], "20240131 21:00"),
+        (["1700000000000000000", "1700003600000000000"], "1700010800000000000"),
+        (["1700000000.1", "1700000000.2"], "1700000000.4"),
+        (["11.8", "11.9"], "12.1"),
+        (["1.80", "1.90"], "2.10"),
+        (["1", "1.25"], "1.75"),
+        (["10", "20"], "40"),
+    ],
+    # fmt: on
+)
+def test_times_go_on_in_the_form_of_the_file(times: list[str], following: str) -> None:
+    clock = Clock("t")
+    read = np.array([clock.read(text) for text in times])
+    assert later(times[-1], found_step([read], bool(clock.dates)), 2) == following
+
+
 def test_weekdays_leave_no_gap_at_a_weekend() -> None:
     days = np.arange("2024-01-01", "2024-02-10", dtype="datetime64[D]")
     days = np.delete(days[np.is_busday(days)], 12)  # a holiday
