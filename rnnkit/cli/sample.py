@@ -100,8 +100,8 @@ def command(
     given = line_reader(*model.text())(read_text()[0]) if prompt == "-" else prompt
     model.encode(given)  # what the model does not know is reported before anything is written
     if stream:
-        with ending():
-            answer(asked, given, begun, state_out, as_json)
+        with ending_at_signals() as ending:
+            answer(asked, given, begun, state_out, as_json, ending)
     else:
         after = one_go(asked, given, count, begun, as_json)
         if state_out:
@@ -143,6 +143,7 @@ def one_go(
         emit(as_json, result, "\n\n".join(shown + sample for sample in grown.texts))
     else:
         grown = write(shown, pieces)
+        print_result()
     return lambda: asked.ended(given, grown, begun)
 
 
@@ -156,12 +157,30 @@ def write(shown: str, pieces: Iterator[Grown]) -> Grown:
             written = 0
         print_result(text[written:], nl=False)
         written = len(text)
-    print_result()
     return grown
 
 
+@dataclass
+class Ending:
+    """The signal that ends a conversation, 0 while none did; while it is `held` it waits."""
+
+    number: int = 0
+    held: bool = False
+
+    def release(self) -> None:
+        """Let a signal end the conversation at once again; raise Stopped for one that waited."""
+        self.held = False
+        if self.number:
+            raise Stopped(self.number)
+
+
 def answer(
-    asked: Asked, prompt: str, begun: StreamState | None, state_out: Path | None, as_json: bool
+    asked: Asked,
+    prompt: str,
+    begun: StreamState | None,
+    state_out: Path | None,
+    as_json: bool,
+    ending: Ending,
 ) -> None:
     """Answer each line of stdin at once; the state goes from line to line, then to the file.
 
@@ -182,31 +201,40 @@ def answer(
             with located("stdin", number):
                 asked.model.encode(line)
             pieces = asked.grow(line, 1, stands)
+            grown = deque(pieces, maxlen=1)[0] if as_json else write("", pieces)
+            after = asked.ended(line, grown, stands)
+            ending.held = True  # whoever has read the whole answer finds it in the state
             if as_json:
-                (grown,) = deque(pieces, maxlen=1)
                 print_json({"line": number, "answer": grown.texts[0]})
             else:
-                grown = write("", pieces)
-            stands = asked.ended(line, grown, stands)
+                print_result()
+            stands = after
+            ending.release()
     finally:
+        # A pipeline or a terminal that closes sends the end of stdin and a signal at once.
+        ending.held = True
         if state_out:
             save_states(state_out, asked.model, stands)
+    ending.release()
 
 
 @contextmanager
-def ending() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a conversation as Ctrl-C does."""
+def ending_at_signals() -> Iterator[Ending]:
+    """Let SIGINT, SIGTERM and SIGHUP end a conversation; a second one takes the system's way."""
     from rnnkit.training.signals import after_first, caught
 
-    signals = [number for number in caught() if number != signal.SIGINT]
+    ending = Ending()
+    signals = [number for number in caught() if signal.getsignal(number) != signal.SIG_IGN]
 
     def first(number: int, frame: FrameType | None) -> None:
         after_first(signals)
-        raise Stopped(number)
+        ending.number = number
+        if not ending.held:
+            raise Stopped(number)
 
     before = {number: signal.signal(number, first) for number in signals}
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

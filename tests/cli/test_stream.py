@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import ONE_THREAD, Ran, command
 
+from rnnkit.cli import common, sample
+from rnnkit.inference import states
 from rnnkit.inference.model import load
 from rnnkit.inference.states import load_states
 
@@ -105,13 +108,13 @@ def test_no_line_at_all(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_model_without_a_line_end(
     dna_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = tmp_path / "states"
-    ran = told(dna_run, "ACG\n\nTTA\n", monkeypatch, "--state-out", states, "--greedy")
+    path = tmp_path / "states"
+    ran = told(dna_run, "ACG\n\nTTA\n", monkeypatch, "--state-out", path, "--greedy")
     answers = ran.out.splitlines()
     assert (ran.code, [len(answer) for answer in answers]) == (0, [20, 20, 20])
     model = load(dna_run)
     assert answers[0] == model.sample("AACG", 20, greedy=True)  # the first token begins a line
-    assert load_states(states, model).last.tolist() == [model.encode(answers[-1])[-1]]
+    assert load_states(path, model).last.tolist() == [model.encode(answers[-1])[-1]]
     ran = told(dna_run, "ACG\nB\n", monkeypatch)
     assert ran.code == 5 and 'stdin:2 [DATA_UNKNOWN_TOKEN] the character "B"' in ran.err
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ACG\n")))
@@ -136,9 +139,12 @@ def test_a_line_that_the_model_does_not_know(
     assert state.read_bytes() == (tmp_path / "t").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_keeps_what_was_answered(
-    number: signal.Signals, tiny_run: Path, tmp_path: Path
+    number: signal.Signals, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "s"
     process = begun(tiny_run, "--state-out", state)
@@ -147,7 +153,69 @@ def test_a_signal_keeps_what_was_answered(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert b"Traceback" not in errors
-    assert load_states(state, load(tiny_run)).last.shape == (1,)
+    told(tiny_run, "abc\n", monkeypatch, "--state-out", tmp_path / "t")
+    assert state.read_bytes() == (tmp_path / "t").read_bytes()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_a_signal_that_comes_with_the_end_of_an_answer(
+    number: signal.Signals,
+    json_too: list[str],
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = told(tiny_run, "abc\n", monkeypatch, "--state-out", tmp_path / "t", *json_too)
+    once, handler = sample.print_result, signal.getsignal(number)
+
+    def print_result(text: str = "", nl: bool = True) -> None:
+        once(text, nl=nl)
+        if nl:
+            monkeypatch.undo()
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(sample, "print_result", print_result)
+    monkeypatch.setattr(common, "print_result", print_result)
+    ran = told(tiny_run, "abc\nde\n", monkeypatch, "--state-out", tmp_path / "s", *json_too)
+    assert ran.code == 128 + number and ran.out.startswith(first.out)
+    assert (tmp_path / "s").read_bytes() == (tmp_path / "t").read_bytes()
+    assert signal.getsignal(number) == handler
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_comes_with_the_end_of_stdin(
+    number: signal.Signals, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that closes sends both, and so does Ctrl-C in a pipeline."""
+    told(tiny_run, SAID, monkeypatch, "--state-out", tmp_path / "t")
+    once = states.save_states
+
+    def save_states(*arguments: Any) -> None:
+        signal.raise_signal(number)
+        once(*arguments)
+
+    monkeypatch.setattr(states, "save_states", save_states)
+    assert told(tiny_run, SAID, monkeypatch, "--state-out", tmp_path / "s").code == 128 + number
+    assert (tmp_path / "s").read_bytes() == (tmp_path / "t").read_bytes()
+
+
+def test_a_signal_that_is_ignored_ends_nothing(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the SIGINT of what a script put into the background is."""
+    plain, once = told(tiny_run, SAID, monkeypatch), sample.print_result
+
+    def print_result(text: str = "", nl: bool = True) -> None:
+        once(text, nl=nl)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sample, "print_result", print_result)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert told(tiny_run, SAID, monkeypatch) == plain
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_reader_that_leaves_ends_it_quietly(tiny_run: Path, tmp_path: Path) -> None:
