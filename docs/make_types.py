@@ -14,7 +14,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core import initializers
 from rnnkit.core.block import Block, Record
 from rnnkit.core.installed import KINDS, installed
-from rnnkit.spec import model, regime
+from rnnkit.spec import model, regime, start
 from rnnkit.spec.grammar import BLOCK, BlockSchema
 
 PAGE = Path(__file__).parent / "guide" / "types.md"
@@ -43,6 +43,7 @@ SECTIONS = (
     ("train.sample", model.TrainingSample),
     ("train.best", model.Best),
     ("train.stop", model.Stop),
+    ("train.start", start.Start),
     ("evaluate", model.Evaluate),
 )
 BOUNDS = {

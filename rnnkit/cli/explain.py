@@ -25,7 +25,7 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
     """
     from rnnkit.cli.reporter import streams_in_words
     from rnnkit.contracts.registry import Registry
-    from rnnkit.core.params import count
+    from rnnkit.core.params import count, count_learned
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, human, memory, open_data
     from rnnkit.spec.read import read_spec
@@ -41,18 +41,17 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
     result = {
         "layers": layers,
         "parameters": count(network.declared()),
+        "learned": count_learned(network.declared()),
         "memory": {**vars(needs), "total": needs.total},
         "splits": {split: source.size(split) for split in source.splits()},
         "steps": steps,
     }
-    rows = [
-        (r["name"], r["reads"], r["gives"], r["shapes"], f"{r['parameters']:,}") for r in layers
-    ]
+    rows = [(r["name"], r["reads"], r["gives"], r["shapes"], _count_of(r)) for r in layers]
     splits = ", ".join(f"{split} {source.size(split):,}" for split in source.splits())
     how = "the window was not measured" if needs.window is None else "the window was measured"
     text = [
         table(rows, ("layer", "reads", "gives", "parameters", "count")),
-        f"{result['parameters']:,} parameters",
+        _count_in_words(count(network.declared()), count_learned(network.declared())),
         f"memory {human(needs.total)}: {needs.in_words()} ({how})",
         f"{source.unit}s: {splits}",
         *filter(None, [document.spec.chosen_in_words(fitted)]),
@@ -60,6 +59,18 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
         f"{steps:,} steps in {resolved.train.epochs} epochs",
     ]
     emit(as_json, result, "\n".join(text))
+
+
+def _count_of(row: dict[str, Any]) -> str:
+    """Return the parameters of a layer, and how it learns where that is not as all do."""
+    rate = row["rate"]
+    how = "" if rate == 1 else f", rate x {rate:g}" if rate else ", frozen"
+    return f"{row['parameters']:,}{how}"
+
+
+def _count_in_words(whole: int, learned: int) -> str:
+    """Return the number of parameters, and how many of them learn where not all do."""
+    return f"{whole:,} parameters" + (f", {learned:,} of them learn" if learned < whole else "")
 
 
 def layer_rows(network: Network) -> list[dict[str, Any]]:
@@ -82,6 +93,7 @@ def layer_rows(network: Network) -> list[dict[str, Any]]:
                 "gives": str(gives),
                 "shapes": ", ".join(shapes),
                 "parameters": sum(math.prod(shape) for shape in stored.values()),
+                "rate": network.rates.get(name, 1.0),
             }
         )
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +44,7 @@ class MeasuredModel:
 
     spec: Spec
     network: Network
-    trained: Array | None
+    trained: Mapping[str, Array] | None
     source: Source | None
 
 
@@ -139,7 +140,7 @@ def open_model(
             raise click.UsageError("-s changes a spec, but a checkpoint was given")
         model = load(path, types, tell)
         source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
-        return MeasuredModel(model.spec, model.network, model.store.flat, source)
+        return MeasuredModel(model.spec, model.network, model.store.stored(), source)
     spec = read_spec(path, types, overrides).spec
     source = data_of(spec.data, root or path.parent, None)
     inputs, targets = (

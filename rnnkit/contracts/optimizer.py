@@ -44,6 +44,7 @@ class Optimizer(Block):
         """Update `params` and `slots` in place; `grads` may be used as scratch.
 
         `step` counts from 1; `lr` is the scheduled rate; weight decay touches `params[decayed]`
-        alone.
+        alone. Where layers learn at rates of their own, each stretch of parameters with one rate is
+        updated in its turn.
         """
         raise NotImplementedError(f"{type(self).__name__}.update")

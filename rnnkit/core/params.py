@@ -2,15 +2,17 @@
 
 One buffer makes an optimizer, a norm, a finite check or an all-reduce one vector operation; the
 views keep the names that a checkpoint stores. Parameters that weight decay touches come first, so
-they are one slice.
+they are one slice. What does not learn lies in a buffer of its own, of which there is no gradient.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,13 +28,14 @@ class ParamSpec:
     """The shape and start of one parameter.
 
     `gates` equal parts of the last axis are initialized each on its own. `decay` is False for
-    biases and gains.
+    biases and gains. `rate` is a factor of the learning rate; of 0 the parameter is frozen.
     """
 
     shape: Shape
     init: Initializer
     decay: bool = True
     gates: int = 1
+    rate: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a shape that no array has, or one without numbers."""
@@ -61,12 +64,22 @@ Declaration = Mapping[str, ParamSpec | Shared]
 
 
 def named_parameters(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:
-    """Yield (layer, name, spec) of every parameter that is stored, decayed ones first."""
-    for decay in (True, False):
+    """Yield (layer, name, spec) of every parameter that is stored.
+
+    Those that weight decay touches come first, those that do not learn last.
+    """
+    for decay, learns in ((True, True), (False, True), (True, False), (False, False)):
         for layer, declaration in declared.items():
             for name, spec in declaration.items():
-                if isinstance(spec, ParamSpec) and spec.decay is decay:
+                if isinstance(spec, ParamSpec) and (spec.decay, spec.rate > 0) == (decay, learns):
                     yield layer, name, spec
+
+
+def learned_parameters(
+    declared: Mapping[str, Declaration],
+) -> Iterator[tuple[str, str, ParamSpec]]:
+    """Yield the same of those that learn."""
+    return (found for found in named_parameters(declared) if found[2].rate > 0)
 
 
 def count(declared: Mapping[str, Declaration]) -> int:
@@ -74,46 +87,72 @@ def count(declared: Mapping[str, Declaration]) -> int:
     return sum(math.prod(spec.shape) for _, _, spec in named_parameters(declared))
 
 
+def count_learned(declared: Mapping[str, Declaration]) -> int:
+    """Return the number of those that learn."""
+    return sum(math.prod(spec.shape) for _, _, spec in learned_parameters(declared))
+
+
+class Stretch(NamedTuple):
+    """Parameters side by side that learn at one rate, a factor, and those of them that decay."""
+
+    place: slice
+    rate: float
+    decayed: slice
+
+
 class ParamStore:
-    """`flat` and `grad` are the buffers; `values` and `grads` their views by layer, name."""
+    """`flat` and `grad` are the buffers; `values` and `grads` their views by layer, name.
+
+    `frozen` holds the parameters that do not learn: among the values, and nowhere else.
+    """
 
     def __init__(self, declared: Mapping[str, Declaration], dtype: DType) -> None:
         self.declared = declared
-        self.flat = np.zeros(count(declared), dtype)
+        self.flat = np.zeros(count_learned(declared), dtype)
         self.grad = np.zeros_like(self.flat)
-        specs = list(named_parameters(declared))
-        self.decayed = slice(0, sum(math.prod(s.shape) for _, _, s in specs if s.decay))
-        self.values = self.views(self.flat)
+        self.frozen = np.zeros(count(declared) - self.flat.size, dtype)
+        self.stretches = tuple(_stretches(declared))
+        self.values = self.views(self.flat, self.frozen)
         self.grads = self.views(self.grad)
 
-    def views(self, flat: Array) -> dict[str, dict[str, Array]]:
-        """Return the named views of a buffer laid out as this one, by layer, name."""
+    @property
+    def size(self) -> int:
+        """The number of parameters, frozen ones among them."""
+        return self.flat.size + self.frozen.size
+
+    def views(self, flat: Array, frozen: Array | None = None) -> dict[str, dict[str, Array]]:
+        """Return the named views of a buffer laid out as this one, by layer, name.
+
+        Without a buffer for what is `frozen` there are none of it.
+        """
         views: dict[str, dict[str, Array]] = {layer: {} for layer in self.declared}
-        start = 0
-        for layer, name, spec in named_parameters(self.declared):
-            stop = start + math.prod(spec.shape)
-            views[layer][name] = flat[start:stop].reshape(spec.shape)
-            start = stop
+        _cut(flat, learned_parameters(self.declared), views)
+        if frozen is not None:
+            _cut(frozen, _frozen(self.declared), views)
         for layer, declaration in self.declared.items():
             for name, link in declaration.items():
-                if isinstance(link, Shared):
+                if isinstance(link, Shared) and (frozen is not None or self._learns(link)):
                     views[layer][name] = _shared(views, layer, link)
         return views
+
+    def _learns(self, link: Shared) -> bool:
+        target = self.declared.get(link.layer, {}).get(link.name)
+        return not isinstance(target, ParamSpec) or target.rate > 0
 
     def replica(self, flat: Array) -> ParamStore:
         """Return the store of other parameters, laid out as these, with gradients of their own."""
         store = copy(self)
         store.flat, store.grad = flat, np.zeros_like(flat)
-        store.values, store.grads = self.views(flat), self.views(store.grad)
+        store.values, store.grads = self.views(flat, self.frozen), self.views(store.grad)
         return store
 
-    def stored(self, flat: Array) -> dict[str, Array]:
+    def stored(self) -> dict[str, Array]:
         """Return the views a checkpoint stores, by "layer/name"; a shared parameter stands once."""
-        views = self.views(flat)
-        return {
-            f"{layer}/{name}": views[layer][name]
-            for layer, name, _ in named_parameters(self.declared)
-        }
+        return _named(self.values, named_parameters(self.declared))
+
+    def learned(self, flat: Array) -> dict[str, Array]:
+        """Return the same of a buffer laid out as `flat`, such as a slot: of what learns."""
+        return _named(self.views(flat), learned_parameters(self.declared))
 
     def initialize(self, seed: int) -> None:
         """Draw every parameter from a generator of its own, keyed by seed and name."""
@@ -134,3 +173,38 @@ def _shared(views: Mapping[str, Mapping[str, Array]], layer: str, link: Shared) 
             f"but it is {target.shape}"
         )
     return target
+
+
+def _frozen(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:
+    """Yield what `named_parameters` does of those that do not learn."""
+    return (found for found in named_parameters(declared) if found[2].rate == 0)
+
+
+def _cut(
+    flat: Array,
+    parameters: Iterable[tuple[str, str, ParamSpec]],
+    views: Mapping[str, dict[str, Array]],
+) -> None:
+    """Add views of a buffer in which the parameters lie one after the other."""
+    start = 0
+    for layer, name, spec in parameters:
+        stop = start + math.prod(spec.shape)
+        views[layer][name] = flat[start:stop].reshape(spec.shape)
+        start = stop
+
+
+def _stretches(declared: Mapping[str, Declaration]) -> Iterator[Stretch]:
+    """Yield the stretches of the flat buffer, the longest of one rate each."""
+    start = 0
+    for rate, found in groupby(learned_parameters(declared), lambda each: each[2].rate):
+        specs = [spec for _, _, spec in found]
+        size = sum(math.prod(spec.shape) for spec in specs)
+        decayed = sum(math.prod(spec.shape) for spec in specs if spec.decay)
+        yield Stretch(slice(start, start + size), rate, slice(0, decayed))
+        start += size
+
+
+def _named(
+    views: Mapping[str, Mapping[str, Array]], parameters: Iterable[tuple[str, str, ParamSpec]]
+) -> dict[str, Array]:
+    return {f"{layer}/{name}": views[layer][name] for layer, name, _ in parameters}

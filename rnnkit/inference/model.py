@@ -50,7 +50,7 @@ class Model:
     def __repr__(self) -> str:
         """Return what tells models apart in one line."""
         layers = ", ".join(self.network.entering())
-        return f"Model({str(self.path)!r}: {layers}; {self.store.flat.size:,} parameters)"
+        return f"Model({str(self.path)!r}: {layers}; {self.store.size:,} parameters)"
 
     def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
         """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
@@ -319,7 +319,7 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     # Compared first: what a spec declares may be larger than any memory.
     match(snapshot, stored_shapes(spec, network), path)
     store = network.store(np.dtype(np.float32))
-    stored = store.stored(store.flat)
+    stored = store.stored()
     for name, value in snapshot.part("params").items():
         stored[name][...] = value
     return Model(path, spec, network, store, vocabulary, facts.sha256)

@@ -94,7 +94,7 @@ def _meta(model: Model, streams: int) -> StateMeta:
     return StateMeta(
         rnnkit=VERSION,
         streams=streams,
-        parameters=digest_of(model.store.stored(model.store.flat)),
+        parameters=digest_of(model.store.stored()),
         spec=hashlib.sha256(model.spec.canonical()).hexdigest(),
     )
 

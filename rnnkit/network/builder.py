@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rnnkit.core.signal import Signal
 from rnnkit.errors import Problem, ShapeError, SpecError
 from rnnkit.network.network import Network
@@ -16,6 +18,7 @@ def build_network(spec: Spec, inputs: Signal, targets: Signal) -> tuple[Spec, Ne
     """
     try:
         model, network = _sized(spec.model, inputs, targets)
+        network = replace(network, rates=spec.train.rates())
         network.declared()
     except ShapeError as error:
         raise SpecError(Problem(spec.name, "SPEC_SHAPE", f"model: {error}")) from error

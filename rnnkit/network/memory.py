@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from rnnkit.compute.shard_tree import Range, even_ranges, subtrees, sums_at_once
 from rnnkit.contracts.dataset import Dataset, Source
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.machine import spare_memory
-from rnnkit.core.params import count
+from rnnkit.core.params import count, count_learned
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
 from rnnkit.network.gradient_checkpointing import window_blocks
@@ -99,20 +100,22 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
     what is counted alone is more than the budget in bytes.
     """
     train = spec.train
-    parameters = count(network.declared()) * FLOAT.itemsize
-    optimizer = parameters * len(train.optimizer.used_slots())
-    gradients, models, windows = _sums(train.shards, ranks), 0, 1
+    declared, parts = network.declared(), len(_threads(train.shards, ranks))
+    learned = count_learned(declared) * FLOAT.itemsize
+    optimizer = learned * len(train.optimizer.used_slots())
+    sums, models, windows = _sums(train.shards, ranks), 0, 1
     if train.sync:
-        models = gradients * (parameters + optimizer)  # those are added up
-        gradients = 1 + len(_threads(train.shards, ranks))
+        models = sums * (learned + optimizer)  # those are added up
+        sums = 1 + parts
         windows = min(train.sync.every, source.windows("train", train.layout()))
     # Weights and resets take five bytes for each target.
     row = _bytes(network.inputs) + _bytes(network.targets) + 5
     state = _state_bytes(network, train.streams)
+    dropped = sum(math.prod(shape) for _, _, shape in network.dropped) * FLOAT.itemsize
     counted = Memory(
         data=spec.data.made(),
-        parameters=parameters,
-        gradients=parameters * gradients,
+        parameters=count(declared) * FLOAT.itemsize,
+        gradients=learned * sums + dropped * parts,
         optimizer=optimizer,
         models=models,
         state=state,

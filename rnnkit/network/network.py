@@ -18,7 +18,15 @@ from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration, ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.types import Array, DType, Grads, Params, State
+from rnnkit.network.rates import (
+    Rates,
+    at_rates,
+    from_lowest,
+    frozen_parameters,
+    learning_layers,
+)
+from rnnkit.network.visit import Visit
+from rnnkit.types import Array, DType, Grads, Params, Shape, State
 
 States = dict[str, State]
 """The hidden state of every stateful layer by name."""
@@ -44,28 +52,6 @@ class Learned(NamedTuple):
     dxs: Array | None
 
 
-@dataclass
-class Visit:
-    """A layer in the course of a window, and all that it reads there."""
-
-    name: str
-    layer: Layer
-    params: Params
-    xs: Array
-    state: State
-    resets: Array | None
-    ctx: Context
-    found: tuple[Array, State] | None = None
-    """(ys, state), once the layer was run."""
-
-    def done(self) -> tuple[Array, State]:
-        """Return (ys, state), running the layer where nobody did."""
-        if self.found is None:
-            found = self.layer.scan(self.params, self.xs, self.state, self.resets, self.ctx)
-            self.found = found[:2]
-        return self.found
-
-
 @dataclass(frozen=True)
 class Network:
     """Layers whose every width is known; holds no array."""
@@ -81,6 +67,7 @@ class Network:
     """Stands before the position in the name of a layer."""
     first: int = field(default=0, kw_only=True)
     """The position of the first layer, in the name of a layer of a part of a network."""
+    rates: Rates = field(default_factory=dict, kw_only=True, hash=False)
 
     @classmethod
     def sized(cls, layers: Sequence[Layer], loss: Loss, inputs: Signal, targets: Signal) -> Network:
@@ -139,7 +126,24 @@ class Network:
     def declared(self) -> dict[str, Declaration]:
         """Return the parameters of every layer by name."""
         entering = self.entering()
-        return {name: layer.declared(entering[name]) for name, layer in self.named}
+        found = {name: layer.declared(entering[name]) for name, layer in self.named}
+        return at_rates(found, self.rates)
+
+    @cached_property
+    def learning(self) -> frozenset[str]:
+        """The layers with a parameter that learns, of their own or shared."""
+        return frozenset(learning_layers(self.declared(), self.rates))
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        """The layers that a gradient reaches: from the lowest that learns on."""
+        return frozenset(from_lowest(self.names, self.learning))
+
+    @cached_property
+    def dropped(self) -> tuple[tuple[str, str, Shape], ...]:
+        """(layer, name, shape) of what does not learn, but has a gradient on its way below."""
+        found = frozen_parameters(self.declared(), self.rates)
+        return tuple(each for each in found if each[0] in self.reached)
 
     def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return the shapes of the hidden state of every stateful layer."""
@@ -174,8 +178,9 @@ class Network:
         for name, layer in self.named:
             inner = ctx.at(name, learns_below=learns)
             ys, state, backward = layer.scan(params[name], ys, states.get(name, ()), resets, inner)
-            learns = learns or bool(params[name]) or name in states
-            backwards.append((name, backward))
+            learns = learns or name in self.learning
+            if learns:
+                backwards.append((name, backward))
             if name in states:
                 after[name] = state
 
@@ -190,7 +195,7 @@ class Network:
                 dxs, dstate = backward(dxs, dstates.get(name, ()), grads[name])
                 if name in dstates:
                     before[name] = dstate
-            return dxs, before
+            return dxs if len(backwards) == len(self.layers) else None, before
 
         return ys, after, backward_all
 
@@ -277,7 +282,8 @@ class Network:
         before: States = {}
         found = self._fused(params, grads, xs, batch, ctx)
         if found is None:
-            own, above = states.get(name, ()), ctx.at(name)
+            learns = ctx.learns_below or bool(self.body.reached)
+            own, above = states.get(name, ()), ctx.at(name, learns_below=learns)
             ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
             own_ctx = loss_context(ctx, batch)
             total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, own_ctx)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnnkit.core.params import named_parameters
+from rnnkit.core.params import learned_parameters, named_parameters
 from rnnkit.network.network import Network
 from rnnkit.network.truncation import History
 from rnnkit.spec.model import Spec
@@ -11,11 +11,11 @@ from rnnkit.types import Shape
 
 def stored_shapes(spec: Spec, network: Network) -> dict[str, Shape]:
     """Return the shape of every array by the name it is stored under; all are float32."""
-    train, declared = spec.train, named_parameters(network.declared())
-    shapes = {f"{layer}/{name}": parameter.shape for layer, name, parameter in declared}
-    stored = {f"params/{name}": shape for name, shape in shapes.items()}
+    train, declared = spec.train, network.declared()
+    stored = {f"params/{n}/{name}": each.shape for n, name, each in named_parameters(declared)}
     for slot in train.optimizer.used_slots():
-        stored |= {f"optimizer/{slot}/{name}": shape for name, shape in shapes.items()}
+        for layer, name, parameter in learned_parameters(declared):
+            stored[f"optimizer/{slot}/{layer}/{name}"] = parameter.shape
     for layer, state in network.state_shapes(train.streams).items():
         stored |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
     history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()

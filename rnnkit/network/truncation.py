@@ -180,7 +180,7 @@ class _Window:
 
     def _loss(self, last: Batch, ctx: Context) -> tuple[float, float, Array | None]:
         """Return (total, weight, slope of the inputs) of the last step of all sequences."""
-        ctx = replace(ctx, valid=last.valid, learns_below=True)
+        ctx = replace(ctx, valid=last.valid, learns_below=bool(self.below.reached))
         if self.above.layers:
             found = self.above.learn_piece(self.params, self.grads, last, {}, None, ctx)
             return found.total, found.weight, found.dxs

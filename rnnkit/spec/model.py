@@ -18,6 +18,7 @@ from rnnkit.contracts.target_info import meaning_of
 from rnnkit.core.block import Name, Record, Size, nested
 from rnnkit.spec.layout_defaults import fitted_layout
 from rnnkit.spec.regime import Feed, Truncation
+from rnnkit.spec.start import Start
 
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 MAX_LAYERS = 64
@@ -175,6 +176,7 @@ class Train(Record):
     keep: Annotated[int, Field(ge=2, le=1000)] = 2
     best: Best = Best()
     stop: Stop | None = None
+    start: Start | None = None
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1
 
     @model_validator(mode="after")
@@ -217,6 +219,10 @@ class Train(Record):
         """Tell whether no step is left after so many epochs, `stale` evaluations without a best."""
         patient = self.stop is None or stale < self.stop.patience
         return epoch >= self.epochs or not patient
+
+    def rates(self) -> dict[str, float]:
+        """Return the factors of the learning rate that are not 1, by layer; 0 where frozen."""
+        return self.start.factors() if self.start else {}
 
     def layout(self) -> Layout:
         """Return how the training split is laid out."""

@@ -21,6 +21,7 @@ from rnnkit.spec.pydantic_errors import Translator
 from rnnkit.spec.regime_check import check_regime
 from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.spec.shapes import check_shapes
+from rnnkit.spec.start_check import check_start
 from rnnkit.types import JSON
 
 MAX_SHOWN = 100
@@ -67,6 +68,7 @@ def parse_spec(
     spec = _validated(draft, registry)
     check_shapes(draft, registry)
     check_regime(draft, registry)
+    check_start(draft)
     if spec is None and not draft.findings:
         draft.report((), "PLUGIN_CONTRACT", "a plugin failed to validate its block")
     if spec is None or draft.findings:

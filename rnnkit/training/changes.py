@@ -30,6 +30,7 @@ ALLOWED = {
     "train.sync": "later models are averaged at other steps",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
+    "train.start.rates": "later updates of these layers use the new rates",
     "evaluate": "later evaluations are measured otherwise and do not compare with earlier ones",
 }
 
@@ -43,6 +44,7 @@ REFUSED = {
     "train.state": "the hidden state was carried under the old policy",
     "train.bptt": "the hidden state was saved so many steps before the window",
     "train.seed": "every random number follows from the seed",
+    "train.start": "the run began with it, and its optimizer keeps nothing of frozen layers",
     "train.best": "the best so far was chosen by the old metric",
 }
 

@@ -123,7 +123,11 @@ class Learner:
         if not (math.isfinite(found.total) and math.isfinite(norm) and found.finite):
             raise diverged(step, found.total, norm, self.nonfinite(part), who)
         clip(store.grad, norm, train.clip, scale)
-        train.optimizer.update(step, lr, store.flat, store.grad, slots, store.decayed)
+        for place, rate, decayed in store.stretches:
+            whole = len(store.stretches) == 1
+            own = slots if whole else {name: slot[place] for name, slot in slots.items()}
+            moved = store.flat[place], store.grad[place]
+            train.optimizer.update(step, rate * lr, *moved, own, decayed)
         return norm
 
     def gather(self, states: States, history: History | None) -> None:
@@ -157,6 +161,7 @@ class Learner:
         """Add the gradient of some streams to `grads`."""
         train, window, tally = self.train, self.window(part), Tally()
         ctx = replace(part.ctx, valid=window.valid, tally=tally)
+        grads = self._with_dropped(grads, ctx)
         given = self.network, self.store.values, grads, window, part.states, ctx
         if train.bptt.steps:
             total, weight, states = learn_truncated(*given, train.bptt.steps)
@@ -168,6 +173,15 @@ class Learner:
         finite = all_finite(states)
         # A plugin may give NumPy's numbers.
         return LearnedWindow(float(total), float(weight), states, history, tally, finite)
+
+    def _with_dropped(self, grads: Mapping[str, Grads], ctx: Context) -> Mapping[str, Grads]:
+        """Return gradients with scratch memory for those of frozen layers, which are dropped."""
+        dropped = self.network.dropped
+        found = {layer: dict(views) for layer, views in grads.items()} if dropped else grads
+        for layer, name, shape in dropped:
+            found[layer][name] = ctx.empty(shape)
+            found[layer][name].fill(0)
+        return found
 
     def window(self, part: Part) -> Batch:
         """Return what is read: the steps before the window, and guesses in it."""

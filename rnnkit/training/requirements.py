@@ -8,12 +8,14 @@ from typing import NamedTuple, TypeAlias
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.layer import couples_streams
+from rnnkit.core.params import ParamSpec, Shared
 from rnnkit.errors import DataError, Problem, SpecError
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
 from rnnkit.spec.locations import Path, path_text
 from rnnkit.spec.model import Spec
+from rnnkit.spec.start import Start
 from rnnkit.training.samples import writes_text
 
 
@@ -54,6 +56,8 @@ def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
     if spec.train.feed.type != "teacher" and (reason := network.token_scores.no_distribution):
         message = f'{reason} (take another loss, or leave "feed" out)'
         yield Unmet(("train", "feed", "type"), "SPEC_INCONSISTENT", message)
+    if spec.train.start:
+        yield from _learning(spec.train.start, network)
     if spec.train.shards > 1:
         yield from _sharded(spec, network)
     if spec.train.every.sample is not None:
@@ -62,6 +66,24 @@ def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:
         yield from _best(spec, metric_names(network, source, spec.evaluate.metrics))
     else:
         yield from _evaluated(spec, source.splits())
+
+
+def _learning(start: Start, network: Network) -> Iterator[Unmet]:
+    """Yield what has nothing to freeze or to learn, and a model that learns nothing."""
+    declared, path = network.declared(), ("train", "start")
+    places: dict[str, Path] = {name: (*path, "freeze", at) for at, name in enumerate(start.freeze)}
+    places |= {name: (*path, "rates", name) for name in start.rates}
+    for name, place in places.items():
+        specs = declared.get(name, {}).values()
+        if any(isinstance(spec, ParamSpec) for spec in specs):
+            continue
+        shared = [spec.layer for spec in specs if isinstance(spec, Shared)]
+        what = f"has those of {shared[0]} (name that)" if shared else "has none (leave it out)"
+        message = f"layer {name} has no parameters of its own: it {what}"
+        yield Unmet(place, "SPEC_INCONSISTENT", message)
+    if not network.learning:
+        message = "every layer with parameters is frozen, so nothing is learned (leave one out)"
+        yield Unmet((*path, "freeze"), "SPEC_INCONSISTENT", message)
 
 
 def _sharded(spec: Spec, network: Network) -> Iterator[Unmet]:

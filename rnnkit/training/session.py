@@ -157,10 +157,10 @@ def _read_from(name: str, where: object) -> Iterator[None]:
 def arrays(training: Training) -> dict[str, Array]:
     """Return every array of the state by the name it is stored under; views, no copies."""
     store = training.store
-    found = {f"params/{name}": a for name, a in store.stored(store.flat).items()}
+    found = {f"params/{name}": a for name, a in store.stored().items()}
     for slot, flat in training.slots.items():
         whole = np.shape(flat) == store.flat.shape
-        named = store.stored(flat) if whole else {"whole": np.asarray(flat)}
+        named = store.learned(flat) if whole else {"whole": np.asarray(flat)}
         found |= {f"optimizer/{slot}/{name}": a for name, a in named.items()}
     for layer, state in training.states.items():
         found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}

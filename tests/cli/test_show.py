@@ -40,7 +40,7 @@ def test_show_a_run(tiny_run: Path) -> None:
 def test_show_as_json_is_what_the_file_holds(tiny_run: Path) -> None:
     shown = json.loads(done("show", tiny_run, "--json").out)
     model = load(tiny_run)
-    stored = model.store.stored(model.store.flat)
+    stored = model.store.stored()
     found = {n.removeprefix("params/"): a for n, a in shown["arrays"].items() if n[:6] == "params"}
     assert found.keys() == stored.keys()
     for name, array in stored.items():

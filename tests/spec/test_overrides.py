@@ -95,7 +95,7 @@ WRONG = [
     ("model.layers.units=8", '-s model.layers.units=8 [SPEC_TYPE] model.layers: is a list (write an index, such as [0]), so it has no key "units"'),
     ("train[0]=8", "-s train[0]=8 [SPEC_TYPE] train: is no list, so it has no item [0]"),
     ("train.epochs.x=8", '-s train.epochs.x=8 [SPEC_TYPE] train.epochs: is no object, so it has no key "x"'),
-    ("train.epoch=3", '-s train.epoch=3 [SPEC_UNKNOWN_KEY] train.epoch: unknown key; did you mean "epochs"? allowed: best, bptt, clip, epochs, every, feed, keep, optimizer, recompute, sample, schedule, seed, shards, state, stop, streams, sync, window'),
+    ("train.epoch=3", '-s train.epoch=3 [SPEC_UNKNOWN_KEY] train.epoch: unknown key; did you mean "epochs"? allowed: best, bptt, clip, epochs, every, feed, keep, optimizer, recompute, sample, schedule, seed, shards, start, state, stop, streams, sync, window'),
     ("trian.epochs=3", '-s trian.epochs=3 [SPEC_UNKNOWN_KEY] trian: unknown key; did you mean "train"? allowed: data, evaluate, model, name, spec_version, train'),
     ("model.layer[1].units=8", '-s model.layer[1].units=8 [SPEC_UNKNOWN_KEY] model.layer: unknown key; did you mean "layers"? allowed: layers, loss'),
     ("data.split[0]=0.5", "-s data.split[0]=0.5 [SPEC_RANGE] data.split: expected a list of 3 items, received a list of 0 items"),

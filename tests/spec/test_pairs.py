@@ -67,7 +67,7 @@ def test_a_table_of_the_encoder_may_be_shared() -> None:
     store = build(parsed(value)).store
     table, tied = store.values["table"]["W"], store.values["decoder.3.affine"]["W"]
     assert np.shares_memory(table, tied) and table.shape == tied.shape
-    assert "decoder.3.affine/W" not in store.stored(store.flat)
+    assert "decoder.3.affine/W" not in store.stored()
 
 
 @pytest.mark.parametrize(("at", "name"), [(3, "own"), (2, "late")])

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,8 +70,10 @@ def flows(
 ) -> list[Flow]:
     """Return the flow of every recurrent layer, up to a distance of `steps`.
 
-    `params` are float64. Of a layer run in both directions only the forward one is given.
+    `params` are float64. Of a layer run in both directions only the forward one is given. What
+    training freezes is measured as all else.
     """
+    network = replace(network, rates={})
     last = _last_targets(batch.weights)
     asked = _at_the_end(batch, last)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +46,15 @@ def variants(
     return made
 
 
-def rescaled(network: Network, flat: Array, scales: Sequence[float]) -> list[Variant]:
-    """Return a variant for each scale of parameters that are given; one, where no scale is."""
+def rescaled(
+    network: Network, trained: Mapping[str, Array], scales: Sequence[float]
+) -> list[Variant]:
+    """Return a variant for each scale of parameters by "layer/name"; one, where no scale is."""
     made = []
     for scale in scales or (None,):
         store = network.store(DTYPE)
-        store.flat[...] = flat
+        for name, array in store.stored().items():
+            array[...] = trained[name]
         made.append(_variant(network, store, None, scale))
     return made
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -23,7 +24,14 @@ from rnnkit.contracts.stack import joined, layer_names, peeking
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.network.network import Network, Reader, States, Visit, loss_context, zero_states
+from rnnkit.network.network import (
+    Network,
+    Reader,
+    States,
+    loss_context,
+    zero_states,
+)
+from rnnkit.network.rates import from_lowest
 from rnnkit.network.seq2seq.encoded import (
     DecoderBackward,
     Encoded,
@@ -31,6 +39,7 @@ from rnnkit.network.seq2seq.encoded import (
     source_of,
     with_memory,
 )
+from rnnkit.network.visit import Visit
 from rnnkit.types import Array, DType, Grads, Params
 
 Bridge: TypeAlias = Literal["all", "output"]
@@ -62,8 +71,19 @@ class Seq2Seq(Network):
     def encoder(self) -> Network:
         """The layers that read the source."""
         return Network(
-            self.layers[: self.encoding], self.loss, self.inputs, self.targets, "encoder."
+            self.layers[: self.encoding],
+            self.loss,
+            self.inputs,
+            self.targets,
+            "encoder.",
+            rates=self.rates,
         )
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        """The layers that a gradient reaches: all of the decoder where the encoder learns."""
+        names, ahead = [name for name, _ in self.decoding], self.encoder.reached
+        return ahead | frozenset(names if ahead else from_lowest(names, self.learning))
 
     @cached_property
     def decoding(self) -> Named:
@@ -75,6 +95,14 @@ class Seq2Seq(Network):
         """The names of the layers that the encoder's last output joins."""
         layers = self.layers[self.encoding :]
         return frozenset(self.decoding[at][0] for at in peeking(layers) if self.peek)
+
+    @cached_property
+    def above_learning(self) -> frozenset[str]:
+        """The layers of the decoder below which something learns."""
+        names = [name for name, _ in self.decoding]
+        if self.encoder.reached:
+            return frozenset(names)
+        return frozenset(above for name, above in pairwise(names) if name in self.reached)
 
     @cached_property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -169,9 +197,11 @@ class Seq2Seq(Network):
             xs = self._joined(name, xs, encoded.last, ctx)
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
-            own_ctx = _layer_context(layer, ctx.at(name), encoded.valid)
+            below = ctx.at(name, learns_below=name in self.above_learning)
+            own_ctx = _layer_context(layer, below, encoded.valid)
             xs, state, backward = layer.scan(views, xs, own, None, own_ctx)
-            backwards.append((name, layer, backward))
+            if name in self.reached:
+                backwards.append((name, layer, backward))
             if name in states:
                 after[name] = state
 
@@ -281,7 +311,8 @@ class Seq2Seq(Network):
             dys = self._parted(name, dwhole, slope.last)
         if dys is not None:
             before |= backward(dys, zero_states(after), grads, slope)[1]
-        encoder_backward(slope._replace(states=before), grads)
+        if self.encoder.reached:
+            encoder_backward(slope._replace(states=before), grads)
         return total, weight, {}
 
 

@@ -12,7 +12,8 @@ from rnnkit.contracts.layer import sees_future
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, Visit
+from rnnkit.network.network import Network
+from rnnkit.network.visit import Visit
 from rnnkit.testing.compare import SINGLE
 from rnnkit.testing.declarations import gradient_form, sequence_form, state_form
 from rnnkit.testing.purity import copies, in_place, named_outputs, own_memory, unchanged
