@@ -31,7 +31,7 @@ class Safetensors:
         arrays = {
             # The library writes the buffer of a transposed view as it lies, and says nothing.
             name: np.ascontiguousarray(array)
-            for name, array in store.stored(store.flat).items()
+            for name, array in store.stored().items()
         }
         facts = {"rnnkit": json.dumps(describe(model)), "verified": str(verified).lower()}
         _library().save_file(arrays, folder / FILE, metadata=facts)
@@ -40,7 +40,7 @@ class Safetensors:
         """Give the parameters of the file to a new store, and compare its outputs."""
         library, network = _library(), model.network
         store = network.store(np.dtype(np.float32))
-        views = store.stored(store.flat)
+        views = store.stored()
         for name, array in library.load_file(folder / FILE).items():
             views[name][...] = array
 

@@ -30,7 +30,7 @@ def test_safetensors_hold_every_parameter_and_the_spec(tiny_run: Path, tmp_path:
     assert "largest difference 0.0e+00" in ran.out
     found = library.load_file(tmp_path / "out" / "model.safetensors")
     model = load(tiny_run)
-    stored = model.store.stored(model.store.flat)
+    stored = model.store.stored()
     assert found.keys() == stored.keys()
     assert all(np.array_equal(found[name], stored[name]) for name in stored)
     described = json.loads((tmp_path / "out" / "model.json").read_text())
