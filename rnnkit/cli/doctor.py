@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -71,6 +72,10 @@ def _warning(found: dict[str, str], times: float | None) -> str:
 
 
 def _version(package: str) -> str:
+    """Return the version of the code that runs, or else what the metadata says."""
+    running = vars(importlib.import_module(package)).get("__version__")
+    if isinstance(running, str):
+        return running
     try:
         return importlib.metadata.version(package) or "unknown"
     except (importlib.metadata.PackageNotFoundError, UnicodeDecodeError, KeyError):

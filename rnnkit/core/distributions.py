@@ -6,11 +6,16 @@ cannot be read offers nothing and is named to whoever asks; it stops no command.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from rnnkit.version import VERSION
 
 PREFIX = "rnnkit."
 """What the name of every group of entry points for rnnkit begins with."""
@@ -95,13 +100,42 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
 
 
 def _in_use(same: list[Offer]) -> Iterator[Offer]:
-    """Yield the offer of one name that Python imports from, then what it stands in place of.
+    """Yield the offer of one name whose code runs, then what stands beside or before it.
 
-    The first folder on the path counts, as for imports; in one folder the metadata written last.
+    The first folder on the path counts, as for imports; of rnnkit the version that runs. In one
+    folder it is the metadata that describes the code that lies there, or else what was written
+    last.
     """
-    home = same[0].folder.parent
-    beside = [offer for offer in same if offer.folder.parent == home]
-    yield from sorted(beside, key=lambda offer: (-_written(offer.folder), str(offer.folder)))
+    first = next(filter(_is_running, same), same[0])
+    home = first.folder.parent
+    others = same[: same.index(first)] + [each for each in same if each.folder.parent == home]
+    yield from sorted(
+        dict.fromkeys(others),
+        key=lambda offer: (
+            not _is_running(offer),
+            offer.folder.parent != home,
+            not _describes_code(offer),
+            -_written(offer.folder),
+            str(offer.folder),
+        ),
+    )
+
+
+def _is_running(offer: Offer) -> bool:
+    return canonical_name(offer.name) == "rnnkit" and offer.version == VERSION
+
+
+def _describes_code(offer: Offer) -> bool:
+    """Tell whether the hash that RECORD has of a module on offer is that of its file."""
+    paths = {point.module.replace(".", "/") for point in offer.points}
+    modules = {path + end for path in paths for end in (".py", "/__init__.py")}
+    with suppress(Exception):  # a RECORD, and what it names, may be anything
+        for file in metadata.Distribution.at(offer.folder).files or ():
+            if str(file) in modules and file.hash:
+                digest = hashlib.new(file.hash.mode, file.read_binary()).digest()
+                if urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value:
+                    return True
+    return False
 
 
 def _written(folder: Path) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import command, done, plain_spec, process, write_spec
 from stubs import cell, install
@@ -139,6 +142,52 @@ def test_a_type_that_is_missing_may_be_in_what_cannot_be_read(site: Path, tmp_pa
     (site / "rnnkit_odd-1.0.dist-info" / "METADATA").write_bytes(b"\xff")
     ran = command("check", spec)
     assert ran.code == 4 and ran.err.rstrip().endswith("; rnnkit doctor names what cannot be read")
+
+
+def recorded(folder: Path, module: str) -> None:
+    """Write a RECORD with the hash of a module as it lies beside the folder now."""
+    content = (folder.parent / module).read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    (folder / "RECORD").write_text(f"{module},sha256={digest},{len(content)}\n")
+
+
+def test_the_version_that_runs_decides_and_not_what_was_written_last(site: Path) -> None:
+    stale = folder_of(site, "rnnkit-0.0.9.dist-info", OWN.encode(), facts("rnnkit", "0.0.9"))
+    real = folder_of(site, f"rnnkit-{VERSION}.dist-info", OWN.encode(), facts("rnnkit", VERSION))
+    for folder, when in ((stale, 2000), (real, 1000)):
+        os.utime(folder, (when, when))
+    (lstm,) = (plugin for plugin in installed() if plugin.name == "lstm")
+    assert (lstm.distribution, lstm.version) == ("rnnkit", VERSION)
+    sentence = f"{stale} is what rnnkit 0.0.9 left behind when {VERSION} was installed (delete it)"
+    assert sentence in done("doctor").err
+    assert str(real) not in done("doctor").err
+
+
+def test_a_stale_one_of_rnnkit_that_comes_first_on_the_path(site: Path) -> None:
+    stale = folder_of(site, "rnnkit-0.0.9.dist-info", OWN.encode(), facts("rnnkit", "0.0.9"))
+    assert {plugin.version for plugin in installed() if plugin.distribution == "rnnkit"} == {
+        VERSION
+    }
+    assert f"{stale} is what rnnkit 0.0.9 left behind" in done("doctor").err
+
+
+def test_the_metadata_of_the_code_that_lies_there_counts(site: Path) -> None:
+    install(site, cell())
+    real, stale = site / "rnnkit_odd-1.0.dist-info", site / "rnnkit_odd-0.9.dist-info"
+    recorded(real, "rnnkit_odd.py")
+    shutil.copytree(real, stale)
+    (stale / "METADATA").write_bytes(facts("rnnkit-odd", "0.9"))
+    (stale / "RECORD").write_text(f"rnnkit_odd.py,sha256={'A' * 43},10\n../odd,md6=x,1\n")
+    for folder, when in ((stale, 2000), (real, 1000)):
+        os.utime(folder, (when, when))
+    (mine,) = (plugin for plugin in installed() if plugin.name == "stub")
+    assert mine.version == "1.0"
+    assert f"{stale} is what rnnkit-odd 0.9 left behind" in done("doctor").err
+
+
+def test_doctor_names_the_version_of_the_library_that_runs(site: Path) -> None:
+    folder_of(site, "numpy-0.1.dist-info", b"", facts("numpy", "0.1"))
+    assert f"numpy {np.__version__}," in done("doctor").out
 
 
 def test_doctor_asks_the_package_itself_for_its_version(site: Path) -> None:

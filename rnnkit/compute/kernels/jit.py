@@ -12,7 +12,6 @@ process that compiled would then round otherwise than those that load.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import inspect
 import os
@@ -43,7 +42,10 @@ def kernel_set() -> str:
     """Return which kernels compute here, for the fingerprint of the arithmetic."""
     if not kernels_available():
         return "numpy"
-    return f"numba {importlib.metadata.version('numba')}, sources {sources()[:8]}"
+    # Metadata that an upgrade left behind may tell of another version.
+    from numba import __version__
+
+    return f"numba {__version__}, sources {sources()[:8]}"
 
 
 @cache
