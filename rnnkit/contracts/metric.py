@@ -39,7 +39,7 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__}.add")
 
     def report(self) -> dict[str, float]:
-        """Return the metrics by name: always the same names, NaN or 0 where nothing was seen."""
+        """Return the metrics by name: always the same names, NaN where nothing was seen."""
         raise NotImplementedError(f"{type(self).__name__}.report")
 
     def tables(self) -> dict[str, Table]:

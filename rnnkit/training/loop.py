@@ -64,7 +64,8 @@ class Loop:
 
     `saved` is the progress that the newest checkpoint holds; None for a new run, and for one that a
     resume changed, which is saved at once so that the change outlives a kill. `confirm` raises
-    where the folder is no longer this process's to write to.
+    where the folder is no longer this process's to write to. `unmeasured` is whether it was told
+    that the best metric is no number.
     """
 
     run: RunDir
@@ -79,6 +80,7 @@ class Loop:
     busy: float = 0.0
     targets: float = 0.0
     saved: Progress | None = None
+    unmeasured: bool = False
     tell: Callable[[str], None] = lambda message: None
 
     @property
@@ -243,7 +245,8 @@ class Loop:
         value = metrics.get(best.metric, math.nan)
         previous = training.progress.best
         sign = 1 if best.mode == "min" else -1
-        if not math.isfinite(value):
+        if not math.isfinite(value) and not self.unmeasured:
+            self.unmeasured = True
             self.tell(
                 f"step {training.progress.step}: {best.metric} is {value}, so no model can be the "
                 "best by it, and stop counts no evaluation (choose another train.best.metric)"

@@ -67,8 +67,11 @@ def test_windows_and_splits_without_a_target_that_is_known(here: Path) -> None:
     assert found["best"] is None
     assert found["test"]["loss"] is found["test"]["accuracy"] is None
     assert found["remarks"] == ["no target of test is known, so nothing is measured"]
-    gate = command("eval", "r", "--fail-above", "loss=9")
-    assert gate.code == 9 and "loss is nan, above 9.0" in gate.err
+    assert all(found["test"][name] is None for name in ("precision", "recall", "f1"))
+    for gate, said in (("above", "loss is nan, above 9.0"), ("below", "f1 is nan, below 0.0")):
+        name = said.split()[0]
+        failed = command("eval", "r", f"--fail-{gate}", f"{name}={said.split()[-1]}")
+        assert failed.code == 9 and said in failed.err
 
 
 def test_a_decoder_decodes_a_source(here: Path) -> None:

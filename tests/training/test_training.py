@@ -436,6 +436,7 @@ def test_no_best_where_nothing_was_finite(tmp_path: Path, monkeypatch: pytest.Mo
         "evaluation (choose another train.best.metric)",
         0,
     ) in story
+    assert sum("no model can be the best" in str(told) for told in story) == 1
 
 
 def test_best_by_another_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,8 @@ class Errors(Metric):
         assert self._meaning.naive
         naive = self._meaning.naive(self._split, max(self._targets, 1))
         maes = {"model": self._sizes / (self._weight or math.nan), **naive.errors}
+        if not self._weight:
+            maes = dict.fromkeys(maes, np.full_like(self._sizes, math.nan))
         # A column that never moves in training has scale 0: its error has no measure.
         scale = np.where(naive.scale > 0, naive.scale, math.nan)
         return {name: (mae, mae / scale) for name, mae in maes.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rnnkit.builtin.metrics._decisions import DecisionMetric
@@ -46,7 +48,7 @@ class ExactMatch(DecisionMetric):
         self._open[streams] = self._wrong[streams] = False
 
     def report(self) -> dict[str, float]:
-        """Return the share, with the sequences that are still open."""
+        """Return the share, with the sequences that are still open; NaN where there is none."""
         seen = self._seen + int(self._open.sum())
         right = self._right + int((self._open & ~self._wrong).sum())
-        return {"exact_match": right / seen if seen else 0.0}
+        return {"exact_match": right / (seen or math.nan)}

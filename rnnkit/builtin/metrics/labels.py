@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,12 +58,16 @@ class Labels(DecisionMetric):
     def _each(self) -> tuple[Array, Array, Array]:
         """Return (precision, recall, f1) of every label."""
         chosen, wanted, hits = self._chosen, self._wanted, self._hits
-        return _share(hits, chosen), _share(hits, wanted), _share(2 * hits, chosen + wanted)
+        both = chosen + wanted
+        nothing = 0.0 if both.any() else math.nan
+        parts = ((hits, chosen), (hits, wanted), (2 * hits, both))
+        precision, recall, f1 = (_share(part, whole, nothing) for part, whole in parts)
+        return precision, recall, f1
 
     def report(self) -> dict[str, float]:
-        """Return the means over the labels that occur."""
+        """Return the means over the labels that occur; NaN where none does."""
         there = (self._chosen + self._wanted) > 0
-        count = max(int(there.sum()), 1)
+        count = int(there.sum()) or math.nan
         precision, recall, f1 = (float(each[there].sum()) / count for each in self._each())
         return {"precision": precision, "recall": recall, "f1": f1}
 
@@ -73,5 +78,5 @@ class Labels(DecisionMetric):
         return {"labels": Table(HEAD, tuple(rows))}
 
 
-def _share(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+def _share(part: Array, whole: Array, nothing: float) -> Array:
+    return np.divide(part, whole, out=np.full_like(whole, nothing), where=whole > 0)

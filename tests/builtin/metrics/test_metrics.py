@@ -13,6 +13,7 @@ from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.huber import Huber
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.builtin.metrics.accuracy import Accuracy
 from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.builtin.metrics.errors import Errors
 from rnnkit.builtin.metrics.exact_match import ExactMatch
@@ -227,7 +228,9 @@ def test_a_naive_forecast_is_never_asked_for_no_targets() -> None:
         return Naive(np.ones(1), {"persistence": np.ones(1)})
 
     metric = Errors(1, Meaning(naive=naive), "valid")
-    assert list(metric.report()) == ["mse", "rmse", "mae", "mase", "mase_persistence"]
+    found = metric.report()
+    assert list(found) == ["mse", "rmse", "mae", "mase", "mase_persistence"]
+    assert all(map(math.isnan, found.values()))
 
 
 def test_a_column_that_never_moved_has_no_scaled_error() -> None:
@@ -248,6 +251,7 @@ def test_the_mean_is_over_the_columns_that_moved() -> None:
 
 MAKE: dict[str, tuple[Callable[[], Metric], Window]] = {
     "labels": (lambda: Labels(SoftmaxCrossEntropy(), 4, None), case()),
+    "accuracy": (lambda: Accuracy(SoftmaxCrossEntropy()), case()),
     "exact_match": (lambda: ExactMatch(SoftmaxCrossEntropy()), case()),
     "errors": (lambda: Errors(3, Meaning(), "valid"), values()),
 }
@@ -267,7 +271,9 @@ def test_nothing_seen_has_the_same_names(name: str) -> None:
     make, window = MAKE[name]
     empty = make().report()
     assert list(empty) == list(reported(make(), window))
-    assert all(value == 0 or math.isnan(value) for value in empty.values())
+    assert all(map(math.isnan, empty.values()))
+    rows = [row for table in make().tables().values() for row in table.rows]
+    assert all(math.isnan(value) for row in rows for value in row[1:4])
 
 
 @every_metric
