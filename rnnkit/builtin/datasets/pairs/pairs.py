@@ -21,7 +21,7 @@ from rnnkit.builtin.datasets.tables.examples import Parsed, examples, fitted_on
 from rnnkit.builtin.datasets.tables.fields import Key
 from rnnkit.builtin.datasets.tables.inference_inputs import Reader, plain_lines, rows_asked
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
-from rnnkit.builtin.datasets.tables.tables import has_rows, read_rows
+from rnnkit.builtin.datasets.tables.tables import ENDINGS, has_rows, read_rows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.inference_inputs import Question, Questions
@@ -59,6 +59,7 @@ class Pairs(SourcedDataset, WholeSequences):
 
     type: Literal["pairs"] = "pairs"
     has_source: ClassVar[bool] = True
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     source: Literal["addition", "dates"] | None = None
     count: Annotated[int, Field(ge=1, le=MOST)] = 50_000

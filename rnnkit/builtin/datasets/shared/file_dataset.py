@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit.builtin.datasets.shared.file_names import check_no_folder, file_names
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
 from rnnkit.contracts.data_file import HELD, LIMIT, unpacked
 from rnnkit.contracts.dataset import SPLITS, Split
@@ -39,6 +39,8 @@ class FileDataset(SplitDataset):
 
     held: ClassVar[int] = HELD
     """The memory that a file takes while it is read, in times of its own size."""
+    endings: ClassVar[tuple[str, ...]] = ()
+    """How the names of such files end; none where they may be any."""
 
     path: FileNames | None = None
     train: FileName | None = None
@@ -108,13 +110,24 @@ class FileDataset(SplitDataset):
             digest.update(content)
             return rows_of(name, content)
 
+        names = self.files(root)
+        parts: dict[Split, Sequence[T]]
+        parts = {split: [row for name in names[split] for row in rows(name)] for split in names}
         if self.path:
-            names = file_names(root, self.path)
-            parts = self.cut([row for name in names for row in rows(name)], seed)
-        else:
-            splits = {split: name for split in SPLITS if (name := getattr(self, split))}
-            parts = {split: rows(name) for split, name in splits.items()}
+            parts = self.cut(parts["train"], seed)
         return parts, digest.hexdigest()
+
+    def files(self, root: Path) -> dict[Split, list[str]]:
+        """Return the names of the files of each split; of one that is cut all are in train.
+
+        Raises DataError for a pattern that fits none, and for a folder.
+        """
+        if self.path:
+            return {"train": file_names(root, self.path, self.endings)}
+        splits = {split: name for split in SPLITS if (name := getattr(self, split))}
+        for name in splits.values():
+            check_no_folder(root, name, self.endings)
+        return {split: [name] for split, name in splits.items()}
 
 
 class SourcedDataset(FileDataset):
@@ -134,25 +147,6 @@ class SourcedDataset(FileDataset):
     def of_file(self, path: Path) -> Self:
         """Return the same kind of data from one file, all of it to be tested on."""
         return super().of_file(path).model_copy(update={"source": None})
-
-
-def file_names(root: Path, given: str | Sequence[str]) -> list[str]:
-    """Return the files that are given by name, by a pattern, or as a list of both.
-
-    The files of a pattern come in the order of their names. Raises DataError where it fits none.
-    """
-    found: list[str] = []
-    for name in [given] if isinstance(given, str) else given:
-        if not glob.has_magic(name) or (root / name).exists():
-            found.append(name)
-            continue
-        fitting = sorted(glob.glob(name, root_dir=root, recursive=True))
-        files = [each for each in fitting if not (root / each).is_dir()]
-        if not files:
-            message = "no file has such a name (* and ? stand for any characters); check the path"
-            raise DataError.of("DATA_NOT_FOUND", message, root / name)
-        found += files
-    return found
 
 
 def split_values(values: Array, shares: Shares) -> dict[Split, Array]:

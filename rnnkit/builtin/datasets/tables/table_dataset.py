@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
 from rnnkit.builtin.datasets.shared.split_source import RowDataset
 from rnnkit.builtin.datasets.tables.cells import Marks
+from rnnkit.builtin.datasets.tables.tables import ENDINGS
 from rnnkit.contracts.dataset import Source
 
 Delimiter = Annotated[str, Field(pattern=r'^[^"\r\n]\z')]
@@ -22,6 +23,8 @@ class TableDataset(FileDataset, RowDataset):
     `decimal` and `thousands` are the marks within numbers. `skip_bad` leaves out rows that cannot
     be used, which is an error otherwise.
     """
+
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     delimiter: Delimiter | None = None
     decimal: Literal[".", ","] = "."

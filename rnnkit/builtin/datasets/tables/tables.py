@@ -12,6 +12,8 @@ from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row
 from rnnkit.files.compressed import plain_name
 
 JSON_NAMES = (".jsonl", ".json", ".ndjson")
+ENDINGS = (".csv", ".tsv", ".txt", *JSON_NAMES)
+"""How the names of files with rows end."""
 
 
 def read_rows(

@@ -13,13 +13,13 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset, file_names
+from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
 from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument, open_document
 from rnnkit.builtin.datasets.text.streams import Documents, count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.dataset import SPLITS, Batch, Layout, Split
+from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
 from rnnkit.core.signal import Signal
@@ -93,11 +93,9 @@ class Text(SourcedDataset):
     def _texts(self, root: Path, files: ExitStack) -> dict[Split, list[TextDocument]]:
         if self.source:
             return {"train": [EMBEDDED[self.source]()]}
-        names = {split: [name] for split in SPLITS if (name := getattr(self, split))}
-        names = names or {"train": file_names(root, self.path or "")}
         return {
             split: [open_document(root, name, files) for name in found]
-            for split, found in names.items()
+            for split, found in self.files(root).items()
         }
 
     def _documents(self, tokens: Tokens) -> Documents:
