@@ -38,10 +38,11 @@ def read_input(file: Path) -> tuple[bytes, str]:
     return read_stream(sys.stdin.buffer, "stdin"), "stdin"
 
 
-def read_text(file: Path = Path("-")) -> tuple[str, str]:
-    """Return the text of `read_input` and its name; bytes that are no UTF-8 stay what they are."""
-    data, name = read_input(file)
-    return data.decode(errors="surrogateescape"), name
+def read_text(file: Path = Path("-")) -> str:
+    """Return the text of `read_input`; bytes that are no UTF-8 stay what they are."""
+    from rnnkit.files.marked_text import as_utf8
+
+    return as_utf8(*read_input(file)).decode(errors="surrogateescape")
 
 
 def check_split(source: Source, split: Split, where: object = "") -> None:

@@ -61,7 +61,7 @@ def command(
     if alpha != alpha:
         raise click.UsageError("--alpha must be a number, received nan")
     model = load(checkpoint, registry(), tell)
-    texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text()[0])]
+    texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text())]
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
     result = {
         "checkpoint": str(model.path),

@@ -104,10 +104,12 @@ def tokens_of_text(model: Model, file: Path, length: int) -> tuple[Array, TokenT
     """Return the first ids of a text, and what each of them stands for; raises DataError."""
     from rnnkit.analysis.neurons.text import TokenText
     from rnnkit.contracts import checked_tokenizer
+    from rnnkit.contracts.tokenizer import chunks_as_given
 
     data, name = read_input(file)
     tokenizer, vocabulary = model.text()
     with located(name):
+        data = b"".join(chunks_as_given(tokenizer, [data], name))
         ids = checked_tokenizer.encode(tokenizer, data, vocabulary)
         if not len(ids):
             raise DataError.of("DATA_TOO_SMALL", "holds no token (give a text that is not empty)")

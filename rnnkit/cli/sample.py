@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import Stopped, emit, located, print_json, read_text, tell
+from rnnkit.cli.common import Stopped, emit, located, print_json, read_input, tell
 from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command, registry
 from rnnkit.cli.results import print_result
 
@@ -73,7 +73,7 @@ def command(
     Only the text goes to stdout, the prompt before it. --state-in starts from the hidden state
     that --state-out wrote, and from its random numbers; the states of one stream serve -n samples.
     """
-    from rnnkit.contracts.tokenizer import line_reader
+    from rnnkit.contracts.tokenizer import as_read, line_reader
     from rnnkit.inference.generate import Sampling
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
@@ -97,7 +97,9 @@ def command(
     if state_out:
         check_continues(model)
     asked = Asked(model, sampling, length, stop or None)
-    given = line_reader(*model.text())(read_text()[0]) if prompt == "-" else prompt
+    given = prompt
+    if prompt == "-":
+        given = line_reader(*model.text())(as_read(model.text()[0], *read_input(Path(prompt))))
     model.encode(given)  # what the model does not know is reported before anything is written
     if stream:
         with ending_at_signals() as ending:
@@ -187,7 +189,7 @@ def answer(
     An answer ends where `--stop` begins, at the end of a line unless told otherwise. However the
     conversation ends, what is saved stands after its last whole answer.
     """
-    from rnnkit.contracts.tokenizer import as_read, line_reader
+    from rnnkit.contracts.tokenizer import line_reader, lines_as_read
     from rnnkit.inference.states import save_states
 
     asked = replace(asked, stop=asked.stop or "\n")
@@ -196,8 +198,8 @@ def answer(
     if prompt:
         stands = asked.model.after(prompt, [[]], stands)
     try:
-        for number, data in enumerate(sys.stdin.buffer, 1):
-            line = read(as_read(tokenizer, data))
+        lines = lines_as_read(tokenizer, sys.stdin.buffer, "stdin")
+        for number, line in enumerate(map(read, lines), 1):
             with located("stdin", number):
                 asked.model.encode(line)
             pieces = asked.grow(line, 1, stands)

@@ -79,7 +79,7 @@ def known_text(model: Model, file: Path) -> str:
     from rnnkit.contracts.tokenizer import as_read, reads_line_ends
 
     data, name = read_input(file)
-    text = as_read(model.text()[0], data)
+    text = as_read(model.text()[0], data, name)
     if reads_line_ends(*model.text()):
         with located(name):
             model.encode(text)

@@ -7,13 +7,14 @@ A text comes in chunks, cut anywhere, and is never all in memory where that can 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, BinaryIO, ClassVar, TypeAlias
 
 import numpy as np
 from pydantic import FailFast
 
 from rnnkit.core.block import Block, Record
 from rnnkit.errors import DataError
+from rnnkit.files.marked_text import utf8_chunks, utf8_lines
 from rnnkit.types import Array, DType
 
 Encoder: TypeAlias = Callable[[Iterable[bytes]], Iterator[Array]]
@@ -50,6 +51,11 @@ class Tokenizer(Block):
 
     entry_group: ClassVar[str] = "rnnkit.tokenizers"
     unit: ClassVar[str] = "token"
+
+    @property
+    def obeys_mark(self) -> bool:
+        """Whether text that a byte-order mark calls UTF-16 or UTF-32 is given to it as UTF-8."""
+        return False
 
     def plain(self, text: bytes) -> bytes:
         """Return a text as it is read, with line feeds for other ends of lines, say."""
@@ -97,9 +103,24 @@ class Tokenizer(Block):
         raise NotImplementedError(f"{type(self).__name__}.head")
 
 
-def as_read(tokenizer: Tokenizer, data: bytes) -> str:
-    """Return a text as it is read; bytes that are no UTF-8 stay, as `surrogateescape` has them."""
+def as_read(tokenizer: Tokenizer, data: bytes, name: str) -> str:
+    """Return a text as it is read; bytes that are no UTF-8 stay, as `surrogateescape` has them.
+
+    Raises DataError for a byte-order mark that the text does not keep to.
+    """
+    data = b"".join(chunks_as_given(tokenizer, [data], name))
     return tokenizer.plain(data).decode(errors="surrogateescape")
+
+
+def chunks_as_given(tokenizer: Tokenizer, chunks: Iterable[bytes], name: str) -> Iterable[bytes]:
+    """Return the chunks of a text as the tokenizer is given them; raises as `as_read`."""
+    return utf8_chunks(chunks, name) if tokenizer.obeys_mark else chunks
+
+
+def lines_as_read(tokenizer: Tokenizer, stream: BinaryIO, name: str) -> Iterator[str]:
+    """Yield each line of a stream at once, as it is read; raises as `as_read`."""
+    for line in utf8_lines(stream, name) if tokenizer.obeys_mark else stream:
+        yield tokenizer.plain(line).decode(errors="surrogateescape")
 
 
 def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:

@@ -283,7 +283,7 @@ class _NextTokens:
 
     def of(self, data: bytes, begun: StreamState | None) -> Predicted:
         """Return a record for each line, each from a zero hidden state unless a stream goes on."""
-        lines = as_read(self.model.text()[0], data).split("\n")
+        lines = as_read(self.model.text()[0], data, self.name).split("\n")
         endings = [True] * (len(lines) - 1) + [False]
         if not lines[-1]:
             lines.pop()

@@ -45,6 +45,11 @@ class TextTokenizer(Tokenizer):
         """Return a stored block of an older version, which read everything as it was."""
         return {**block, "verbatim": True}
 
+    @property
+    def obeys_mark(self) -> bool:
+        """Whether UTF-16 becomes UTF-8; not where all is as it is in the file."""
+        return not self.verbatim
+
     def plain(self, text: bytes) -> bytes:
         r"""Return a text with "\n" for each line end and without a byte-order mark."""
         return text if self.verbatim else _line_ends(text.removeprefix(BOM_UTF8))

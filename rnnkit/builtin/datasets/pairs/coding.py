@@ -8,11 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from rnnkit.builtin.datasets.tables.encoding import as_utf8
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError
+from rnnkit.files.marked_text import as_utf8
 from rnnkit.types import Array
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
-from rnnkit.builtin.datasets.tables.encoding import as_utf8
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.target_info import Meaning
+from rnnkit.files.marked_text import as_utf8
 
 Reader: TypeAlias = Callable[[bytes, str, BadRows], Iterable[Row]]
 """Gives the rows of a file from its content and name."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
 from rnnkit.builtin.datasets.tables.csv_rows import csv_rows, names_columns
-from rnnkit.builtin.datasets.tables.encoding import as_utf8
 from rnnkit.builtin.datasets.tables.json_rows import json_rows, looks_like_json
 from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row
 from rnnkit.files.compressed import plain_name
+from rnnkit.files.marked_text import as_utf8
 
 JSON_NAMES = (".jsonl", ".json", ".ndjson")
 ENDINGS = (".csv", ".tsv", ".txt", *JSON_NAMES)

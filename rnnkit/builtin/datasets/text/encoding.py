@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rnnkit.builtin.datasets.text.corpus import TextDocument
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.tokenizer import Border, Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Border, Tokenizer, Vocabulary, chunks_as_given
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
@@ -22,7 +22,7 @@ def fitted(texts: Sequence[TextDocument], tokenizer: Tokenizer, limit: int | Non
             if read:
                 yield Border()
             read.append(text.name)
-            yield from text.chunks()
+            yield from chunks_as_given(tokenizer, text.chunks(), text.name)
 
     with _located(read):
         if limit is None:
@@ -45,7 +45,7 @@ def ids_of(
     for text in texts:
         if done:
             starts.append(done)
-        chunks = text.chunks()
+        chunks = chunks_as_given(tokenizer, text.chunks(), text.name)
         if limit is not None:
             chunks = checked_tokenizer.head(tokenizer, chunks, limit - done)
         with _located([text.name]):
