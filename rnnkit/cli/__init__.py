@@ -164,7 +164,7 @@ def _run(arguments: list[str], endings: list[Callable[[int], None]]) -> int:
         return flags.ended(130, "INTERRUPTED", "stopped by a signal")
     except Stopped as stopped:
         return flags.ended(128 + stopped.number, "INTERRUPTED", "stopped by a signal")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a plugin may raise any
         if isinstance(error, BrokenPipeError) and unread():
             drop()
             return 0

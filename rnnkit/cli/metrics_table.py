@@ -42,11 +42,12 @@ class MetricsTable:
         """Return the table of a run for a terminal of `width` characters."""
         spec, unit = training.spec, source.unit
         measured = "valid" in source.splits() and spec.train.every.evaluate is not None
-        asked = spec.evaluate.metrics
-        names = metric_names(training.network, source, asked) if measured else []
+        names = metric_names(training.network, source, spec.evaluate.metrics)
         best = spec.train.best.metric.removeprefix("valid_")
-        trained = list(training.network.loss.metrics(0.0, unit))
-        return cls(tuple(_fitting(_groups(trained, names, best), width)))
+        loss, *readings = training.network.loss.metrics(0.0, unit)
+        trained = [loss, *(name for name in names if name == "accuracy"), *readings]
+        groups = _groups(trained, names if measured else [], best)
+        return cls(tuple(_fitting(groups, width)))
 
     def header(self) -> str:
         """Return the titles, and below them which split a column is of."""
@@ -64,7 +65,10 @@ class MetricsTable:
 
 
 def _groups(trained: Sequence[str], measured: Sequence[str], best: str) -> Iterator[Group]:
-    """Yield the groups, what says most first: the loss, its last reading, what the best is."""
+    """Yield the groups, what says most first: the loss, what it was trained for, the best.
+
+    The second is the last reading of the loss, such as bits per character, or else the accuracy.
+    """
     yield Group("", {"step": "step"})
     yield Group("", {"epoch": "epoch"})
     first = dict.fromkeys(["loss", trained[-1], *([best] if best in measured else [])])

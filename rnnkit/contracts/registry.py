@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Iterable
@@ -124,16 +125,27 @@ class Registry:
 
 
 def _imported(plugin: Plugin, point: metadata.EntryPoint) -> Any:
-    """Import a plugin; say what it does to the whole process, of which `np.seterr` is undone."""
+    """Import a plugin; say what it does to the whole process, of which some is undone."""
     if plugin.distribution == "rnnkit":
         return point.load()
-    before, errors = random_states(), np.geterr()
+    before, errors, folder = random_states(), np.geterr(), _working_directory()
     found = point.load()
     if random_states() != before:
         print(f"{plugin} seeds the global random generator at import, or draws from it {AUTHOR}")
     if np.geterr() != errors:
         print(f"{plugin} calls np.seterr at import, which is undone {AUTHOR}")
+    if folder and _working_directory() != folder:
+        os.chdir(folder)
+        print(f"{plugin} changes the working directory at import, which is undone {AUTHOR}")
     return found
+
+
+def _working_directory() -> str:
+    """Return where relative paths start; "" where that was deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def load_plugin(plugin: Plugin) -> type[Block]:

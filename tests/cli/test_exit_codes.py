@@ -209,6 +209,7 @@ def test_129_130_143_stopped_by_a_signal(tmp_path: Path, number: signal.Signals,
         (MemoryError("2 TB"), 10, "rnnkit sample [MEM_ALLOC] not enough memory: 2 TB (fewer"),
         (OSError(5, "Input/output error", "f.h5"), 74, "f.h5 [IO_ERROR] Input/output error (check"),
         (SystemExit(3), 1, "[INTERNAL] SystemExit: 3 (a bug in rnnkit or in a plugin; the same"),
+        (GeneratorExit("x"), 1, "[INTERNAL] GeneratorExit: x (a bug in rnnkit or in a plugin; the"),
         (ZeroDivisionError("x"), 1, "[INTERNAL] ZeroDivisionError: x (a bug in rnnkit or in a"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
@@ -252,6 +253,7 @@ class Stub(Char):
         ),
         ("fit", "raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
         ("encoder", "raise SystemExit('odd')", "SystemExit: odd"),
+        ("encoder", "raise GeneratorExit('odd')", "GeneratorExit: odd"),
     ],
 )
 def test_4_a_plugin_is_named_where_no_trial_sees_it(

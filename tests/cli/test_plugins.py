@@ -218,17 +218,18 @@ def test_a_plugin_as_a_phrase() -> None:
     [
         ("np.random.seed(3)", "seeds the global random generator at import, or draws from it"),
         ("np.seterr(all='raise')", "calls np.seterr at import, which is undone"),
+        ("import os; os.chdir('/')", "changes the working directory at import, which is undone"),
     ],
 )
 def test_what_a_plugin_does_to_the_process_is_told(
     site: Path, tmp_path: Path, line: str, said: str
 ) -> None:
     install(site, cell().replace("import numpy as np\n", f"import numpy as np\n{line}\n"))
-    before = np.geterr()
+    before, folder = np.geterr(), Path.cwd()
     np.random.random()  # else the seed of another test may stand there already
     ran = done("check", spec_with(tmp_path, "stub"))
     assert f"stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) {said} (tell its author)" in ran.err
-    assert np.geterr() == before
+    assert (np.geterr(), Path.cwd()) == (before, folder)
 
 
 def test_an_endless_import_is_left_out_by_its_name(
