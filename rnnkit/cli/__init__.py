@@ -61,6 +61,11 @@ ELSEWHERE = {
     "summary": "explain",
     "info": "show",
     "list": "ls",
+    "infer": "predict",
+    "inference": "predict",
+    "tune": "sweep",
+    "version": "--version",
+    "help": "--help",
 }
 """What other programs call these commands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from rnnkit.cli.common import emit, tell, write_named
 from rnnkit.cli.options import CHECKPOINT, COLOR, make_command, registry
 from rnnkit.cli.paths import Output
+from rnnkit.cli.results import results
 from rnnkit.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def command(
             attention_page(f"{model.spec.name}: attention", grids) if html else attention_svg(grids)
         )
         write_named(out, picture.encode())
-    said = "\n\n".join(draw_map(grid, color) for grid in grids)
+    room = shutil.get_terminal_size().columns if results().isatty() else None
+    said = "\n\n".join(draw_map(grid, color, room) for grid in grids)
     emit(as_json, {"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
 
 

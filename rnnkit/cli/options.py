@@ -56,10 +56,15 @@ class Command(SafeCommand):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            key = KEYS.get(error.option_name.lstrip("-").replace("-", "_"), "")
-            if "." not in key or all(option.name != "overrides" for option in self.params):
+            asked = error.option_name
+            key = KEYS.get(asked.lstrip("-").replace("-", "_"), "")
+            begun = [name for o in self.params for name in o.opts if name.startswith(asked)]
+            if "." in key and any(option.name == "overrides" for option in self.params):
+                message = f"there is no option {asked} (give -s {key}=VALUE)"
+            elif begun:
+                message = f"there is no option {asked} (did you mean {' or '.join(begun)}?)"
+            else:
                 raise
-            message = f"there is no option {error.option_name} (give -s {key}=VALUE)"
             raise click.UsageError(message, ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:

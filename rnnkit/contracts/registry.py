@@ -28,7 +28,7 @@ from rnnkit.contracts.tokenizer import Tokenizer
 from rnnkit.core.block import Block
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import IMPORT_SECONDS, KINDS, Plugin, clash, installed
-from rnnkit.core.names import type_meant
+from rnnkit.core.names import IN_THE_LOSS, type_meant
 from rnnkit.core.random_states import random_states
 from rnnkit.core.stray_output import StrayOutput
 from rnnkit.core.time_limit import TimeUp, time_limit
@@ -116,9 +116,11 @@ class Registry:
         names = self.names(group)
         near = type_meant(name, names)
         kind = KINDS[group]
+        loss = IN_THE_LOSS.get(name, "") if kind == "layer" else ""
         return (
             f"no installed distribution provides the {kind} {printable(name)!r}; "
             + (f"did you mean {near!r}? " if near else "")
+            + (f"the loss {loss!r} has it in it, leave the layer out; " if loss else "")
             + f"installed: {', '.join(names) or 'none'}"
             + ("; rnnkit doctor names what cannot be read" if offers().unused else "")
         )

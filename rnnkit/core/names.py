@@ -36,10 +36,14 @@ TYPES = {
     "smooth_l1": "huber",
     "plateau": "stall",
     "reduce_on_plateau": "stall",
+    "attn": "attention",
     "character": "char",
     "bytes": "byte",
 }
 """Types by another name."""
+
+IN_THE_LOSS = {"softmax": "softmax_cross_entropy", "sigmoid": "binary_cross_entropy"}
+"""Layers elsewhere that a loss has in it here."""
 
 KEYS = {
     "batch_size": "train.streams",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from shlex import quote
 
 from pydantic import ValidationError
 
@@ -49,6 +50,10 @@ def read_spec(path: FilePath, registry: Registry, overrides: Sequence[str] = ())
     """
     if str(path) == "-":
         return parse_spec(sys.stdin.buffer.read(MAX_BYTES + 1), "stdin", registry, overrides)
+    if (path / "run.json").is_file():
+        message = f"is a run, no spec (rnnkit resume {quote(str(path))} continues it; "
+        message += "the spec that it was started with is spec.original.json in it)"
+        raise SpecError.of("SPEC_NOT_REGULAR", message, path)
     data = bytes(read_regular(path, MAX_BYTES, SpecError, "SPEC"))
     return parse_spec(data, str(path), registry, overrides)
 

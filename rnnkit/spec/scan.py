@@ -18,6 +18,10 @@ from rnnkit.types import JSON
 
 MAX_BYTES = 1 << 20
 
+OBJECT = "a spec is one JSON object: it starts with { and ends with }"
+NO_JSON = re.compile(r"\s*(?!true|false|null)[A-Za-z_]")
+"""A text that begins with a word, as a table with a header does."""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -40,13 +44,11 @@ def scan_file(data: bytes, name: str) -> Scan:
     if other := other_format(text):
         message = f"this looks like {other}; a spec is one JSON object (any JSON converter does it)"
         raise SpecError.of("SPEC_SYNTAX", message, locate(0))
+    if NO_JSON.match(text):
+        raise SpecError.of("SPEC_NOT_OBJECT", OBJECT, locate(0))
     scan = scan_text(text, locate)
     if not isinstance(scan.value, dict):
-        raise SpecError.of(
-            "SPEC_NOT_OBJECT",
-            "a spec is one JSON object: it starts with { and ends with }",
-            scan.places[()].value,
-        )
+        raise SpecError.of("SPEC_NOT_OBJECT", OBJECT, scan.places[()].value)
     return scan
 
 

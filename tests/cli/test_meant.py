@@ -17,7 +17,10 @@ from rnnkit.testing import check_layer
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("sampel", "sample"), ("train", "run"), ("evaluate", "eval"), ("generate", "sample")],
+    [
+        *(("sampel", "sample"), ("train", "run"), ("evaluate", "eval"), ("generate", "sample")),
+        *(("inference", "predict"), ("version", "--version"), ("help", "--help")),
+    ],
 )
 def test_an_unknown_command_names_the_one_that_was_meant(typed: str, meant: str) -> None:
     ran = command(typed, "model.json")
@@ -45,6 +48,36 @@ def test_a_key_of_the_spec_is_no_option(verb: str, option: str, key: str) -> Non
     assert ran.code == 2
     assert f"there is no option {option} (give -s {key}=VALUE)" in ran.err
     assert key not in command("score", "model.h5", option, 3).err
+
+
+def test_an_option_may_have_been_cut_short() -> None:
+    ran = command("sample", "model.h5", "--temp", 0.3)
+    assert ran.code == 2 and "no option --temp (did you mean --temperature?)" in ran.err
+    ran = command("sample", "model.h5", "--state", "x")
+    assert "no option --state (did you mean --state-in or --state-out?)" in ran.err
+
+
+def test_a_run_is_no_spec(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    done("run", write(tmp_path, plain_spec()), "--out", run, "--max-steps", 1)
+    ran = command("check", run)
+    assert ran.code == 3
+    assert f"{run} [SPEC_NOT_REGULAR] is a run, no spec (rnnkit resume '{run}' conti" in ran.err
+
+
+def test_a_table_is_no_spec(tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("name,value\n1,2\n")
+    ran = command("check", tmp_path / "v.csv")
+    said = "v.csv:1:1 [SPEC_NOT_OBJECT] a spec is one JSON object: it starts with { and ends with }"
+    assert ran.code == 3 and said in ran.err
+
+
+def test_a_softmax_is_in_the_loss(tmp_path: Path) -> None:
+    value = plain_spec()
+    value["model"]["layers"].append({"type": "softmax"})
+    ran = command("check", write(tmp_path, value))
+    said = "the layer 'softmax'; the loss 'softmax_cross_entropy' has it in it, leave the layer out"
+    assert said in ran.err
 
 
 def test_an_address_is_no_path() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -111,6 +112,26 @@ def test_a_run_at_this_width(width: int, tmp_path: Path) -> None:
     assert len(rows) == len(lines)
     assert all(len(line) < width for line in rows)
     assert ("lr" in screen.rows[top]) == (width >= 80)
+
+
+def test_a_classifier_shows_its_accuracy_first(tmp_path: Path) -> None:
+    texts = [{"text": f"{'good' if n % 3 else 'bad'} film", "label": str(n % 3)} for n in range(40)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    value = plain_spec(epochs=1, every={"evaluate": "epoch"})
+    value["data"] = {
+        "type": "sequences",
+        "path": "rows.jsonl",
+        "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "word"}},
+        "targets": {"kind": "class", "key": "label"},
+    }
+    path = write(tmp_path, value)
+    screen = on_terminal(["run", path, "--out", tmp_path / "run"], 60)
+    (top,) = (n for n, line in enumerate(screen.rows) if line.startswith("   step  epoch"))
+    assert screen.rows[top - 1].split() == ["loss", "accuracy"]
+    assert screen.rows[top].split() == ["step", "epoch", "train", "valid", "train", "valid"]
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    shown = [float(cell) for cell in screen.rows[top + 1].split()[4:]]
+    assert shown == pytest.approx([line["train_accuracy"], line["valid_accuracy"]], rel=1e-3)
 
 
 def test_a_wide_metric_has_room_for_its_title() -> None:

@@ -13,19 +13,29 @@ RAMP = (231, 189, 147, 105, 63, 21, 18)
 RESET = "\x1b[0m"
 
 
-def draw_map(grid: Grid, colour: bool) -> str:
-    """Return the map: source tokens from top to bottom, a line for each token written."""
+def draw_map(grid: Grid, colour: bool, room: int | None = None) -> str:
+    """Return the map: source tokens from top to bottom, a line for each token written.
+
+    Where the source does not fit into `room` columns, its parts stand one below the other.
+    """
     sides = [label(token) for token in grid.written]
     width = max((len(side) for side in sides), default=0)
-    heads = [label(token) for token in grid.read]
-    lines = [
-        " " * width + " " + "".join(f"{letter:<2}" for letter in letters)
-        for letters in zip(*_bottom(heads), strict=True)
-    ]
-    for side, weights in zip(sides, grid.weights.tolist(), strict=True):
-        cells = "".join(_cell(weight, colour) for weight in weights)
-        lines.append(f"{side:>{width}} {cells}{RESET if colour else ''}")
-    return "\n".join(line.rstrip() for line in [grid.layer, *lines])
+    heads, weights = _bottom([label(token) for token in grid.read]), grid.weights.tolist()
+    most = len(heads) if room is None else max(1, (room - width - 1) // 2)
+    blocks = []
+    for start in range(0, max(1, len(heads)), max(1, most)):
+        part = slice(start, start + most)
+        above = [
+            " " * width + " " + "".join(f"{letter:<2}" for letter in letters)
+            for letters in zip(*heads[part], strict=True)
+        ]
+        rows = (
+            f"{side:>{width}} {''.join(_cell(w, colour) for w in row[part])}"
+            f"{RESET if colour else ''}"
+            for side, row in zip(sides, weights, strict=True)
+        )
+        blocks.append("\n".join(line.rstrip() for line in [*above, *rows]))
+    return "\n".join([grid.layer, "\n\n".join(blocks)])
 
 
 def _bottom(names: list[str]) -> list[str]:

@@ -67,6 +67,10 @@ def test_the_picture_of_a_terminal() -> None:
     assert draw_map(grid(), colour=False) == ("decoder.2.attention\n  x ␣ y\na ··  ▓▓\nb ··")
     words = Grid("d", ("chat", "a"), ("cat", "b"), np.eye(2))
     assert draw_map(words, colour=False) == ("d\n     c\n     a\n     t b\nchat ██\n   a   ██")
+    assert draw_map(grid(), colour=False, room=8) == draw_map(grid(), colour=False)
+    narrow = "decoder.2.attention\n  x ␣\na ··\nb ··\n\n  y\na ▓▓\nb"
+    assert draw_map(grid(), colour=False, room=7) == narrow
+    assert draw_map(grid(), colour=False, room=1).count("\n\n") == 2
     coloured = draw_map(words, colour=True).splitlines()
     assert coloured[4] == "chat \x1b[48;5;18m  \x1b[48;5;231m  \x1b[0m"
 
