@@ -305,7 +305,7 @@ class Spec(Record):
             return ""
         return (
             f"the data is too short for {self.train.streams} streams of windows of "
-            f"{self.train.window}: {train.streams} of {train.window} fit it (give "
+            f"{self.train.window}: {train.streams} of {train.window} are taken (give "
             '"streams" and "window" to choose others)'
         )
 

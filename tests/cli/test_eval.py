@@ -145,7 +145,7 @@ def test_bad_rows_of_a_file_are_to_be_repaired(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{\n" * 12 + rows[0])
     done("run", write(tmp_path, value), "--out", tmp_path / "run", "--max-steps", 1)
     ran = command("eval", tmp_path / "run", "--data", tmp_path / "bad.jsonl")
-    assert ran.code == 5 and "[DATA_BAD_ROWS] 2 more rows are bad (repair them)\n" in ran.err
+    assert ran.code == 5 and "; it is so in 12 rows (repair them)\n" in ran.err
 
 
 def test_a_file(tiny_run: Path, tmp_path: Path) -> None:

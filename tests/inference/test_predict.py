@@ -415,7 +415,7 @@ def test_bad_rows_are_told_with_their_lines(runs: dict[str, Path], tmp_path: Pat
         assert any(each.startswith(f"{file}:{line} [DATA_{code}] ") for each in said), said
     file.write_text(BAD * 4)
     advice = command("predict", runs["label"], file).err
-    assert "6 more rows are bad (repair them, or give --skip-bad)\n16 errors\n" in advice
+    assert "it is so in 4 rows (repair them, or give --skip-bad)\n16 errors\n" in advice
 
 
 def test_bad_rows_are_skipped_and_counted(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def write(folder: Path, rows: int, **train: Any) -> Path:
 
 
 CHOSEN = (
-    "the data is too short for 32 streams of windows of 64: 4 of 16 fit it (give "
+    "the data is too short for 32 streams of windows of 64: 4 of 16 are taken (give "
     '"streams" and "window" to choose others)\n'
 )
 READ = "4 streams x 145 steps, 9 windows of 16 an epoch"

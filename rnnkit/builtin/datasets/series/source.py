@@ -19,6 +19,8 @@ from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
 from rnnkit.types import JSON, Array
 
+MORE_ROWS = 'give more rows, or another "split"'
+
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineSource(SplitSource[Timeline]):
@@ -72,11 +74,13 @@ class TimelineSource(SplitSource[Timeline]):
             part = self.part(split)
             need = layout.streams * (1 if layout.tail else layout.window)
             need += self.farthest * len(part.starts)
+            smaller = layout.streams > 1 or (layout.window > 1 and not layout.tail)
+            advice = "give fewer streams, or a shorter window" if smaller else MORE_ROWS
             raise DataError.of(
                 "DATA_TOO_SHORT",
                 f"{len(part.read)} rows, but {layout.streams} streams of windows of "
                 f"{layout.window} with a horizon of {self.farthest} need at least {need} "
-                "(give fewer streams, or a shorter window)",
+                f"({advice})",
                 f"the {split} split",
             )
         return found

@@ -12,7 +12,14 @@ import numpy as np
 
 from rnnkit.builtin.datasets.series.clock import Clock, Step, found_step, places_on
 from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
-from rnnkit.builtin.datasets.tables.rows import BadRows, EmptyLines, Row, field_of
+from rnnkit.builtin.datasets.tables.rows import (
+    MISSING,
+    BadRows,
+    EmptyLines,
+    Row,
+    as_json,
+    field_of,
+)
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.builtin.datasets.tables.values import class_name, single
 from rnnkit.errors import DataError
@@ -20,7 +27,7 @@ from rnnkit.types import Array
 
 Missing = Literal["error", "drop", "forward", "interpolate", "mask"]
 
-ABSENT = frozenset(("", "nan", "na", "n/a", "null"))
+ABSENT = frozenset(("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"))
 """What stands for no value, in small letters."""
 
 
@@ -149,8 +156,12 @@ class TrackReader:
                 rows.texts.append(str(when).strip())
 
     def _value(self, row: Row, key: str) -> float:
-        if self.missing != "error" and _absent(row.fields.get(key)):
-            return np.nan
+        if _absent(row.fields.get(key)):
+            if self.missing != "error":
+                return np.nan
+            if key in row.fields:
+                message = f"{key}: {as_json(row.fields[key])} is a missing value {MISSING}"
+                raise DataError.of("DATA_EMPTY", message)
         return single(field_of(row.fields, key), key)
 
     def _track(self, group: str, rows: _Growing) -> Track:

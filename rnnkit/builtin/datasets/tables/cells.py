@@ -17,6 +17,12 @@ class Marks(NamedTuple):
     thousands: str | None = None
 
 
+THIN = re.compile("[\u00a0\u2009\u202f]")
+"""Spaces at which no line breaks: they part thousands as a plain one does."""
+
+SIGN = re.compile(r"[$€£¥]\s*[-+]?[\d.,]+|[-+]?[\d.,]+\s*[%$€£¥]", re.ASCII)
+"""A number with the sign of what it counts."""
+
 PLAIN = Marks()
 """A comma, semicolon, tab or | between cells, and a point in numbers."""
 
@@ -41,6 +47,8 @@ class TableCell(str):
         """Return a number as Python writes it; raises DataError where thousands are not parted."""
         _, decimal, thousands = self.marks
         text = self.strip()
+        if thousands == " ":
+            text = THIN.sub(" ", text)
         if thousands and thousands in text:
             if not re.fullmatch(_parted(decimal, thousands), text, re.ASCII):
                 message = f"{key}: {text!r} is not parted into thousands by {thousands!r} "
@@ -53,6 +61,18 @@ def _parted(decimal: str, thousands: str) -> str:
     """Return the pattern of a number whose whole part stands in groups of three digits."""
     whole = rf"[+-]?\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+"
     return rf"{whole}(?:{re.escape(decimal)}\d*)?"
+
+
+def marks_meant(text: str) -> str:
+    """Return what to do about a cell that is no number, where that is plain; else ""."""
+    text = THIN.sub(" ", text.strip())
+    if re.fullmatch(r"[+-]?\d*,\d+", text, re.ASCII):
+        return ' (give "decimal": ",")'
+    for decimal, thousands in ((".", ","), (",", "."), (".", " "), (",", " "), (".", "'")):
+        if re.fullmatch(_parted(decimal, thousands), text, re.ASCII):
+            comma = '"decimal": ",", ' if decimal == "," else ""
+            return f' (give {comma}"thousands": "{thousands}")'
+    return " (write the number alone)" if SIGN.fullmatch(text) else ""
 
 
 def is_missing(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,9 @@ from rnnkit.errors import DataError, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
 """What may stand between cells, where nothing is said; the first that fits is taken."""
+
+SPREADSHEET = re.compile(r"sep=([^\"\r\n])\r?\n")
+"""The first line by which a spreadsheet is told what stands between cells."""
 
 HEADER = 2**20
 """Characters in which a header is looked for."""
@@ -39,10 +43,14 @@ def csv_rows(
     head: _Header | None = None
     _check_encoding(data, name)
     head_of_it = data[:HEADER].decode(errors="replace")
+    if said := SPREADSHEET.match(head_of_it):
+        marks = marks._replace(delimiter=marks.delimiter or said[1])
     marks = marks._replace(delimiter=marks.delimiter or _found_delimiter(head_of_it, needed))
     blank: list[int] = []
     for line, cells in _csv_cells(data, name, bad, marks.delimiter):
         if head is None:
+            if said and line == 1:
+                continue
             head = _header(cells, f"{name}:{line}", needed)
             nothing = head.fields([""] * head.width, marks)
         elif not cells:
@@ -83,7 +91,7 @@ def _found_delimiter(text: str, needed: Sequence[str]) -> str:
 def _first_cells(text: str, delimiter: str) -> list[str]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        return next(filter(None, reader), [])
+        return [cell.strip() for cell in next(filter(None, reader), [])]
     except csv.Error:
         return []
 
@@ -162,7 +170,7 @@ class _Header(NamedTuple):
 
 def _header(cells: list[str], where: str, needed: Sequence[str]) -> _Header:
     """Return the columns that are needed, or all that have a name."""
-    names = [cell if cell.strip() else "" for cell in cells]
+    names = [cell.strip() for cell in cells]
     twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if twice:
         message = f"the header names {as_json(twice[0])} twice (give each column its own name)"
@@ -170,7 +178,10 @@ def _header(cells: list[str], where: str, needed: Sequence[str]) -> _Header:
     there = set(names)
     missing = [key for key in needed if key not in there]
     if missing:
-        message = f"the header names no {as_json(missing[0])} ({there_is(filter(None, names))})"
+        several = len(names) == 1 and missing[0] in names[0]
+        alone = '; give "delimiter" if it is several' if several else ""
+        found = f"{there_is(filter(None, names))}{alone}"
+        message = f"the header names no {as_json(missing[0])} ({found})"
         raise DataError.of("DATA_FIELD", message, where)
     wanted = set(needed) or there
     places = {name: i for i, name in enumerate(names) if name and name in wanted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,12 @@ SHOWN = 10
 
 FEW = 2
 """Rows that are named one by one, though all are bad in one way."""
+
+REPAIR = 'repair them, or give "skip_bad": true'
+"""What is advised where many rows are bad; a command may know better."""
+
+MISSING = '(fill it in, or give "missing")'
+"""What is advised for a missing value in time, which is not to be skipped."""
 
 NO_NUMBER = ": expected a number, received "
 """What stands between the name of a column and what it holds in place of a number."""
@@ -99,12 +106,24 @@ class BadRows:
             return
         if self._every_row():
             raise DataError(self._in_every_row())
-        more = len(self.problems) - SHOWN
-        shown = self.problems[:SHOWN]
+        kinds = list(self._alike())
+        shown, more = kinds[:SHOWN], sum(problem.count for problem in kinds[SHOWN:])
         if more > 0:
-            message = f'{more} more rows are bad (repair them, or give "skip_bad": true)'
+            message = f"{more} more rows are bad ({REPAIR})"
             shown = [*shown, Problem(shown[-1].where, "DATA_BAD_ROWS", message, more)]
         raise DataError(*shown)
+
+    def _alike(self) -> Iterator[Problem]:
+        """Yield the problems; those of many rows that are told in the same words are one."""
+        rows = Counter((problem.code, problem.message) for problem in self.problems)
+        told = set()
+        for problem in self.problems:
+            words = problem.code, problem.message
+            if rows[words] <= FEW:
+                yield problem
+            elif words not in told:
+                told.add(words)
+                yield _of_rows(problem, rows[words])
 
     def _every_row(self) -> bool:
         """Tell whether all rows, of which there are some, are bad in one way."""
@@ -133,9 +152,15 @@ class BadRows:
         return "; ".join(found)
 
 
+def _of_rows(first: Problem, count: int) -> Problem:
+    """Return the problem of so many rows, as the first of them has it."""
+    advice = "" if first.message.endswith(MISSING) else f" ({REPAIR})"
+    message = f"{first.message}; it is so in {count:,} rows{advice}"
+    return Problem(first.where, first.code, message, count)
+
+
 def _refuse_empty() -> None:
-    message = 'the line is empty, which is a missing value (fill it in, or give "missing")'
-    raise DataError.of("DATA_EMPTY", message)
+    raise DataError.of("DATA_EMPTY", f"the line is empty, which is a missing value {MISSING}")
 
 
 def field_of(row: Mapping[str, Any], key: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import Field
 
-from rnnkit.builtin.datasets.tables.cells import TableCell, is_missing
+from rnnkit.builtin.datasets.tables.cells import TableCell, is_missing, marks_meant
 from rnnkit.builtin.datasets.tables.rows import as_json, field_of
 from rnnkit.core.block import MAX_WIDTH
 from rnnkit.errors import DataError, printable
@@ -104,8 +104,7 @@ def _number(value: object, key: str) -> float:
 
 def _hint(value: object) -> str:
     if isinstance(value, TableCell):
-        comma = re.fullmatch(r"[+-]?\d*,\d+", value.strip(), re.ASCII)
-        return ' (give "decimal": ",")' if comma else ""
+        return marks_meant(value)
     plain = isinstance(value, str) and NUMBER.fullmatch(value)
     return " (remove the quotes)" if plain else ""
 

@@ -89,7 +89,8 @@ def _too_short(tokens: int, layout: Layout, inputs: int) -> str:
     advice = [f"at most {fit} streams"] if fit else []
     if inputs and not layout.tail:
         advice.append(f"windows of at most {inputs}")
+    said = f"{' or '.join(advice)} fit" if advice else 'give more text, or another "split"'
     return (
         f"{tokens} tokens, but {layout.streams} streams of windows of {layout.window} need at "
-        f"least {need} ({' or '.join(advice) or 'give more text'}{' fit' if advice else ''})"
+        f"least {need} ({said})"
     )

@@ -109,8 +109,11 @@ def test_a_column_that_never_moves_keeps_its_unit() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("1,nan", "[DATA_NAN] b: nan is no finite number (take the row out, or fill in a number)"),
-        ("1,", '[DATA_FIELD] b: expected a number, received ""'),
+        ("1,nan", '[DATA_EMPTY] b: "nan" is a missing value (fill it in, or give "missing")'),
+        ("1,", '[DATA_EMPTY] b: "" is a missing value (fill it in, or give "missing")'),
+        ("1,None", '[DATA_EMPTY] b: "None" is a missing value (fill it in, or give "missing")'),
+        ("1,#N/A", '[DATA_EMPTY] b: "#N/A" is a missing value (fill it in, or give "missing")'),
+        ("1,inf", "[DATA_NAN] b: inf is no finite number (take the row out, or fill in a number)"),
         ("1,x", '[DATA_FIELD] b: expected a number, received "x"'),
         ("1", "[DATA_CSV] expected 2 columns as in the header, received 1 (quote a cell that"),
     ],
@@ -170,6 +173,10 @@ def test_a_short_split_tells_what_it_needs(tmp_path: Path) -> None:
         "the valid split [DATA_TOO_SHORT] 10 rows, but 3 streams of windows of 5 with a horizon of "
         "4 need at least 19 (give fewer streams, or a shorter window)"
     )
+    with pytest.raises(DataError, match=r'at least 11 \(give more rows, or another "split"\)$'):
+        series(horizon=10).open(tmp_path).windows("valid", Layout(1, 1))
+    with pytest.raises(DataError, match=r'at least 11 \(give more rows, or another "split"\)$'):
+        series(horizon=10).open(tmp_path).windows("valid", Layout(1, 7, tail=True))
 
 
 @pytest.mark.parametrize("season", [3, 4, 7])

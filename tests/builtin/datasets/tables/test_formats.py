@@ -58,8 +58,28 @@ def test_what_stands_between_cells_is_given(tmp_path: Path) -> None:
     table = TABLE.replace(",", ":")
     assert numbers(opened(tmp_path, table, delimiter=":")) == READ
     assert refused(tmp_path, table) == (
-        'd.csv:1 [DATA_FIELD] the header names no "a" (there is "a:b:y")'
+        'd.csv:1 [DATA_FIELD] the header names no "a" (there is "a:b:y"; give "delimiter" if it is '
+        "several)"
     )
+
+
+def test_spaces_around_a_name_are_no_part_of_it(tmp_path: Path) -> None:
+    assert numbers(opened(tmp_path, "a, b ,\ty\n1, 2.5,p\n3,4 ,q\n")) == READ
+    twice = 'd.csv:1 [DATA_CSV] the header names "a" twice (give each column its own name)'
+    assert refused(tmp_path, "a, a,y\n1,2,p\n") == twice
+
+
+def test_a_spreadsheet_says_what_stands_between_cells(tmp_path: Path) -> None:
+    table = TABLE.replace(",", ":")
+    assert numbers(opened(tmp_path, f"sep=:\r\n{table}")) == READ
+    assert refused(tmp_path, f"sep=:\n{table}x:1:p\n").startswith("d.csv:5 [DATA_FIELD] a: expec")
+    assert numbers(opened(tmp_path, "a,sep=,b,y\n1,0,2.5,p\n3,0,4,q\n")) == READ
+
+
+def test_thousands_are_parted_by_any_space(tmp_path: Path) -> None:
+    table = "a;b;y\n1\u00a0234,5;2;p\n12\u202f345;1 000;q\n"
+    source = opened(tmp_path, table, decimal=",", thousands=" ")
+    assert numbers(source) == [[1234.5, 2], [12345, 1000]]
 
 
 def test_a_comma_is_not_taken_for_another_delimiter(tmp_path: Path) -> None:
@@ -85,6 +105,20 @@ def test_decimal_commas_and_thousands(tmp_path: Path) -> None:
             {"thousands": ","},
             "a: '1,5' is not parted into thousands by ',' (repair it, or leave out \"thousands\")",
         ),
+        ("1,234.5", {}, 'a: expected a number, received "1,234.5" (give "thousands": ",")'),
+        (
+            "-1.234,5",
+            {},
+            'a: expected a number, received "-1.234,5" (give "decimal": ",", "thousands": ".")',
+        ),
+        (
+            "1\u00a0234,5",
+            {},
+            'a: expected a number, received "1\\xa0234,5" (give "decimal": ",", "thousands": " ")',
+        ),
+        ("1'234", {}, 'a: expected a number, received "1\'234" (give "thousands": "\'")'),
+        ("$1.5", {}, 'a: expected a number, received "$1.5" (write the number alone)'),
+        ("12 %", {}, 'a: expected a number, received "12 %" (write the number alone)'),
         ("1.5", {"decimal": ","}, 'a: expected a number, received "1.5"'),
         ("\u0663", {}, 'a: expected a number, received "\u0663"'),
         ("1_000", {}, 'a: expected a number, received "1_000"'),

@@ -374,9 +374,23 @@ def test_a_table_with_tabs_is_read(tmp_path: Path, name: str) -> None:
 
 def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
     good = '{"text": "ab", "label": "pos"}'
-    lines = refused(tmp_path, ["{"] * 13 + [good], inputs=CHARS)
+    bad = [f'{{"text": "ab", "label": {n}.5}}' for n in range(13)]
+    lines = refused(tmp_path, [*bad, good], inputs=CHARS)
     assert len(lines) == 11
     assert lines[-1].endswith('3 more rows are bad (repair them, or give "skip_bad": true)')
+
+
+def test_rows_that_are_bad_in_one_way_are_one_error(tmp_path: Path) -> None:
+    good, bad = '{"text": "ab", "label": "pos"}', '{"text": "ab", "label": 0.5}'
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, [good, bad, "{", bad, good, bad, "{"], inputs=CHARS)
+    label, first, second = caught.value.problems
+    assert (label.where, label.count) == ("d.jsonl:2", 3)
+    assert label.message == (
+        "label: expected the name of a class, received 0.5; it is so in 3 rows (repair them, or "
+        'give "skip_bad": true)'
+    )
+    assert (first.where, second.where, first.count) == ("d.jsonl:3", "d.jsonl:7", 1)
 
 
 def test_an_error_of_every_row_is_one(tmp_path: Path) -> None:

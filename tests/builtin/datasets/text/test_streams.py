@@ -321,7 +321,7 @@ def test_a_text_of_one_character_is_told_and_learned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a", "1 tokens, but 3 streams of windows of 4 need at least 13 (give more text)"),
+        ("a", "1 tokens, but 3 streams of windows of 4 need at least 13 (give more text, or a"),
         ("\ufeff", "there is no token in it (give it some text)"),
     ],
 )
