@@ -65,25 +65,56 @@ def test_nothing_else_is_on_stderr(broken: Path) -> None:
     assert ran.stderr.startswith("[NUM_NONFINITE_OUTPUT]") and ran.stderr.count("\n") == 1
 
 
-def ids_of(model: Model) -> Iterator[Array]:
+def ids_of(model: Model, sampling: Sampling) -> Iterator[Array]:
     prompt = np.zeros(1, np.int64)
-    return generate(model.network, model.store.values, prompt, 1, Sampling())
+    return generate(model.network, model.store.values, prompt, 1, sampling)
 
 
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(), Sampling(top_k=2), Sampling(top_p=0.9), Sampling(temperature=9, top_k=3)],
+    ids=["all", "top_k", "top_p", "hot"],
+)
 def test_a_text_ends_where_its_scores_do(
-    run: Path, kernels: bool, value: float, monkeypatch: pytest.MonkeyPatch
+    run: Path, kernels: bool, value: float, sampling: Sampling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not kernels:
         monkeypatch.setattr(generation, "kernels_available", lambda: False)
     model = load(run)
-    drawn = [int(ids[0]) for ids in islice(ids_of(model), 60)]
-    # The token that appears last: those before it stay what they are.
-    late = max(set(drawn[:-1]), key=drawn.index)
+    drawn = [int(ids[0]) for ids in islice(ids_of(model, sampling), 60)]
+    # The token, not that of the prompt, that appears last: those before it stay what they are.
+    late = max(set(drawn[:-1]) - {0}, key=drawn.index)
     model.store.values["0.embedding"]["W"][late] = value
     found: list[int] = []
     step = drawn.index(late) + 2
     with pytest.raises(DivergedError, match=f"step {step}: the output of layer 2.affine is not"):
-        found += (int(ids[0]) for ids in ids_of(model))
+        found += (int(ids[0]) for ids in islice(ids_of(model, sampling), 60))
     assert found == drawn[: step - 1] and step > 3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_likeliest_text_ends_where_its_scores_do(run: Path, value: float) -> None:
+    model = load(run)
+    # A bias far above the rest of the scores: a token that then reads what is not finite.
+    model.store.values["2.affine"]["b"][3] = 100
+    model.store.values["0.embedding"]["W"][3] = value
+    found: list[int] = []
+    with pytest.raises(DivergedError, match="step 2: the output of layer 2.affine is not finite"):
+        found += (int(ids[0]) for ids in islice(ids_of(model, Sampling(greedy=True)), 60))
+    assert found == [3]
+
+
+def test_a_block_of_several_samples_ends_with_the_first_that_does(run: Path) -> None:
+    model, few, prompt = load(run), 3, np.zeros(1, np.int64)
+    whole = generate(model.network, model.store.values, prompt, few, Sampling())
+    drawn = np.array(list(islice(whole, 60)))
+    late = max(set(drawn[:-1].flat) - {0}, key=lambda token: int((drawn == token).any(1).argmax()))
+    model.store.values["0.embedding"]["W"][late] = np.nan
+    step = int((drawn == late).any(1).argmax()) + 2
+    found: list[Array] = []
+    with pytest.raises(DivergedError, match=f"step {step}: the output"):
+        again = generate(model.network, model.store.values, prompt, few, Sampling())
+        found += islice(again, 60)
+    assert np.array_equal(found, drawn[: step - 1]) and step > 3

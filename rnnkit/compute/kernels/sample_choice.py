@@ -17,20 +17,28 @@ def choose_rows(logits: Any, temperature: float, top_k: int, top_p: float, drawn
     found = np.empty(rows, np.int64)
     weights, ids = np.empty(size), np.empty(size, np.int64)
     for b in range(rows):
-        found[b] = choose_id(logits[b], temperature, top_k, top_p, drawn[b], weights, ids)
+        row, largest = logits[b], argmax(logits[b], size)
+        found[b] = choose_id(row, largest, temperature, top_k, top_p, drawn[b], weights, ids)
     return found
 
 
 @jit
 def choose_id(
-    logits: Any, temperature: float, top_k: int, top_p: float, drawn: float, weights: Any, ids: Any
+    logits: Any,
+    largest: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    drawn: float,
+    weights: Any,
+    ids: Any,
 ) -> int:
     """Return an id for a number `drawn` from [0, 1); `weights` and `ids` are scratch.
 
-    `top_k` 1 takes the largest; `top_k` of all and `top_p` 1 leave every id in.
+    `largest` is that of the logits by `argmax`. `top_k` 1 takes it; `top_k` of all and `top_p` 1
+    leave every id in.
     """
     size = len(weights)
-    largest = argmax(logits, size)
     if top_k == 1:
         return largest
     top = logits[largest] / temperature

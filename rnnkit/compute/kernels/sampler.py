@@ -13,7 +13,7 @@ import numpy as np
 from rnnkit.compute.kernels import gru, lstm, rnn
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.kernel import WindowArrays
-from rnnkit.compute.kernels.sample_choice import choose_id
+from rnnkit.compute.kernels.sample_choice import argmax, choose_id
 from rnnkit.compute.kernels.sample_plan import AFFINE, GRU, LOOKUP, LSTM, RNN_TANH
 from rnnkit.compute.kernels.shared_gemv import gemv
 
@@ -44,12 +44,11 @@ def sample(
     chances, ids = np.empty(outputs), np.empty(outputs, np.int64)
     for t in range(len(drawn)):
         logits = advance(program, weights, states, token, x, y, z, team)
-        token = choose_id(logits, temperature, top_k, top_p, drawn[t], chances, ids)
-        # Their running sum holds what is not finite in any logit; the likeliest one has none.
-        seen = logits[token] if top_k == 1 else chances[len(chances) - 1]
-        if not math.isfinite(seen):
+        largest = argmax(logits, outputs)
+        if not math.isfinite(logits[largest]):  # the first NaN, where there is one
             found[t:] = -1
             break
+        token = choose_id(logits, largest, temperature, top_k, top_p, drawn[t], chances, ids)
         found[t] = token
     return found
 
