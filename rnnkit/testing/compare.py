@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ FLOOR = 1e-3
 
 
 class Comparison(Protocol):
-    """Something that a check found out."""
+    """Something that a check found out; after the first problem nobody asks for the next."""
 
     def problem(self) -> str | None:
         """Return what is wrong, or None."""
@@ -41,6 +41,18 @@ class Equal:
         if self.got == self.want:
             return None
         return f"{self.where}: received {self.got}, expected {self.want}"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that has to hold, and what is wrong where it does not."""
+
+    holds: bool
+    otherwise: str
+
+    def problem(self) -> str | None:
+        """Return what is wrong."""
+        return None if self.holds else self.otherwise
 
 
 @dataclass(frozen=True)
@@ -68,91 +80,6 @@ class Close:
 
 
 @dataclass(frozen=True)
-class Form:
-    """An array of a shape and a type, its numbers finite where that is asked."""
-
-    what: str
-    got: object
-    shape: Shape
-    dtype: DType
-    finite: bool = False
-
-    def problem(self) -> str | None:
-        """Return what it is instead."""
-        if not isinstance(self.got, np.ndarray):
-            return f"{self.what}: expected an array, received {type(self.got).__name__}"
-        if (self.got.shape, self.got.dtype) != (self.shape, self.dtype):
-            return (
-                f"{self.what}: expected {self.dtype} of shape {self.shape}, "
-                f"received {self.got.dtype} of {self.got.shape}"
-            )
-        if self.finite and not np.isfinite(self.got).all():
-            return f"{self.what} holds NaN or infinity, from inputs and parameters that do not"
-        return None
-
-
-@dataclass(frozen=True)
-class Many:
-    """A tuple of so many arrays."""
-
-    what: str
-    got: object
-    count: int
-
-    def problem(self) -> str | None:
-        """Return the other type or number."""
-        if not isinstance(self.got, tuple):
-            return f"{self.what}: expected a tuple, received {type(self.got).__name__}"
-        if len(self.got) != self.count:
-            return f"{self.what}: expected {self.count} arrays, received {len(self.got)}"
-        return None
-
-
-@dataclass(frozen=True)
-class Unchanged:
-    """An array that something had to leave as it was."""
-
-    what: str
-    by: str
-    got: Array
-    before: Array
-
-    def problem(self) -> str | None:
-        """Return what changed it."""
-        same = np.array_equal(self.got, self.before)
-        return None if same else f"{self.by} changed {self.what}"
-
-
-@dataclass(frozen=True)
-class InPlace:
-    """An entry of `grads` that has to be the array that was given."""
-
-    name: str
-    kept: bool
-
-    def problem(self) -> str | None:
-        """Return how to add to it."""
-        if self.kept:
-            return None
-        return f'backward replaced an entry of grads (write grads["W"] += ...): {self.name}'
-
-
-@dataclass(frozen=True)
-class Apart:
-    """Two arrays that share no memory."""
-
-    what: str
-    got: Array
-    other: str
-    given: Array
-
-    def problem(self) -> str | None:
-        """Return which two do."""
-        shared = np.shares_memory(self.got, self.given)
-        return f"{self.what} shares its memory with {self.other} (copy it)" if shared else None
-
-
-@dataclass(frozen=True)
 class Slope:
     """A directional derivative, as backward gives it and as two calls of forward measure it."""
 
@@ -175,3 +102,27 @@ def close(
     yield Equal(f"names{note}", sorted(got), sorted(want))
     for name, array in want.items():
         yield Close(name + note, got[name], array, tolerance)
+
+
+def expected(what: str, holds: bool, wanted: str, received: object) -> Comparison:
+    """Say what was wanted and what came, where it does not hold."""
+    return Condition(holds, f"{what}: expected {wanted}, received {received}")
+
+
+def apart(what: str, array: Array, other: str, given: Array) -> Comparison:
+    """Two arrays share no memory."""
+    shared = np.shares_memory(array, given)
+    return Condition(not shared, f"{what} shares its memory with {other} (copy it)")
+
+
+def form(
+    what: str, array: Any, shape: Shape, dtype: DType, finite: bool = False
+) -> Iterator[Comparison]:
+    """An array of a shape and a type, its numbers finite where that is asked."""
+    yield expected(what, isinstance(array, np.ndarray), "an array", type(array).__name__)
+    same = (array.shape, array.dtype) == (shape, dtype)
+    received = f"{array.dtype} of {array.shape}"
+    yield expected(what, same, f"{dtype} of shape {shape}", received)
+    if finite:
+        broken = f"{what} holds NaN or infinity, from inputs and parameters that do not"
+        yield Condition(bool(np.isfinite(array).all()), broken)

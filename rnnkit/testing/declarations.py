@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block
 from rnnkit.core.signal import Signal
-from rnnkit.testing.compare import Comparison, Equal, Form, Many
+from rnnkit.testing.compare import Comparison, Equal, expected, form
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT64, STEPS, STREAMS, Subject
 from rnnkit.testing.window import Arrays, Window, ahead, scan_window
@@ -58,21 +59,21 @@ def gradient_shapes(subject: Subject) -> Iterator[Comparison]:
 
 
 def sequence_form(
-    what: str, array: object, shape: Shape, dtype: DType, finite: bool = False
+    what: str, array: Any, shape: Shape, dtype: DType, finite: bool = False
 ) -> Iterator[Comparison]:
     """An array (T, B, F) whose numbers lie in their order."""
-    yield Form(what, array, shape, dtype, finite)
-    contiguous = isinstance(array, np.ndarray) and array.flags.c_contiguous
-    yield Equal(f"{what} is C-contiguous", contiguous, True)
+    yield from form(what, array, shape, dtype, finite)
+    yield Equal(f"{what} is C-contiguous", array.flags.c_contiguous, True)
 
 
 def state_form(
     what: str, state: State, shapes: Sequence[Shape], dtype: DType, finite: bool = False
 ) -> Iterator[Comparison]:
     """A tuple of arrays of these shapes."""
-    yield Many(what, state, len(shapes))
+    yield expected(what, isinstance(state, tuple), "a tuple", type(state).__name__)
+    yield expected(what, len(state) == len(shapes), f"{len(shapes)} arrays", len(state))
     for index, (array, shape) in enumerate(zip(state, shapes, strict=True)):
-        yield Form(f"{what}[{index}]", array, shape, dtype, finite)
+        yield from form(f"{what}[{index}]", array, shape, dtype, finite)
 
 
 def gradient_form(dxs: Array | None, dstate: State, window: Window) -> Iterator[Comparison]:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from rnnkit.testing.compare import (
-    SINGLE,
-    Apart,
-    Close,
-    Comparison,
-    Equal,
-    InPlace,
-    Unchanged,
-    close,
-)
+import numpy as np
+
+from rnnkit.testing.compare import SINGLE, Close, Comparison, Condition, Equal, apart, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, Subject
 from rnnkit.testing.window import (
@@ -32,14 +25,13 @@ def unharmed(subject: Subject) -> Iterator[Comparison]:
     """Forward and backward change nothing they are given; backward no output either."""
     for dtype, resets in itertools.product((FLOAT64, FLOAT32), (False, True)):
         window = subject.window(dtype=dtype, train=True, resets=resets)
-        before = copies(window.arrays)
+        given = remembered(window.arrays)
         ys, state, backward = scan_window(subject.layer, window)
-        yield from unchanged(before, window.arrays, "forward")
-        outputs = named_outputs(ys, state)
-        given = copies(outputs)
+        yield from given("forward")
+        gave = remembered(named_outputs(ys, state))
         backward(window["dys"], window.parts("dstate"), window.zero_grads())
-        yield from unchanged(before, window.arrays, "backward")
-        yield from unchanged(given, outputs, "backward")
+        yield from given("backward")
+        yield from gave("backward")
 
 
 def alias(subject: Subject) -> Iterator[Comparison]:
@@ -54,18 +46,17 @@ def alias(subject: Subject) -> Iterator[Comparison]:
         yield from own_memory(ys, state, piece)
     one, two = (subject.layer.initial_state(subject.inputs, 2, FLOAT64) for _ in range(2))
     for index, (a, b) in enumerate(zip(one, two, strict=True)):
-        yield Apart(f"the initial state[{index}]", a, "that of another call", b)
+        yield apart(f"the initial state[{index}]", a, "that of another call", b)
 
 
 def lasting(subject: Subject) -> Iterator[Comparison]:
     """What a layer returned stays as it is while the next window is run."""
     for train in (True, False):
         ys, state, _ = scan_window(subject.layer, subject.window(train=train))
-        outputs = named_outputs(ys, state)
-        before = copies(outputs)
+        gave = remembered(named_outputs(ys, state))
         later = subject.window(train=train, draw=1).having(numbered("state", state))
         scan_window(subject.layer, later)
-        yield from unchanged(before, outputs, "another window")
+        yield from gave("another window")
 
 
 def accumulates(subject: Subject) -> Iterator[Comparison]:
@@ -98,17 +89,16 @@ def twice(subject: Subject) -> Iterator[Comparison]:
         yield from close(behind(backward, window), first, SINGLE, " after another window")
 
 
-def copies(arrays: Mapping[str, Array]) -> Arrays:
-    """Return a copy of each array, to compare it with later."""
-    return {name: array.copy() for name, array in arrays.items()}
+def remembered(arrays: Mapping[str, Array]) -> Callable[[str], Iterator[Comparison]]:
+    """Return what tells later whether the arrays are as they are now: `unchanged(by)`."""
+    before = {name: array.copy() for name, array in arrays.items()}
 
+    def unchanged(by: str) -> Iterator[Comparison]:
+        for name, array in before.items():
+            same = np.array_equal(arrays[name], array)
+            yield Condition(same, f"{by} changed {_in_words(name)}")
 
-def unchanged(
-    before: Mapping[str, Array], after: Mapping[str, Array], by: str
-) -> Iterator[Comparison]:
-    """Arrays are what they were before `by` had them."""
-    for name, array in before.items():
-        yield Unchanged(_in_words(name), by, after[name], array)
+    return unchanged
 
 
 def own_memory(ys: Array, state: State, window: Window) -> Iterator[Comparison]:
@@ -120,16 +110,17 @@ def own_memory(ys: Array, state: State, window: Window) -> Iterator[Comparison]:
     for name, array in returned.items():
         for other, given in window.arrays.items():
             if array is not ys or other != "xs":
-                yield Apart(name, array, _in_words(other), given)
+                yield apart(name, array, _in_words(other), given)
     for (name, array), (other, twin) in itertools.combinations(list(returned.items())[1:], 2):
-        yield Apart(name, array, other, twin)
+        yield apart(name, array, other, twin)
 
 
 def in_place(given: Mapping[str, Array], grads: Grads) -> Iterator[Comparison]:
     """Backward left the very arrays of `grads` in their places."""
     yield Equal("names in grads", sorted(grads), sorted(given))
     for name, array in given.items():
-        yield InPlace(name, grads[name] is array)
+        broken = f'backward replaced an entry of grads (write grads["W"] += ...): {name}'
+        yield Condition(grads[name] is array, broken)
 
 
 def named_outputs(ys: Array, state: State) -> Arrays:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import command, plain_spec, told
 from helpers import write_spec as write
 from stubs import cell, install
+from training_cases import fresh, opened
+
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import Block
+from rnnkit.core.installed import Plugin
+from rnnkit.network.network import Network
+from rnnkit.network.visit import Visit
+from rnnkit.training.plugin_checks import try_plugins
 
 LOSS = """
 from typing import Literal
@@ -290,3 +299,39 @@ def test_a_loss_that_still_counts_is_refused(tmp_path: Path, site: Path) -> None
     ran = command("check", write(tmp_path, spec_of("losses")))
     told(ran, 4, "[PLUGIN_API] ")
     assert "has counts(), which is no longer asked (write decisions()) (tell its author)" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("foreign", "run"),
+    [
+        (None, []),
+        ("sgd", []),
+        ("text", []),
+        ("rnn", ["embedding", "rnn"]),
+        ("softmax_cross_entropy", ["embedding", "rnn", "affine"]),
+    ],
+)
+def test_no_layer_is_run_above_the_last_part_of_a_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: str | None, run: list[str]
+) -> None:
+    class Odd(Registry):
+        def foreign(self, block: Block) -> Plugin | None:
+            group, name = block.entry_group, block.type
+            return Plugin(group, name, "odd", "1.0", "odd:It") if name == foreign else None
+
+    visits = Network.visits
+    seen: list[Visit] = []
+
+    def counted(*given: Any) -> Any:
+        for visit in visits(*given):
+            seen.append(visit)
+            yield visit
+
+    monkeypatch.setattr(Network, "visits", counted)
+    spec, source = opened(tmp_path, plain_spec())
+    training = fresh(spec, source, np.float32)
+    batch = next(source.batches("train", spec.train.layout(), None))
+    params = training.store.values
+    try_plugins(training.spec, training.network, Odd(), params, training.windows, batch)
+    assert [visit.layer.type for visit in seen] == run
+    assert all(visit.found for visit in seen)

@@ -7,13 +7,21 @@ save. The trial costs one step, and nothing where everything is rnnkit's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.installed import Plugin
+from rnnkit.errors import PluginError, printable
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.types import Params
+
+if TYPE_CHECKING:
+    from rnnkit.testing.compare import Comparison
 
 
 def try_plugins(
@@ -30,18 +38,32 @@ def try_plugins(
     it gave.
     """
     train = spec.train
-    layers = [layer for _, layer in network.named]
-    blocks = [spec.data, *layers, network.loss, train.optimizer, train.schedule]
-    if not any(block and registry.foreign(block) for block in blocks):
+    blocks = [spec.data, train.optimizer, train.schedule, *network.layers, network.loss]
+    left = sum(block is not None and registry.foreign(block) is not None for block in blocks)
+    if not left:
         return
     # The kit is loaded only where there is something to check.
-    from rnnkit.training.plugin_checks import parts
-    from rnnkit.training.plugin_checks.layers import try_layers
+    from rnnkit.training.plugin_checks.trials import trials
 
-    parts.try_batch(registry.foreign(spec.data), network, batch)
-    try_layers(network, registry, params, batch)
-    parts.try_loss(registry.foreign(network.loss), network, params, batch)
-    parts.try_optimizer(registry.foreign(train.optimizer), train.optimizer)
-    if train.schedule:
-        plugin, steps = registry.foreign(train.schedule), windows * train.epochs
-        parts.try_schedule(plugin, train.schedule, steps, train.epochs)
+    with np.errstate(all="ignore"):
+        for block, what, found in trials(spec, network, params, windows, batch):
+            if plugin := registry.foreign(block):
+                _judge(plugin, what, found)
+                left -= 1
+            if not left:
+                return
+
+
+def _judge(plugin: Plugin, what: str, found: Iterable[Comparison]) -> None:
+    """Raise PluginError, which names a plugin, at the first problem or whatever else goes wrong."""
+    cause = None
+    try:
+        problem = next(filter(None, (each.problem() for each in found)), None)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        cause, problem = error, f"{type(error).__name__}: {error}"
+    if problem:
+        shows = ": rnnkit.testing.check_layer shows it" if plugin.kind == "layer" else ""
+        message = f"{what}, {plugin}: {printable(problem, 300)} (tell its author{shows})"
+        raise PluginError.of("PLUGIN_CONTRACT", message) from cause
