@@ -155,7 +155,7 @@ def log_probabilities(
     """
     ctx, states, found = Context(), begun.states, [np.zeros(0)]
     for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
-        logits = finite_scores(network, ys[:, 0], start + 1).astype(np.float64)
+        logits = finite_scores(network, ys[:, 0], start + 1, successive=True).astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])

@@ -24,12 +24,14 @@ from helpers import (
     trained,
 )
 
+from rnnkit.checkpoint.image import load_image
 from rnnkit.checkpoint.meta import DataFacts, Meta, Origin
 from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.checkpoint.snapshot import Snapshot
+from rnnkit.checkpoint.snapshot import Snapshot, snapshot_of
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.errors import CheckpointError
 
 FIRST = Progress()
 
@@ -327,6 +329,36 @@ def test_a_field_of_the_vocabulary(half: Path, whole: Path, tmp_path: Path, name
         return replace(snapshot, vocabulary=other)
 
     assert differs(rewritten(half, tmp_path / "run", change), whole)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "said"),
+    [
+        (b"[]", "/vocabulary is no list of tokens"),
+        (b'{"tokens": [1]}', "/vocabulary is no list of tokens"),
+        (b'{"tokens": ["a", "b"], "unknown": 2}', "/vocabulary: unknown is none of its 2 tokens"),
+        (b'{"tokens": ["a", "b"], "unknown": -1}', "/vocabulary: unknown is none of its 2 tokens"),
+    ],
+)
+def test_a_vocabulary_that_is_none(half: Path, vocabulary: bytes, said: str) -> None:
+    image = load_image(RunDir(half).step_files()[-1][1])
+    for unknown in (0, 1):
+        good = f'{{"tokens": ["a", "b"], "unknown": {unknown}}}'.encode()
+        found = snapshot_of(replace(image, blobs={**image.blobs, "vocabulary": good}), "x.h5")
+        assert found.vocabulary == Vocabulary(tokens=("a", "b"), unknown=unknown)
+    with pytest.raises(CheckpointError) as caught:
+        snapshot_of(replace(image, blobs={**image.blobs, "vocabulary": vocabulary}), "x.h5")
+    assert str(caught.value) == f"x.h5 [CKPT_META] {said}"
+
+
+@pytest.mark.parametrize("names", [(), ("vocabulary",), ("meta", "other"), ("meta", "states")])
+def test_what_may_stand_at_the_root(half: Path, names: tuple[str, ...]) -> None:
+    image = load_image(RunDir(half).step_files()[-1][1])
+    blobs = {name: image.blobs.get(name, b"{}") for name in names}
+    said = "a file of states, not a" if "states" in names else "expected /meta, and /vocabulary or "
+    with pytest.raises(CheckpointError, match=rf"x\.h5 \[CKPT_META\] {said}"):
+        snapshot_of(replace(image, blobs=blobs), "x.h5")
+    assert snapshot_of(replace(image, blobs={"meta": image.blobs["meta"]}), "").vocabulary is None
 
 
 def test_a_model_without_its_vocabulary_writes_no_text(half: Path, tmp_path: Path) -> None:

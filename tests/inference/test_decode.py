@@ -135,6 +135,18 @@ def test_a_beam_is_the_search_of_the_paper(width: int, alpha: float) -> None:
         assert [h.score for h in found] == pytest.approx([s for _, s in expected], abs=1e-5)
 
 
+def test_scores_that_are_all_higher_are_the_same_distribution() -> None:
+    """Beyond e^709 a softmax whose scores are not shifted has no number left."""
+    network, limits = network_of("plain"), TargetLimits(START, END, 4)
+    store = stored(network)
+    plain = beam(network, store.values, source_of_one(1), limits, 3)
+    store.values["decoder.2.affine"]["b"] += 1024
+    higher = beam(network, store.values, source_of_one(1), limits, 3)
+    assert [h.ids for h in higher] == [h.ids for h in plain]
+    wanted = [h.log_probability for h in plain]
+    assert [h.log_probability for h in higher] == pytest.approx(wanted, abs=1e-3)
+
+
 def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:
     network = network_of("dot")
     store, source = stored(network, 5), batch_of().encoder

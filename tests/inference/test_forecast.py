@@ -252,9 +252,9 @@ def test_missing_values_among_the_known_rows(both: Path, tmp_path: Path) -> None
         ([], [], "[DATA_TOO_SHORT] there is no row in it (give it some)"),
         ([",", ",", ","], [], "[DATA_TOO_SHORT] there is no known row to go on from"),
         (
-            plain(VALUES[:8]),
+            plain(VALUES[:10]),
             [],
-            "[DATA_TOO_SHORT] 7 forecasts of known rows can be compared with what came, an "
+            "[DATA_TOO_SHORT] 9 forecasts of known rows can be compared with what came, an "
             "interval takes 10 (give more rows, or no paths)",
         ),
         (["1,x"], [], "[DATA_FIELD] w: expected a number"),
@@ -265,6 +265,17 @@ def test_what_no_forecast_goes_on_from(
 ) -> None:
     ran = command("forecast", both, csv_of(tmp_path, rows), *options)
     assert (ran.code, ran.out) == (5, "") and said in ran.err
+
+
+def test_ten_forecasts_that_can_be_compared_give_an_interval(both: Path, tmp_path: Path) -> None:
+    (found,) = rnnkit.forecast(load(both), 1, csv_of(tmp_path, plain(VALUES[:11])))
+    assert found["v_low"] < found["v_high"]
+    outlook = outlook_of_file(load(both), None, both.parent, ForecastRequest(1))
+    (series,) = outlook.series
+    last = len(series.wanted) - 10
+    for unseen, told in ((last, False), (last + 1, True)):
+        given = outlook._replace(series=[series._replace(unseen=unseen)])
+        assert ("may be too narrow" in forecast_rows(load(both), given, 1).note) == told
 
 
 def test_a_value_that_is_too_large_on_the_scale(both: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from layer_examples import build
 
-from rnnkit.analysis.neurons.follow import auc, best_threshold, search
+from rnnkit.analysis.neurons.follow import SHIFTS, auc, best_threshold, search
 from rnnkit.analysis.neurons.properties import Property
 from rnnkit.analysis.neurons.record import Activations, record, unit_of
 from rnnkit.analysis.neurons.saturation import saturations
@@ -176,6 +176,23 @@ def test_a_unit_that_never_moves_follows_nothing() -> None:
     prop = Property("line", np.arange(30.0), False)
     (found,) = search([part(np.full((30, 2), 0.3))], [prop], 1)
     assert (found.units[0].r, found.chance) == (0.0, 0.0)
+    prop = Property("third", (np.arange(30) % 3 == 2).astype(float), True)
+    (found,) = search([part(np.full((30, 2), 0.25))], [prop], 1)
+    (unit,) = found.units
+    assert (unit.r, unit.auc, unit.accuracy) == (0.0, 0.5, pytest.approx(2 / 3))
+    assert unit.threshold == 0.25  # always no: no value is above it
+
+
+def test_chance_is_the_best_with_the_property_moved_along_the_text() -> None:
+    """One unit follows the property as it is when it is moved, for each of the moves."""
+    prop = quotes()
+    size = len(prop.values)
+    moves = np.unique(np.linspace(size // 4, size - size // 4, SHIFTS, dtype=np.int64))
+    for move in moves:
+        unit = np.roll(prop.values, move) + 0.1 * np.random.default_rng(1).normal(size=size)
+        (found,) = search([part(unit[:, None])], [prop], 1)
+        moved = [np.corrcoef(np.roll(prop.values, m), unit)[0, 1] for m in moves]
+        assert found.chance == pytest.approx(np.abs(moved).max(), abs=1e-5) and found.chance > 0.9
 
 
 def test_the_shortest_text() -> None:

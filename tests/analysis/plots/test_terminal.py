@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 import pytest
 
@@ -32,6 +33,27 @@ def test_a_rising_line_goes_from_the_lower_left_to_the_upper_right() -> None:
     assert first == sorted(first, reverse=True)
     assert text.splitlines()[0] == "loss (nats)"
     assert "step (updates)" in text.splitlines()[-1]
+
+
+def dots(rows: list[str]) -> set[tuple[int, int]]:
+    """The dots of braille characters (from the left, from the top), by their names in Unicode."""
+    columns = {"1": (0, 0), "2": (0, 1), "3": (0, 2), "7": (0, 3)}
+    columns |= {"4": (1, 0), "5": (1, 1), "6": (1, 2), "8": (1, 3)}
+    found = set()
+    for down, row in enumerate(rows):
+        for across, character in enumerate(row.replace(" ", "\u2800")):
+            numbers = unicodedata.name(character).partition("BRAILLE PATTERN DOTS-")[2]
+            found |= {(2 * across + columns[n][0], 4 * down + columns[n][1]) for n in numbers}
+    return found
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_every_dot_of_a_straight_line_lies_on_it(rising: bool) -> None:
+    width = 12 + 2 * ROWS  # as many dots across as down
+    ends = [0, 1] if rising else [1, 0]
+    last = 4 * ROWS - 1
+    line = {(x, last - x if rising else x) for x in range(last + 1)}
+    assert dots(plotted(draw_panels([panel(curve(ends))], width))) == line
 
 
 def test_the_labels_are_the_values_at_the_axis() -> None:

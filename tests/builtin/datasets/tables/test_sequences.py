@@ -47,6 +47,19 @@ def refused(folder: Path, rows: Sequence[Any], name: str = "d.jsonl", **fields: 
     return str(caught.value).splitlines()
 
 
+@pytest.mark.parametrize("longest", ["train", "valid"])
+def test_a_window_is_as_long_as_the_longest_sequence_of_any_split(
+    tmp_path: Path, longest: str
+) -> None:
+    for name in ("train", "valid"):
+        last = "abcba" if name == longest else "ab"
+        rows = [{"text": text, "label": "x"} for text in ("a", "abc", last)]
+        write(tmp_path, rows, f"{name}.jsonl")
+    data = block(path=None, train="train.jsonl", valid="valid.jsonl", inputs=CHARS)
+    source = data.open(tmp_path)
+    assert data.laid_out(source, Layout(3, 1, tail=True)) == Layout(3, 5, "window", tail=True)
+
+
 def test_text_with_a_label_at_its_last_step(tmp_path: Path) -> None:
     rows = [{"text": "abc", "label": "x"}, {"text": "b", "label": "y"}]
     source = opened(tmp_path, rows, inputs=CHARS)

@@ -1,0 +1,59 @@
+"""How the commands print numbers and tables, and split a text into lines."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from rnnkit.cli.common import finite_or_none, lines_of, number, table
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9999.0, "9999"),
+        (10000.0, "10,000"),
+        (-12345.6, "-12,346"),
+        (999_999_999.0, "999,999,999"),
+        (1e9, "1e+09"),
+        (0.123456, "0.1235"),
+        (1234567, "1,234,567"),
+        (math.nan, "nan"),
+        ("step", "step"),
+    ],
+)
+def test_numbers_in_four_digits_and_counts_in_full(value: object, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_numbers_stand_to_the_right_and_words_to_the_left() -> None:
+    rows = [("a", "1,200", "-0.5"), ("long", "7", "1e+09"), ("b", "3.0 GB", "")]
+    assert table(rows, ("name", "size", "x")).splitlines() == [
+        "name    size      x",
+        "a      1,200   -0.5",
+        "long       7  1e+09",
+        "b     3.0 GB",
+    ]
+    assert table([("a", "1 or 2"), ("b", "3")]) == "a  1 or 2\nb  3"
+    assert table([("\x1b[31m", "1")]) == "\\x1b[31m  1"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a", ["a"]),
+        ("a\n", ["a"]),
+        ("a\n\n", ["a", ""]),
+        ("a\x0bb", ["a\x0bb"]),
+    ],
+)
+def test_only_a_line_feed_ends_a_line(text: str, lines: list[str]) -> None:
+    assert lines_of(text) == lines
+
+
+def test_what_is_not_finite_is_null_in_json() -> None:
+    metrics = {"a": math.inf, "b": math.nan, "c": 1.5, "d": 3, "e": "f"}
+    assert finite_or_none(metrics) == {"a": None, "b": None, "c": 1.5, "d": 3, "e": "f"}
