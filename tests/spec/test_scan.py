@@ -14,7 +14,7 @@ import pytest
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
 from rnnkit.spec import read_spec
-from rnnkit.spec.scan import scan_file
+from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.spec.scanner import MAX_FINDINGS
 
 SYNTAX = [
@@ -206,6 +206,13 @@ def test_findings_end_at_the_limit() -> None:
         scan = scan_file(f'{{"a": [{", ".join(["NaN"] * count)}]}}'.encode(), "s")
         assert len(scan.findings) == kept
         assert scan.findings[-1].path == ("a", kept - 1)
+
+
+def test_a_spec_may_be_as_large_as_the_limit() -> None:
+    whole = b'{"a": 1}'.ljust(MAX_BYTES)
+    assert scan_file(whole, "s").value == {"a": 1}
+    with pytest.raises(SpecError, match=r"^s \[SPEC_TOO_LARGE\] 1,048,577 bytes, limit 1,048,576$"):
+        scan_file(whole + b" ", "s")
 
 
 def document(rng: random.Random, depth: int = 0) -> Any:

@@ -111,6 +111,9 @@ def test_a_sine_has_its_period() -> None:
     values = sine(np.random.default_rng(0), 100, 20)
     assert np.allclose(values[:80], values[20:])
     assert np.abs(values).max() > 0.98
+    phase = np.random.default_rng(0).uniform(0, 2 * math.pi)
+    wanted = [math.sin(2 * math.pi * t / 20 + phase) for t in range(100)]
+    assert values[:, 0].tolist() == pytest.approx(wanted, abs=1e-12)
 
 
 def test_mackey_glass_stays_where_it_is_known_to() -> None:

@@ -60,6 +60,20 @@ def test_a_window_is_as_long_as_the_longest_sequence_of_any_split(
     assert data.laid_out(source, Layout(3, 1, tail=True)) == Layout(3, 5, "window", tail=True)
 
 
+def test_a_target_of_the_last_step_is_one_row(tmp_path: Path) -> None:
+    """A flat list is one row, and so is a list of one."""
+
+    def targets(*rows: Any) -> Any:
+        given = [{"text": "ab", "y": row} for row in rows]
+        values = {"kind": "numbers", "key": "y", "scale": "none"}
+        return opened(tmp_path, given, inputs=CHARS, targets=values)
+
+    assert one(targets([1, 2], [[3, 4]])).targets[-1, :2].tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(DataError) as caught:
+        targets([1, 2], [[3, 4], [5, 6]])
+    assert 'y: expected one row of numbers, received 2 (or give "each")' in str(caught.value)
+
+
 def test_text_with_a_label_at_its_last_step(tmp_path: Path) -> None:
     rows = [{"text": "abc", "label": "x"}, {"text": "b", "label": "y"}]
     source = opened(tmp_path, rows, inputs=CHARS)
