@@ -181,6 +181,8 @@ def test_a_unit_that_never_moves_follows_nothing() -> None:
     (unit,) = found.units
     assert (unit.r, unit.auc, unit.accuracy) == (0.0, 0.5, pytest.approx(2 / 3))
     assert unit.threshold == 0.25  # always no: no value is above it
+    often = Property("often", 1 - prop.values, True)
+    assert search([part(np.full((30, 2), 0.25))], [often], 1)[0].units[0].threshold == -np.inf
 
 
 def test_chance_is_the_best_with_the_property_moved_along_the_text() -> None:
