@@ -36,9 +36,9 @@ class Piece:
     """True for a type of rnnkit's own, whose equations are known from its name."""
 
     def walk(self) -> Iterator[Piece]:
-        """Yield the piece and all that it holds, each once."""
+        """Yield the piece and all that it holds."""
         yield self
-        for piece in {piece.name: piece for piece in self.held.values()}.values():
+        for piece in self.held.values():
             yield from piece.walk()
 
 
@@ -59,7 +59,7 @@ def _piece(name: str, layer: Layer, params: Params, reads: Signal) -> Piece:
         layer.output(reads),
         dict(zip(layer.state_names(), widths, strict=True)) if widths else {},
         {
-            key: _piece(f"{name}.{inner.type}", inner, prefixed(params, key), reads)
+            key: _piece(f"{name}.{key}", inner, prefixed(params, key), reads)
             for key, inner in layer.inner().items()
         },
         type(layer).__module__.startswith("rnnkit.builtin."),
@@ -77,5 +77,5 @@ def refusals(pieces: Iterable[Piece], reason: Callable[[Piece], str | None]) -> 
         for piece in outer.walk():
             why = reason(piece) if piece.own else f"the type {piece.type!r} is a plugin's"
             if why:
-                found.append(f"layer {piece.name}: {why}")
-    return found
+                found.append(f"layer {outer.name}: {why}")
+    return list(dict.fromkeys(found))

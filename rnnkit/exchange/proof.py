@@ -64,7 +64,7 @@ def prove_network(
     for xs, states in _cases(network, np.random.default_rng(seed)):
         ys, after, _ = network.scan(params, xs, states, None, Context())
         found, carried = run(xs, states)
-        largest = max(largest, difference(ys, found), _apart(after, carried))
+        largest = max(largest, difference(ys, found), states_apart(after, carried))
         windows += 1
     if network.reads_later is None:
         largest = max(largest, _in_pieces(network, run, seed))
@@ -93,10 +93,11 @@ def _cases(network: Network, random: np.random.Generator) -> Iterator[tuple[Arra
             name: tuple(random.uniform(-1, 1, shape).astype(np.float32) for shape in shapes)
             for name, shapes in network.state_shapes(streams).items()
         }
-        yield _window(network, random, steps, streams), states
+        yield window(network, random, steps, streams), states
 
 
-def _window(network: Network, random: np.random.Generator, steps: int, streams: int) -> Array:
+def window(network: Network, random: np.random.Generator, steps: int, streams: int) -> Array:
+    """Return ids or values at random (T, B, ...), as a network reads them."""
     width = network.inputs.known()
     if network.inputs.ids:
         return random.integers(0, width, (steps, streams))
@@ -105,20 +106,27 @@ def _window(network: Network, random: np.random.Generator, steps: int, streams: 
 
 def _in_pieces(network: Network, run: Runner, seed: int) -> float:
     """Return how far three windows, the state carried by the other program, are from one."""
-    xs = _window(network, np.random.default_rng(seed + 1), 30, 2)
+    xs = window(network, np.random.default_rng(seed + 1), 30, 2)
     first = network.initial_states(2, np.dtype(np.float32))
     whole, after = run(xs, first)
     parts, states = [], first
     for piece in np.split(xs, [7, 20]):
         ys, states = run(piece, states)
         parts.append(ys)
-    return max(difference(whole, np.concatenate(parts)), _apart(after, states))
+    return max(difference(whole, np.concatenate(parts)), states_apart(after, states))
 
 
-def _apart(expected: States, found: States) -> float:
+def states_apart(expected: States, found: States) -> float:
+    """Return the largest difference of two hidden states."""
     if {k: len(v) for k, v in expected.items()} != {k: len(v) for k, v in found.items()}:
         return float("inf")
     return max(
         (difference(a, b) for n in expected for a, b in zip(expected[n], found[n], strict=True)),
         default=0.0,
     )
+
+
+def proofs_as_one(*proofs: Proof) -> Proof:
+    """Return proofs by one program as one."""
+    compared = " and ".join(proof.compared for proof in proofs)
+    return Proof(proofs[0].program, compared, max(proof.largest for proof in proofs))

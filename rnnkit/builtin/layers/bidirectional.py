@@ -46,6 +46,10 @@ class Bidirectional(Layer):
         """Keep the state of the forward direction."""
         return self.layer.state_sizes(inputs)
 
+    def state_names(self) -> tuple[str, ...]:
+        """Call the state as the inner layer does."""
+        return self.layer.state_names()
+
     def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
         """Start as the inner layer."""
         return self.layer.initial_state(inputs, batch, dtype)
