@@ -23,6 +23,7 @@ from rnnkit.checkpoint.layout import (
     Extent,
     check_bounds,
     check_entries,
+    first_fault,
     structure_error,
 )
 from rnnkit.checkpoint.seal import Sealed
@@ -50,9 +51,8 @@ def read_index(sealed: Sealed, where: object) -> tuple[Extent, ...]:
     try:
         extents = _EXTENTS.validate_json(place.view(sealed.data).tobytes())
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(map(str, (INDEX, *first["loc"])))
-        raise structure_error(where, "index", path, printable(first["msg"])) from error
+        path, problem = first_fault(error, INDEX)
+        raise structure_error(where, "index", path, printable(problem)) from error
     check_entries(extents, where)
     check_bounds([place, *extents], len(sealed.data), where)
     return extents

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
+import pydantic
 from pydantic import ConfigDict, Field
 
 from rnnkit.checkpoint.seal import HEADER_SIZE
@@ -60,6 +61,17 @@ class Extent:
     def view(self, image: memoryview) -> Array:
         """Return the array itself: a view of the file's bytes, read-only when they are."""
         return np.ndarray(self.shape, self.dtype, image, self.offset if self.size else 0)
+
+
+def nonfinite(arrays: Mapping[str, Array]) -> str | None:
+    """Return the name of the first array that holds NaN or infinity; None without one."""
+    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
+def first_fault(error: pydantic.ValidationError, *root: str) -> tuple[str, str]:
+    """Return the path, below `root`, of the first key of a stored JSON that is wrong, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return printable(".".join(map(str, (*root, *first["loc"])))), first["msg"]
 
 
 def structure_error(where: object, rule: str, name: str, message: str) -> CheckpointError:

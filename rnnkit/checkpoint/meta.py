@@ -10,6 +10,7 @@ import pydantic
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
+from rnnkit.checkpoint.layout import first_fault
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.numerics import Numerics
 from rnnkit.contracts.registry import Registry
@@ -96,14 +97,12 @@ class Meta(Record):
         try:
             meta = cls.model_validate_json(data)
         except pydantic.ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            path = "".join(f".{part}" for part in first["loc"])
-            raise _not_ours(f"{printable(path)}: {first['msg']}", where) from error
+            raise _not_ours(": ".join(first_fault(error, "meta")), where) from error
         try:
             # Where any JSON may stand, a number beyond all floats has become infinity.
             canonical_json([meta.spec, meta.progress.cursor, meta.progress.schedule])
         except ValueError as error:
-            raise _not_ours(": a number is not finite", where) from error
+            raise _not_ours("meta: a number is not finite", where) from error
         return meta
 
 
@@ -116,7 +115,7 @@ def _check_values(data: bytes, where: object) -> None:
 
 
 def _not_ours(problem: str, where: object) -> CheckpointError:
-    message = f"meta{problem} (the file was not written by rnnkit)"
+    message = f"{problem} (the file was not written by rnnkit)"
     return CheckpointError.of("CKPT_META", message, where)
 
 
@@ -176,11 +175,8 @@ def stored_spec(meta: Meta, registry: Registry, where: object) -> Spec:
     try:
         return Spec.model_validate_json(json.dumps(value), context={"catalog": registry})
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(map(str, first["loc"]))
-        raise CheckpointError.of(
-            "CKPT_META", f"meta.spec.{printable(path)}: {first['msg']}", where
-        ) from error
+        message = ": ".join(first_fault(error, "meta", "spec"))
+        raise CheckpointError.of("CKPT_META", message, where) from error
 
 
 def _check_distribution(origin: Origin, registry: Registry, where: object) -> None:
@@ -229,8 +225,8 @@ def _migrate(value: Any, origin: Origin, cls: type[Block], where: object) -> Non
         value[last] = cls.migrate(value[last], origin.version)
     except Exception as error:  # what the author of the type did not expect in a stored block
         place = printable(".".join(map(str, origin.path)))
-        problem = f".spec.{place}: no block that version {origin.version} of {origin.type} stored"
-        raise _not_ours(problem, where) from error
+        problem = f"no block that version {origin.version} of {origin.type} stored"
+        raise _not_ours(f"meta.spec.{place}: {problem}", where) from error
 
 
 def _installed(origin: Origin, registry: Registry, where: object) -> type[Block]:

@@ -10,6 +10,7 @@ import numpy as np
 import pydantic
 
 from rnnkit.checkpoint.image import Image, build_image, load_image
+from rnnkit.checkpoint.layout import nonfinite
 from rnnkit.checkpoint.meta import Meta
 from rnnkit.checkpoint.seal import SCHEMA
 from rnnkit.contracts.tokenizer import Vocabulary
@@ -35,12 +36,9 @@ class Snapshot:
 
     def encoded(self) -> memoryview:
         """Return the bytes of the file; raises DivergedError where an array is not finite."""
-        for name, array in self.arrays.items():
-            if not np.isfinite(array).all():
-                raise DivergedError.of(
-                    "NUM_NONFINITE_STATE",
-                    f"{name} is not finite at step {self.meta.progress.step}; nothing was saved",
-                )
+        if name := nonfinite(self.arrays):
+            message = f"{name} is not finite at step {self.meta.progress.step}; nothing was saved"
+            raise DivergedError.of("NUM_NONFINITE_STATE", message)
         blobs = {"meta": self.meta.encoded()}
         if self.vocabulary is not None:
             blobs["vocabulary"] = self.vocabulary.model_dump_json().encode()
@@ -85,9 +83,8 @@ def snapshot_of(image: Image, where: object) -> Snapshot:
             "CKPT_META", "expected /meta, and /vocabulary or nothing else, at the root", where
         )
     meta = Meta.decoded(image.blobs["meta"], where)
-    for name, array in image.arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise CheckpointError.of("CKPT_NONFINITE", f"{name} holds NaN or infinity", where)
+    if name := nonfinite(image.arrays):
+        raise CheckpointError.of("CKPT_NONFINITE", f"{name} holds NaN or infinity", where)
     if "vocabulary" not in image.blobs:
         return Snapshot(meta, image.arrays, schema=image.schema)
     vocabulary = _vocabulary(image.blobs["vocabulary"], where)

@@ -21,8 +21,9 @@ import pydantic
 from pydantic import Field
 
 from rnnkit.checkpoint.image import build_image, load_image
+from rnnkit.checkpoint.layout import first_fault, nonfinite
 from rnnkit.core.block import Record
-from rnnkit.errors import CheckpointError, printable
+from rnnkit.errors import CheckpointError
 from rnnkit.files.outputs import write_output
 from rnnkit.spec.model import canonical_json
 from rnnkit.types import Array
@@ -73,9 +74,8 @@ def load_state_file(path: Path) -> StateFile:
     try:
         meta = StateMeta.model_validate_json(image.blobs[BLOB])
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(map(str, first["loc"])) or BLOB
-        message = f"states.{printable(name)}: {first['msg']} (this rnnkit did not write the file)"
+        problem = ": ".join(first_fault(error, BLOB))
+        message = f"{problem} (this rnnkit did not write the file)"
         raise CheckpointError.of("STATE_META", message, path) from error
     _check_finite(image.arrays, "write it again with --state-out", path)
     return StateFile(meta, image.arrays)
@@ -92,7 +92,6 @@ def digest_of(arrays: Mapping[str, Array]) -> str:
 
 
 def _check_finite(arrays: Mapping[str, Array], advice: str, path: Path) -> None:
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            message = f"{name} holds NaN or infinity; {advice}"
-            raise CheckpointError.of("STATE_NONFINITE", message, path)
+    if name := nonfinite(arrays):
+        message = f"{name} holds NaN or infinity; {advice}"
+        raise CheckpointError.of("STATE_NONFINITE", message, path)
