@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -80,8 +81,24 @@ class RunDir:
 
     def not_found(self) -> RefusedError:
         """Return the error of a folder that holds no run."""
-        message = f"holds no run (start one with rnnkit run){beside(self.path)}"
+        instead = self.instead() or beside(self.path)
+        message = f"holds no run (start one with rnnkit run){instead}"
         return RefusedError.of("RUN_NOT_FOUND", message, self.path)
+
+    def inside(self) -> list[RunDir]:
+        """Return the runs that a folder of runs holds, those of sweeps as well, by their paths."""
+        patterns = ("*", "trials/*", "*/trials/*") if self.path.is_dir() else ()
+        folders = {path for pattern in patterns for path in self.path.glob(pattern)}
+        return [run for path in sorted(folders) if (run := RunDir(path)).holds_run()]
+
+    def instead(self) -> str:
+        """Return, where one was given for a run, which runs a folder holds; "" for none."""
+        runs = self.inside()
+        if not runs:
+            return ""
+        example, folder = (shlex.quote(str(path)) for path in (runs[0].path, self.path))
+        many = "a run" if len(runs) == 1 else f"{len(runs):,} runs"
+        return f"; it holds {many}: give one, such as {example} (rnnkit ls {folder})"
 
     def is_empty(self) -> bool:
         """Tell whether nothing is here but what a start that was killed may leave.

@@ -25,12 +25,14 @@ HEAD = ("run", "name", "spec", "state", "step", "best", "when")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (default: runs), the one that was written to last at the end.
 
+    Of a sweep, or a folder of sweeps, the trials are listed.
+
     Equal digests are equal specs. The best is that of metrics.jsonl; no checkpoint is read.
     """
-    inner = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [run for path in (folder, *inner) if (run := RunDir(path)).holds_run()]
+    home = RunDir(folder)
+    found = [*filter(RunDir.holds_run, [home]), *home.inside()]
     if not found:
-        raise RunDir(folder).not_found()
+        raise home.not_found()
     rows = [summary(run) for run in sorted(found, key=written)]
     text = table([[_shown(row[key]) for key in HEAD] for row in rows], HEAD)
     emit(as_json, {"folder": str(folder), "runs": rows}, text)

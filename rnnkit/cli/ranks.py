@@ -12,8 +12,12 @@ import click
 from rnnkit.compute.ranks import Ranks
 from rnnkit.errors import RefusedError, RnnkitError
 
-LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""What MPICH's mpiexec, Open MPI's and srun say of how many processes they started."""
+LAUNCHED = {
+    "PMI_SIZE": "PMI_RANK",
+    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
+    "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
+}
+"""Where MPICH's mpiexec, Open MPI's and srun say how many processes they started, and which."""
 
 PATIENCE = 1.0
 """Seconds that a rank waits for the first one to tell an error that both have."""
@@ -49,10 +53,16 @@ def started_ranks(mpi: bool) -> Iterator[Ranks]:
 
 
 def check_alone() -> None:
-    """Raise RefusedError where this is one of several processes that nobody told of the others."""
-    for name in LAUNCHED:
+    """Raise RefusedError where this is one of several processes that nobody told of the others.
+
+    The first one tells it; the others end a little later, with the same code.
+    """
+    for name, number in LAUNCHED.items():
         count = os.environ.get(name, "1")
         if count.isdecimal() and int(count) > 1:
+            if os.environ.get(number, "0").strip("0"):
+                time.sleep(PATIENCE)
+                raise click.exceptions.Exit(RefusedError.exit_code)
             raise RefusedError.of(
                 "MPI_FORGOTTEN",
                 f"{count} processes were started ({name}), and each would train a model of its own "

@@ -29,11 +29,29 @@ def missing(path: Path) -> str:
 
 
 def beside(path: Path) -> str:
-    """Return the question whether a file or folder of a like name was meant, or ""."""
-    try:
-        with os.scandir(path.parent) as entries:
-            names = [entry.name for entry in islice(entries, LOOKED)]
-    except (OSError, ValueError):
-        return ""
-    near = "" if path.name in names else closest(path.name, names)
-    return f"; did you mean {path.with_name(near)}?" if near else ""
+    """Return the question whether a file or folder of like names was meant, or "".
+
+    Each folder of the path may be misspelt, as the file may.
+    """
+    found = Path(path.anchor)
+    for part in path.parts[bool(path.anchor) :]:
+        try:
+            there = os.path.lexists(found / part)
+            name = part if there else _near(part, found)
+        except (OSError, ValueError):
+            return ""
+        if not name:
+            return ""
+        found /= name
+    return "" if found == path else f"; did you mean {found}?"
+
+
+def _near(name: str, folder: Path) -> str:
+    """Return the name in a folder that was probably meant; of two that end alike the rest counts.
+
+    Raises OSError for what is no folder.
+    """
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, LOOKED)]
+    stem = Path(name).stem
+    return closest(name, [each for each in names if closest(stem, [Path(each).stem])])

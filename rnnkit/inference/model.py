@@ -346,5 +346,6 @@ def checkpoint_of(path: Path) -> Path:
         return run.best
     files = run.step_files() or step_files(path)
     if not files:
-        raise CheckpointError.of("CKPT_NOT_FOUND", "holds no checkpoint", path)
+        message = f"holds no checkpoint{run.instead()}"
+        raise CheckpointError.of("CKPT_NOT_FOUND", message, path)
     return files[-1][1]

@@ -45,8 +45,12 @@ def trial_spec(sweep: Sweep, path: Path, values: list[str], registry: Registry) 
     Raises SpecError.
     """
     base = path.parent / sweep.spec
-    data = bytes(read_regular(base, MAX_BYTES, SpecError, "SPEC"))
+    data = _read_base(base)
     return parse_spec(data, str(base), registry, [*sweep.fixed(), *values])
+
+
+def _read_base(base: Path) -> bytes:
+    return bytes(read_regular(base, MAX_BYTES, SpecError, "SPEC"))
 
 
 def check_measured(sweep: Sweep, path: Path, root: Path | None, registry: Registry) -> None:
@@ -69,6 +73,12 @@ def trial_root(sweep: Sweep, path: Path, given: Path | None) -> Path:
 
 def _check_trial(sweep: Sweep, path: Path, draft: Draft, registry: Registry) -> None:
     """Raise SpecError where the spec of a first trial is wrong, named by the key of the sweep."""
+    try:
+        _read_base(path.parent / sweep.spec)
+    except SpecError as error:
+        for problem in error.problems:
+            draft.report(("spec",), problem.code, f"{problem.where}: {problem.message}")
+        raise found_in(draft, str(path)) from error
     try:
         trial_spec(sweep, path, sweep.example(), registry)
     except SpecError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,20 @@ def test_a_file_of_a_like_name_is_named(tmp_path: Path) -> None:
     assert missing(asked) == said
     assert beside(tmp_path / "model.json") == "" == beside(tmp_path / "other.txt")
     assert missing(tmp_path / "none" / "model.json") == "no such file; check the path"
+    assert beside(tmp_path / "model.jsn") == said[said.index("; did") :]
+    for far in ("nope.json", "other.json", "mode/model.json", "model.json/x", "a\0b"):
+        assert beside(tmp_path / far) == ""
+
+
+def test_a_folder_of_the_path_may_be_misspelt(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "data" / "raw" / "text.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    meant = "; did you mean data/raw/text.txt?"
+    for asked in ("dta/raw/text.txt", "data/raws/text.txt", "Data/raw/txet.txt"):
+        assert beside(Path(asked)) == meant
+        assert beside(tmp_path / asked) == f"; did you mean {tmp_path}/data/raw/text.txt?"
+    assert beside(Path("data/other/text.txt")) == "" == beside(Path("../x/none.txt"))
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,39 @@ def test_what_is_wrong_has_its_place_in_the_sweep(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("bass.json", "SPEC_NOT_FOUND", "no such file; check the path; did you mean {base}?"),
+        ("there", "SPEC_NOT_REGULAR", "expected a regular file, received a folder; give the path "),
+    ],
+)
+def test_a_spec_that_cannot_be_read_has_its_place(
+    name: str, code: str, said: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, spec=name)
+    (tmp_path / "there").mkdir()
+    ran = command("sweep", path, "--out", tmp_path / "out")
+    column = path.read_text().index(f'"{name}"') + 1
+    said = said.format(base=tmp_path / "base.json")
+    told(ran, 3, f"{path}:1:{column} [{code}] spec: {tmp_path}/{name}: {said}")
+    (tmp_path / "base.json").write_text("{")
+    told(command("sweep", written(tmp_path, spec=None)), 3, f"{path}:1:1 [SPEC_MISSING_KEY] spec")
+
+
+def test_the_trials_of_a_sweep_are_listed(tmp_path: Path) -> None:
+    out = tmp_path / "sweeps" / "out"
+    done("sweep", written(tmp_path, trials=2), "--out", out)
+    runs = [str(out / "trials" / f"{number:04d}") for number in range(2)]
+    for folder in (out, out / "trials", out.parent):
+        found = json.loads(done("ls", folder, "--json").out)["runs"]
+        assert sorted(row["run"] for row in found) == runs
+    instead = f"; it holds 2 runs: give one, such as {runs[0]} (rnnkit ls {out})"
+    told(command("plot", out), 8, f"{out} [RUN_NOT_FOUND] holds no run", instead)
+    told(command("resume", out), 8, f"{out} [RUN_NOT_FOUND] holds no run", instead)
+    told(command("eval", out), 6, f"{out} [CKPT_NOT_FOUND] holds no checkpoint{instead}")
+
+
 def test_a_metric_that_is_never_measured_is_refused_before_a_trial(tmp_path: Path) -> None:
     path = written(tmp_path, set={"data.split": [0.9, 0, 0.1]})
     ran = command("sweep", path, "--out", tmp_path / "out")

@@ -13,6 +13,8 @@ import pytest
 from helpers import command, done, results, told, write_stub
 from rank_cases import CASES, LONG, MPIEXEC, RNNKIT, endless, wait_for_checkpoint, written
 
+from rnnkit.cli.ranks import LAUNCHED
+
 pytest.importorskip("mpi4py", reason="needs mpi4py (pip install 'rnnkit[mpi]')")
 
 TESTS = Path(__file__).parents[1]
@@ -249,6 +251,16 @@ def test_a_launcher_without_mpi_is_refused(
     said = f"[MPI_FORGOTTEN] 4 processes were started ({name}), and each would train a model of"
     told(command("run", path, "--out", tmp_path / "run"), 8, said, "(add --mpi to train one model")
     told(command("resume", tmp_path / "run"), 8, said)
+    monkeypatch.setenv(LAUNCHED[name], "2")
+    monkeypatch.setattr("rnnkit.cli.ranks.PATIENCE", 0)
+    other = command("run", path, "--out", tmp_path / "run")
+    assert (other.code, other.out, other.err) == (8, "", "")
+
+
+def test_a_launcher_without_mpi_is_told_once(tmp_path: Path) -> None:
+    ran = mpiexec(3, RNNKIT, "run", endless(tmp_path), "--out", tmp_path / "run")
+    assert ran.returncode == 8
+    assert ran.stderr.count("[MPI_FORGOTTEN] 3 processes were started") == 1
 
 
 def test_without_mpi4py_it_says_what_to_install(
