@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from rnnkit.cli.common import emit, tell, write_named
 from rnnkit.cli.options import CHECKPOINT, COLOR, make_command, registry
 from rnnkit.cli.paths import Output
-from rnnkit.cli.results import results
+from rnnkit.cli.results import terminal_width
 from rnnkit.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ def command(
             attention_page(f"{model.spec.name}: attention", grids) if html else attention_svg(grids)
         )
         write_named(out, picture.encode())
-    room = shutil.get_terminal_size().columns if results().isatty() else None
-    said = "\n\n".join(draw_map(grid, color, room) for grid in grids)
+    said = "\n\n".join(draw_map(grid, color, terminal_width()) for grid in grids)
     emit(as_json, {"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rnnkit.contracts.dataset import Source, Split
 
 LONGEST_CELL = 4096
+SHORTEST = 20
+"""Characters of a cell that are shown at least."""
 
 
 def read_input(file: Path) -> tuple[bytes, str]:
@@ -90,11 +92,18 @@ def advising(advice: str) -> Iterator[None]:
         raise DataError(*problems) from None
 
 
-def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
-    """Return rows in aligned columns; numbers to the right. No cell can fool a terminal."""
+def table(
+    rows: Iterable[Sequence[object]], head: Sequence[str] = (), width: int | None = None
+) -> str:
+    """Return rows in aligned columns; numbers to the right. No cell can fool a terminal.
+
+    Where they are wider than `width`, the widest columns are shortened in the middle.
+    """
     cells = [
         [printable(str(c), LONGEST_CELL) for c in row] for row in ([head, *rows] if head else rows)
     ]
+    if width is not None:
+        cells = _shortened(cells, width)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     kinds = [all(_is_number(c) for c in col[bool(head) :]) for col in zip(*cells, strict=True)]
     lines = [
@@ -105,6 +114,22 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         for row in cells
     ]
     return "\n".join(lines)
+
+
+def _shortened(cells: list[list[str]], width: int) -> list[list[str]]:
+    """Return cells whose columns fit beside each other, as far as none is below SHORTEST."""
+    rooms = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    while sum(rooms) + 2 * (len(rooms) - 1) > width and max(rooms, default=0) > SHORTEST:
+        rooms[rooms.index(max(rooms))] -= 1
+    return [[_cut(c, room) for c, room in zip(row, rooms, strict=True)] for row in cells]
+
+
+def _cut(text: str, room: int) -> str:
+    """Return text with its middle left out; of a path the end says most."""
+    if len(text) <= room:
+        return text
+    start = (room - 1) // 3
+    return f"{text[:start]}…{text[len(text) - (room - 1 - start) :]}"
 
 
 class Stopped(BaseException):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import emit, number, table
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import PATH
+from rnnkit.cli.results import terminal_width
 from rnnkit.errors import RnnkitError
 
 HEAD = ("run", "name", "spec", "state", "step", "best", "when")
+SPARE = ("spec", "step", "when", "name")
+"""Columns that a narrow terminal shows last."""
 
 
 @make_command("ls")
@@ -25,7 +29,8 @@ HEAD = ("run", "name", "spec", "state", "step", "best", "when")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs in FOLDER (default: runs), the one that was written to last at the end.
 
-    Of a sweep, or a folder of sweeps, the trials are listed.
+    Of a sweep, or a folder of sweeps, the trials are listed. A terminal shows what it has room for,
+    a pipe and --json everything.
 
     Equal digests are equal specs. The best is that of metrics.jsonl; no checkpoint is read.
     """
@@ -34,8 +39,21 @@ def command(folder: Path, as_json: bool) -> None:
     if not found:
         raise home.not_found()
     rows = [summary(run) for run in sorted(found, key=written)]
-    text = table([[_shown(row[key]) for key in HEAD] for row in rows], HEAD)
+    text = run_lines(rows, terminal_width())
     emit(as_json, {"folder": str(folder), "runs": rows}, text)
+
+
+def run_lines(rows: Sequence[dict[str, Any]], width: int | None) -> str:
+    """Return a line for each run, on a terminal of `width` with the columns that it has room for.
+
+    Elsewhere nothing is left out or shortened, so that it can be copied.
+    """
+    for left_out in range(len(SPARE) + 1):
+        head = [key for key in HEAD if key not in SPARE[:left_out]]
+        text = table([[_shown(row[key]) for key in head] for row in rows], head, width)
+        if width is None or max(map(len, text.split("\n"))) <= width:
+            break
+    return text
 
 
 def written(run: RunDir) -> float:

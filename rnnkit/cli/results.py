@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -27,6 +28,11 @@ def results() -> IO[str]:
     context = click.get_current_context(silent=True)
     found = context.meta.get(RESULTS) if context else None
     return found if found is not None else sys.stdout
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that results go to; None where they go elsewhere."""
+    return shutil.get_terminal_size().columns if results().isatty() else None
 
 
 def print_result(text: str = "", nl: bool = True) -> None:

@@ -15,7 +15,7 @@ from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import emit, number, table, tell
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import PATH
-from rnnkit.cli.results import print_result
+from rnnkit.cli.results import print_result, terminal_width
 from rnnkit.errors import CheckpointError, PluginError
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def _as_text(result: dict[str, Any]) -> str:
         ("arithmetic", "  ".join(f"{k} {v}" for k, v in result["numerics"].items())),
     ]
     head = ("array", "shape", "size", "norm")
-    return "\n\n".join([table(facts), table(arrays, head), table(sorted(types)), table(digests)])
+    return "\n\n".join(
+        [table(facts), table(arrays, head, terminal_width()), table(sorted(types)), table(digests)]
+    )
 
 
 def _side_by_side(results: Sequence[dict[str, Any]], differing: dict[str, list[Any]]) -> str:
@@ -167,5 +169,5 @@ def _side_by_side(results: Sequence[dict[str, Any]], differing: dict[str, list[A
     reached = [_reached(result) for result in results]
     rows = [(pairs[0][0], *(value for _, value in pairs)) for pairs in zip(*reached, strict=True)]
     rows += [(path, *map(json.dumps, values)) for path, values in differing.items()]
-    text = table(rows, ("", *(result["checkpoint"] for result in results)))
+    text = table(rows, ("", *(result["checkpoint"] for result in results)), terminal_width())
     return text if differing else f"{text}\nthe specs are equal"

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rnnkit.checkpoint.run_directory import data_root
-from rnnkit.cli.common import emit, finite_or_none, number, tell
+from rnnkit.cli.common import emit, finite_or_none, number, table, tell
 from rnnkit.cli.reporter import reporter
+from rnnkit.cli.results import terminal_width
 from rnnkit.compute.numerics import limited_threads
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.registry import Registry
@@ -83,19 +85,55 @@ class Settings:
         if not ranks.first:
             return
         model = run.best if run.best.exists() else run.step_file(progress.step)
-        test: Mapping[str, object] = {}
-        remarks: Sequence[str] = ()
+        tested = FinalResult()
         if outcome.reason == "finished" and "test" in outcome.source.splits():
             with self.limited(ranks):
-                test, remarks = _tested(outcome, model, registry)
-        _print_end(outcome, model, test, remarks, as_json)
+                tested = _tested(outcome, model, registry)
+        _print_end(outcome, model, tested, as_json)
+
+
+class FinalResult(NamedTuple):
+    """Metrics of the test split, how they were measured, and remarks on them."""
+
+    metrics: Mapping[str, float] = {}
+    how: Mapping[str, object] = {}
+    remarks: Sequence[str] = ()
+
+    def lines(self, width: int | None) -> list[str]:
+        """Return them in a line, or on a terminal of `width` as a table above the protocol."""
+        how = [f"{name} {number(value)}" for name, value in self.how.items()]
+        found = {name: number(value) for name, value in self.metrics.items()}
+        if width is None:
+            both = [*(f"{name} {value}" for name, value in found.items()), *how]
+            return ["test  " + "  ".join(both)] if both else []
+        names = {name: name.replace("_", " ") for name in found}
+        sizes = [max(len(names[name]), len(value)) for name, value in found.items()]
+        parts = _parted([*found], sizes, width - len("test") - 2)
+        blocks = [
+            table([("test", *(found[n] for n in part))], ("", *(names[n] for n in part)))
+            for part in parts
+        ]
+        rest = _parted(how, [len(each) for each in how], width - len("test") - 2)
+        return [*blocks, *(" " * len("test") + "  " + "  ".join(part) for part in rest)]
+
+
+def _parted(items: Sequence[str], sizes: Sequence[int], width: int) -> list[list[str]]:
+    """Return items in lists that fit a line, two spaces apart."""
+    lines: list[list[str]] = []
+    room = 0
+    for item, size in zip(items, sizes, strict=True):
+        if not lines or size + 2 > room:
+            lines.append([])
+            room = width + 2
+        lines[-1].append(item)
+        room -= size + 2
+    return lines
 
 
 def _print_end(
     outcome: Outcome,
     model: Path,
-    test: Mapping[str, object],
-    remarks: Sequence[str],
+    tested: FinalResult,
     as_json: bool,
 ) -> None:
     """Print the best result with its protocol, the model's path and the next command."""
@@ -106,9 +144,8 @@ def _print_end(
         if best
         else f"step {progress.step}"
     ]
-    if test:
-        lines.append("test  " + "  ".join(f"{k} {number(v)}" for k, v in test.items()))
-    lines += [f"test  {remark}" for remark in remarks]
+    lines += tested.lines(terminal_width())
+    lines += [f"test  {remark}" for remark in tested.remarks]
     lines.append(f"model  {model}")
     then = next_command(outcome)
     lines.append(f"next   {then}")
@@ -117,8 +154,8 @@ def _print_end(
         "reason": outcome.reason,
         "step": progress.step,
         "best": best.model_dump() if best else None,
-        "test": finite_or_none(test) or None,
-        "remarks": [*remarks],
+        "test": finite_or_none({**tested.metrics, **tested.how}) or None,
+        "remarks": [*tested.remarks],
         "model": str(model),
         "next": then,
     }
@@ -136,12 +173,10 @@ def next_command(outcome: Outcome) -> str:
     return shlex.join(["rnnkit", command, str(run), *rest])
 
 
-def _tested(
-    outcome: Outcome, path: Path, registry: Registry
-) -> tuple[Mapping[str, object], Sequence[str]]:
-    """Return metrics and protocol of the test split under the best model, and remarks."""
+def _tested(outcome: Outcome, path: Path, registry: Registry) -> FinalResult:
+    """Measure the best model on the test split."""
     model, source = load(path, registry), outcome.source
     layout, asked = model.layout(source, "test"), model.spec.evaluate.metrics
     found = model.measure("test", source, layout, asked)
     how = protocol(model.spec.data, layout, source.size("test"))
-    return {**found.metrics, **how}, found.remarks
+    return FinalResult(found.metrics, how, found.remarks)

@@ -346,6 +346,5 @@ def checkpoint_of(path: Path) -> Path:
         return run.best
     files = run.step_files() or step_files(path)
     if not files:
-        message = f"holds no checkpoint{run.instead()}"
-        raise CheckpointError.of("CKPT_NOT_FOUND", message, path)
+        raise CheckpointError.of("CKPT_NOT_FOUND", f"holds no checkpoint{run.instead()}", path)
     return files[-1][1]
