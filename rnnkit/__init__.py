@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import predict as predict
     from rnnkit.api import train as train
+    from rnnkit.builtin.datasets.arrays.arrays import Arrays as Arrays
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
     from rnnkit.compute.kernels.kernel import Kernel as Kernel
     from rnnkit.contracts.cell import Cell as Cell
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.contracts.optimizer import Optimizer as Optimizer
     from rnnkit.contracts.schedule import Moment as Moment
     from rnnkit.contracts.schedule import Schedule as Schedule
+    from rnnkit.contracts.table import MemoryTable as MemoryTable
     from rnnkit.contracts.target_info import Meaning as Meaning
     from rnnkit.contracts.tokenizer import Tokenizer as Tokenizer
     from rnnkit.contracts.tokenizer import Vocabulary as Vocabulary
@@ -90,6 +92,7 @@ __version__ = VERSION
 
 _PUBLIC = {
     "api": ("build", "forecast", "load_spec", "predict", "train"),
+    "builtin.datasets.arrays.arrays": ("Arrays",),
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
@@ -115,6 +118,7 @@ _PUBLIC = {
     "contracts.loss": ("Loss",),
     "contracts.optimizer": ("Optimizer",),
     "contracts.schedule": ("Moment", "Schedule"),
+    "contracts.table": ("MemoryTable",),
     "contracts.target_info": ("Meaning",),
     "contracts.tokenizer": ("Tokenizer", "Vocabulary"),
     "core.block": ("Rate", "Size", "nested"),

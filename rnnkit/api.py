@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from rnnkit.checkpoint.run_directory import RunDir, data_root
 from rnnkit.contracts.data_file import read_data
+from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import wrong_type
@@ -18,6 +20,7 @@ from rnnkit.inference.model import Model, load
 from rnnkit.inference.predict import predict_rows
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
+from rnnkit.spec.from_values import SpecGiven, spec_of
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.loop import RunLimits
@@ -39,17 +42,18 @@ def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
     return read_spec(Path(path), Registry(), overrides).spec
 
 
-def build(spec: Spec, root: str | Path = ".") -> Model:
-    """Return the untrained model of a spec; relative data paths start at `root`.
+def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | None = None) -> Model:
+    """Return the untrained model of a spec, which is given as `train` takes it.
 
-    Raises DataError for what cannot be read, SpecError where two widths do not fit.
+    Relative data paths start at `root`. Raises DataError for what cannot be read, SpecError where
+    two widths do not fit.
     """
-    _check_is_spec("build", spec)
-    source = open_data(spec.data, Path(root))
-    resolved, network = build_network(spec.fitted(source), source.inputs, source.targets)
+    asked = spec_of(spec, data, Registry())
+    source = open_data(asked.data, _folder_of(spec) if root is None else Path(root))
+    resolved, network = build_network(asked.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
-    store.initialize(spec.train.seed)
-    return Model(Path(spec.name), resolved, network, store, source.vocabulary)
+    store.initialize(asked.train.seed)
+    return Model(Path(asked.name), resolved, network, store, source.vocabulary)
 
 
 def predict(
@@ -106,24 +110,27 @@ def forecast(
 
 
 def train(
-    spec: Spec,
+    spec: SpecGiven,
     out: str | Path,
     root: str | Path | None = None,
     *,
+    data: Dataset | None = None,
     max_steps: int | None = None,
     reporter: Reporter | None = None,
 ) -> Model:
     """Train a spec in the run directory `out`, or continue the run that it holds.
 
-    Relative data paths start at `root`: of a new run the working directory unless it is given, of
-    one that continues where they did. Returns the best model so far, the newest where nothing was
-    evaluated. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log
-    "rnnkit" as a warning. Raises the errors of `rnnkit run`.
+    The spec is a `Spec`, the path of a file, or a dictionary of the same keys; `data`, such as
+    `rnnkit.Arrays(...)`, takes the place of its own. Relative data paths start at `root`: of a new
+    run the folder of the spec, or else the working directory, unless it is given, of one that
+    continues where they did. Returns the best model so far, the newest where nothing was evaluated.
+    What `rnnkit run` would tell, such as that nothing is left to do, goes to the log "rnnkit" as a
+    warning. Raises the errors of `rnnkit run`.
     """
-    _check_is_spec("train", spec)
-    run, registry = RunDir(Path(out)), Registry()
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
+    run, registry = RunDir(Path(out)), Registry()
+    asked = spec_of(spec, data, registry)
     given = None if root is None else Path(root)
     options = RunOptions(
         data_root=given,
@@ -132,12 +139,18 @@ def train(
         tell=logging.getLogger("rnnkit").warning,
     )
     if run.holds_run():
-        resume(run.path, registry, options, asked=spec)
+        resume(run.path, registry, options, asked=asked)
     else:
-        start(spec, spec.canonical(), run.path, given or Path("."), registry, options)
-    return load(run.path, registry)
+        start(asked, asked.canonical(), run.path, given or _folder_of(spec), registry, options)
+    return _with_values(load(run.path, registry), asked.data)
 
 
-def _check_is_spec(name: str, spec: object) -> None:
-    if not isinstance(spec, Spec):
-        raise wrong_type(name, "a Spec", spec, "rnnkit.load_spec reads one from a file")
+def _folder_of(spec: SpecGiven) -> Path:
+    """Return where relative paths of a spec start: the folder of its file."""
+    return Path(spec).parent if isinstance(spec, str | Path) else Path(".")
+
+
+def _with_values(model: Model, data: Dataset) -> Model:
+    """Return a model whose spec has the values that came from memory."""
+    spec = model.spec.model_copy(update={"data": model.spec.data.with_values(data)})
+    return replace(model, spec=spec)

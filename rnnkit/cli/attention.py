@@ -61,7 +61,7 @@ def maps(model: Model, text: str, target: str | None) -> list[Grid]:
     from rnnkit.contracts.pair_text import TextPairs
     from rnnkit.network.seq2seq import Seq2Seq
 
-    data, network = model.spec.data, model.network
+    data, network = model.spec.data.underlying, model.network
     if not (isinstance(network, Seq2Seq) and isinstance(data, TextPairs)):
         message = "the model has no encoder that reads a text (rnnkit neurons shows what one reads)"
         raise CheckpointError.of("CKPT_NO_ENCODER", message, model.path)

@@ -12,6 +12,7 @@ import numpy as np
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.table import MemoryTable
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import Block
 from rnnkit.core.signal import Signal
@@ -216,6 +217,11 @@ class Dataset(Block):
         """Return the bytes that `open` takes at most for what it reads; 0 where it is not told."""
         return 0
 
+    @property
+    def underlying(self) -> Dataset:
+        """The dataset that says what rows mean: another one, where this one wraps it."""
+        return self
+
     def text_tokenizer(self) -> Tokenizer | None:
         """Return what turns text into ids, None where the data is no text."""
         return None
@@ -254,6 +260,13 @@ class Dataset(Block):
         """
         return self
 
+    def with_values(self, of: Dataset) -> Dataset:
+        """Return the dataset of a stored spec with what only the one of the caller holds.
+
+        That is nothing, unless values come from memory.
+        """
+        return self
+
     def laid_out(self, source: Source, layout: Layout) -> Layout:
         """Return the layout as it is read: of whole sequences the window is the longest one."""
         return layout
@@ -276,11 +289,16 @@ class Dataset(Block):
         return ("sample",) if self.asked_by == "sample" else ("eval",)
 
     def questions(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+        self,
+        data: bytes | MemoryTable,
+        name: str,
+        vocabulary: Vocabulary | None,
+        skip_bad: bool = False,
     ) -> Questions:
         """Return what a file of this kind asks of a model; targets in it are not read.
 
-        Raises DataError with `name` and line for what cannot be used, unless it is skipped.
+        In place of the bytes of a file a `MemoryTable` may stand. Raises DataError with `name` and
+        line for what cannot be used, unless it is skipped.
         """
         raise NotImplementedError(f"{type(self).__name__}.questions")
 
@@ -288,7 +306,7 @@ class Dataset(Block):
         """Return the file that the data ends with, and the part of it that is trained on."""
         raise NotImplementedError(f"{type(self).__name__}.newest")
 
-    def outlook(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+    def outlook(self, data: bytes | MemoryTable, name: str, asked: ForecastRequest) -> Outlook:
         """Return what a forecast goes on from, of a file of this kind.
 
         Raises DataError with `name` and line for what cannot be used.
@@ -296,7 +314,7 @@ class Dataset(Block):
         raise NotImplementedError(f"{type(self).__name__}.outlook")
 
     def columns_of(
-        self, data: bytes, name: str, columns: Sequence[str]
+        self, data: bytes | MemoryTable, name: str, columns: Sequence[str]
     ) -> Mapping[int, Mapping[str, object]]:
         """Return columns of a file of this kind as they stand in it, by the line of their row.
 

@@ -13,6 +13,7 @@ import numpy as np
 from rnnkit.checkpoint.run_directory import looked_for
 from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
+from rnnkit.contracts.table import FileData, hashed
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.generate import windows
@@ -57,11 +58,11 @@ def outlook_of_file(model: Model, file: Path | None, root: Path, asked: Forecast
     return outlook_of(model, read_data(file), str(file), asked)
 
 
-def outlook_of(model: Model, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+def outlook_of(model: Model, data: FileData, name: str, asked: ForecastRequest) -> Outlook:
     """Return the same of the bytes of a file; `name` is its name in errors."""
     dataset = model.spec.data
     try:
-        if hashlib.sha256(data).hexdigest() == model.trained_on:
+        if hashlib.sha256(hashed(data)).hexdigest() == model.trained_on:
             asked = asked._replace(seen=dataset.newest(Path("."))[1])
         return dataset.outlook(data, name, asked)
     except NotImplementedError:

@@ -13,6 +13,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.inference_inputs import Question, Questions, Stamp
 from rnnkit.contracts.pair_text import Coder
 from rnnkit.contracts.ragged import side_by_side
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import as_read, line_reader
 from rnnkit.core.context import Context
@@ -53,7 +54,7 @@ class Predicted(NamedTuple):
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is told
 def predict_rows(
     model: Model,
-    data: bytes,
+    data: FileData,
     name: str,
     top: int = 1,
     skip_bad: bool = False,
@@ -75,6 +76,7 @@ def predict_rows(
     if model.network.targets.ids:
         model.network.token_scores.check(model.path, whole=not text)
     if text:
+        assert isinstance(data, bytes), "a text has no rows"
         return _NextTokens(model, name, top, skip_bad).of(data, begun)
     asked = _questions(model, data, name, skip_bad)
     if asked.coder:
@@ -99,7 +101,7 @@ def predict_rows(
     return Predicted(records, lead, asked.skipped, asked.note, after)
 
 
-def _kept(model: Model, data: bytes, name: str, keep: Sequence[str]) -> Kept:
+def _kept(model: Model, data: FileData, name: str, keep: Sequence[str]) -> Kept:
     """Return the columns of a file that are kept, by line; CheckpointError where it has none."""
     dataset = model.spec.data
     if not dataset.predicts_next:  # else the whole file is one text
@@ -120,7 +122,7 @@ def _beside(kept: Kept, keep: Sequence[str], records: list[Prediction]) -> list[
     return found
 
 
-def _questions(model: Model, data: bytes, name: str, skip_bad: bool) -> Questions:
+def _questions(model: Model, data: FileData, name: str, skip_bad: bool) -> Questions:
     dataset = model.spec.data
     try:
         return dataset.questions(data, name, model.vocabulary, skip_bad)

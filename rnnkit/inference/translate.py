@@ -40,7 +40,7 @@ def translate(
     CheckpointError for a model without an encoder, and DataError, with the number of the line, for
     text that it does not know.
     """
-    network, data = model.network, model.spec.data
+    network, data = model.network, model.spec.data.underlying
     if not isinstance(network, Seq2Seq) or not isinstance(data, TextPairs):
         message = f"the model has no encoder that reads a text; use rnnkit {data.asked_by}"
         raise CheckpointError.of("CKPT_NO_ENCODER", message, model.path)

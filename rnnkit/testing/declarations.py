@@ -14,7 +14,7 @@ from rnnkit.core.signal import Signal
 from rnnkit.testing.compare import Comparison, Equal, expected, form
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT64, STEPS, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, ahead, scan_window
+from rnnkit.testing.window import NamedArrays, Window, ahead, scan_window
 from rnnkit.types import Array, DType, Shape, State
 
 
@@ -122,7 +122,7 @@ class _Reads:
     def __init__(self) -> None:
         self.missing: str | None = None
 
-    def over(self, window: Window) -> Arrays:
+    def over(self, window: Window) -> NamedArrays:
         reads = self
 
         class Reading(dict[str, Array]):

@@ -11,7 +11,7 @@ from rnnkit.contracts.layer import Layer
 from rnnkit.testing.compare import Comparison, Slope, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Arrays, Window, ahead, forward_backward
+from rnnkit.testing.window import NamedArrays, Window, ahead, forward_backward
 
 STEP = 1e-5
 """Of the central difference: in float64 both its errors are then below 1e-9."""
@@ -65,7 +65,7 @@ def slopes(subject: Subject, window: Window, prefix: str, note: str) -> Iterator
                 yield Slope(f"{name} ({note})", analytic, numeric)
 
 
-def slope(layer: Layer, window: Window, along: Arrays) -> float:
+def slope(layer: Layer, window: Window, along: NamedArrays) -> float:
     """Return the derivative of sum(ys dys) + sum(state dstate) along a direction of the inputs."""
 
     def value(step: float) -> float:

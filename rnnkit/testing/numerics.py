@@ -9,7 +9,7 @@ import numpy as np
 from rnnkit.testing.compare import EXACT, SINGLE, Comparison, Equal, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, forward_backward, pick_streams
+from rnnkit.testing.window import NamedArrays, Window, forward_backward, pick_streams
 from rnnkit.types import Array
 
 
@@ -49,7 +49,7 @@ def nan(subject: Subject) -> Iterator[Comparison]:
         raise Skipped("nothing it gives depends on a number that it is given")
 
 
-def _downstream(name: str, results: Arrays) -> list[str]:
+def _downstream(name: str, results: NamedArrays) -> list[str]:
     kind = name.partition(".")[0]
     values, gradients = ("ys", "state."), ("dxs", "dstate.", "grads.")
     kinds = values if kind in ("xs", "params", "state") else gradients
@@ -57,7 +57,7 @@ def _downstream(name: str, results: Arrays) -> list[str]:
 
 
 def _poisoned(
-    subject: Subject, window: Window, before: Arrays, name: str, results: list[str]
+    subject: Subject, window: Window, before: NamedArrays, name: str, results: list[str]
 ) -> Iterator[Comparison]:
     place = _place(name)
     moved = forward_backward(

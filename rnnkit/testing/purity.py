@@ -11,7 +11,7 @@ from rnnkit.testing.compare import SINGLE, Close, Comparison, Condition, Equal, 
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, Subject
 from rnnkit.testing.window import (
-    Arrays,
+    NamedArrays,
     Window,
     behind,
     forward_backward,
@@ -123,7 +123,7 @@ def in_place(given: Mapping[str, Array], grads: Grads) -> Iterator[Comparison]:
         yield Condition(grads[name] is array, broken)
 
 
-def named_outputs(ys: Array, state: State) -> Arrays:
+def named_outputs(ys: Array, state: State) -> NamedArrays:
     """Return outputs and state by what they are called."""
     return {"the output": ys, **{f"the state[{at}]": array for at, array in enumerate(state)}}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.testing.compare import Comparison, close
 from rnnkit.testing.subject import FLOAT64, MEMORY, STEPS, STREAMS, Subject
-from rnnkit.testing.window import Arrays, Window, forward_backward, join_streams, numbered
+from rnnkit.testing.window import NamedArrays, Window, forward_backward, join_streams, numbered
 from rnnkit.types import Array
 
 LENGTHS = np.array([STEPS, 2, 1, 4])
@@ -43,7 +43,7 @@ def ragged(subject: Subject) -> Iterator[Comparison]:
     yield from close(found, wanted, TOLERANCE, " of a ragged batch")
 
 
-def _alone(subject: Subject, window: Window, stream: int) -> Arrays:
+def _alone(subject: Subject, window: Window, stream: int) -> NamedArrays:
     """Return what one sequence gives by itself, zeros standing for the steps before it."""
     length, source = int(LENGTHS[stream]), int(SOURCES[stream])
     column = window.streams([stream])

@@ -9,7 +9,7 @@ from typing import Any
 from rnnkit.testing.compare import Comparison, Equal, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Arrays, Window, forward_backward
+from rnnkit.testing.window import NamedArrays, Window, forward_backward
 
 _OTHERS: dict[str, Any] = {"seed": 123457, "step": 7, "path": "another"}
 
@@ -46,5 +46,5 @@ def _with(window: Window, name: str, value: Any) -> Window:
     return replace(window, ctx=replace(window.ctx, **{name: value}))
 
 
-def _same(one: Arrays, two: Arrays) -> bool:
+def _same(one: NamedArrays, two: NamedArrays) -> bool:
     return all(comparison.problem() is None for comparison in close(one, two))

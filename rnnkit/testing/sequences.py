@@ -13,7 +13,7 @@ from rnnkit.testing.gradients import slopes
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import RESETS, STEPS, STREAMS, Subject
 from rnnkit.testing.window import (
-    Arrays,
+    NamedArrays,
     Window,
     ahead,
     behind,
@@ -114,7 +114,7 @@ def reset_gradient(subject: Subject) -> Iterator[Comparison]:
         yield from slopes(subject, trained, kind, "training, with resets")
 
 
-def in_two(layer: Layer, window: Window, cut: int) -> Arrays:
+def in_two(layer: Layer, window: Window, cut: int) -> NamedArrays:
     """Run the window as two, and join what they give."""
     first, second = window.steps(0, cut), window.steps(cut, len(window["xs"]))
     ys1, middle, backward1 = scan_window(layer, first)
@@ -130,13 +130,13 @@ def in_two(layer: Layer, window: Window, cut: int) -> Arrays:
     return found
 
 
-def in_pieces(layer: Layer, inputs: Signal, window: Window) -> Arrays:
+def in_pieces(layer: Layer, inputs: Signal, window: Window) -> NamedArrays:
     """Run each stream, and each piece between two resets, on its own; join what they give."""
     columns = range(window["resets"].shape[1])
     return join_streams([_stream_in_pieces(layer, inputs, window.streams([k])) for k in columns])
 
 
-def _stream_in_pieces(layer: Layer, inputs: Signal, window: Window) -> Arrays:
+def _stream_in_pieces(layer: Layer, inputs: Signal, window: Window) -> NamedArrays:
     resets = window["resets"][:, 0]
     steps = len(resets)
     cuts = [0, *(t for t in range(1, steps) if resets[t]), steps]
@@ -152,7 +152,7 @@ def _stream_in_pieces(layer: Layer, inputs: Signal, window: Window) -> Arrays:
     return _joined(pieces, bool(resets[0]))
 
 
-def _joined(pieces: list[Arrays], fresh: bool) -> Arrays:
+def _joined(pieces: list[NamedArrays], fresh: bool) -> NamedArrays:
     def join(name: str, last: Array) -> Array:
         every = [piece[name] for piece in pieces]
         if name.startswith("state."):

@@ -11,7 +11,7 @@ from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamSpec
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.testing.window import Arrays, Window, numbered
+from rnnkit.testing.window import NamedArrays, Window, numbered
 from rnnkit.types import Array, DType, Shape
 
 STEPS, STREAMS, WIDTH = 6, 4, 5
@@ -88,8 +88,8 @@ class Subject:
             train=train, dtype=dtype, seed=self.seed, path="layer", pool=Pool(fill=math.nan)
         )
 
-    def _params(self, random: np.random.Generator) -> Arrays:
-        params: Arrays = {}
+    def _params(self, random: np.random.Generator) -> NamedArrays:
+        params: NamedArrays = {}
         for name, spec in self.layer.declared(self.inputs).items():
             params[f"params.{name}"] = 0.3 * _normal(random, spec.shape)
             if isinstance(spec, ParamSpec):

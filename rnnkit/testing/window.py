@@ -16,7 +16,7 @@ from rnnkit.contracts.layer import Layer, prefixed
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, State
 
-Arrays: TypeAlias = dict[str, Array]
+NamedArrays: TypeAlias = dict[str, Array]
 
 _STREAM_AXIS = {"xs": 1, "resets": 1, "dys": 1, "ys": 1, "dxs": 1, "state": 0, "dstate": 0}
 
@@ -31,7 +31,7 @@ def _stream_axis(name: str) -> int | None:
 class Window:
     """What one call of `scan` and its backward read."""
 
-    arrays: Arrays
+    arrays: NamedArrays
     ctx: Context
 
     def __getitem__(self, name: str) -> Array:
@@ -42,7 +42,7 @@ class Window:
         """Return state or dstate as a tuple."""
         return tuple(prefixed(self.arrays, name).values())
 
-    def params(self) -> Arrays:
+    def params(self) -> NamedArrays:
         """Return the parameters by their own names."""
         return prefixed(self.arrays, "params")
 
@@ -64,7 +64,7 @@ class Window:
         return replace(self.having(pieces), ctx=self.ctx.later(start))
 
 
-def pick_streams(arrays: Mapping[str, Array], index: Sequence[int]) -> Arrays:
+def pick_streams(arrays: Mapping[str, Array], index: Sequence[int]) -> NamedArrays:
     """Return the arrays that have an axis of streams, cut to some of them."""
     axes = {name: _stream_axis(name) for name in arrays}
     return {
@@ -74,7 +74,7 @@ def pick_streams(arrays: Mapping[str, Array], index: Sequence[int]) -> Arrays:
     }
 
 
-def join_streams(columns: Sequence[Mapping[str, Array]]) -> Arrays:
+def join_streams(columns: Sequence[Mapping[str, Array]]) -> NamedArrays:
     """Return the results of single streams side by side, their parameter gradients summed."""
     axes = {name: _stream_axis(name) for name in columns[0]}
     return {
@@ -85,7 +85,7 @@ def join_streams(columns: Sequence[Mapping[str, Array]]) -> Arrays:
     }
 
 
-def numbered(prefix: str, arrays: Iterable[Array]) -> Arrays:
+def numbered(prefix: str, arrays: Iterable[Array]) -> NamedArrays:
     """Return arrays as prefix.0, prefix.1, ..."""
     return {f"{prefix}.{index}": array for index, array in enumerate(arrays)}
 
@@ -96,13 +96,13 @@ def scan_window(layer: Layer, window: Window) -> tuple[Array, State, Backward]:
     return layer.scan(window.params(), window["xs"], window.parts("state"), resets, window.ctx)
 
 
-def ahead(layer: Layer, window: Window) -> Arrays:
+def ahead(layer: Layer, window: Window) -> NamedArrays:
     """Return a copy of the outputs and the final state."""
     ys, state, _ = scan_window(layer, window)
     return {name: array.copy() for name, array in {"ys": ys, **numbered("state", state)}.items()}
 
 
-def behind(backward: Backward, window: Window, grads: Grads | None = None) -> Arrays:
+def behind(backward: Backward, window: Window, grads: Grads | None = None) -> NamedArrays:
     """Return a copy of the gradients that one call of backward gives."""
     grads = window.zero_grads() if grads is None else grads
     dxs, dstate = backward(window["dys"], window.parts("dstate"), grads)
@@ -112,7 +112,7 @@ def behind(backward: Backward, window: Window, grads: Grads | None = None) -> Ar
     return {name: array.copy() for name, array in found.items()}
 
 
-def forward_backward(layer: Layer, window: Window) -> Arrays:
+def forward_backward(layer: Layer, window: Window) -> NamedArrays:
     """Return a copy of everything that one window gives."""
     ys, state, backward = scan_window(layer, window)
     forward = {"ys": ys.copy(), **{k: v.copy() for k, v in numbered("state", state).items()}}

@@ -25,7 +25,7 @@ LENGTH = 200
 
 def writes_text(data: Dataset, source: Source) -> bool:
     """Tell whether a model of such data writes text."""
-    return _goes_on(data) or isinstance(data, TextPairs) or meaning_of(source).whole
+    return _goes_on(data) or isinstance(data.underlying, TextPairs) or meaning_of(source).whole
 
 
 def sample_of(model: Model, source: Source) -> Mapping[str, str]:
@@ -56,7 +56,7 @@ def _continued(model: Model, source: Source) -> Mapping[str, str]:
 
 
 def _decoded(model: Model, batch: Batch) -> Mapping[str, str]:
-    data, encoder = model.spec.data, batch.encoder
+    data, encoder = model.spec.data.underlying, batch.encoder
     assert isinstance(data, TextPairs) and encoder is not None
     coder = data.coder(model.text()[1])
     ids = encoder.inputs[encoder.valid[:, 0], 0]

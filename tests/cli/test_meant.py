@@ -110,11 +110,13 @@ def test_a_spec_comes_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_python_says_what_it_expected(tmp_path: Path) -> None:
-    of_file = r"expected a Spec, received a str \(rnnkit.load_spec reads one from a file\)"
-    with pytest.raises(TypeError, match=f"^train: {of_file}$"):
-        rnnkit.train("model.json", tmp_path / "run")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=f"^build: {of_file}$"):
-        rnnkit.build("model.json")  # type: ignore[arg-type]
+    of_kind = r"spec: expected a Spec, a dictionary or the path of a file, received a int"
+    with pytest.raises(TypeError, match=f"^{of_kind} "):
+        rnnkit.train(3, tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=f"^{of_kind} "):
+        rnnkit.build(3)  # type: ignore[arg-type]
+    with pytest.raises(rnnkit.SpecError, match="SPEC_NOT_FOUND"):
+        rnnkit.build("model.json")
     with pytest.raises(TypeError, match="^load_spec: expected the path of a spec, received a"):
         rnnkit.load_spec({"data": {}})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^load: expected the path of a checkpoint or a run, rec"):

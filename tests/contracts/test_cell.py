@@ -20,7 +20,7 @@ from rnnkit.testing import check_layer
 from rnnkit.testing.compare import close
 from rnnkit.testing.sequences import in_pieces
 from rnnkit.testing.subject import Subject
-from rnnkit.testing.window import Arrays, forward_backward
+from rnnkit.testing.window import NamedArrays, forward_backward
 from rnnkit.types import Array, DType, Grads, MixBackward, Params, State, StepBackward
 
 FLOAT64: DType = np.dtype(np.float64)
@@ -102,7 +102,7 @@ class WarmLSTM(LSTM):
         return np.full(shape, self.warmth, dtype), np.full(shape, -self.warmth, dtype)
 
 
-def _agree(found: Arrays, wanted: Arrays) -> None:
+def _agree(found: NamedArrays, wanted: NamedArrays) -> None:
     assert [c.problem() for c in close(found, wanted) if c.problem()] == []
 
 

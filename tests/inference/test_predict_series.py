@@ -125,7 +125,7 @@ def test_bad_rows(run: Path, tmp_path: Path) -> None:
     file.write_text("load,price\n1000,3\n1001,nan\n1002\n1003,3\n")
     ran = command("predict", run, file)
     assert (ran.code, ran.out) == (5, "")
-    assert f"{file}:3 [DATA_NAN] price: nan is no finite number" in ran.err
+    assert f'{file}:3 [DATA_EMPTY] price: "nan" is a missing value' in ran.err
     assert f"{file}:4 [DATA_CSV] expected 2 columns as in the header, received 1" in ran.err
     ran = done("predict", run, file, "--skip-bad")
     assert [json.loads(line)["from_line"] for line in ran.out.splitlines()] == [2, 5]

@@ -15,6 +15,7 @@ from rnnkit.builtin.datasets.pairs.coding import PairCoder, mark, read_lines
 from rnnkit.builtin.datasets.pairs.generated import generated
 from rnnkit.builtin.datasets.pairs.source import PairSource
 from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Seed, Shares, SourcedDataset, deal
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences
 from rnnkit.builtin.datasets.tables.examples import Parsed, examples, fitted_on
@@ -25,6 +26,7 @@ from rnnkit.builtin.datasets.tables.tables import ENDINGS, has_rows, read_rows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
@@ -92,10 +94,10 @@ class Pairs(SourcedDataset, WholeSequences):
         """Return the tokenizer of both sides."""
         return self.tokenizer
 
-    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> PairSource:
+    def opened(self, place: DataPlace, vocabulary: Vocabulary | None = None) -> PairSource:
         """Read and encode all pairs; raises DataError, with file and line, for what is wrong."""
         bad = BadRows(self.skip_bad)
-        parts, digest = self._parts(root, bad)
+        parts, digest = self._parts(place, bad)
         bad.check()
         learned_from = fitted_on(parts)
         if not learned_from:
@@ -130,7 +132,7 @@ class Pairs(SourcedDataset, WholeSequences):
         return PairCoder(self.tokenizer, vocabulary, start, end, self.pad, self.reverse)
 
     def questions(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+        self, data: FileData, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return the sources, which a decoder answers: a field of each row, or plain lines."""
         assert vocabulary
@@ -146,8 +148,10 @@ class Pairs(SourcedDataset, WholeSequences):
             read = partial(plain_lines, key=key, until=self.separator or "\t")
         return rows_asked(data, name, skip_bad, asked, read, Meaning())._replace(coder=coder)
 
-    def _has_lines(self, data: bytes, name: str, needed: Sequence[str]) -> bool:
+    def _has_lines(self, data: FileData, name: str, needed: Sequence[str]) -> bool:
         """Tell whether a file is one of lines rather than of rows with named fields."""
+        if isinstance(data, MemoryTable):
+            return False
         if self.separator or plain_name(name).lower().endswith(".tsv"):
             return True
         return not has_rows(data, name, needed)
@@ -164,17 +168,20 @@ class Pairs(SourcedDataset, WholeSequences):
         ids = first.values[: first.lengths[0]][:: -1 if self.reverse else 1]
         return self.asked_by, self.coder(source.vocabulary).text(ids.tolist()).rstrip()
 
-    def _parts(self, root: Path, bad: BadRows) -> tuple[Mapping[Split, Sequence[Parsed]], str]:
+    def _parts(
+        self, place: DataPlace, bad: BadRows
+    ) -> tuple[Mapping[Split, Sequence[Parsed]], str]:
         """Return the pairs of each split, and the SHA-256 of what was read or made."""
         if self.source is None:
-            return self.read(root, partial(self._rows, bad), self.seed)
+            return self.read(place, partial(self._rows, bad), self.seed)
         pairs = generated(self.source, self.count, self.seed)
         rows = [Parsed(self.source, i, *pair) for i, pair in enumerate(pairs, 1)]
         digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
         return deal(rows, self.split, self.seed), digest
 
-    def _rows(self, bad: BadRows, name: str, data: bytes) -> list[Parsed]:
+    def _rows(self, bad: BadRows, name: str, data: FileData) -> list[Parsed]:
         if self._has_lines(data, name, self.keys):
+            assert isinstance(data, bytes)
             separator, padded = self.separator or "\t", self.separator is not None
             rows = read_lines(data, name, bad, separator, padded)
             keys = "source", "target"

@@ -14,13 +14,14 @@ from rnnkit.builtin.datasets.series.track import Track, TrackReader
 from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.types import Array
 
 
 def tracks_asked(
     reader: TrackReader,
-    data: bytes,
+    data: FileData,
     name: str,
     skip_bad: bool,
     scales: Callable[[str], Scalers],

@@ -16,6 +16,7 @@ from rnnkit.builtin.datasets.series.track import Track, TrackReader, followed
 from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
+from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
@@ -34,7 +35,7 @@ class OutlookReader:
     horizons: tuple[int, ...]
     scales: Callable[[str], Scalers]
 
-    def read(self, data: bytes, name: str, asked: ForecastRequest) -> Outlook:
+    def read(self, data: FileData, name: str, asked: ForecastRequest) -> Outlook:
         """Return what is known; raises DataError, with file and line, for what cannot be used."""
         bad = BadRows(asked.skip_bad)
         # The rows to come have no targets, whatever becomes of such rows elsewhere.

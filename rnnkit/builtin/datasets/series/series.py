@@ -19,6 +19,7 @@ from rnnkit.builtin.datasets.series.scales import Scalers, check_groups
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
 from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
+from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import split_values
 from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
 from rnnkit.builtin.datasets.tables.fields import Key, Keys
@@ -27,6 +28,7 @@ from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
 from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.signal import Signal
@@ -120,10 +122,10 @@ class Series(TableDataset):
         """Give one value for each column, of the targets at each horizon."""
         return Signal(len(self.columns)), Signal(len(self.wanted) * len(self.horizons))
 
-    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TimelineSource:
+    def opened(self, place: DataPlace, vocabulary: Vocabulary | None = None) -> TimelineSource:
         """Read all rows; raises DataError, with file and line, for what is no number."""
         reading = _Reading(BadRows(self.skip_bad, COLUMN), self.step)
-        tracks, digest = self.read(root, partial(self._tracks, reading))
+        tracks, digest = self.read(place, partial(self._tracks, reading))
         reading.bad.check()
         parts = self._parts(tracks, reading)
         if not parts:
@@ -172,14 +174,14 @@ class Series(TableDataset):
             raise DataError.of("DATA_SCALER", message, self.where)
 
     def questions(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+        self, data: FileData, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return each series of the rows; each row is asked for those `horizon` later."""
         scales, meaning = partial(self._fitted_scales, name), Meaning(names=self.wanted)
         reader = replace(self._reader(self.step), keys=self.columns, texts=True)
         return tracks_asked(reader, data, name, skip_bad, scales, meaning, self.horizons)
 
-    def outlook(self, data: bytes, name: str, request: ForecastRequest) -> Outlook:
+    def outlook(self, data: FileData, name: str, request: ForecastRequest) -> Outlook:
         """Return the known rows of each series, and what the file tells of those to come."""
         rows, scales = self._reader(self.step), partial(self._fitted_scales, name)
         reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scales)
@@ -221,7 +223,7 @@ class Series(TableDataset):
     def _reader(self, step: Step | None) -> TrackReader:
         return TrackReader(self._keys, self.time, self.group, self.missing, step, marks=self.marks)
 
-    def _tracks(self, reading: _Reading, name: str, data: bytes) -> list[Track]:
+    def _tracks(self, reading: _Reading, name: str, data: FileData) -> list[Track]:
         """Return the series of a file."""
         found = self._reader(reading.step).read(data, name, reading.bad)
         reading.step = reading.step or found.step

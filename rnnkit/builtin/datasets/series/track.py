@@ -22,6 +22,7 @@ from rnnkit.builtin.datasets.tables.rows import (
 )
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.builtin.datasets.tables.values import class_name, single
+from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
@@ -106,7 +107,7 @@ class TrackReader:
     texts: bool = False
     marks: Marks = PLAIN
 
-    def read(self, data: bytes, name: str, bad: BadRows) -> Tracks:
+    def read(self, data: FileData, name: str, bad: BadRows) -> Tracks:
         """Return the tracks of a file; raises DataError where time does not increase."""
         clock = Clock(self.time or "")
         growing: dict[str, _Growing] = {} if self.group else {"": _Growing()}

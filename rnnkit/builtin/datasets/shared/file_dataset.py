@@ -11,13 +11,15 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from rnnkit.builtin.datasets.shared.file_names import check_no_folder, file_names
+from rnnkit.builtin.datasets.shared.data_place import DataPlace, Folder
+from rnnkit.builtin.datasets.shared.file_names import file_names
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
-from rnnkit.contracts.data_file import HELD, LIMIT, unpacked
-from rnnkit.contracts.dataset import SPLITS, Split
+from rnnkit.contracts.data_file import HELD
+from rnnkit.contracts.dataset import SPLITS, Source, Split
+from rnnkit.contracts.table import FileData, hashed
+from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.context import keyed_generator
 from rnnkit.errors import DataError
-from rnnkit.files.atomic import read_regular
 from rnnkit.types import Array
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -93,8 +95,19 @@ class FileDataset(SplitDataset):
         """Deal the rows of the one file out to the splits."""
         return deal(rows, self.split, seed)
 
+    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> Source:
+        """Read the files, whose relative paths start at `root`; see `opened`."""
+        return self.opened(Folder(root), vocabulary)
+
+    def opened(self, place: DataPlace, vocabulary: Vocabulary | None = None) -> Source:
+        """Read the data from where it lies; a given vocabulary replaces a fitted one."""
+        raise NotImplementedError(f"{type(self).__name__}.opened")
+
     def read(
-        self, root: Path, rows_of: Callable[[str, bytes], Sequence[T]], seed: int | None = None
+        self,
+        place: DataPlace,
+        rows_of: Callable[[str, FileData], Sequence[T]],
+        seed: int | None = None,
     ) -> tuple[dict[Split, Sequence[T]], str]:
         """Return the rows of each split, and the SHA-256 of all that was read.
 
@@ -105,28 +118,27 @@ class FileDataset(SplitDataset):
         digest = hashlib.sha256()
 
         def rows(name: str) -> Sequence[T]:
-            packed = bytes(read_regular(root / name, LIMIT, DataError, "DATA"))
-            content = unpacked(packed, name, self.held)
-            digest.update(content)
+            content = place.content(name, self.held)
+            digest.update(hashed(content))
             return rows_of(name, content)
 
-        names = self.files(root)
+        names = self.files(place)
         parts: dict[Split, Sequence[T]]
         parts = {split: [row for name in names[split] for row in rows(name)] for split in names}
         if self.path:
             parts = self.cut(parts["train"], seed)
         return parts, digest.hexdigest()
 
-    def files(self, root: Path) -> dict[Split, list[str]]:
+    def files(self, place: DataPlace) -> dict[Split, list[str]]:
         """Return the names of the files of each split; of one that is cut all are in train.
 
         Raises DataError for a pattern that fits none, and for a folder.
         """
         if self.path:
-            return {"train": file_names(root, self.path, self.endings)}
+            return {"train": place.names(self.path, self.endings)}
         splits = {split: name for split in SPLITS if (name := getattr(self, split))}
         for name in splits.values():
-            check_no_folder(root, name, self.endings)
+            place.check(name, self.endings)
         return {split: [name] for split, name in splits.items()}
 
 

@@ -10,6 +10,7 @@ from rnnkit.builtin.datasets.tables.cells import PLAIN, Marks
 from rnnkit.builtin.datasets.tables.rows import BadRows, field_of
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts.dataset import SPLITS, Dataset, Layout, Source, Split
+from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError
 
 P = TypeVar("P")
@@ -69,7 +70,7 @@ class RowDataset(SplitDataset):
         return PLAIN
 
     def columns_of(
-        self, data: bytes, name: str, columns: Sequence[str]
+        self, data: FileData, name: str, columns: Sequence[str]
     ) -> Mapping[int, Mapping[str, object]]:
         """Return columns of a table as they stand in it, by the line of their row."""
         rows = [*read_rows(data, name, BadRows(skip=True), columns, self.marks)]

@@ -29,6 +29,7 @@ from rnnkit.builtin.datasets.tables.rows import Row, field_of
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.block import Size
@@ -110,7 +111,7 @@ class Synthetic(WholeSequences):
         return self._sequences() if self.whole else self._series()
 
     def questions(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+        self, data: FileData, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return the `inputs` of each row; of a series its rows as one stream, as in a CSV."""
         if not self.whole:

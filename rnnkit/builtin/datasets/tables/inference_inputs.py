@@ -7,15 +7,16 @@ from typing import TypeAlias
 
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row
 from rnnkit.contracts.inference_inputs import Question, Questions
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.files.marked_text import as_utf8
 
-Reader: TypeAlias = Callable[[bytes, str, BadRows], Iterable[Row]]
+Reader: TypeAlias = Callable[[FileData, str, BadRows], Iterable[Row]]
 """Gives the rows of a file from its content and name."""
 
 
 def rows_asked(
-    data: bytes,
+    data: FileData,
     name: str,
     skip_bad: bool,
     encode: Callable[[Row], Question],
@@ -31,9 +32,10 @@ def rows_asked(
 
 
 def plain_lines(
-    data: bytes, name: str, bad: BadRows, key: str, until: str | None = None
+    data: FileData, name: str, bad: BadRows, key: str, until: str | None = None
 ) -> Iterator[Row]:
     """Yield each line of a text as a row with the field `key`; of a line what is before `until`."""
+    assert isinstance(data, bytes)
     lines = as_utf8(data, name).removesuffix(b"\n").split(b"\n") if data else []
     for number, line in enumerate(lines, 1):
         text = line.removesuffix(b"\r").decode(errors="surrogateescape")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.batches import Order
+from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Seed
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences, WholeSource
 from rnnkit.builtin.datasets.tables.examples import Parsed, dtype_of, examples, fitted_on
@@ -25,6 +25,7 @@ from rnnkit.builtin.datasets.tables.target_notes import label_counts, target_not
 from rnnkit.builtin.datasets.tables.values import weight_of
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.loss import Loss
+from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.signal import Signal
@@ -90,10 +91,10 @@ class Sequences(TableDataset, WholeSequences):
         found = {"inputs": self.inputs.scaler, "outputs": self.targets.scaler}
         return {side: scaler.as_lists() for side, scaler in found.items() if scaler}
 
-    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> WholeSource:
+    def opened(self, place: DataPlace, vocabulary: Vocabulary | None = None) -> WholeSource:
         """Read and encode all rows; raises DataError, with file and line, for what is wrong."""
         bad = BadRows(self.skip_bad)
-        parts, digest = self.read(root, partial(self._rows, bad), self.seed)
+        parts, digest = self.read(place, partial(self._rows, bad), self.seed)
         bad.check()
         learned_from = fitted_on(parts)
         if not learned_from:
@@ -129,7 +130,7 @@ class Sequences(TableDataset, WholeSequences):
         )
 
     def questions(
-        self, data: bytes, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
+        self, data: FileData, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False
     ) -> Questions:
         """Return the inputs of each row, which need no targets beside them."""
         inputs, labels = self.inputs.learned([], vocabulary), self.targets.labels or ()
@@ -148,7 +149,7 @@ class Sequences(TableDataset, WholeSequences):
             rows = partial(plain_lines, key=fields[0])
         return rows_asked(data, name, skip_bad, asked, rows, meaning, whole)
 
-    def _rows(self, bad: BadRows, name: str, data: bytes) -> list[Parsed]:
+    def _rows(self, bad: BadRows, name: str, data: FileData) -> list[Parsed]:
         weight = [self.weight] if self.weight else []
         needed = (*self.inputs.fields, *self.targets.fields, *weight)
         rows = read_rows(data, name, bad, needed, self.marks)

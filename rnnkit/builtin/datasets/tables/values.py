@@ -41,8 +41,10 @@ def number_rows(value: object, key: str, gaps: bool = False) -> Array:
     """Return a number, a list of numbers or a list of equally long rows as rows (T, F).
 
     A cell of a table holds numbers with spaces between them. With `gaps` null is NaN: a number
-    that is missing, or a whole row.
+    that is missing, or a whole row. An array of numbers is taken as it is.
     """
+    if isinstance(value, np.ndarray):
+        return _array_rows(value, key, gaps)
     if isinstance(value, TableCell):
         found = np.fromiter((_number_or_gap(item, key, gaps) for item in value.items()), float)
         return sequence(found, key)[:, None]
@@ -58,6 +60,22 @@ def number_rows(value: object, key: str, gaps: bool = False) -> Array:
         message = f"{key}: expected rows of one length, received {as_json(value)}"
         raise DataError.of("DATA_FIELD", message)
     return np.array([[_number_or_gap(item, key, gaps) for item in row] for row in rows])
+
+
+def _array_rows(values: Array, key: str, gaps: bool) -> Array:
+    """Return an array (T,) or (T, F) as rows; raises DataError for what no float32 holds."""
+    if values.ndim not in (1, 2) or values.dtype.kind not in "fiub" or values.shape[1:] == (0,):
+        message = f"{key}: expected numbers (T,) or (T, F), received an array {values.shape} of "
+        raise DataError.of("DATA_FIELD", f"{message}{values.dtype}")
+    rows = sequence(values, key).astype(np.float64).reshape(len(values), -1)
+    sizes = np.abs(rows)
+    fits = (sizes <= LARGEST) & ((sizes >= SMALLEST) | (sizes == 0))
+    if gaps:
+        fits |= np.isnan(rows)
+    if not fits.all():
+        wrong = float(rows[~fits][0])
+        _check_float32(wrong, wrong, key)
+    return rows
 
 
 def _plain(steps: list[Any]) -> Array | None:

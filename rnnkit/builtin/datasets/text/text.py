@@ -13,10 +13,11 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
-from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument, open_document
+from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument
 from rnnkit.builtin.datasets.text.streams import Documents, count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Batch, Layout, Split
@@ -59,7 +60,7 @@ class Text(SourcedDataset):
         """Return the text of one file, all of it to be tested on."""
         return super().of_file(path).model_copy(update={"limit": None})
 
-    def open(self, root: Path, vocabulary: Vocabulary | None = None) -> TextSource:
+    def opened(self, place: DataPlace, vocabulary: Vocabulary | None = None) -> TextSource:
         """Read and encode the text; raises DataError for what is missing, empty or no UTF-8.
 
         A large text is not held in memory: see `rnnkit.builtin.datasets.text.cache`.
@@ -67,7 +68,7 @@ class Text(SourcedDataset):
         digest, found = hashlib.sha256(), dict[Split, Tokens]()
         with ExitStack() as files:
             # All are opened before one is encoded, which may take long.
-            texts = self._texts(root, files)
+            texts = self._texts(place, files)
             for split, documents in texts.items():
                 for text in documents:
                     for chunk in text.chunks():
@@ -90,12 +91,12 @@ class Text(SourcedDataset):
             mapped=tuple(tokens.mapped for tokens in found.values() if tokens.mapped),
         )
 
-    def _texts(self, root: Path, files: ExitStack) -> dict[Split, list[TextDocument]]:
+    def _texts(self, place: DataPlace, files: ExitStack) -> dict[Split, list[TextDocument]]:
         if self.source:
             return {"train": [EMBEDDED[self.source]()]}
         return {
-            split: [open_document(root, name, files) for name in found]
-            for split, found in self.files(root).items()
+            split: [place.document(name, files) for name in found]
+            for split, found in self.files(place).items()
         }
 
     def _documents(self, tokens: Tokens) -> Documents:

@@ -1,0 +1,1 @@
+"""Data from memory: NumPy, pandas, polars, lists."""
