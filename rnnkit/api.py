@@ -19,10 +19,11 @@ from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.predict import predict_rows
 from rnnkit.network.builder import build_network
-from rnnkit.network.memory import open_data
 from rnnkit.spec.from_values import SpecGiven, spec_of
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
+from rnnkit.training.initial.donor import open_with_donor
+from rnnkit.training.initial.values import initial_values
 from rnnkit.training.loop import RunLimits
 from rnnkit.training.reporter import Reporter, Silent
 from rnnkit.training.resume import resume
@@ -43,16 +44,18 @@ def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
 
 
 def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | None = None) -> Model:
-    """Return the untrained model of a spec, which is given as `train` takes it.
+    """Return the untrained model of a spec, as it starts; the spec is given as `train` takes it.
 
-    Relative data paths start at `root`. Raises DataError for what cannot be read, SpecError where
-    two widths do not fit.
+    Relative paths start at `root`. Raises DataError for what cannot be read, SpecError where two
+    widths do not fit, CheckpointError for a model that it cannot start from.
     """
-    asked = spec_of(spec, data, Registry())
-    source = open_data(asked.data, _folder_of(spec) if root is None else Path(root))
+    registry, folder = Registry(), _folder_of(spec) if root is None else Path(root)
+    asked = spec_of(spec, data, registry)
+    source, donor = open_with_donor(asked, folder, registry)
     resolved, network = build_network(asked.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
     store.initialize(asked.train.seed)
+    initial_values(asked, network, source, donor, folder).write(store)
     return Model(Path(asked.name), resolved, network, store, source.vocabulary)
 
 

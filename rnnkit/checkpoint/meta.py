@@ -10,6 +10,7 @@ import pydantic
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
+from rnnkit.checkpoint.begun import Begun
 from rnnkit.checkpoint.layout import first_fault
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.numerics import Numerics
@@ -83,6 +84,13 @@ class Meta(Record):
     data: DataFacts
     numerics: Numerics
     progress: Progress
+    begun: Begun | None = None
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what a run did not begin with, as files of older releases do."""
+        found: dict[str, Any] = dump(self)
+        return {key: value for key, value in found.items() if key != "begun" or value}
 
     def encoded(self) -> bytes:
         """Return the canonical bytes; raises CheckpointError for more than can be read again."""

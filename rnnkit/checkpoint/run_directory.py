@@ -111,12 +111,15 @@ class RunDir:
             names = {p.name for p in self.path.iterdir()}
         except OSError as error:
             raise storage_error(self.path, "cannot read the folder", error) from error
-        return all(n in BEFORE_SPEC or TEMPORARY.fullmatch(n) for n in names) and not (
-            self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        held = self.checkpoints.iterdir() if self.checkpoints.is_dir() else ()
+        return all(n in BEFORE_SPEC or TEMPORARY.fullmatch(n) for n in names) and all(
+            path == self.step_file(0) or TEMPORARY.fullmatch(path.name) for path in held
         )
 
-    def create(self, spec: bytes, original: bytes, **facts: object) -> None:
-        """Write what a new run starts with; raises StorageError.
+    def create(
+        self, spec: bytes, original: bytes, first: Buffer | None = None, **facts: object
+    ) -> None:
+        """Write what a new run starts with, a `first` checkpoint too; raises StorageError.
 
         The spec comes last: a folder without it holds no run, and a killed start can be repeated.
         """
@@ -124,6 +127,8 @@ class RunDir:
             make_private(folder)
         write_atomic(self.path / "spec.original.json", original)
         self.note(**facts)
+        if first is not None:
+            write_atomic(self.step_file(0), first)
         write_atomic(self.spec, spec)
 
     def rewrite_spec(self, spec: bytes) -> None:

@@ -13,6 +13,7 @@ from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
 from rnnkit.errors import SpecError
 
 if TYPE_CHECKING:
+    from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import Document
 
 
@@ -28,21 +29,24 @@ def command(
     from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
 
-    document = read_spec(spec, Registry(), overrides)
+    registry = Registry()
+    document = read_spec(spec, registry, overrides)
     if data:
-        check_data(document, spec, root or spec.parent)
+        check_data(document, spec, root or spec.parent, registry)
     emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")
 
 
-def check_data(document: Document, path: Path, root: Path) -> None:
+def check_data(document: Document, path: Path, root: Path, registry: Registry) -> None:
     """Tell how training reads the data; raise what only the data tells, placed in the spec."""
     from rnnkit.cli.reporter import streams_in_words
     from rnnkit.network.builder import build_network
-    from rnnkit.network.memory import default_budget, memory, open_data
+    from rnnkit.network.memory import default_budget, memory
+    from rnnkit.training.initial.donor import open_with_donor
+    from rnnkit.training.initial.values import initial_values
     from rnnkit.training.requirements import check_demands
 
     spec = document.spec
-    source = open_data(spec.data, root)
+    source, donor = open_with_donor(spec, root, registry)
     fitted = spec.fitted(source)
     try:
         resolved, network = build_network(fitted, source.inputs, source.targets)
@@ -50,8 +54,9 @@ def check_data(document: Document, path: Path, root: Path) -> None:
         where = str(document.draft.where(("model",)))
         raise SpecError(*(replace(p, where=where) for p in error.problems)) from error
     check_demands(resolved, network, source, document.problem)
+    initial = initial_values(spec, network, source, donor, root)
     budget = default_budget(spec.data.made())
     memory(resolved, network, source, budget).check(budget, path)
-    if words := spec.chosen_in_words(fitted):
+    for words in filter(None, [*initial.in_words(spec), spec.chosen_in_words(fitted)]):
         tell(words)
     tell(streams_in_words(resolved, source))

@@ -27,14 +27,18 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
     from rnnkit.contracts.registry import Registry
     from rnnkit.core.params import count, count_learned
     from rnnkit.network.builder import build_network
-    from rnnkit.network.memory import default_budget, human, memory, open_data
+    from rnnkit.network.memory import default_budget, human, memory
     from rnnkit.spec.read import read_spec
+    from rnnkit.training.initial.donor import open_with_donor
+    from rnnkit.training.initial.values import initial_values
 
-    document = read_spec(spec, Registry(), overrides)
+    registry, root = Registry(), root or spec.parent
+    document = read_spec(spec, registry, overrides)
     data = document.spec.data
-    source = open_data(data, root or spec.parent)
+    source, donor = open_with_donor(document.spec, root, registry)
     fitted = document.spec.fitted(source)
     resolved, network = build_network(fitted, source.inputs, source.targets)
+    initial = initial_values(document.spec, network, source, donor, root)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget(data.made()))
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs
@@ -45,6 +49,7 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
         "memory": {**vars(needs), "total": needs.total},
         "splits": {split: source.size(split) for split in source.splits()},
         "steps": steps,
+        "begun": initial.begun and initial.begun.model_dump(mode="json"),
     }
     rows = [(r["name"], r["reads"], r["gives"], r["shapes"], _count_of(r)) for r in layers]
     splits = ", ".join(f"{split} {source.size(split):,}" for split in source.splits())
@@ -54,6 +59,7 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
         _count_in_words(count(network.declared()), count_learned(network.declared())),
         f"memory {human(needs.total)}: {needs.in_words()} ({how})",
         f"{source.unit}s: {splits}",
+        *initial.in_words(document.spec),
         *filter(None, [document.spec.chosen_in_words(fitted)]),
         streams_in_words(resolved, source),
         f"{steps:,} steps in {resolved.train.epochs} epochs",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from rnnkit.analysis.plots.gradients import Flow
     from rnnkit.analysis.plots.variants import Variant
     from rnnkit.contracts.cell import Cell
-    from rnnkit.contracts.dataset import Batch, Dataset, Source, Split
+    from rnnkit.contracts.dataset import Batch, Source, Split
     from rnnkit.contracts.registry import Registry
-    from rnnkit.contracts.tokenizer import Vocabulary
     from rnnkit.network.network import Network
     from rnnkit.spec.model import Spec
+    from rnnkit.training.initial.values import InitialValues
     from rnnkit.types import Array
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -133,21 +135,39 @@ def open_model(
     from rnnkit.analysis.plots.example import guessed_signals
     from rnnkit.inference.model import load
     from rnnkit.network.builder import build_network
+    from rnnkit.network.memory import open_data
     from rnnkit.spec.read import read_spec
+    from rnnkit.training.initial.donor import open_with_donor
+    from rnnkit.training.initial.values import initial_values
 
     if holds_weights(path):
         if overrides:
             raise click.UsageError("-s changes a spec, but a checkpoint was given")
         model = load(path, types, tell)
-        source = data_of(model.spec.data, data_root(path, root), model.vocabulary)
+        given = model.spec.data, data_root(path, root), model.vocabulary
+        source = if_there(lambda: open_data(*given))
         return MeasuredModel(model.spec, model.network, model.store.stored(), source)
-    spec = read_spec(path, types, overrides).spec
-    source = data_of(spec.data, root or path.parent, None)
-    inputs, targets = (
-        guessed_signals(spec.data) if source is None else (source.inputs, source.targets)
-    )
-    resolved, network = build_network(spec, inputs, targets)
-    return MeasuredModel(resolved, network, None, source)
+    spec, root = read_spec(path, types, overrides).spec, root or path.parent
+    opened = if_there(lambda: open_with_donor(spec, root, types))
+    if opened is None:
+        resolved, network = build_network(spec, *guessed_signals(spec.data))
+        return MeasuredModel(resolved, network, None, None)
+    source, donor = opened
+    resolved, network = build_network(spec, source.inputs, source.targets)
+    initial = initial_values(spec, network, source, donor, root)
+    return MeasuredModel(resolved, network, started(network, initial, spec.train.seed), source)
+
+
+def started(network: Network, initial: InitialValues, seed: int) -> Mapping[str, Array] | None:
+    """Return the parameters that a spec starts with; None where all are drawn."""
+    if initial.begun is None:
+        return None
+    import numpy as np
+
+    store = network.store(np.dtype(np.float32))
+    store.initialize(seed)
+    initial.write(store)
+    return store.stored()
 
 
 def holds_weights(path: Path) -> bool:
@@ -165,12 +185,10 @@ def holds_weights(path: Path) -> bool:
         return False  # reading it as a spec says what is wrong
 
 
-def data_of(data: Dataset, root: Path, vocabulary: Vocabulary | None) -> Source | None:
-    """Open the data; None, reported, where its file does not exist. Other errors are raised."""
-    from rnnkit.network.memory import open_data
-
+def if_there(opened: Callable[[], T]) -> T | None:
+    """Return the opened data; None, reported, where its file does not exist; raise other errors."""
     try:
-        return open_data(data, root, vocabulary)
+        return opened()
     except DataError as error:
         if any(problem.code != "DATA_NOT_FOUND" for problem in error.problems):
             raise

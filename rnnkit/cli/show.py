@@ -70,6 +70,7 @@ def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
         "progress": meta.progress.model_dump(),
         "data": meta.data.model_dump(),
         "numerics": meta.numerics.model_dump(),
+        "begun": meta.begun and meta.begun.model_dump(mode="json"),
         "types": [origin.model_dump() for origin in meta.origins],
         "vocabulary": snapshot.vocabulary.size if snapshot.vocabulary else None,
         "arrays": {
@@ -137,6 +138,7 @@ def _reached(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _as_text(result: dict[str, Any]) -> str:
     """Return the same for people."""
+    from rnnkit.checkpoint.begun import Begun
     from rnnkit.network.memory import human
 
     data, run = result["data"], result["run"]
@@ -159,9 +161,11 @@ def _as_text(result: dict[str, Any]) -> str:
         ("arithmetic", "  ".join(f"{k} {v}" for k, v in result["numerics"].items())),
     ]
     head = ("array", "shape", "size", "norm")
-    return "\n\n".join(
-        [table(facts), table(arrays, head, terminal_width()), table(sorted(types)), table(digests)]
-    )
+    shown = table(arrays, head, terminal_width())
+    parts = [table(facts), shown, table(sorted(types)), table(digests)]
+    if begun := result["begun"]:
+        parts.insert(1, "\n".join(Begun.model_validate_json(json.dumps(begun)).in_words()))
+    return "\n\n".join(parts)
 
 
 def _side_by_side(results: Sequence[dict[str, Any]], differing: dict[str, list[Any]]) -> str:

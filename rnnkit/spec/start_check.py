@@ -43,8 +43,8 @@ def _names(draft: Draft) -> Iterator[str | None]:
 
 def _named(draft: Draft) -> Iterator[tuple[Path, str]]:
     """Yield the layers that the start names, with the places of their names."""
-    frozen, rates = draft.get((*START, "freeze")), draft.get((*START, "rates"))
-    for at, name in enumerate(frozen or ()):
+    for at, name in enumerate(draft.get((*START, "freeze")) or ()):
         yield (*START, "freeze", at), str(name)
-    for name in rates or ():
-        yield (*START, "rates", name), str(name)
+    for key in ("rates", "layers"):
+        for name in draft.get((*START, key)) or ():
+            yield (*START, key, name), str(name)

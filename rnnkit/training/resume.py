@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rnnkit.checkpoint.journal import KeptLines, kept_lines
@@ -24,6 +25,7 @@ from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 from rnnkit.training.changes import NEW_SCHEDULE, Change, asked_for, changes, check_changes
 from rnnkit.training.global_random import watched
+from rnnkit.training.initial.values import initial_files
 from rnnkit.training.recover import Found, give_up_later, recover
 from rnnkit.training.session import Session
 from rnnkit.training.start import Outcome, RunOptions, open_session, train_on
@@ -49,6 +51,8 @@ def resume(
         found = o.ranks.share(lambda: recover(run, registry, o.strict, o.from_best))
         for note in found.notes:
             o.tell(note)
+        if found.snapshot is None:
+            o.ranks.share(lambda: _check_drawn(run, registry))
         written = o.ranks.share(run.spec.read_bytes)
         stored = _stored(run, found.snapshot, found.path, registry, written)
         # A run that goes back to its best keeps the values that it has now.
@@ -60,6 +64,8 @@ def resume(
         with watched(o.tell, o.exact, folder):
             source = o.ranks.together(lambda: _same_data(wanted, run, found, o))
             session = o.ranks.together(lambda: open_session(wanted, source, run, registry, o))
+        if found.snapshot:
+            session = replace(session, begun=found.snapshot.meta.begun)
         # What the data decides, and an older rnnkit did not write down, is no change.
         before = stored.fitted(source) if stored.data == wanted.data else stored
         changed = changes(before, session.spec)
@@ -93,6 +99,15 @@ def _stored(
     if snapshot:
         return stored_spec(snapshot.meta, registry, where)
     return parse_spec(written, str(run.spec), registry).spec
+
+
+def _check_drawn(run: RunDir, registry: Registry) -> None:
+    """Raise RefusedError for a run without a checkpoint that did not begin with what was drawn."""
+    spec = parse_spec(run.spec.read_bytes(), str(run.spec), registry).spec
+    if files := initial_files(spec):
+        message = f"holds no checkpoint, and began with what stood in {', '.join(files)}, which a "
+        advice = "resume does not read again (start it anew: rnnkit run with --force)"
+        raise RefusedError.of("RUN_NO_CHECKPOINT", message + advice, run.path)
 
 
 def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]) -> Spec:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnnkit.checkpoint.begun import Begun
 from rnnkit.checkpoint.meta import DataFacts, Meta, origins
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
@@ -17,6 +18,7 @@ from rnnkit.compute.ranks import Ranks
 from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError, PluginError, printable
 from rnnkit.network.network import Network
 from rnnkit.network.stored_arrays import stored_shapes
@@ -39,6 +41,7 @@ class Session:
     network: Network
     numerics: Numerics
     ranks: Ranks = field(default_factory=Ranks)
+    begun: Begun | None = None
 
     def facts(self, training: Training) -> dict[str, object]:
         """Return what has to be the same on all ranks."""
@@ -48,6 +51,7 @@ class Session:
             "data": self.source.digest(),
             "windows in an epoch": training.windows,
             "arithmetic": self.numerics,
+            "initial values": self.begun,
         }
 
     def meta(self, training: Training) -> Meta:
@@ -68,6 +72,7 @@ class Session:
             ),
             numerics=self.numerics,
             progress=training.progress,
+            begun=self.begun,
         )
 
     def encode(self, training: Training) -> memoryview:
@@ -92,8 +97,14 @@ class Session:
             self.run.path,
         )
 
-    def started(self, locate: LocateProblem | None = None) -> Training:
+    def started(
+        self,
+        locate: LocateProblem | None = None,
+        write: Callable[[ParamStore], None] = lambda store: None,
+    ) -> Training:
         """Return the state before the first step; `locate` gives problems of the spec a place.
+
+        `write` may write over the parameters that were drawn.
 
         Raises DataError where a split is too short, SpecError for what the data or the network
         cannot give, PluginError for a layer that breaks its contract on the first window.
@@ -103,6 +114,7 @@ class Session:
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)
         training.workers = Workers(self.ranks)
+        write(training.store)
         first = next(self.source.batches("train", layout, None), None)
         if first is None:
             message = f"the data gave none of the {windows} windows that it promised"

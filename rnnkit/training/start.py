@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rnnkit.checkpoint.journal import Journal, KeptLines
@@ -26,9 +26,11 @@ from rnnkit.errors import (
 )
 from rnnkit.files.lock import RunLock
 from rnnkit.network.builder import build_network
-from rnnkit.network.memory import default_budget, memory, open_data
+from rnnkit.network.memory import default_budget, memory
 from rnnkit.spec.model import Spec
 from rnnkit.training.global_random import watched
+from rnnkit.training.initial.donor import open_with_donor
+from rnnkit.training.initial.values import initial_values
 from rnnkit.training.loop import Loop, RunLimits
 from rnnkit.training.reporter import Reporter, Silent
 from rnnkit.training.requirements import LocateProblem
@@ -86,9 +88,17 @@ def start(
     if ready is None:
         o.ranks.share(lambda: check_free(run))
     with watched(o.tell, o.exact, folder):
-        source = o.ranks.together(lambda: open_data(spec.data, root, None, o.max_memory))
+        source, donor = o.ranks.together(
+            lambda: open_with_donor(spec, root, registry, o.max_memory)
+        )
         session = o.ranks.together(lambda: open_session(spec, source, run, registry, o))
-        training = o.ranks.together(lambda: session.started(o.locate))
+        initial = o.ranks.together(
+            lambda: initial_values(spec, session.network, source, donor, root)
+        )
+        session = replace(session, begun=initial.begun)
+        training = o.ranks.together(lambda: session.started(o.locate, initial.write))
+        for line in initial.in_words(spec):
+            o.tell(line)
 
     def prepare() -> None:
         if ready is not None:
@@ -101,6 +111,8 @@ def start(
         run.create(
             session.spec.canonical(),
             original,
+            # No resume can begin anew: it reads none of the files again.
+            first=session.encode(training) if session.begun else None,
             rnnkit=VERSION,
             python=sys.version.split()[0],
             command=sys.argv,
@@ -115,7 +127,8 @@ def start(
     o.ranks.share(prepare)
     with o.ranks.first_holds(lock):
         o.ranks.share(create)
-        return train_on(session, training, KeptLines(), None, lock.verify, o)
+        kept = training.progress if session.begun else None
+        return train_on(session, training, KeptLines(), kept, lock.verify, o)
 
 
 def check_free(run: RunDir) -> None:

@@ -220,6 +220,7 @@ META: dict[str, Any] = {
     "origins": "where each class came from: another version migrates or refuses",
     "rnnkit": "tells which version wrote the file; nothing follows from it",
     "numpy": "tells which version wrote the file; nothing follows from it",
+    "begun": "tells what the run began with; nothing follows from it",
 }
 
 
