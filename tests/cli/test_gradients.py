@@ -87,7 +87,9 @@ def test_cells_side_by_side(tmp_path: Path, tiny_run: Path) -> None:
     layers = shown(path, "--cells", "rnn,lstm,gru")["layers"]
     assert [layer["name"] for layer in layers] == ["memory, rnn", "memory, lstm", "memory, gru"]
     assert len({tuple(layer["norms"]) for layer in layers}) == 3
-    own = shown(path)["layers"][0]
+    whole = shown(path)
+    own = whole["layers"][0]
+    assert whole["out"] is None and whole["model"] == str(path)
     assert layers[0]["norms"] == own["norms"]
     ran = done("gradients", tiny_run, "--cells", "lstm", "--json")
     said = "--cells compares untrained cells: the weights of the checkpoint are not used\n"
@@ -102,6 +104,8 @@ def test_a_file_and_the_sentences(tmp_path: Path) -> None:
     ran = done("gradients", path, "--out", out)
     assert ran.out.startswith("1.rnn: ") and ran.err == f"wrote {out}\n"
     assert "norm of dL/dh (L2, mean over streams)" in out.read_text()
+    ran = done("gradients", path, "--out", tmp_path / "again.svg", "--json")
+    assert json.loads(ran.out)["out"] == str(tmp_path / "again.svg")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,9 @@ def test_a_long_text_is_cut_and_says_so(tiny_run: Path, reads: Path) -> None:
     ran = done("neurons", tiny_run, reads, "--length", "20", "--json")
     assert json.loads(ran.out)["tokens"] == 20
     assert "reads the first 20 of 60 tokens (--length reads more)" in ran.err
+    for length in (60, 61):
+        ran = done("neurons", tiny_run, reads, "--length", length, "--json")
+        assert json.loads(ran.out)["tokens"] == 60 and "reads the first" not in ran.err
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_safetensors_hold_every_parameter_and_the_spec(tiny_run: Path, tmp_path:
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
 
 
+def test_the_folders_above_are_made_and_nothing_else_is_left(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "folder" / "out"
+    done("export", tiny_run, "--to", "safetensors", "--out", out, "--no-verify")
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert out.stat().st_mode & 0o777 == 0o755
+
+
 def test_without_a_proof_the_files_say_so(tiny_run: Path, tmp_path: Path) -> None:
     ran = done("export", tiny_run, "--to", "safetensors", "--out", tmp_path / "out", "--no-verify")
     assert "not verified (--no-verify)" in ran.out
