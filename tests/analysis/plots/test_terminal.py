@@ -56,6 +56,13 @@ def test_every_dot_of_a_straight_line_lies_on_it(rising: bool) -> None:
     assert dots(plotted(draw_panels([panel(curve(ends))], width))) == line
 
 
+def test_a_steep_line_has_one_dot_in_each_row() -> None:
+    steep = Curve("a", (0.0, 9.0, 11.0, 20.0), (0.0, 4.0, 16.0, 20.0))
+    found = dots(plotted(draw_panels([panel(steep)], 12 + 2 * ROWS)))
+    inside = [y for x, y in found if 22 <= x <= 25]
+    assert len(inside) == len(set(inside)) > 15
+
+
 def test_the_labels_are_the_values_at_the_axis() -> None:
     lines = draw_panels([panel(curve([1, 3]))], 60).splitlines()
     assert lines[1].startswith("         3 ┤") and lines[ROWS].startswith("         1 ┤")
