@@ -25,12 +25,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=Output(".svg", ".html"), help="Write the maps to .svg or .html.")
 @COLOR
 def command(
-    checkpoint: Path,
-    text: tuple[str, ...],
-    target: str | None,
-    out: Path | None,
-    color: bool,
-    as_json: bool,
+    checkpoint: Path, text: tuple[str, ...], target: str | None, out: Path | None, color: bool
 ) -> None:
     """Show where the decoder of CHECKPOINT looks in each TEXT while it writes.
 
@@ -52,7 +47,7 @@ def command(
         )
         write_named(out, picture.encode())
     said = "\n\n".join(draw_map(grid, color, terminal_width()) for grid in grids)
-    emit(as_json, {"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
+    emit({"checkpoint": str(model.path), "maps": list(map(_as_object, grids))}, said)
 
 
 def maps(model: Model, text: str, target: str | None) -> list[Grid]:

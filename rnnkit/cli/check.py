@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @OVERRIDES
 @click.option("--data", is_flag=True, help="Also read the data, and check sizes against it.")
 @data_root_option()
-def command(
-    spec: Path, overrides: tuple[str, ...], data: bool, root: Path | None, as_json: bool
-) -> None:
+def command(spec: Path, overrides: tuple[str, ...], data: bool, root: Path | None) -> None:
     """Report all errors of SPEC with file, line and column; exit 3 where there are any."""
     from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
@@ -33,7 +31,7 @@ def command(
     document = read_spec(spec, registry, overrides)
     if data:
         check_data(document, spec, root or spec.parent, registry)
-    emit(as_json, {"spec": str(spec), "errors": []}, f"{spec}: no errors")
+    emit({"spec": str(spec), "errors": []}, f"{spec}: no errors")
 
 
 def check_data(document: Document, path: Path, root: Path, registry: Registry) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.results import print_result
+from rnnkit.cli.results import json_asked, print_result
 from rnnkit.errors import DataError, RnnkitError, closest, printable
 from rnnkit.files.outputs import write_output
 
@@ -148,11 +148,9 @@ class Shown(Exception):
         self.error = error
 
 
-def emit(
-    as_json: bool, value: dict[str, Any], text: str, failure: RnnkitError | None = None
-) -> None:
-    """Write a result to stdout: one JSON object, or text; then raise the failure it shows."""
-    if as_json:
+def emit(value: dict[str, Any], text: str, failure: RnnkitError | None = None) -> None:
+    """Write a result, text or with --json one object, to stdout; then raise its failure."""
+    if json_asked():
         print_json(value if failure is None else {**value, **as_object(failure)})
     else:
         print_result(text)

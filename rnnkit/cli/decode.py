@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from rnnkit.cli.common import emit, lines_of, read_text, tell
-from rnnkit.cli.options import CHECKPOINT, make_command, registry
+from rnnkit.cli.options import CHECKPOINT, Number, make_command, registry
+from rnnkit.cli.results import json_asked
 
 
 @make_command("decode")
@@ -21,10 +22,7 @@ from rnnkit.cli.options import CHECKPOINT, make_command, registry
     help="Search so many beams; 1 takes the likeliest token each time.",
 )
 @click.option(
-    "--alpha",
-    default=1.0,
-    type=click.FloatRange(0, 10),
-    help="Beams are ranked by log p / length^alpha.",
+    "--alpha", default=1.0, type=Number(0, 10), help="Beams are ranked by log p / length^alpha."
 )
 @click.option(
     "-n",
@@ -40,13 +38,7 @@ from rnnkit.cli.options import CHECKPOINT, make_command, registry
     help="Tokens of a target at most.",
 )
 def command(
-    checkpoint: Path,
-    source: tuple[str, ...],
-    width: int,
-    alpha: float,
-    count: int,
-    length: int,
-    as_json: bool,
+    checkpoint: Path, source: tuple[str, ...], width: int, alpha: float, count: int, length: int
 ) -> None:
     """Write what the model of CHECKPOINT, with an encoder and a decoder, gives for each SOURCE.
 
@@ -58,8 +50,6 @@ def command(
 
     if count > width:
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
-    if alpha != alpha:
-        raise click.UsageError("--alpha must be a number, received nan")
     model = load(checkpoint, registry(), tell)
     texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text())]
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
@@ -77,5 +67,5 @@ def command(
             "\n".join(f"{written.log_probability:.4f}\t{written.text}" for written in targets)
             for targets in found
         )
-    if as_json or found:
-        emit(as_json, result, said)
+    if json_asked() or found:
+        emit(result, said)

@@ -25,7 +25,7 @@ VARIABLES = (
 
 
 @make_command("doctor")
-def command(as_json: bool) -> None:
+def command() -> None:
     """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
     from rnnkit.compute.blas_pins import cost, pins
     from rnnkit.compute.numerics import fingerprint
@@ -53,7 +53,7 @@ def command(as_json: bool) -> None:
         (key, ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value)
         for key, value in {**result, "plugins": ", ".join(others) or "none"}.items()
     ]
-    emit(as_json, result, table([(key, value or "none") for key, value in rows]))
+    emit(result, table([(key, value or "none") for key, value in rows]))
     for sentence in offers().unused:
         tell(sentence)
     if found := pins():

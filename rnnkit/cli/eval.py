@@ -86,7 +86,6 @@ def command(
     fail_below: tuple[tuple[str, float], ...],
     asked: tuple[MetricName, ...],
     threads: int | None,
-    as_json: bool,
 ) -> None:
     """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
 
@@ -126,7 +125,7 @@ def command(
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
     text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())
     text += "".join(f"\n\n{remark}" for remark in remarks)
-    emit(as_json, result, text, missed(metrics, fail_above, fail_below, model.path))
+    emit(result, text, missed(metrics, fail_above, fail_below, model.path))
 
 
 def _measured_on(source: Source) -> Split:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @SPEC
 @OVERRIDES
 @data_root_option()
-def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: bool) -> None:
+def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
     """Show the layers of SPEC with shapes and parameters, the memory, and how the data is laid out.
 
     Reads the data, since the vocabulary decides the first and the last width, and measures what a
@@ -64,7 +64,7 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None, as_json: 
         streams_in_words(resolved, source),
         f"{steps:,} steps in {resolved.train.epochs} epochs",
     ]
-    emit(as_json, result, "\n".join(text))
+    emit(result, "\n".join(text))
 
 
 def _count_of(row: dict[str, Any]) -> str:

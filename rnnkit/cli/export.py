@@ -14,12 +14,7 @@ from rnnkit.core.names import EXPORTS
 
 @make_command("export")
 @CHECKPOINT
-@click.option(
-    "--to",
-    required=True,
-    type=click.Choice(EXPORTS),
-    help="The program or the format.",
-)
+@click.option("--to", required=True, type=click.Choice(EXPORTS), help="The program or the format.")
 @click.option("--out", type=PATH, help="The folder to write (default: its name, - and the target).")
 @click.option(
     "--no-verify",
@@ -29,9 +24,7 @@ from rnnkit.core.names import EXPORTS
     help="Write it without the proof, which the files then say.",
 )
 @click.option("--force", is_flag=True, help="Replace the export that the folder holds.")
-def command(
-    checkpoint: Path, to: str, out: Path | None, verify: bool, force: bool, as_json: bool
-) -> None:
+def command(checkpoint: Path, to: str, out: Path | None, verify: bool, force: bool) -> None:
     """Write the model of CHECKPOINT for another program, into a folder of its own.
 
     The same inputs and states then run through rnnkit and through that program; the largest
@@ -47,7 +40,6 @@ def command(
     result = {"checkpoint": str(model.path), "out": str(folder), "files": files}
     said = proof.in_words() if proof else "not verified (--no-verify)"
     emit(
-        as_json,
         {**result, "proof": proof and proof.as_json()},
         f"wrote {folder}: {', '.join(files)}\n{said}",
     )

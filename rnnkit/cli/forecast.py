@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from rnnkit.cli.common import advising, read_input, tell
-from rnnkit.cli.options import CHECKPOINT, SEED, THREADS, data_root_option, make_command, registry
+from rnnkit.cli.options import (
+    CHECKPOINT,
+    SEED,
+    THREADS,
+    Number,
+    data_root_option,
+    make_command,
+    registry,
+)
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.records import FORMAT, Records
 
@@ -20,7 +28,7 @@ from rnnkit.cli.records import FORMAT, Records
 @click.option(
     "--level",
     default=0.8,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     help="The part of the simulated paths that an interval holds.",
 )
 @click.option(
@@ -47,7 +55,6 @@ def command(
     skip_bad: bool,
     root: Path | None,
     threads: int | None,
-    as_json: bool,
 ) -> None:
     """Forecast the rows after DATA (- for stdin), or else after the data of CHECKPOINT's model.
 
@@ -60,12 +67,7 @@ def command(
     from rnnkit.checkpoint.run_directory import data_root
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.contracts.forecast_inputs import ForecastRequest
-    from rnnkit.inference.forecast import (
-        Intervals,
-        forecast_rows,
-        outlook_of,
-        outlook_of_file,
-    )
+    from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of, outlook_of_file
     from rnnkit.inference.model import load
 
     model = load(checkpoint, registry(), tell)
@@ -78,4 +80,4 @@ def command(
         found = forecast_rows(model, outlook, steps, Intervals(level, paths, seed))
     if found.note:
         tell(found.note)
-    Records(found.records).write(form, out, as_json)
+    Records(found.records).write(form, out)

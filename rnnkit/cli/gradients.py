@@ -99,7 +99,6 @@ def command(
     seed: int | None,
     out: Path | None,
     terminal: bool,
-    as_json: bool,
 ) -> None:
     """Draw the norm of dL/dh of each recurrent layer by distance in time, and say how far it goes.
 
@@ -124,8 +123,8 @@ def command(
         "out": None if out is None else str(out),
         "layers": [_as_object(flow) for flow in found],
     }
-    text = picture([panel(found)], out, terminal, as_json)
-    emit(as_json, result, "\n".join([*([text, ""] if text else []), *sentences]))
+    text = picture([panel(found)], out, terminal)
+    emit(result, "\n".join([*([text, ""] if text else []), *sentences]))
 
 
 def open_model(

@@ -26,7 +26,7 @@ SPARE = ("spec", "step", "when", "name")
 
 @make_command("ls")
 @click.argument("folder", type=PATH, default=Path("runs"))
-def command(folder: Path, as_json: bool) -> None:
+def command(folder: Path) -> None:
     """List the runs in FOLDER (default: runs), the one that was written to last at the end.
 
     Of a sweep, or a folder of sweeps, the trials are listed. A terminal shows what it has room for,
@@ -40,7 +40,7 @@ def command(folder: Path, as_json: bool) -> None:
         raise home.not_found()
     rows = [summary(run) for run in sorted(found, key=written)]
     text = run_lines(rows, terminal_width())
-    emit(as_json, {"folder": str(folder), "runs": rows}, text)
+    emit({"folder": str(folder), "runs": rows}, text)
 
 
 def run_lines(rows: Sequence[dict[str, Any]], width: int | None) -> str:

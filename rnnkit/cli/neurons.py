@@ -52,7 +52,6 @@ def command(
     length: int,
     top: int,
     color: bool,
-    as_json: bool,
 ) -> None:
     """Find the hidden units of CHECKPOINT that follow a property of TEXT, a file or -.
 
@@ -97,7 +96,7 @@ def command(
     if color:
         painted = coloured(tokens.tokens, part.shown(index))
         said = f"{part.label}/{index}: {part.formula()}\n\n{painted}\n\n{said}"
-    emit(as_json, result, said)
+    emit(result, said)
 
 
 def tokens_of_text(model: Model, file: Path, length: int) -> tuple[Array, TokenText]:

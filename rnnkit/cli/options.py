@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
-from rnnkit.cli.results import results, results_alone
+from rnnkit.cli.results import AS_JSON, results, results_alone
 from rnnkit.core.names import KEYS
 from rnnkit.errors import printable
 
@@ -37,10 +38,10 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def make_command(name: str) -> Callable[[Callable[..., object]], click.Command]:
-    """Make a command that also takes --json and -v, which `main` reads, and shows its defaults."""
+    """Make a command that also takes --json and -v, and shows its defaults."""
     settings = {"help_option_names": ["-h", "--help"], "show_default": True}
     shared: Callable[..., Callable[..., object]] = together(
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        kept_option("--json", "as_json", AS_JSON, "Print one JSON object."),
         click.option("-v", "--verbose", is_flag=True, expose_value=False, help=VERBOSE),
     )
     return lambda function: click.command(name, Command, context_settings=settings)(
@@ -87,6 +88,19 @@ def quantity(name: str, units: Mapping[str, int], form: str) -> Callable[[str], 
     return convert
 
 
+class Number(click.FloatRange):
+    """A number of a range; NaN, which no bound keeps out, is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail("expected a number, received nan", param, ctx)
+        return found
+
+
 def wants_colour(asked: bool | None = None) -> bool:
     """Tell whether to write colours: as asked, else on a terminal unless NO_COLOR forbids it."""
     return results().isatty() and not os.environ.get("NO_COLOR") if asked is None else asked
@@ -101,10 +115,13 @@ def _colour(context: click.Context, option: click.Parameter, asked: bool | None)
 ACCEPTS = "rnnkit.accepts_others"
 
 
-def _accept(context: click.Context, option: click.Parameter, asked: bool) -> bool:
-    """Keep the answer for `registry`, which no command needs to know of."""
-    context.meta[ACCEPTS] = asked
-    return asked
+def kept_option(flag: str, name: str, key: str, text: str) -> Callable[[F], F]:
+    """Return a flag that the context keeps under a key, and no command needs to know of."""
+
+    def keep(context: click.Context, option: click.Parameter, asked: bool) -> None:
+        context.meta[key] = asked
+
+    return click.option(flag, name, is_flag=True, expose_value=False, callback=keep, help=text)
 
 
 def registry() -> Registry:
@@ -115,12 +132,11 @@ def registry() -> Registry:
 
 
 VERBOSE = "Show where an error arose."
-ACCEPT_PLUGIN = click.option(
+ACCEPT_PLUGIN: Callable[..., Callable[..., object]] = kept_option(
     "--accept-plugin",
-    is_flag=True,
-    expose_value=False,
-    callback=_accept,
-    help="Take a type from another package than the checkpoint's.",
+    "accept_plugin",
+    ACCEPTS,
+    "Take a type from another package than the checkpoint's.",
 )
 CHECKPOINT: Callable[..., Callable[..., object]] = together(
     click.argument("checkpoint", type=PATH), ACCEPT_PLUGIN

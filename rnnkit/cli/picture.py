@@ -12,7 +12,7 @@ import click
 from rnnkit.cli.common import write_named
 from rnnkit.cli.options import together, wants_colour
 from rnnkit.cli.paths import Output
-from rnnkit.cli.results import results
+from rnnkit.cli.results import json_asked, results
 
 if TYPE_CHECKING:
     from rnnkit.analysis.plots.panel import Panel
@@ -25,7 +25,7 @@ DRAWING: Callable[..., Callable[..., object]] = together(
 )
 
 
-def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: bool) -> str:
+def picture(panels: Sequence[Panel], out: Path | None, terminal: bool) -> str:
     """Write the SVG that was asked for; return the text of what a terminal shows, "" for nothing.
 
     Raises PluginError where there is no matplotlib to write it.
@@ -35,7 +35,7 @@ def picture(panels: Sequence[Panel], out: Path | None, terminal: bool, as_json: 
 
     if out is not None:
         write_named(out, svg(panels))
-    if as_json or (out is not None and not terminal):
+    if json_asked() or (out is not None and not terminal):
         return ""
     columns = shutil.get_terminal_size().columns
     return draw_panels(panels, columns, colour=wants_colour(), braille=_in_braille())

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.common import emit, unknown
-from rnnkit.cli.options import make_command
+from rnnkit.cli.options import Number, make_command
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.picture import DRAWING, picture
+from rnnkit.cli.results import json_asked
 
 if TYPE_CHECKING:
     from rnnkit.analysis.plots.panel import Curve, Panel
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--log", is_flag=True, help="A logarithmic scale.")
 @click.option(
     "--smooth",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.0,
     metavar="WEIGHT",
     help="Exponential mean of what training gives: a line counts WEIGHT times as much as the next.",
@@ -44,7 +45,6 @@ def command(
     smooth: float,
     out: Path | None,
     terminal: bool,
-    as_json: bool,
 ) -> None:
     """Draw loss, perplexity, accuracy, gradient norm and learning rate of each RUN over its steps.
 
@@ -58,8 +58,6 @@ def command(
         read_history,
     )
 
-    if math.isnan(smooth):
-        raise click.UsageError("--smooth: expected a weight from 0 to 1, received nan")
     histories = [read_history(run) for run in dict.fromkeys(runs)]
     known = drawable_metrics(histories)
     for name in metrics:
@@ -67,10 +65,10 @@ def command(
             raise unknown("metric", name, known)
     wanted = list(dict.fromkeys(metrics)) or default_metrics(histories)
     drawn = panels(histories, wanted, log, smooth)
-    text = picture(drawn, out, terminal, as_json)
+    text = picture(drawn, out, terminal)
     result = {"out": None if out is None else str(out), "panels": as_objects(drawn)}
-    if as_json or text:
-        emit(as_json, result, text)
+    if json_asked() or text:
+        emit(result, text)
 
 
 def as_objects(panels: Sequence[Panel]) -> list[dict[str, Any]]:

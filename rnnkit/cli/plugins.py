@@ -31,7 +31,7 @@ SECONDS = IMPORT_SECONDS + 30
 
 @make_command("plugins")
 @click.option("--check", is_flag=True, help="Import each, in a process of its own (exit 4).")
-def command(check: bool, as_json: bool) -> None:
+def command(check: bool) -> None:
     """List every type with its distribution and version; nothing is imported without --check."""
     plugins = installed()
     problems = {p: found for p in plugins if (found := failure(p))} if check else {}
@@ -47,7 +47,7 @@ def command(check: bool, as_json: bool) -> None:
     result = {"plugins": listed, "clashes": sentences}
     text = "\n".join([table(rows, head), *(printable(said, 500) for said in sentences)])
     broken = [*problems.values(), *shared] if check else []
-    emit(as_json, result, text, PluginError(*broken) if broken else None)
+    emit(result, text, PluginError(*broken) if broken else None)
 
 
 def failure(plugin: Plugin) -> Problem | None:

@@ -37,7 +37,6 @@ def command(
     state_in: Path | None,
     state_out: Path | None,
     threads: int | None,
-    as_json: bool,
 ) -> None:
     """Tell what the model of CHECKPOINT says of DATA, a file of its own kind, or - for stdin.
 
@@ -59,7 +58,7 @@ def command(
         found = predict_rows(model, content, name, top, skip_bad, begun, keep)
     if found.note:
         tell(found.note)
-    Records(found.records, found.lead).write(form, out, as_json, skipped=found.skipped)
+    Records(found.records, found.lead).write(form, out, skipped=found.skipped)
     if state_out and found.after:
         save_states(state_out, model, found.after)
 

@@ -15,7 +15,7 @@ import click
 from rnnkit.cli.common import print_json
 from rnnkit.cli.options import together
 from rnnkit.cli.paths import OUTPUT
-from rnnkit.cli.results import print_result
+from rnnkit.cli.results import json_asked, print_result
 
 FORMAT: Callable[..., Callable[..., object]] = together(
     click.option(
@@ -38,7 +38,7 @@ class Records:
     values: Sequence[Mapping[str, Any]]
     lead: int | None = None
 
-    def write(self, form: str | None, out: Path | None, as_json: bool, **facts: object) -> None:
+    def write(self, form: str | None, out: Path | None, **facts: object) -> None:
         """Write all records; with --json one object, which has the `facts` too."""
         from rnnkit.files.outputs import write_output
 
@@ -46,7 +46,7 @@ class Records:
         if out:
             text = "".join(self.lines(form))
             write_output(out, text.encode(errors="backslashreplace"))
-        if as_json:
+        if json_asked():
             value: dict[str, Any] = {"records": [] if out else [*self.values]}
             print_json({**value, "count": len(self.values), **facts})
         elif not out:

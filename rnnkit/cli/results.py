@@ -13,6 +13,7 @@ import click
 from rnnkit.core.stray_output import StrayOutput
 
 RESULTS = "rnnkit.results"
+AS_JSON = "rnnkit.as_json"
 
 
 @contextmanager
@@ -33,6 +34,11 @@ def results() -> IO[str]:
 def terminal_width() -> int | None:
     """Return the columns of the terminal that results go to; None where they go elsewhere."""
     return shutil.get_terminal_size().columns if results().isatty() else None
+
+
+def json_asked() -> bool:
+    """Tell whether the command was given --json."""
+    return bool(click.get_current_context().meta.get(AS_JSON))
 
 
 def print_result(text: str = "", nl: bool = True) -> None:

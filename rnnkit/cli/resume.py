@@ -23,14 +23,7 @@ from rnnkit.cli.paths import PATH
 )
 @ACCEPT_PLUGIN
 @run_options("where those of the run did")
-def command(
-    run: Path,
-    origin: str,
-    overrides: tuple[str, ...],
-    as_json: bool,
-    mpi: bool,
-    **settings: Any,
-) -> None:
+def command(run: Path, origin: str, overrides: tuple[str, ...], mpi: bool, **settings: Any) -> None:
     """Continue RUN exactly: every later result is that of the run that was never stopped.
 
     With -s a resume may change how it continues (the learning rate, the epochs); it reports what
@@ -45,4 +38,4 @@ def command(
     with started_ranks(mpi) as ranks:
         with chosen.options(ranks) as options:
             outcome = resume(run, types, options, overrides)
-        chosen.finish(outcome, types, as_json, ranks)
+        chosen.finish(outcome, types, ranks)

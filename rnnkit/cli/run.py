@@ -41,7 +41,6 @@ def command(
     mode: str,
     force: bool,
     overrides: tuple[str, ...],
-    as_json: bool,
     mpi: bool,
     **settings: Any,
 ) -> None:
@@ -75,7 +74,7 @@ def command(
                 given = document.spec, document.source, folder, root
                 located = replace(options, locate=document.problem)
                 outcome = start(*given, registry, located, ready)
-        chosen.finish(outcome, registry, as_json, ranks)
+        chosen.finish(outcome, registry, ranks)
 
 
 def _continues(run: RunDir, mode: str, force: bool, used: Mapping[str, Path]) -> bool:

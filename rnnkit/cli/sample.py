@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import Stopped, emit, located, print_json, read_input, tell
-from rnnkit.cli.options import CHECKPOINT, SEED, STATES, make_command, registry
-from rnnkit.cli.results import print_result
+from rnnkit.cli.options import CHECKPOINT, SEED, STATES, Number, make_command, registry
+from rnnkit.cli.results import json_asked, print_result
 
 if TYPE_CHECKING:
     from rnnkit.inference.generate import Sampling
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--top-k", type=click.IntRange(min=1), help="Draw from the k likeliest tokens.")
 @click.option(
     "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     help="Draw from the likeliest tokens that reach this probability.",
 )
 @click.option("--stop", help="End a sample before this text.")
@@ -66,7 +66,6 @@ def command(
     stream: bool,
     state_in: Path | None,
     state_out: Path | None,
-    as_json: bool,
 ) -> None:
     """Generate text with the model of CHECKPOINT, a file or a run directory.
 
@@ -78,8 +77,6 @@ def command(
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
 
-    if top_p != top_p:
-        raise click.UsageError("--top-p must be a number, received nan")
     if not (temperature == 0 or 1e-6 <= temperature <= 1e6):
         message = "expected 0, for the likeliest token each time, or a number from 1e-06 to 1e+06"
         raise click.UsageError(f"--temperature: {message}, received {temperature:g}")
@@ -103,9 +100,9 @@ def command(
     model.encode(given)  # what the model does not know is reported before anything is written
     if stream:
         with ending_at_signals() as ending:
-            answer(asked, given, begun, state_out, as_json, ending)
+            answer(asked, given, begun, state_out, ending)
     else:
-        after = one_go(asked, given, count, begun, as_json)
+        after = one_go(asked, given, count, begun)
         if state_out:
             save_states(state_out, model, after())
 
@@ -133,16 +130,16 @@ class Asked:
 
 
 def one_go(
-    asked: Asked, given: str, count: int, begun: StreamState | None, as_json: bool
+    asked: Asked, given: str, count: int, begun: StreamState | None
 ) -> Callable[[], StreamState]:
     """Write samples of one prompt; return what tells where they stand."""
     pieces = asked.grow(given, count, begun)
     # Bytes that are no UTF-8, which a model of bytes may be given, cannot be shown as they are.
     shown = given.encode(errors="surrogateescape").decode(errors="replace")
-    if as_json or count > 1:
+    if json_asked() or count > 1:
         (grown,) = deque(pieces, maxlen=1)
         result = {"prompt": shown, "seed": asked.sampling.seed, "samples": grown.texts}
-        emit(as_json, result, "\n\n".join(shown + sample for sample in grown.texts))
+        emit(result, "\n\n".join(shown + sample for sample in grown.texts))
     else:
         grown = write(shown, pieces)
         print_result()
@@ -177,12 +174,7 @@ class Ending:
 
 
 def answer(
-    asked: Asked,
-    prompt: str,
-    begun: StreamState | None,
-    state_out: Path | None,
-    as_json: bool,
-    ending: Ending,
+    asked: Asked, prompt: str, begun: StreamState | None, state_out: Path | None, ending: Ending
 ) -> None:
     """Answer each line of stdin at once; the state goes from line to line, then to the file.
 
@@ -203,10 +195,10 @@ def answer(
             with located("stdin", number):
                 asked.model.encode(line)
             pieces = asked.grow(line, 1, stands)
-            grown = deque(pieces, maxlen=1)[0] if as_json else write("", pieces)
+            grown = deque(pieces, maxlen=1)[0] if json_asked() else write("", pieces)
             after = asked.ended(line, grown, stands)
             ending.held = True  # whoever has read the whole answer finds it in the state
-            if as_json:
+            if json_asked():
                 print_json({"line": number, "answer": grown.texts[0]})
             else:
                 print_result()

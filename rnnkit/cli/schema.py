@@ -10,12 +10,12 @@ import click
 from rnnkit.cli.common import print_json, tell, write_named
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import OUTPUT
-from rnnkit.cli.results import print_result
+from rnnkit.cli.results import json_asked, print_result
 
 
 @make_command("schema")
 @click.option("--out", type=OUTPUT, help="Write to this file instead of stdout.")
-def command(out: Path | None, as_json: bool) -> None:
+def command(out: Path | None) -> None:
     """Write the JSON Schema of specs, with every type that is installed.
 
     A spec names the file by "$schema"; plugins that cannot be imported are left out and named.
@@ -31,5 +31,5 @@ def command(out: Path | None, as_json: bool) -> None:
         print_result(text, nl=False)
         return
     write_named(out, text.encode())
-    if as_json:
+    if json_asked():
         print_json({"schema": str(out)})

@@ -21,6 +21,7 @@ from rnnkit.cli.common import (
 )
 from rnnkit.cli.options import CHECKPOINT, STATES, make_command, registry
 from rnnkit.cli.paths import PATH
+from rnnkit.cli.results import json_asked
 
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
@@ -33,12 +34,7 @@ if TYPE_CHECKING:
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
 @STATES
 def command(
-    checkpoint: Path,
-    file: Path,
-    per_token: bool,
-    state_in: Path | None,
-    state_out: Path | None,
-    as_json: bool,
+    checkpoint: Path, file: Path, per_token: bool, state_in: Path | None, state_out: Path | None
 ) -> None:
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
@@ -64,9 +60,9 @@ def command(
         lines = lines_of(known_text(model, file))
         records = [scored(model, line, *model.score(line), per_token) for line in lines]
     text = "\n".join(map(_as_text, records))
-    if as_json or records:
+    if json_asked() or records:
         lines_found = [_as_json(record) for record in records]
-        emit(as_json, {"checkpoint": str(model.path), "lines": lines_found}, text)
+        emit({"checkpoint": str(model.path), "lines": lines_found}, text)
     if state_out:
         save_states(state_out, model, stands)
 

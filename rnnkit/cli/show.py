@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @make_command("show")
 @click.argument("checkpoints", type=PATH, nargs=-1, required=True, metavar="CHECKPOINT...")
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
-def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
+def command(checkpoints: tuple[Path, ...], spec: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first.
 
     Of several it shows their scores side by side, and where their specs differ.
@@ -44,11 +44,11 @@ def command(checkpoints: tuple[Path, ...], spec: bool, as_json: bool) -> None:
         return
     results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
     if len(results) == 1:
-        emit(as_json, results[0], _as_text(results[0]), _misfit(found[0], files[0]))
+        emit(results[0], _as_text(results[0]), _misfit(found[0], files[0]))
     else:
         differing = differences([snapshot.meta.spec for snapshot in found])
         compared = {"checkpoints": results, "differences": differing}
-        emit(as_json, compared, _side_by_side(results, differing))
+        emit(compared, _side_by_side(results, differing))
 
 
 def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:

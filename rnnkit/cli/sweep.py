@@ -17,6 +17,7 @@ from rnnkit.cli.common import emit, number, table, tell
 from rnnkit.cli.options import THREADS, data_root_option, make_command
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.picture import DRAWING, picture
+from rnnkit.cli.results import json_asked
 from rnnkit.errors import InterruptedRun, Problem
 
 STORAGE = click.option(
@@ -55,7 +56,6 @@ def train_command(
     storage: str | None,
     root: Path | None,
     threads: int | None,
-    as_json: bool,
 ) -> None:
     """Train the trials of the sweep in FILE, each a run directory of its own, and name the best.
 
@@ -78,7 +78,7 @@ def train_command(
         _start_workers(workers, file, folder.path, storage, root, threads)
     else:
         _work(study, file, root, threads)
-    _print_end(study, as_json)
+    _print_end(study)
 
 
 def _work(study: Any, file: Path, root: Path | None, threads: int | None) -> None:
@@ -141,20 +141,20 @@ def _start_workers(
 @make_command("show")
 @FOLDER
 @STORAGE
-def show_command(folder: Path, storage: str | None, as_json: bool) -> None:
+def show_command(folder: Path, storage: str | None) -> None:
     """List the trials of SWEEP: how each ended, its score, and what it tried."""
     from rnnkit.sweep.report import records, rows
 
     study = _opened(folder, storage)
     found = records(study)
     head, cells = rows(found, study.sweep)
-    emit(as_json, {"trials": found}, table(cells, head) if cells else "no trial yet")
+    emit({"trials": found}, table(cells, head) if cells else "no trial yet")
 
 
 @make_command("best")
 @FOLDER
 @STORAGE
-def best_command(folder: Path, storage: str | None, as_json: bool) -> None:
+def best_command(folder: Path, storage: str | None) -> None:
     """Print the spec of the best trial of SWEEP, to go on with.
 
     Running it again gives the same bytes: rnnkit run best.json --data-root FOLDER.
@@ -164,25 +164,23 @@ def best_command(folder: Path, storage: str | None, as_json: bool) -> None:
     run = study.folder.run(best.number)
     text = (run / "spec.json").read_text()
     found = {"trial": best.number, "score": best.value, "run": str(run)}
-    emit(as_json, {**found, "spec": text}, text.removesuffix("\n"))
+    emit({**found, "spec": text}, text.removesuffix("\n"))
 
 
 @make_command("plot")
 @FOLDER
 @STORAGE
 @DRAWING
-def plot_command(
-    folder: Path, storage: str | None, out: Path | None, terminal: bool, as_json: bool
-) -> None:
+def plot_command(folder: Path, storage: str | None, out: Path | None, terminal: bool) -> None:
     """Draw the scores of SWEEP trial by trial, and over the values of each key."""
     from rnnkit.cli.plot import as_objects
     from rnnkit.sweep.report import pictures, records
 
     study = _opened(folder, storage)
     drawn = pictures(records(study), study.sweep)
-    text = picture(drawn, out, terminal, as_json)
-    if as_json or text:
-        emit(as_json, {"out": out and str(out), "panels": as_objects(drawn)}, text)
+    text = picture(drawn, out, terminal)
+    if json_asked() or text:
+        emit({"out": out and str(out), "panels": as_objects(drawn)}, text)
 
 
 def _opened(folder: Path, storage: str | None) -> Any:
@@ -193,7 +191,7 @@ def _opened(folder: Path, storage: str | None) -> Any:
     return Study.opened(home, home.sweep(), storage)
 
 
-def _print_end(study: Any, as_json: bool) -> None:
+def _print_end(study: Any) -> None:
     from rnnkit.sweep.study import values_of
 
     best = study.best()
@@ -214,7 +212,7 @@ def _print_end(study: Any, as_json: bool) -> None:
         "run": str(run),
         "next": then,
     }
-    emit(as_json, result, "\n".join(lines))
+    emit(result, "\n".join(lines))
 
 
 command = SweepGroup(

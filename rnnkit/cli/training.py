@@ -72,7 +72,7 @@ class Settings:
         part = max(1, processors() // ranks.neighbours) if ranks.neighbours > 1 else None
         return limited_threads(self.threads or part)
 
-    def finish(self, outcome: Outcome, registry: Registry, as_json: bool, ranks: Ranks) -> None:
+    def finish(self, outcome: Outcome, registry: Registry, ranks: Ranks) -> None:
         """Measure the model on the test split and print the end of a run.
 
         Raises ResourceError where the time was up before the end.
@@ -89,7 +89,7 @@ class Settings:
         if outcome.reason == "finished" and "test" in outcome.source.splits():
             with self.limited(ranks):
                 tested = _tested(outcome, model, registry)
-        _print_end(outcome, model, tested, as_json)
+        _print_end(outcome, model, tested)
 
 
 class FinalResult(NamedTuple):
@@ -130,12 +130,7 @@ def _parted(items: Sequence[str], sizes: Sequence[int], width: int) -> list[list
     return lines
 
 
-def _print_end(
-    outcome: Outcome,
-    model: Path,
-    tested: FinalResult,
-    as_json: bool,
-) -> None:
+def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
     """Print the best result with its protocol, the model's path and the next command."""
     run, progress = outcome.run, outcome.progress
     best = progress.best
@@ -159,7 +154,7 @@ def _print_end(
         "model": str(model),
         "next": then,
     }
-    emit(as_json, result, "\n".join(lines))
+    emit(result, "\n".join(lines))
 
 
 def next_command(outcome: Outcome) -> str:

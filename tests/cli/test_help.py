@@ -116,6 +116,8 @@ def test_the_version() -> None:
         (["sample", "x", "-t", "1e-9"], "expected 0, for the likeliest token each time"),
         (["sample", "x", "-t", "nan"], "received nan"),
         (["sample", "x", "--top-p", "nan"], "received nan"),
+        (["decode", "x", "--alpha", "nan"], "'--alpha': expected a number, received nan"),
+        (["forecast", "x", "--level", "nan"], "'--level': expected a number, received nan"),
         (["sample", "x", "--top-k", "0"], "0 is not in the range"),
         (["sample", "x", "--seed", str(2**63)], "is not in the range"),
         (["run", "x", "--max-time", "soon"], "expected a time such as 90s, 30m or 2h"),
