@@ -117,6 +117,8 @@ def test_a_file_and_the_sentences(tmp_path: Path) -> None:
         (["{run}", "--cells", ""], 2, "there is no cell ''"),
         (["{run}", "--scale", "1,x"], 2, "expected numbers above 0 such as 0.5,1,1.5, received"),
         (["{run}", "--scale", "nan"], 2, "received 'nan'"),
+        (["{run}", "--scale", "1,0"], 2, "expected numbers above 0 such as 0.5,1,1.5, received"),
+        (["{run}", "--scale", "1000000"], 2, "received '1000000'"),
         (["{run}", "--steps", "0"], 2, "0 is not in the range"),
         (["{run}", "--steps", "5000"], 5, "[DATA_TOO_SHORT]"),
         (["{run}/none.json"], 3, "/none.json [SPEC_NOT_FOUND] no such file"),

@@ -134,6 +134,23 @@ def test_a_series_is_no_batch_of_sequences() -> None:
     )
 
 
+def test_a_model_is_asked_in_the_form_of_its_task() -> None:
+    def asked(task: str, data: bytes) -> Any:
+        (found,) = made(task).questions(data, "q", None).records
+        return found
+
+    sums = asked("addition", b'{"inputs": "12+30"}\n')
+    assert "".join(ADDITION[i] for i in sums.inputs) == "12+30" and sums.line == 1
+    pairs = asked("adding", b'{"inputs": [[0.25, 1], [0.5, 0]]}\n')
+    assert pairs.inputs.tolist() == [[0.25, 1], [0.5, 0]]
+    echoed = asked("echo", b'{"inputs": [0, 1, 1]}\n')
+    assert echoed.inputs.tolist() == [0, 1, 1] and echoed.each and not pairs.each
+    wave = asked("sine", b"sine\n0.25\n-0.5\n")
+    scaler = made("sine").open(HERE).scales.inputs
+    assert np.allclose(wave.inputs, scaler.scaled(np.array([[0.25], [-0.5]])))
+    assert wave.lines == [2, 3] and wave.each
+
+
 def test_the_scale_of_a_wave_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     block = made("mackey_glass")
     source = block.open(HERE)
