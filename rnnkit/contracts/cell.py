@@ -11,6 +11,7 @@ from rnnkit.compute.compiled_scan import flat, fused_scan
 from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.compute.products import Product, multiply, multiply_all
 from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
+from rnnkit.contracts.returned import check_array, check_arrays, results
 from rnnkit.core.block import Size, stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
@@ -111,7 +112,10 @@ class GatedCell(Cell):
             state = restart(t, state)
             hs[t] = state[0]
             np.matmul(hs[t], Wh, out=zhs[t])
-            state, backward = self.mix(params, zxs[t], zhs[t], state, ctx.later(t))
+            found: object = self.mix(params, zxs[t], zhs[t], state, ctx.later(t))
+            after, backward = results(self, ctx.path, "mix", found, "state", "backward")
+            check_arrays(self, ctx.path, "mix, the state", after, state)
+            state = after
             backwards.append(backward)
             ys[t] = state[0]
 
@@ -119,11 +123,14 @@ class GatedCell(Cell):
             dzxs, dzhs = ctx.empty(gated), None
             WhT = np.ascontiguousarray(Wh.T)
             for t in range(steps - 1, -1, -1):
-                dzx, dzh, dstate = backwards[t]((dstate[0] + dys[t], *dstate[1:]), grads)
-                if not dzx.shape == dzh.shape == gated[1:]:
-                    raise ValueError(
-                        f"mix gave dzx {dzx.shape}, dzh {dzh.shape}: expected {gated[1:]} of both"
-                    )
+                slope = dstate[0] + dys[t], *dstate[1:]
+                found: object = backwards[t](slope, grads)
+                dzx, dzh, dstate = results(
+                    self, ctx.path, "backward of mix", found, "dzx", "dzh", "dstate"
+                )
+                check_array(self, ctx.path, "backward of mix, dzx", dzx, gated[1:], ctx.dtype)
+                check_array(self, ctx.path, "backward of mix, dzh", dzh, gated[1:], ctx.dtype)
+                check_arrays(self, ctx.path, "backward of mix, dstate", dstate, slope)
                 dzxs[t] = dzx
                 if dzh is not dzx:
                     dzhs = ctx.empty(gated) if dzhs is None else dzhs
@@ -157,12 +164,16 @@ class StepCell(Cell):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run all steps, restarting streams where `resets` is true."""
-        steps = len(xs)
+        steps, batch = xs.shape[:2]
         ys: Array | None = None
         restart = _restart(self, xs, state, resets)
         backwards: list[StepBackward] = []
         for t in range(steps):
-            y, state, backward = self.step(params, xs[t], restart(t, state), ctx.later(t))
+            before = restart(t, state)
+            found: object = self.step(params, xs[t], before, ctx.later(t))
+            y, state, backward = results(self, ctx.path, "step", found, "y", "state", "backward")
+            check_arrays(self, ctx.path, "step, the state", state, before)
+            check_array(self, ctx.path, "step, the output", y, (batch, *np.shape(y)[1:]), ctx.dtype)
             ys = ctx.empty((steps, *y.shape)) if ys is None else ys
             ys[t] = y
             backwards.append(backward)
@@ -171,7 +182,11 @@ class StepCell(Cell):
         def backward_scan(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
             dxs = np.empty_like(xs)
             for t in range(steps - 1, -1, -1):
-                dxs[t], dstate = backwards[t](dys[t], dstate, grads)
+                slope: object = backwards[t](dys[t], dstate, grads)
+                dx, before = results(self, ctx.path, "backward of step", slope, "dx", "dstate")
+                check_array(self, ctx.path, "backward of step, dx", dx, dxs[t].shape, ctx.dtype)
+                check_arrays(self, ctx.path, "backward of step, dstate", before, dstate)
+                dxs[t], dstate = dx, before
                 if resets is not None and resets[t].any():
                     dstate = stopped_rows(dstate, resets[t])
             return dxs, dstate

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from rnnkit.contracts.returned import broken, shown
 from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.core.block import stands_for
-from rnnkit.core.installed import installed
-from rnnkit.errors import PluginError
 from rnnkit.types import Array
 
 
@@ -22,7 +21,7 @@ def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
     with _written(tokenizer):
         found: object = tokenizer.fit(chunks)
     if not isinstance(found, Vocabulary):
-        raise _broken(tokenizer, f"fit: expected a Vocabulary, received {_shown(found)}")
+        raise broken(tokenizer, "", f"fit: expected a Vocabulary, received {shown(found)}")
     return found
 
 
@@ -55,7 +54,7 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int], vocabulary: Vocabulary) -> 
     with _written(tokenizer):
         found: object = tokenizer.decode(ids, vocabulary)
     if not isinstance(found, str):
-        raise _broken(tokenizer, f"decode: expected a str, received {_shown(found)}")
+        raise broken(tokenizer, "", f"decode: expected a str, received {shown(found)}")
     return found
 
 
@@ -88,21 +87,16 @@ def _looked_at(
 
 def _ids(tokenizer: Tokenizer, found: object, vocabulary: Vocabulary) -> Array:
     if not isinstance(found, np.ndarray) or found.ndim != 1 or found.dtype.kind not in "iu":
-        message = f"ids: expected integers of shape (N,) in an array, received {_shown(found)}"
-        raise _broken(tokenizer, message)
+        message = f"ids: expected integers of shape (N,) in an array, received {shown(found)}"
+        raise broken(tokenizer, "", message)
     below = found.dtype.kind == "i" and found.size and found.min() < 0
     if below or (found.size and found.max() >= vocabulary.size):
-        raise _broken(
+        raise broken(
             tokenizer,
+            "",
             f"ids: expected 0 to {vocabulary.size - 1}, received {found.min()} to {found.max()}",
         )
     return found
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} of {value.shape}"
-    return type(value).__name__
 
 
 @contextmanager
@@ -111,12 +105,4 @@ def _written(tokenizer: Tokenizer) -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        raise _broken(tokenizer, f"{error} is not written") from error
-
-
-def _broken(tokenizer: Tokenizer, message: str) -> PluginError:
-    plugin = next(
-        (p for p in installed() if (p.group, p.name) == (tokenizer.entry_group, tokenizer.type)),
-        type(tokenizer).__qualname__,
-    )
-    return PluginError.of("PLUGIN_CONTRACT", f"tokenizer, {plugin}: {message} (tell its author)")
+        raise broken(tokenizer, "", f"{error} is not written") from error

@@ -9,11 +9,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rnnkit.contracts.returned import broken, check_array, is_own, results, shown
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.types import Array
+from rnnkit.types import Array, Shape
 
 
 class Loss(Block):
@@ -76,7 +77,7 @@ class Loss(Block):
             found = decided(self, ys, targets, weights, ctx.resets, ctx.valid)
             if found is not None:
                 ctx.tally.add(*found, weights)
-        return self.forward(ys, targets, weights, ctx)
+        return summed(self, ys, targets, weights, ctx)
 
     def fused(
         self,
@@ -134,6 +135,36 @@ class Loss(Block):
         return {"loss": mean}
 
 
+def summed(
+    loss: Loss, ys: Array, targets: Array, weights: Array, ctx: Context
+) -> tuple[float, float, Callable[[], Array]]:
+    """Return `loss.forward`; raises PluginError for what has another form."""
+    found: object = loss.forward(ys, targets, weights, ctx)
+    if is_own(loss):
+        return found  # type: ignore[return-value]
+    total, weight, backward = results(loss, "", "forward", found, "total", "weight", "backward")
+    for name, number in (("total", total), ("weight", weight)):
+        if not isinstance(number, int | float | np.floating):
+            raise broken(loss, "", f"the {name}: expected a number, received {shown(number)}")
+
+    def slope() -> Array:
+        dys: Array = backward()
+        check_array(loss, "", "the gradient of the outputs", dys, ys.shape, ys.dtype)
+        return dys
+
+    return total, weight, slope
+
+
+def likelihoods(loss: Loss, ys: Array) -> Array | None:
+    """Return `loss.probabilities`; raises PluginError for what has another form."""
+    found: object = loss.probabilities(ys)
+    if found is not None and not is_own(loss):
+        width = np.shape(found)[-1:] if isinstance(found, np.ndarray) else ()
+        shape = (*ys.shape[:-1], *width)
+        check_array(loss, "", "probabilities", found, shape, ys.dtype)
+    return found  # type: ignore[return-value]
+
+
 def decided(
     loss: Loss,
     ys: Array,
@@ -147,12 +178,27 @@ def decided(
     A loss that takes outputs and targets alone is asked with those.
     """
     if not _takes_windows(type(loss).decisions):
-        return loss.decisions(ys, targets)
-    if weights is None:
-        weights = np.ones(ys.shape[:2], ys.dtype)
-    if resets is None:
-        resets = np.zeros(ys.shape[:2], bool)
-    return loss.decisions(ys, targets, weights, resets, valid)
+        found = loss.decisions(ys, targets)
+    else:
+        if weights is None:
+            weights = np.ones(ys.shape[:2], ys.dtype)
+        if resets is None:
+            resets = np.zeros(ys.shape[:2], bool)
+        found = loss.decisions(ys, targets, weights, resets, valid)
+    if found is not None and not is_own(loss):
+        _check_decisions(loss, found, ys.shape[:2])
+    return found
+
+
+def _check_decisions(loss: Loss, found: object, shape: Shape) -> None:
+    """Raise PluginError unless it is two arrays (T, B), or (T, B, F)."""
+    for name, array in zip(
+        ("chosen", "wanted"), results(loss, "", "decisions", found, "chosen", "wanted"), strict=True
+    ):
+        known = isinstance(array, np.ndarray) and array.ndim in (2, 3)
+        if not known or array.shape[:2] != shape:
+            message = f"decisions, {name}: expected an array of shape {shape}, or of answers "
+            raise broken(loss, "", f"{message}{(*shape, 'F')}, received {shown(array)}")
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss, decided
+from rnnkit.contracts.loss import Loss, decided, likelihoods
 from rnnkit.core.block import stands_for
 from rnnkit.errors import CheckpointError
 from rnnkit.types import Array
@@ -91,7 +91,7 @@ class TokenScores:
 
     def probabilities(self, ys: Array) -> Array | None:
         """Return what outputs (N, F) say of each token (N, V), in float64; None for nothing."""
-        found = self.loss.probabilities(ys.astype(np.float64))
+        found = likelihoods(self.loss, ys.astype(np.float64))
         if found is not None and found.shape[-1] == 1 and self.tokens == 2:
             return np.hstack([1 - found, found])  # one output, for the second of the tokens
         return found

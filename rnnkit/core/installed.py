@@ -58,6 +58,11 @@ def installed() -> tuple[Plugin, ...]:
     return tuple(sorted(found))
 
 
+def origin(group: str, name: str) -> Plugin | None:
+    """Return the plugin that offers a type, the first of several; None where nobody does."""
+    return next((p for p in installed() if (p.group, p.name) == (group, name)), None)
+
+
 def blame(error: BaseException) -> str:
     """Return the last line of a plugin, not rnnkit's own, that an error came through; "" if none.
 

@@ -29,11 +29,12 @@ def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Ar
     return xs.astype(np.int32)
 
 
-def check_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> None:
-    """Raise ValueError for a state of other shapes than the network's."""
+def checked_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> States:
+    """Return a state in the type that layers read; ValueError for one of other shapes."""
     received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
     if received != shapes:
         raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
+    return {n: tuple(np.asarray(a, np.float32) for a in arrays) for n, arrays in state.items()}
 
 
 def _form(array: Array) -> str:

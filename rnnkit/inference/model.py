@@ -23,7 +23,7 @@ from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, DataError, SpecError, wrong_type
 from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, seen
-from rnnkit.inference.inputs import check_state, checked
+from rnnkit.inference.inputs import checked, checked_state
 from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
@@ -68,7 +68,7 @@ class Model:
         if state is None:
             state = self.network.initial_states(xs.shape[1], ctx.dtype)
         else:
-            check_state(state, self.network.state_shapes(xs.shape[1]))
+            state = checked_state(state, self.network.state_shapes(xs.shape[1]))
         ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
         return data.to_units(ys) if self.network.loss.estimates else ys, after
 

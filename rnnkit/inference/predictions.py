@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.contracts.loss import Loss, decided
+from rnnkit.contracts.loss import Loss, decided, likelihoods
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.signal import Signal
@@ -36,7 +36,7 @@ class Answers:
         """Return the answers that outputs (N, F) give."""
         if self.targets.ids or self._chooses(ys):
             return self._labels(ys)
-        probabilities = self.loss.probabilities(ys.astype(np.float64))
+        probabilities = likelihoods(self.loss, ys.astype(np.float64))
         if probabilities is not None:
             return self._named(probabilities, "probability")
         values = ys.astype(np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 from rnnkit.compute.parallel import run_undivided
 from rnnkit.compute.shard_tree import even_ranges
 from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.loss import summed
 from rnnkit.core.context import Context
 from rnnkit.network.network import Network, States, copied, loss_context
 from rnnkit.types import Array, Params
@@ -41,7 +42,7 @@ class ShardReader:
         ys, after = self.network.run(self.params, batch, self.states, ctx)
         self.states = copied(after)
         own = loss_context(self.ctx, batch)
-        total, weight, _ = self.network.loss.forward(ys, batch.targets, batch.weights, own)
+        total, weight, _ = summed(self.network.loss, ys, batch.targets, batch.weights, own)
         return EvaluatedPiece(ys, total, weight)
 
 

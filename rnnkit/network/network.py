@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
@@ -177,7 +178,9 @@ class Network:
         ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
             inner = ctx.at(name, learns_below=learns)
-            ys, state, backward = layer.scan(params[name], ys, states.get(name, ()), resets, inner)
+            ys, state, backward = scanned(
+                layer, params[name], ys, states.get(name, ()), resets, inner
+            )
             learns = learns or name in self.learning
             if learns:
                 backwards.append((name, backward))
@@ -284,7 +287,7 @@ class Network:
         if found is None:
             learns = ctx.learns_below or bool(self.body.reached)
             own, above = states.get(name, ()), ctx.at(name, learns_below=learns)
-            ys, state, last_backward = last.scan(params[name], xs, own, batch.resets, above)
+            ys, state, last_backward = scanned(last, params[name], xs, own, batch.resets, above)
             own_ctx = loss_context(ctx, batch)
             total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, own_ctx)
             dstate = zero_state(state) if dstates is None else dstates.get(name, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Params, State
@@ -26,6 +27,6 @@ class Visit:
     def done(self) -> tuple[Array, State]:
         """Return (ys, state), running the layer where nobody did."""
         if self.found is None:
-            found = self.layer.scan(self.params, self.xs, self.state, self.resets, self.ctx)
+            found = scanned(self.layer, self.params, self.xs, self.state, self.resets, self.ctx)
             self.found = found[:2]
         return self.found

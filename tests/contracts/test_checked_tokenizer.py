@@ -61,7 +61,7 @@ def test_what_is_right_is_given_back(way: str, answer: object) -> None:
     [
         ("fit", ["a", "b"], "fit: expected a Vocabulary, received list"),
         ("fit", {"a": 1}, "fit: expected a Vocabulary, received dict"),
-        ("fit", None, "fit: expected a Vocabulary, received NoneType"),
+        ("fit", None, "fit: expected a Vocabulary, received None"),
         ("encode", [0, 1], "ids: expected integers of shape (N,) in an array, received list"),
         (
             "encode",

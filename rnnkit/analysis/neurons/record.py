@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.layer import Layer, gates_of, sees_future
 from rnnkit.core.context import Context, Pool
 from rnnkit.network.network import Network
@@ -67,11 +68,11 @@ def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[A
     found: list[Activations] = []
     for name, layer in network.named:
         if name not in stateful:
-            xs, _, _ = layer.scan(params[name], xs, (), None, ctx.at(name))
+            xs, _, _ = scanned(layer, params[name], xs, (), None, ctx.at(name))
             continue
         start = layer.initial_state(entering[name], 1, ctx.dtype)
         if sees_future(layer):
-            xs, _, _ = layer.scan(params[name], xs, start, None, ctx.at(name))
+            xs, _, _ = scanned(layer, params[name], xs, start, None, ctx.at(name))
             found.append(Activations(name, "y", xs[:, 0]))
         else:
             ys, states = _stepped(layer, params[name], xs, start, ctx.at(name))
@@ -89,7 +90,7 @@ def _stepped(
     own = replace(ctx, pool=Pool())
     outputs, states = [], []
     for t in range(len(xs)):
-        ys, state, _ = layer.scan(params, xs[t : t + 1], state, None, own.later(t))
+        ys, state, _ = scanned(layer, params, xs[t : t + 1], state, None, own.later(t))
         state = tuple(array.copy() for array in state)
         outputs.append(ys.copy())
         states.append(state)

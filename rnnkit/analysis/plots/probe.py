@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -105,7 +106,9 @@ class Probe(Layer):
         outputs, backwards = [], []
         for t in range(len(xs)):
             step = None if resets is None else resets[t : t + 1]
-            ys, state, backward = self.cell.scan(params, xs[t : t + 1], state, step, ctx.later(t))
+            ys, state, backward = scanned(
+                self.cell, params, xs[t : t + 1], state, step, ctx.later(t)
+            )
             outputs.append(ys)
             backwards.append(backward)
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, prefixed, signal_of
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -66,12 +67,12 @@ class Bidirectional(Layer):
         """Run both directions; the backward one restarts at the same boundaries."""
         start = self.layer.initial_state(signal_of(xs), xs.shape[1], ctx.dtype)
         own = ctx.at("forward", learns_below=ctx.learns_below)
-        ahead, state, ahead_backward = self.layer.scan(
-            prefixed(params, "forward"), xs, state, resets, own
+        ahead, state, ahead_backward = scanned(
+            self.layer, prefixed(params, "forward"), xs, state, resets, own
         )
         own = ctx.at("backward", learns_below=ctx.learns_below)
-        back, end, back_backward = self.layer.scan(
-            prefixed(params, "backward"), _reversed(xs), start, _mirrored(resets), own
+        back, end, back_backward = scanned(
+            self.layer, prefixed(params, "backward"), _reversed(xs), start, _mirrored(resets), own
         )
         width = ahead.shape[2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, gates_of, prefixed
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -60,7 +61,7 @@ class Residual(Layer):
     ) -> tuple[Array, State, Backward]:
         """Run the inner layer over all steps and add the inputs."""
         own = ctx.at("layer", learns_below=ctx.learns_below)
-        ys, state, inner = self.layer.scan(prefixed(params, "layer"), xs, state, resets, own)
+        ys, state, inner = scanned(self.layer, prefixed(params, "layer"), xs, state, resets, own)
 
         def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
             dxs, dstate = inner(dys, dstate, prefixed(grads, "layer"))

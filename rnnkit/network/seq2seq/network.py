@@ -18,6 +18,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
+from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.stack import joined, layer_names, peeking
@@ -199,7 +200,7 @@ class Seq2Seq(Network):
             own = states.get(name, ())
             below = ctx.at(name, learns_below=name in self.above_learning)
             own_ctx = _layer_context(layer, below, encoded.valid)
-            xs, state, backward = layer.scan(views, xs, own, None, own_ctx)
+            xs, state, backward = scanned(layer, views, xs, own, None, own_ctx)
             if name in self.reached:
                 backwards.append((name, layer, backward))
             if name in states:

@@ -59,7 +59,7 @@ def _judge(plugin: Plugin, what: str, found: Iterable[Comparison]) -> None:
     cause = None
     try:
         problem = next(filter(None, (each.problem() for each in found)), None)
-    except MemoryError:
+    except (MemoryError, PluginError):
         raise
     except (Exception, SystemExit) as error:
         cause, problem = error, f"{type(error).__name__}: {error}"
