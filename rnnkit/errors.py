@@ -8,22 +8,28 @@ A line says where, which rule (the code in brackets), what was received and what
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Self, TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and list positions that lead to a value of a spec."""
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
     """One broken rule: `where` is a file, or file:line:column; `code` names the rule.
 
-    `count` is how many there are like it, where one line stands for them.
+    `count` is how many there are like it, where one line stands for them. `path` leads to a value
+    of a spec, for whoever knows where it stands in the file.
     """
 
     where: str
     code: str
     message: str
     count: int = 1
+    path: Path = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return the line a user reads; a place may be a name from somebody else's file."""
@@ -53,6 +59,11 @@ class SpecError(RnnkitError):
     """The spec is missing, unreadable, or breaks a rule."""
 
     exit_code = 3
+
+    @classmethod
+    def at(cls, path: Path, code: str, message: str) -> Self:
+        """Build an error with one problem of a value, whose file is not known here."""
+        return cls(Problem("", code, f"{path_text(path)}: {message}", path=path))
 
 
 class PluginError(RnnkitError):
@@ -112,7 +123,27 @@ class InterruptedRun(RnnkitError):
 
 
 class ShapeError(ValueError):
-    """A layer or loss cannot take what it is given; the spec adds file, line and column."""
+    """A layer or loss cannot take what it is given; the spec adds file, line and column.
+
+    `path` leads to the block from the one around it.
+    """
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path: Path = path
+
+
+def path_text(path: Path) -> str:
+    """Return a path as the user types it: `model.layers[1].units`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[\w$-]+", part, re.ASCII):
+            text += f".{part}"
+        else:
+            text += f'["{printable(part)}"]'
+    return printable(text.removeprefix("."), 200)
 
 
 def wrong_type(name: str, expected: str, received: object, advice: str) -> TypeError:

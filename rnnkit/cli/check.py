@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,10 @@ import click
 
 from rnnkit.cli.common import emit, tell
 from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
-from rnnkit.errors import SpecError
 
 if TYPE_CHECKING:
     from rnnkit.contracts.registry import Registry
-    from rnnkit.spec.read import Document
+    from rnnkit.spec.model import Spec
 
 
 @make_command("check")
@@ -30,12 +28,13 @@ def command(spec: Path, overrides: tuple[str, ...], data: bool, root: Path | Non
     registry = Registry()
     document = read_spec(spec, registry, overrides)
     if data:
-        check_data(document, spec, root or spec.parent, registry)
+        with document.placing():
+            check_data(document.spec, spec, root or spec.parent, registry)
     emit({"spec": str(spec), "errors": []}, f"{spec}: no errors")
 
 
-def check_data(document: Document, path: Path, root: Path, registry: Registry) -> None:
-    """Tell how training reads the data; raise what only the data tells, placed in the spec."""
+def check_data(spec: Spec, path: Path, root: Path, registry: Registry) -> None:
+    """Tell how training reads the data; raise what only the data tells."""
     from rnnkit.cli.reporter import streams_in_words
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, memory
@@ -43,15 +42,10 @@ def check_data(document: Document, path: Path, root: Path, registry: Registry) -
     from rnnkit.training.initial.values import initial_values
     from rnnkit.training.requirements import check_demands
 
-    spec = document.spec
     source, donor = open_with_donor(spec, root, registry)
     fitted = spec.fitted(source)
-    try:
-        resolved, network = build_network(fitted, source.inputs, source.targets)
-    except SpecError as error:
-        where = str(document.draft.where(("model",)))
-        raise SpecError(*(replace(p, where=where) for p in error.problems)) from error
-    check_demands(resolved, network, source, document.problem)
+    resolved, network = build_network(fitted, source.inputs, source.targets)
+    check_demands(resolved, network, source)
     initial = initial_values(spec, network, source, donor, root)
     budget = default_budget(spec.data.made())
     memory(resolved, network, source, budget).check(budget, path)

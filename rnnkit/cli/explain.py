@@ -35,10 +35,11 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
     registry, root = Registry(), root or spec.parent
     document = read_spec(spec, registry, overrides)
     data = document.spec.data
-    source, donor = open_with_donor(document.spec, root, registry)
-    fitted = document.spec.fitted(source)
-    resolved, network = build_network(fitted, source.inputs, source.targets)
-    initial = initial_values(document.spec, network, source, donor, root)
+    with document.placing():
+        source, donor = open_with_donor(document.spec, root, registry)
+        fitted = document.spec.fitted(source)
+        resolved, network = build_network(fitted, source.inputs, source.targets)
+        initial = initial_values(document.spec, network, source, donor, root)
     layers = layer_rows(network)
     needs = memory(resolved, network, source, default_budget(data.made()))
     steps = source.windows("train", resolved.train.layout()) * resolved.train.epochs

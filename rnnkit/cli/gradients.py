@@ -131,13 +131,9 @@ def open_model(
     path: Path, overrides: tuple[str, ...], root: Path | None, types: Registry
 ) -> MeasuredModel:
     """Open a spec or a checkpoint, and its data where it is there."""
-    from rnnkit.analysis.plots.example import guessed_signals
     from rnnkit.inference.model import load
-    from rnnkit.network.builder import build_network
     from rnnkit.network.memory import open_data
     from rnnkit.spec.read import read_spec
-    from rnnkit.training.initial.donor import open_with_donor
-    from rnnkit.training.initial.values import initial_values
 
     if holds_weights(path):
         if overrides:
@@ -146,7 +142,18 @@ def open_model(
         given = model.spec.data, data_root(path, root), model.vocabulary
         source = if_there(lambda: open_data(*given))
         return MeasuredModel(model.spec, model.network, model.store.stored(), source)
-    spec, root = read_spec(path, types, overrides).spec, root or path.parent
+    document, root = read_spec(path, types, overrides), root or path.parent
+    with document.placing():
+        return model_of_spec(document.spec, root, types)
+
+
+def model_of_spec(spec: Spec, root: Path, types: Registry) -> MeasuredModel:
+    """Open the data of a spec where it is there, and build its network."""
+    from rnnkit.analysis.plots.example import guessed_signals
+    from rnnkit.network.builder import build_network
+    from rnnkit.training.initial.donor import open_with_donor
+    from rnnkit.training.initial.values import initial_values
+
     opened = if_there(lambda: open_with_donor(spec, root, types))
     if opened is None:
         resolved, network = build_network(spec, *guessed_signals(spec.data))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,15 +64,14 @@ def command(
         run = RunDir(folder)
         used = {"the spec": spec, "the data": root}
         continues = ranks.share(lambda: _continues(run, mode, force, used))
-        with chosen.options(ranks) as options:
+        with chosen.options(ranks) as options, document.placing():
             if continues:
                 options.tell(f"run directory: {folder}")
                 outcome = resume(folder, registry, options, asked=document.spec)
             else:
                 ready = partial(_take, run, force, options.tell)
                 given = document.spec, document.source, folder, root
-                located = replace(options, locate=document.problem)
-                outcome = start(*given, registry, located, ready)
+                outcome = start(*given, registry, options, ready)
         chosen.finish(outcome, registry, ranks)
 
 

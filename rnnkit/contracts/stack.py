@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError
+from rnnkit.errors import Path, ShapeError
 
 
 class Beside(NamedTuple):
@@ -50,20 +51,32 @@ def sized(
     target: Signal | None = None,
     beside: Beside | None = None,
 ) -> tuple[tuple[Layer, ...], Signal]:
-    """Do the same for all layers; raises ShapeError with the name of one that does not fit."""
+    """Do the same for all layers; raises ShapeError with the path of one that does not fit."""
     memory, last = beside or (None, None)
     joins = peeking(layers) if last else ()
     found: list[Layer] = []
     signal = inputs
-    for at, name in enumerate(layer_names(layers, prefix)):
+    for at in range(len(layers)):
         own = target if at == len(layers) - 1 else None
-        try:
+        with shaped_at(*at_layer(prefix, at)):
             signal = joined(signal, last) if last and at in joins else signal
             layer, signal = resolved(layers[at], signal, own, memory)
-        except ShapeError as error:
-            raise ShapeError(f"layer {name} {error}") from error
         found.append(layer)
     return tuple(found), signal
+
+
+@contextmanager
+def shaped_at(*path: str | int) -> Iterator[None]:
+    """Say where in the model a block stands that cannot take what it is given."""
+    try:
+        yield
+    except ShapeError as error:
+        raise ShapeError(str(error), *path, *error.path) from error
+
+
+def at_layer(prefix: str, position: int) -> Path:
+    """Return the path from a model to a layer; `prefix` as in `layer_names`."""
+    return (*filter(None, [prefix.rstrip(".")]), "layers", position)
 
 
 def reads_memory(layer: Layer) -> bool:

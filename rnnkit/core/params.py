@@ -82,6 +82,24 @@ def learned_parameters(
     return (found for found in named_parameters(declared) if found[2].rate > 0)
 
 
+def check_shared(declared: Mapping[str, Declaration], layer: str) -> None:
+    """Raise ShapeError where a parameter that a layer shares is not there, or of another shape."""
+    for link in declared[layer].values():
+        if isinstance(link, Shared):
+            own = declared.get(link.layer, {}).get(link.name)
+            if own is None:
+                raise ShapeError(f"shares {link.layer}/{link.name}, which does not exist")
+            if own.shape != link.shape:
+                raise ShapeError(
+                    f"shares {link.layer}/{link.name} and needs it of shape "
+                    f"{_times(link.shape)}, but it is {_times(own.shape)} (leave the tie out)"
+                )
+
+
+def _times(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
 def count(declared: Mapping[str, Declaration]) -> int:
     """Return the number of stored parameters, a shared one counted once."""
     return sum(math.prod(spec.shape) for _, _, spec in named_parameters(declared))
@@ -132,7 +150,7 @@ class ParamStore:
         for layer, declaration in self.declared.items():
             for name, link in declaration.items():
                 if isinstance(link, Shared) and (frozen is not None or self._learns(link)):
-                    views[layer][name] = _shared(views, layer, link)
+                    views[layer][name] = views[link.layer][link.name]
         return views
 
     def _learns(self, link: Shared) -> bool:
@@ -161,18 +179,6 @@ class ParamStore:
             for layer, name, spec in named_parameters(self.declared):
                 random = keyed_generator(seed, "init", f"{layer}/{name}")
                 self.values[layer][name][...] = spec.draw(random)
-
-
-def _shared(views: Mapping[str, Mapping[str, Array]], layer: str, link: Shared) -> Array:
-    target = views.get(link.layer, {}).get(link.name)
-    if target is None:
-        raise ShapeError(f"{layer} shares {link.layer}/{link.name}, which does not exist")
-    if target.shape != link.shape:
-        raise ShapeError(
-            f"{layer} shares {link.layer}/{link.name} and expects the shape {link.shape}, "
-            f"but it is {target.shape}"
-        )
-    return target
 
 
 def _frozen(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rnnkit.contracts.stack import shaped_at
+from rnnkit.core.params import Declaration, check_shared
 from rnnkit.core.signal import Signal
-from rnnkit.errors import Problem, ShapeError, SpecError
+from rnnkit.errors import ShapeError, SpecError
 from rnnkit.network.network import Network
 from rnnkit.network.seq2seq import Seq2Seq, paired
 from rnnkit.spec.model import ModelSpec, PairSpec, Spec, StackSpec
@@ -14,15 +16,27 @@ from rnnkit.spec.model import ModelSpec, PairSpec, Spec, StackSpec
 def build_network(spec: Spec, inputs: Signal, targets: Signal) -> tuple[Spec, Network]:
     """Return the resolved spec, every width in it, and its network.
 
-    Raises SpecError where two widths do not fit.
+    Raises SpecError, with the path of the block, where two widths do not fit.
     """
     try:
         model, network = _sized(spec.model, inputs, targets)
         network = replace(network, rates=spec.train.rates())
-        network.declared()
+        _check_parameters(network)
     except ShapeError as error:
-        raise SpecError(Problem(spec.name, "SPEC_SHAPE", f"model: {error}")) from error
+        raise SpecError.at(("model", *error.path), "SPEC_SHAPE", str(error)) from error
     return spec.model_copy(update={"model": model}), network
+
+
+def _check_parameters(network: Network) -> None:
+    """Raise ShapeError where a layer cannot be laid out, or does not fit what it shares."""
+    entering = network.entering()
+    declared: dict[str, Declaration] = {}
+    for position, (name, layer) in enumerate(network.named):
+        with shaped_at(*network.path_of(position)):
+            declared[name] = layer.declared(entering[name])
+    for position, name in enumerate(network.names):
+        with shaped_at(*network.path_of(position)):
+            check_shared(declared, name)
 
 
 def _sized(

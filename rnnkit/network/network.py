@@ -13,12 +13,13 @@ from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.stack import layer_names, signals, sized
+from rnnkit.contracts.stack import at_layer, layer_names, shaped_at, signals, sized
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration, ParamStore
 from rnnkit.core.signal import Signal
+from rnnkit.errors import Path
 from rnnkit.network.rates import (
     Rates,
     at_rates,
@@ -77,7 +78,8 @@ class Network:
         Raises ShapeError where two widths do not fit.
         """
         found, outputs = sized(layers, "", inputs, targets)
-        loss.check(outputs, targets)
+        with shaped_at("loss"):
+            loss.check(outputs, targets)
         return cls(found, loss, inputs, targets)
 
     @cached_property
@@ -145,6 +147,10 @@ class Network:
         """(layer, name, shape) of what does not learn, but has a gradient on its way below."""
         found = frozen_parameters(self.declared(), self.rates)
         return tuple(each for each in found if each[0] in self.reached)
+
+    def path_of(self, position: int) -> Path:
+        """Return the path from the model of a spec to a layer."""
+        return at_layer(self.prefix, self.first + position)
 
     def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return the shapes of the hidden state of every stateful layer."""

@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, parse_block
-from rnnkit.errors import ShapeError, printable
-from rnnkit.spec.locations import Draft, Path
+from rnnkit.errors import Path, ShapeError, printable
+from rnnkit.spec.locations import Draft
 
 B = TypeVar("B", bound=Block)
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record, parse_block
-from rnnkit.errors import PluginError, RnnkitError, SpecError, printable, wrong_type
-from rnnkit.spec.locations import Draft, Location, Position, path_text
+from rnnkit.errors import PluginError, RnnkitError, SpecError, path_text, printable, wrong_type
+from rnnkit.spec.locations import Draft, Location, Position
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import found_in, parse_spec, read_spec
 from rnnkit.spec.regime_check import check_regime

@@ -11,8 +11,8 @@ from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from rnnkit.contracts.registry import GROUPS, Registry
-from rnnkit.errors import PluginError
-from rnnkit.spec.locations import Path, has
+from rnnkit.errors import Path, PluginError
+from rnnkit.spec.locations import has
 from rnnkit.spec.model import Spec
 from rnnkit.types import JSON
 

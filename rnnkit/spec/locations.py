@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from rnnkit.errors import Problem, printable
+from rnnkit.errors import Path, Problem, path_text
 from rnnkit.types import JSON
-
-Path: TypeAlias = tuple[str | int, ...]
-"""The keys and list positions that lead to a value."""
 
 
 @dataclass(frozen=True, order=True)
@@ -41,19 +36,6 @@ def has(value: JSON, part: str | int) -> bool:
     if isinstance(part, int):
         return isinstance(value, list) and part < len(value)
     return isinstance(value, dict) and part in value
-
-
-def path_text(path: Path) -> str:
-    """Return a path as the user types it: `model.layers[1].units`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif re.fullmatch(r"[\w$-]+", part, re.ASCII):
-            text += f".{part}"
-        else:
-            text += f'["{printable(part)}"]'
-    return printable(text.removeprefix("."), 200)
 
 
 @dataclass(frozen=True)

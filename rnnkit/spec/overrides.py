@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from rnnkit.errors import SpecError, printable
-from rnnkit.spec.locations import Draft, Location, Path, Position, inside
+from rnnkit.errors import Path, SpecError, printable
+from rnnkit.spec.locations import Draft, Location, Position, inside
 from rnnkit.spec.scan import Scan, scan_text
 from rnnkit.spec.scanner import MAX_DEPTH
 from rnnkit.types import JSON

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.names import KEYS, type_meant
-from rnnkit.errors import closest, printable
+from rnnkit.errors import Path, closest, path_text, printable
 from rnnkit.spec.grammar import BLOCK, Grammar, Node
 from rnnkit.spec.hints import hint, members, near_hint
-from rnnkit.spec.locations import Draft, Path, path_text
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.phrases import any_of, phrase
 from rnnkit.types import JSON
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from shlex import quote
 
@@ -15,7 +16,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.errors import PluginError, Problem, RnnkitError, SpecError, printable
 from rnnkit.files.atomic import read_regular
 from rnnkit.spec.grammar import Grammar
-from rnnkit.spec.locations import Draft, Path
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.model import Spec
 from rnnkit.spec.overrides import apply_override
 from rnnkit.spec.pydantic_errors import Translator
@@ -36,11 +37,18 @@ class Document:
     source: bytes
     draft: Draft
 
-    def problem(self, path: Path, code: str, message: str) -> Problem:
-        """Return a problem that is only seen later, such as once the data is known."""
-        later = Draft(self.draft.value, self.draft.places, [], self.draft.overridden)
-        later.report(path, code, message)
-        return later.findings[0].problem()
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Give their place to problems that are only seen later, such as once the data is known."""
+        try:
+            yield
+        except SpecError as error:
+            raise SpecError(*map(self._placed, error.problems)) from error
+
+    def _placed(self, problem: Problem) -> Problem:
+        if problem.where or not problem.path:
+            return problem
+        return replace(problem, where=str(self.draft.where(problem.path)))
 
 
 def read_spec(path: FilePath, registry: Registry, overrides: Sequence[str] = ()) -> Document:

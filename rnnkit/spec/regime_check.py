@@ -8,8 +8,9 @@ from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
+from rnnkit.errors import Path, path_text
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft, Path, path_text
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.stack_check import LAYERS, RECOMPUTE, layer_paths, reads_later
 
 STYLE: Path = ("train", "bptt", "style")

@@ -10,8 +10,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from rnnkit.errors import SpecError
-from rnnkit.spec.locations import Finding, Location, Path, Position
+from rnnkit.errors import Path, SpecError
+from rnnkit.spec.locations import Finding, Location, Position
 from rnnkit.spec.scanner import Locate, Scanner
 from rnnkit.spec.syntax import other_format
 from rnnkit.types import JSON

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeAlias
 
-from rnnkit.errors import SpecError
-from rnnkit.spec.locations import Finding, Location, Path, Position
+from rnnkit.errors import Path, SpecError
+from rnnkit.spec.locations import Finding, Location, Position
 from rnnkit.spec.syntax import KEY, explain, explain_string
 from rnnkit.types import JSON
 

@@ -13,8 +13,9 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.schedule import Schedule
 from rnnkit.contracts.stack import Beside, bridge_problem
 from rnnkit.core.signal import Signal
+from rnnkit.errors import Path, path_text
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft, Path, path_text
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.stack_check import RECOMPUTE, ShareableLayer, StackCheck, reads_later
 
 MODEL: Path = ("model",)

@@ -10,8 +10,9 @@ from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.stack import Beside, joined, peeking, reads_memory, resolved
 from rnnkit.core.params import Declaration, Shared
 from rnnkit.core.signal import Signal
+from rnnkit.errors import Path, path_text
 from rnnkit.spec.blocks import Blocks
-from rnnkit.spec.locations import Draft, Path, path_text
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.model import MAX_LAYERS
 
 LAYERS: Path = ("model", "layers")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from rnnkit.errors import Path
 from rnnkit.spec.hints import near_hint
-from rnnkit.spec.locations import Draft, Path
+from rnnkit.spec.locations import Draft
 from rnnkit.spec.stack_check import LAYERS, layer_paths
 
 START: Path = ("train", "start")

@@ -55,7 +55,8 @@ def run_trial(study: Study, taken: Taken, path: Path, options: RunOptions) -> No
             outcome = resume(folder.path, registry, options)
         else:
             given = document.spec, document.source, folder.path, root
-            outcome = start(*given, registry, options)
+            with document.placing():
+                outcome = start(*given, registry, options)
     except (DivergedError, PluginError, ResourceError, SpecError) as error:
         study.finish(taken, None, pruned=False, error=str(error))
         return

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.layer import couples_streams
 from rnnkit.core.params import ParamSpec, Shared
-from rnnkit.errors import DataError, Problem, SpecError
+from rnnkit.errors import DataError, Path, SpecError
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
-from rnnkit.spec.locations import Path, path_text
 from rnnkit.spec.model import Spec
 from rnnkit.spec.start import Start
 from rnnkit.training.samples import writes_text
@@ -27,29 +26,14 @@ class Unmet(NamedTuple):
     message: str
 
 
-LocateProblem: TypeAlias = Callable[[Path, str, str], Problem]
-"""What gives a problem its place in the file of the spec."""
-
-
-def check_demands(
-    spec: Spec, network: Network, source: Source, locate: LocateProblem | None = None
-) -> None:
-    """Raise DataError where a split is too short, SpecError for what there is not.
-
-    `locate` gives a problem its place; without it the name of the spec stands there.
-    """
+def check_demands(spec: Spec, network: Network, source: Source) -> None:
+    """Raise DataError where a split is too short, SpecError for what there is not."""
     source.windows("train", spec.train.layout())
     for split in source.splits():
         if split != "train":
             source.windows(split, spec.evaluation_layout(source, split))
-    found = list(_unmet(spec, network, source))
-    if found:
-        place = locate or _nameless(spec)
-        raise SpecError(*(place(each.path, each.code, each.message) for each in found))
-
-
-def _nameless(spec: Spec) -> LocateProblem:
-    return lambda path, code, message: Problem(spec.name, code, f"{path_text(path)}: {message}")
+    if found := [SpecError.at(*unmet) for unmet in _unmet(spec, network, source)]:
+        raise SpecError(*(error.problems[0] for error in found))
 
 
 def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from rnnkit.errors import (
 from rnnkit.files.lock import RunLock
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
-from rnnkit.spec.read import parse_spec
+from rnnkit.spec.read import Document, parse_spec
 from rnnkit.training.changes import NEW_SCHEDULE, Change, asked_for, changes, check_changes
 from rnnkit.training.global_random import watched
 from rnnkit.training.initial.values import initial_files
@@ -47,7 +48,7 @@ def resume(
     """
     run, lock = RunDir(folder), RunLock(folder)
     o.ranks.share(lambda: _check_there(run))
-    with o.ranks.first_holds(lock):
+    with o.ranks.first_holds(lock), ExitStack() as placed:
         found = o.ranks.share(lambda: recover(run, registry, o.strict, o.from_best))
         for note in found.notes:
             o.tell(note)
@@ -57,7 +58,13 @@ def resume(
         stored = _stored(run, found.snapshot, found.path, registry, written)
         # A run that goes back to its best keeps the values that it has now.
         now = _stored(run, found.newest, run.path, registry, written) if found.newest else stored
-        wanted = asked.left_open(now) if asked else _overridden(now, run, registry, overrides)
+        wanted = now
+        if asked:
+            wanted = asked.left_open(now)
+        elif overrides:
+            document = _overridden(now, run, registry, overrides)
+            placed.enter_context(document.placing())
+            wanted = document.spec
         # What a spec leaves to the data (null) is compared once the data is open.
         given = [change for change in changes(stored, wanted) if change.new is not None]
         check_changes(given, folder)
@@ -110,11 +117,11 @@ def _check_drawn(run: RunDir, registry: Registry) -> None:
         raise RefusedError.of("RUN_NO_CHECKPOINT", message + advice, run.path)
 
 
-def _overridden(stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]) -> Spec:
-    if not overrides:
-        return stored
+def _overridden(
+    stored: Spec, run: RunDir, registry: Registry, overrides: Sequence[str]
+) -> Document:
     try:
-        return parse_spec(stored.canonical(), str(run.spec), registry, overrides).spec
+        return parse_spec(stored.canonical(), str(run.spec), registry, overrides)
     except SpecError:
         # Such as the options of the old type, which the new one has not: the change is the reason.
         check_changes(asked_for(stored, overrides), run.path)

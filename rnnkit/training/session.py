@@ -24,7 +24,7 @@ from rnnkit.network.network import Network
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
-from rnnkit.training.requirements import LocateProblem, check_demands
+from rnnkit.training.requirements import check_demands
 from rnnkit.training.step import Training
 from rnnkit.types import Array
 from rnnkit.version import VERSION
@@ -97,19 +97,15 @@ class Session:
             self.run.path,
         )
 
-    def started(
-        self,
-        locate: LocateProblem | None = None,
-        write: Callable[[ParamStore], None] = lambda store: None,
-    ) -> Training:
-        """Return the state before the first step; `locate` gives problems of the spec a place.
+    def started(self, write: Callable[[ParamStore], None] = lambda store: None) -> Training:
+        """Return the state before the first step.
 
         `write` may write over the parameters that were drawn.
 
         Raises DataError where a split is too short, SpecError for what the data or the network
         cannot give, PluginError for a layer that breaks its contract on the first window.
         """
-        check_demands(self.spec, self.network, self.source, locate)
+        check_demands(self.spec, self.network, self.source)
         layout = self.spec.train.layout()
         windows = self.source.windows("train", layout)
         training = Training.started(self.spec, self.network, windows)

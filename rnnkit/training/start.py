@@ -33,7 +33,6 @@ from rnnkit.training.initial.donor import open_with_donor
 from rnnkit.training.initial.values import initial_values
 from rnnkit.training.loop import Loop, RunLimits
 from rnnkit.training.reporter import Reporter, Silent
-from rnnkit.training.requirements import LocateProblem
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training
@@ -46,7 +45,6 @@ class RunOptions:
 
     data_root: Path | None = None
     max_memory: int | None = None
-    locate: LocateProblem | None = None
     exact: bool = False
     strict: bool = False
     from_best: bool = False
@@ -96,7 +94,7 @@ def start(
             lambda: initial_values(spec, session.network, source, donor, root)
         )
         session = replace(session, begun=initial.begun)
-        training = o.ranks.together(lambda: session.started(o.locate, initial.write))
+        training = o.ranks.together(lambda: session.started(initial.write))
         for line in initial.in_words(spec):
             o.tell(line)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from helpers import command
 from pydantic import model_validator
 
 from rnnkit.builtin.cells.lstm import LSTM
@@ -335,11 +337,61 @@ def test_a_file_name_cannot_fool_the_terminal() -> None:
 
 
 def test_a_later_problem_has_its_place() -> None:
-    document = parse_spec(BASE.encode(), "spec.json", Registry(OWN), ["train.streams=64"])
-    later = document.problem(("train", "streams"), "SPEC_INCONSISTENT", "too many")
-    assert str(later) == "-s train.streams=64 [SPEC_INCONSISTENT] train.streams: too many"
-    later = document.problem(("model", "layers", 3, "units"), "SPEC_SHAPE", "too wide")
-    assert str(later) == "spec.json:9:7 [SPEC_SHAPE] model.layers[3].units: too wide"
+    document = parse_spec(BASE.encode(), "spec.json", Registry(OWN), ["train.streams=9"])
+    later = [
+        SpecError.at(("train", "streams"), "SPEC_INCONSISTENT", "too many"),
+        SpecError.at(("model", "layers", 3, "units"), "SPEC_SHAPE", "too wide"),
+        SpecError.of("SPEC_METRIC", "elsewhere", "other.json"),
+    ]
+    with pytest.raises(SpecError) as raised, document.placing():
+        raise SpecError(*(error.problems[0] for error in later))
+    assert str(raised.value).splitlines() == [
+        "-s train.streams=9 [SPEC_INCONSISTENT] train.streams: too many",
+        "spec.json:9:7 [SPEC_SHAPE] model.layers[3].units: too wide",
+        "other.json [SPEC_METRIC] elsewhere",
+    ]
+
+
+DATA_SHAPES = {
+    "a last width": (
+        {"type": "affine", "units": 7},
+        "4 [SPEC_SHAPE] model.loss: needs one logit for each of the 3 target classes, but receives ",
+    ),
+    "a tie": (
+        {"type": "affine", "tie": "table"},
+        "3 [SPEC_SHAPE] model.layers[2]: shares table/W and needs it of shape 3x8, but it is 6x8 (",
+    ),
+    "weights": (
+        {"type": "affine"},
+        "4 [SPEC_CLASS_WEIGHTS] model.loss.class_weights: there is no label 'zz' (there are 'p', ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DATA_SHAPES)
+@pytest.mark.parametrize("way", [("check", "--data"), ("explain",), ("run",)])
+def test_what_only_the_data_shows_is_wrong_has_line_and_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, way: tuple[str, ...]
+) -> None:
+    last, said = DATA_SHAPES[case]
+    rows = [{"x": list("abcdef"), "y": label} for label in "pqr"] * 4
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = {"type": "sequences", "path": "rows.jsonl", "split": [1, 0, 0]}
+    data |= {"inputs": {"kind": "tokens", "key": "x"}, "targets": {"kind": "class", "key": "y"}}
+    weights = {"class_weights": {"zz": 2}} if case == "weights" else {}
+    head, train = json.dumps({"data": data})[:-1], '{"optimizer": {"type": "sgd", "lr": 0.1}}'
+    layers = '{"type": "embedding", "units": 8, "name": "table"}, {"type": "rnn", "units": 8},'
+    loss = json.dumps({"type": "softmax_cross_entropy", **weights})
+    lines = [f'{head}, "train": {train}, "model": {{"layers": [', layers, json.dumps(last)]
+    lines.append(f'], "loss": {loss}}}}}')
+    (tmp_path / "spec.json").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    ran = command(way[0], "spec.json", *way[1:])
+    assert ran.code == 3, ran.err
+    value = {"a last width": loss, "a tie": json.dumps(last), "weights": '{"zz"'}[case]
+    column = lines[int(said[0]) - 1].index(value) + 1
+    assert f"spec.json:{said[0]}:{column}{said[1:]}" in ran.err
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
 
 
 class Unsound(LSTM):

@@ -16,7 +16,7 @@ Weights = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=65536)]
 ByName = Annotated[dict[str, Weight], Field(min_length=1, max_length=65536)]
 ClassWeights: TypeAlias = Weights | ByName | Literal["balanced"]
 
-WHERE = "model.loss.class_weights"
+PATH = ("model", "loss", "class_weights")
 
 
 def weights_by_id(given: Mapping[str, float] | str, meaning: Meaning) -> tuple[float, ...]:
@@ -27,19 +27,19 @@ def weights_by_id(given: Mapping[str, float] | str, meaning: Meaning) -> tuple[f
     """
     if not meaning.names:
         message = "the data names no labels (give a list of weights, one for each id)"
-        raise SpecError.of("SPEC_CLASS_WEIGHTS", message, WHERE)
+        raise SpecError.at(PATH, "SPEC_CLASS_WEIGHTS", message)
     if not isinstance(given, str):
         unknown = [name for name in given if name not in meaning.names]
         if unknown:
             known = ", ".join(map(repr, meaning.names[:12]))
             message = f"there is no label {unknown[0]!r} (there are {known})"
-            raise SpecError.of("SPEC_CLASS_WEIGHTS", message, WHERE)
+            raise SpecError.at(PATH, "SPEC_CLASS_WEIGHTS", message)
         return tuple(float(given.get(name, 1.0)) for name in meaning.names)
     counts = meaning.counts or ()
     if len(counts) != len(meaning.names) or not all(counts):
         absent = [n for n, count in zip(meaning.names, counts, strict=False) if not count]
         what = f"no target of training is {absent[0]!r}" if absent else "no targets were counted"
         message = f"{what}, so nothing balances the classes (give weights by name)"
-        raise SpecError.of("SPEC_CLASS_WEIGHTS", message, WHERE)
+        raise SpecError.at(PATH, "SPEC_CLASS_WEIGHTS", message)
     total = sum(counts)
     return tuple(min(LARGEST, total / (len(counts) * count)) for count in counts)

@@ -27,7 +27,7 @@ from rnnkit.contracts.metric import Metric, MetricName
 from rnnkit.contracts.target_info import meaning_of
 from rnnkit.errors import SpecError
 
-WHERE = "evaluate.metrics"
+PATH = ("evaluate", "metrics")
 PIECES_OF_TEXT = ("character", "byte", "word")
 
 
@@ -43,7 +43,7 @@ def choose_metrics(
     decides = decided(loss, ys, np.zeros((1, 1), np.int32) if targets.ids else ys) is not None
     if asked and not decides:
         message = f"{asked[0]} needs a loss that decides among labels, received {loss.type} "
-        raise SpecError.of("SPEC_METRIC", f"{message}over {targets} (take it out)", WHERE)
+        raise SpecError.at(PATH, "SPEC_METRIC", f"{message}over {targets} (take it out)")
     found: list[Metric] = [Accuracy(loss)] if decides else []
     if loss.estimates and not targets.ids:
         found.append(Errors(width, meaning, split))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.stack import Beside, bridge_problem, sized
+from rnnkit.contracts.stack import Beside, bridge_problem, shaped_at, sized
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
 from rnnkit.network.network import Network
@@ -29,9 +29,10 @@ def paired(
     ahead, memory = sized(encoder, "encoder.", inputs)
     last = last_output(Network(ahead, loss, inputs, targets)) if peek else None
     behind, outputs = sized(decoder, "decoder.", inputs, targets, Beside(memory, last))
-    loss.check(outputs, targets)
+    with shaped_at("loss"):
+        loss.check(outputs, targets)
     whole = Seq2Seq(ahead + behind, loss, inputs, targets, "", len(encoder), bridge, peek)
-    problem = bridge_problem(*whole.state_sizes(), bridge == "all")
-    if problem:
-        raise ShapeError(f"bridge: {problem}")
+    gives, takes = whole.state_sizes()
+    if problem := bridge_problem(gives, takes, bridge == "all"):
+        raise ShapeError(problem, "decoder" if gives else "encoder")
     return whole

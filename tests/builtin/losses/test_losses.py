@@ -274,7 +274,7 @@ def test_weights_by_name_and_balanced_are_those_of_ids(given: Any, by_id: Any) -
 def test_weights_that_labels_do_not_tell(given: Any, meaning: Meaning, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         SoftmaxCrossEntropy(class_weights=given).fitted(meaning)
-    assert str(caught.value) == f"model.loss.class_weights [SPEC_CLASS_WEIGHTS] {message}"
+    assert str(caught.value) == f"[SPEC_CLASS_WEIGHTS] model.loss.class_weights: {message}"
 
 
 def test_a_yes_weighs_more_in_training_alone() -> None:

@@ -331,6 +331,6 @@ def test_a_metric_that_the_loss_cannot_give() -> None:
     with pytest.raises(SpecError) as caught:
         names(MSE(), Told(Signal(3)), "f1")
     assert str(caught.value) == (
-        "evaluate.metrics [SPEC_METRIC] f1 needs a loss that decides among labels, received mse "
+        "[SPEC_METRIC] evaluate.metrics: f1 needs a loss that decides among labels, received mse "
         "over values of width 3 (take it out)"
     )
