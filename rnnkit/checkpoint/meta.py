@@ -31,7 +31,8 @@ def _known(group: str) -> str:
 class Origin(Record):
     """Where one block of the spec came from; `path` leads to it through keys and indices.
 
-    `source` is the SHA-256 of the module of a type that is not rnnkit's own.
+    `source` is the digest of the package of a type that is not rnnkit's own; files of older
+    releases have that of its module.
     """
 
     path: tuple[str | int, ...]
@@ -210,10 +211,10 @@ def other_plugins(meta: Meta, registry: Registry) -> list[str]:
     for origin in meta.origins:
         plugin = registry.plugin(origin.group, origin.type)
         now = f"{plugin.distribution} {plugin.version}"
-        same = registry.source(origin.group, origin.type) == origin.source
-        if _other(origin, plugin) or (origin.source and origin.release != plugin.version):
+        source = origin.source
+        if _other(origin, plugin) or (source and origin.release != plugin.version):
             changed = f"is now of {now} (back to it: {origin.pip('==')})"
-        elif origin.source and not same:
+        elif source and not registry.has_source(origin.group, origin.type, source):
             changed = f"has another source in {now}"
         else:
             continue

@@ -11,7 +11,7 @@ from rnnkit.compute.compiled_scan import flat, fused_scan
 from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.compute.products import Product, multiply, multiply_all
 from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
-from rnnkit.contracts.returned import check_array, check_arrays, results
+from rnnkit.contracts.returned import check_array, check_arrays, parts_of
 from rnnkit.core.block import Size, stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
@@ -113,7 +113,7 @@ class GatedCell(Cell):
             hs[t] = state[0]
             np.matmul(hs[t], Wh, out=zhs[t])
             found: object = self.mix(params, zxs[t], zhs[t], state, ctx.later(t))
-            after, backward = results(self, ctx.path, "mix", found, "state", "backward")
+            after, backward = parts_of(self, ctx.path, "mix", found, "state", "backward")
             check_arrays(self, ctx.path, "mix, the state", after, state)
             state = after
             backwards.append(backward)
@@ -125,7 +125,7 @@ class GatedCell(Cell):
             for t in range(steps - 1, -1, -1):
                 slope = dstate[0] + dys[t], *dstate[1:]
                 found: object = backwards[t](slope, grads)
-                dzx, dzh, dstate = results(
+                dzx, dzh, dstate = parts_of(
                     self, ctx.path, "backward of mix", found, "dzx", "dzh", "dstate"
                 )
                 check_array(self, ctx.path, "backward of mix, dzx", dzx, gated[1:], ctx.dtype)
@@ -171,7 +171,7 @@ class StepCell(Cell):
         for t in range(steps):
             before = restart(t, state)
             found: object = self.step(params, xs[t], before, ctx.later(t))
-            y, state, backward = results(self, ctx.path, "step", found, "y", "state", "backward")
+            y, state, backward = parts_of(self, ctx.path, "step", found, "y", "state", "backward")
             check_arrays(self, ctx.path, "step, the state", state, before)
             check_array(self, ctx.path, "step, the output", y, (batch, *np.shape(y)[1:]), ctx.dtype)
             ys = ctx.empty((steps, *y.shape)) if ys is None else ys
@@ -183,7 +183,7 @@ class StepCell(Cell):
             dxs = np.empty_like(xs)
             for t in range(steps - 1, -1, -1):
                 slope: object = backwards[t](dys[t], dstate, grads)
-                dx, before = results(self, ctx.path, "backward of step", slope, "dx", "dstate")
+                dx, before = parts_of(self, ctx.path, "backward of step", slope, "dx", "dstate")
                 check_array(self, ctx.path, "backward of step, dx", dx, dxs[t].shape, ctx.dtype)
                 check_arrays(self, ctx.path, "backward of step, dstate", before, dstate)
                 dxs[t], dstate = dx, before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnkit.contracts.layer import Layer, signal_of
-from rnnkit.contracts.returned import broken, check_array, check_arrays, is_own, results
+from rnnkit.contracts.returned import broken, check_array, check_arrays, is_own, parts_of
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, State
 
@@ -17,13 +17,13 @@ def scanned(
     found: object = layer.scan(params, xs, state, resets, ctx)
     if is_own(layer):
         return found  # type: ignore[return-value]
-    ys, after, backward = results(layer, ctx.path, "forward", found, "ys", "state", "backward")
+    ys, after, backward = parts_of(layer, ctx.path, "forward", found, "ys", "state", "backward")
     _check_output(layer, xs, ys, ctx)
     check_arrays(layer, ctx.path, "the state", after, state)
 
     def checked_backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
         found: object = backward(dys, dstate, grads)
-        dxs, before = results(layer, ctx.path, "backward", found, "dxs", "dstate")
+        dxs, before = parts_of(layer, ctx.path, "backward", found, "dxs", "dstate")
         if dxs is not None or (xs.ndim == 3 and ctx.learns_below):
             what = "the gradient of the inputs"
             check_array(layer, ctx.path, what, dxs, xs.shape, ctx.dtype)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rnnkit.contracts.returned import broken, check_array, is_own, results, shown
+from rnnkit.contracts.returned import broken, check_array, is_own, parts_of, shown
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
@@ -142,7 +142,7 @@ def summed(
     found: object = loss.forward(ys, targets, weights, ctx)
     if is_own(loss):
         return found  # type: ignore[return-value]
-    total, weight, backward = results(loss, "", "forward", found, "total", "weight", "backward")
+    total, weight, backward = parts_of(loss, "", "forward", found, "total", "weight", "backward")
     for name, number in (("total", total), ("weight", weight)):
         if not isinstance(number, int | float | np.floating):
             raise broken(loss, "", f"the {name}: expected a number, received {shown(number)}")
@@ -192,9 +192,8 @@ def decided(
 
 def _check_decisions(loss: Loss, found: object, shape: Shape) -> None:
     """Raise PluginError unless it is two arrays (T, B), or (T, B, F)."""
-    for name, array in zip(
-        ("chosen", "wanted"), results(loss, "", "decisions", found, "chosen", "wanted"), strict=True
-    ):
+    names = "chosen", "wanted"
+    for name, array in zip(names, parts_of(loss, "", "decisions", found, *names), strict=True):
         known = isinstance(array, np.ndarray) and array.ndim in (2, 3)
         if not known or array.shape[:2] != shape:
             message = f"decisions, {name}: expected an array of shape {shape}, or of answers "

@@ -5,15 +5,12 @@ rnnkit's own types are entry points of rnnkit's own distribution; there is no ot
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +27,7 @@ from rnnkit.core.distributions import offers
 from rnnkit.core.installed import IMPORT_SECONDS, KINDS, Plugin, clash, installed
 from rnnkit.core.names import IN_THE_LOSS, type_meant
 from rnnkit.core.random_states import random_states
+from rnnkit.core.source_digest import module_digest, package_digest
 from rnnkit.core.stray_output import StrayOutput
 from rnnkit.core.time_limit import TimeUp, time_limit
 from rnnkit.errors import PluginError, printable
@@ -60,14 +58,16 @@ class Registry:
         self.plugins = tuple(installed() if plugins is None else plugins)
         self.accepts_others = accepts_others
         self._loaded: dict[tuple[str, str], type[Block]] = {}
-        self._sources: dict[tuple[str, str], str | None] = {}
+        self._sources: dict[tuple[str, str], tuple[str | None, str | None]] = {}
         self._too_slow: set[str] = set()
 
     def find(self, group: str, name: str) -> type[Block]:
         """Return the class of a type name; PluginError where it is missing, broken or clashes."""
         if (group, name) not in self._loaded:
-            cls = self._loaded[group, name] = self._load(self.plugin(group, name))
-            self._sources[group, name] = _source(cls)
+            plugin = self.plugin(group, name)
+            cls = self._loaded[group, name] = self._load(plugin)
+            if plugin.distribution != "rnnkit":  # whose release tells it
+                self._sources[group, name] = package_digest(cls), module_digest(cls)
         return self._loaded[group, name]
 
     def _load(self, plugin: Plugin) -> type[Block]:
@@ -82,14 +82,17 @@ class Registry:
             raise
 
     def source(self, group: str, name: str) -> str | None:
-        """Return the SHA-256 of the module of a type, as it was when it was loaded.
+        """Return the digest of the package of a type, as it was when it was loaded.
 
         None where it has no file, and for rnnkit's own, whose release tells it.
         """
-        if self.plugin(group, name).distribution == "rnnkit":
-            return None
         self.find(group, name)
-        return self._sources[group, name]
+        return self._sources.get((group, name), (None, None))[0]
+
+    def has_source(self, group: str, name: str, digest: str) -> bool:
+        """Tell whether a digest is that of a type's package, or of its module in older files."""
+        self.find(group, name)
+        return digest in self._sources.get((group, name), ())
 
     def plugin(self, group: str, name: str) -> Plugin:
         """Return where a name comes from, without importing it."""
@@ -206,14 +209,6 @@ def _check(plugin: Plugin, found: object) -> None:
     else:
         return
     raise PluginError.of("PLUGIN_API", f"{plugin} {problem} (tell its author)")
-
-
-def _source(cls: type[Block]) -> str | None:
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
-    except OSError:
-        return None
 
 
 def _hidden(found: type[Block]) -> str | None:

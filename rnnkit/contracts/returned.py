@@ -22,7 +22,7 @@ def is_own(block: Block) -> bool:
     return type(block).__module__.startswith("rnnkit.")
 
 
-def results(block: Block, path: str, method: str, found: object, *names: str) -> Sequence[Any]:
+def parts_of(block: Block, path: str, method: str, found: object, *names: str) -> Sequence[Any]:
     """Return what a method gave; raises PluginError unless it is a tuple of so many values.
 
     `path` is where the layers of a network have the block, as in a Context.

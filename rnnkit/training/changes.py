@@ -7,13 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnnkit.compute.shard_tree import even_ranges
 from rnnkit.errors import Problem, RefusedError, printable
 from rnnkit.spec.locations import Draft
-from rnnkit.spec.model import Spec
+from rnnkit.spec.model import Spec, Sync, Train
 from rnnkit.spec.overrides import path_of
 
 NEW_SCHEDULE = "train.schedule.type"
 """The change after which nothing that the stored state knows of a schedule counts."""
+
+SHARDS, SYNC = "train.shards", "train.sync"
+
+STAYS = "streams, hidden states, the place in the data, parameters and moments stay"
 
 ALLOWED = {
     "train.epochs": "the run ends at another epoch",
@@ -26,8 +31,8 @@ ALLOWED = {
     "train.sample": "later samples are drawn otherwise",
     "train.feed": "later windows read other inputs",
     "train.recompute": "later sums are formed in another order, and dropout draws other numbers",
-    "train.shards": "later sums are formed in another order, and dropout draws other numbers",
-    "train.sync": "later models are averaged at other steps",
+    SHARDS: "later sums are formed in another order, and dropout draws other numbers",
+    SYNC: "later models are averaged at other steps",
     "train.keep": "another number of checkpoints is kept",
     "train.stop": "the run ends after another number of evaluations without a new best",
     "train.start.rates": "later updates of these layers use the new rates",
@@ -92,6 +97,32 @@ def changes(stored: Spec, asked: Spec) -> list[Change]:
     if any(change.path == NEW_SCHEDULE for change in found):  # its options are then all new
         found = [c for c in found if c.path == NEW_SCHEDULE or c.rule != "train.schedule"]
     return found
+
+
+def sharing_in_words(change: Change, old: Train, new: Train) -> str:
+    """Return what a change of shards or sync does to who learns from which streams; else ""."""
+    if change.rule == SHARDS:
+        models = ", each with a model of its own between two averagings" if new.sync else ""
+        return f"{_groups(new)}, before {_groups(old)}{models}; {STAYS}"
+    if change.rule != SYNC:
+        return ""
+    if new.sync is None:
+        return f"{_groups(new)} learn one model again, with an update in common; {STAYS}"
+    how = f"{_groups(new)} train models of their own, averaged every {_steps(new.sync)}"
+    before = f"every {_steps(old.sync)}" if old.sync else "one model with an update in common"
+    return f"{how} and at the end of an epoch, before {before}; {STAYS}"
+
+
+def _groups(train: Train) -> str:
+    """Return how the streams are cut, such as `2 groups of 3 streams`."""
+    sizes = sorted({last - first for first, last in even_ranges(train.streams, train.shards)})
+    streams = " or ".join(map(str, sizes))
+    groups = f"{train.shards} group{'s' * (train.shards > 1)}"
+    return f"{groups} of {streams} stream{'s' * (sizes != [1])}"
+
+
+def _steps(sync: Sync) -> str:
+    return f"{sync.every} steps" if sync.every > 1 else "step"
 
 
 def asked_for(stored: Spec, overrides: Sequence[str]) -> list[Change]:

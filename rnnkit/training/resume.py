@@ -24,7 +24,14 @@ from rnnkit.files.lock import RunLock
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import Document, parse_spec
-from rnnkit.training.changes import NEW_SCHEDULE, Change, asked_for, changes, check_changes
+from rnnkit.training.changes import (
+    NEW_SCHEDULE,
+    Change,
+    asked_for,
+    changes,
+    check_changes,
+    sharing_in_words,
+)
 from rnnkit.training.global_random import watched
 from rnnkit.training.initial.values import initial_files
 from rnnkit.training.recover import Found, give_up_later, recover
@@ -78,7 +85,7 @@ def resume(
         changed = changes(before, session.spec)
         check_changes(changed, folder)
         for change in changed:
-            o.tell(_in_words(change, session.spec))
+            o.tell(_in_words(change, before, session.spec))
         lines = o.ranks.share(lambda: _kept_lines(run, found, o))
         training = _training(session, found, changed, o)
         training.progress = lines.counted(training.progress)
@@ -87,11 +94,15 @@ def resume(
         return train_on(session, training, lines, kept, lock.verify, o)
 
 
-def _in_words(change: Change, spec: Spec) -> str:
+def _in_words(change: Change, before: Spec, spec: Spec) -> str:
     """Return what a change means for the rest of the run."""
     bends = change.path == "train.epochs" and spec.train.schedule is not None
     curve = ", and a schedule over the whole run bends" if bends else ""
-    return f"{change}: {change.meaning}{curve}; from here on it is another run"
+    sharing = sharing_in_words(change, before.train, spec.train)
+    return (
+        f"{change}: {change.meaning}{curve}{sharing and f' ({sharing})'}; "
+        "from here on it is another run"
+    )
 
 
 def _check_there(run: RunDir) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,78 @@ def test_another_source_is_reported(run: Path, site: Path) -> None:
     resumed = done("resume", run, "--max-steps", 3)
     assert f"the resumed run can no longer be bit-identical: {said}" in resumed.err
     assert "saved by" not in done("resume", run, "--max-steps", 4).err
+
+
+PACKAGED = """
+from rnnkit_odd.deep import formulas
+"""
+
+
+def packaged(site: Path) -> Path:
+    """Install the cell as a package whose mathematics lies in a module of its own."""
+    install(site, "")
+    (site / "rnnkit_odd.py").unlink()
+    deep = site / "rnnkit_odd" / "deep"
+    deep.mkdir(parents=True)
+    source = cell(forward="h = formulas.value(zx + zh)")
+    (site / "rnnkit_odd" / "__init__.py").write_text(PACKAGED + source)
+    (deep / "__init__.py").write_text("")
+    formulas = deep / "formulas.py"
+    formulas.write_text("import numpy as np\n\n\ndef value(z):\n    return np.tanh(z)\n")
+    return formulas
+
+
+@pytest.fixture
+def run_of_package(tmp_path: Path, site: Path) -> tuple[Path, Path]:
+    """A run with such a cell, and the file of its mathematics."""
+    formulas = packaged(site)
+    value = plain_spec()
+    value["model"]["layers"][1] = {"type": "stub", "units": 5}
+    folder = tmp_path / "run"
+    done("run", write(tmp_path, value), "--out", folder, "--max-steps", 2)
+    return folder, formulas
+
+
+def test_another_source_of_a_module_beside_the_type_is_reported(
+    run_of_package: tuple[Path, Path],
+) -> None:
+    run, formulas = run_of_package
+    assert "saved by" not in done("eval", run).err
+    (formulas.parent / "notes.txt").write_text("no source")
+    assert "saved by" not in done("eval", run).err
+    formulas.write_text(formulas.read_text() + "\n")
+    said = f"{SAVED}it has another source in rnnkit-odd 1.0"
+    assert said in done("eval", run).err
+    told(command("resume", run, "--exact"), 8, f"[EXACT_PLUGIN] --exact: {said}")
+
+
+def test_a_module_that_comes_or_moves_is_another_source(run_of_package: tuple[Path, Path]) -> None:
+    run, formulas = run_of_package
+    (formulas.parent / "more.py").write_text("")
+    assert f"{SAVED}it has another source" in done("eval", run).err
+    (formulas.parent / "more.py").unlink()
+    assert "saved by" not in done("eval", run).err
+
+
+def test_the_digest_of_the_module_alone_that_older_files_hold_counts(
+    run: Path, site: Path, tmp_path: Path
+) -> None:
+    module = hashlib.sha256((site / "rnnkit_odd.py").read_bytes()).hexdigest()
+
+    def older(snapshot: Snapshot) -> Snapshot:
+        origins = (
+            o.model_copy(update={"source": o.source and module}) for o in snapshot.meta.origins
+        )
+        meta = snapshot.meta.model_copy(update={"origins": tuple(origins)})
+        return replace(snapshot, meta=meta)
+
+    old = rewritten(run, tmp_path / "older", older)
+    assert "saved by" not in done("eval", old).err
+    assert "saved by" not in done("resume", old, "--max-steps", 3, "--exact").err
+    (site / "rnnkit_odd.py").write_text(OTHER)
+    assert f"{SAVED}it has another source" in done("eval", run).err
+    older_still = rewritten(run, tmp_path / "older_still", older)
+    assert f"{SAVED}it has another source" in done("eval", older_still).err
 
 
 def test_another_release_is_reported(run: Path, site: Path) -> None:

@@ -379,7 +379,10 @@ def test_what_only_the_data_shows_is_wrong_has_line_and_column(
     data = {"type": "sequences", "path": "rows.jsonl", "split": [1, 0, 0]}
     data |= {"inputs": {"kind": "tokens", "key": "x"}, "targets": {"kind": "class", "key": "y"}}
     weights = {"class_weights": {"zz": 2}} if case == "weights" else {}
-    head, train = json.dumps({"data": data})[:-1], '{"optimizer": {"type": "sgd", "lr": 0.1}}'
+    head, train = (
+        json.dumps({"data": data})[:-1],
+        '{"epochs": 1, "optimizer": {"type": "sgd", "lr": 0.1}}',
+    )
     layers = '{"type": "embedding", "units": 8, "name": "table"}, {"type": "rnn", "units": 8},'
     loss = json.dumps({"type": "softmax_cross_entropy", **weights})
     lines = [f'{head}, "train": {train}, "model": {{"layers": [', layers, json.dumps(last)]

@@ -21,7 +21,7 @@ from helpers import (
     trained,
     write_spec,
 )
-from rank_cases import CASES, sharded, written
+from rank_cases import sharded, written
 from training_cases import NAMES, Params, fresh, opened, plain_gradient, stopped_at
 
 from rnnkit.network.memory import memory
@@ -177,10 +177,31 @@ def test_what_needs_one_model_in_between_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_resume_may_average_at_other_steps(tmp_path: Path) -> None:
-    run = written(tmp_path, CASES["averaged"]).parent / "run"
-    done("run", tmp_path / "spec.json", "--out", run, "--max-steps", 4)
-    ran = done("resume", run, "-s", "train.sync.every=1")
-    assert "train.sync.every: 2 -> 1: later models are averaged at other steps; from" in ran.err
+    run = trained(tmp_path, averaged(2, every=EVERY), "--max-steps", 4)
+    ran = done("resume", run, "-s", "train.sync.every=1", "--max-steps", 6)
+    stays = "streams, hidden states, the place in the data, parameters and moments stay"
+    assert (
+        "train.sync.every: 2 -> 1: later models are averaged at other steps (2 groups of 1 or 2 "
+        "streams train models of their own, averaged every step and at the end of an epoch, before "
+        f"every 2 steps; {stays}); from here on it is another run\n"
+    ) in ran.err
+    ran = done("resume", run, "-s", "train.shards=3", "--max-steps", 7)
+    assert (
+        "train.shards: 2 -> 3: later sums are formed in another order, and dropout draws other "
+        "numbers (3 groups of 1 stream, before 2 groups of 1 or 2 streams, each with a model of "
+        f"its own between two averagings; {stays}); from here on it is another run\n"
+    ) in ran.err
+    ran = done("resume", run, "-s", "train.sync=null", "--max-steps", 8)
+    assert (
+        "later models are averaged at other steps (3 groups of 1 stream learn one model again, "
+        f"with an update in common; {stays}); from here on it is another run\n"
+    ) in ran.err
+    ran = done("resume", run, "-s", 'train.sync={"every": 2}', "--max-steps", 10)
+    assert (
+        "train.sync.every: None -> 2: later models are averaged at other steps (3 groups of 1 "
+        "stream train models of their own, averaged every 2 steps and at the end of an epoch, "
+        f"before one model with an update in common; {stays}); from here on it is another run\n"
+    ) in ran.err
 
 
 def test_the_models_and_windows_of_an_averaging_count(tmp_path: Path) -> None:
