@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rnnkit.contracts.stack import shaped_at
+from rnnkit.contracts.stack import at_layer, shaped_at
 from rnnkit.core.params import Declaration, check_shared
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError, SpecError
+from rnnkit.errors import Path, ShapeError, SpecError
 from rnnkit.network.network import Network
 from rnnkit.network.seq2seq import Seq2Seq, paired
 from rnnkit.spec.model import ModelSpec, PairSpec, Spec, StackSpec
@@ -32,11 +32,19 @@ def _check_parameters(network: Network) -> None:
     entering = network.entering()
     declared: dict[str, Declaration] = {}
     for position, (name, layer) in enumerate(network.named):
-        with shaped_at(*network.path_of(position)):
+        with shaped_at(*_path(network, position)):
             declared[name] = layer.declared(entering[name])
     for position, name in enumerate(network.names):
-        with shaped_at(*network.path_of(position)):
+        with shaped_at(*_path(network, position)):
             check_shared(declared, name)
+
+
+def _path(network: Network, position: int) -> Path:
+    """Return the path from the model to a layer."""
+    if not isinstance(network, Seq2Seq):
+        return at_layer("", position)
+    behind = position - network.encoding
+    return at_layer("encoder.", position) if behind < 0 else at_layer("decoder.", behind)
 
 
 def _sized(

@@ -13,13 +13,12 @@ from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.stack import at_layer, layer_names, shaped_at, signals, sized
+from rnnkit.contracts.stack import layer_names, shaped_at, signals, sized
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration, ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.errors import Path
 from rnnkit.network.rates import (
     Rates,
     at_rates,
@@ -148,10 +147,6 @@ class Network:
         found = frozen_parameters(self.declared(), self.rates)
         return tuple(each for each in found if each[0] in self.reached)
 
-    def path_of(self, position: int) -> Path:
-        """Return the path from the model of a spec to a layer."""
-        return at_layer(self.prefix, self.first + position)
-
     def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return the shapes of the hidden state of every stateful layer."""
         entering = self.entering()
@@ -184,9 +179,8 @@ class Network:
         ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
             inner = ctx.at(name, learns_below=learns)
-            ys, state, backward = scanned(
-                layer, params[name], ys, states.get(name, ()), resets, inner
-            )
+            own = states.get(name, ())
+            ys, state, backward = scanned(layer, params[name], ys, own, resets, inner)
             learns = learns or name in self.learning
             if learns:
                 backwards.append((name, backward))

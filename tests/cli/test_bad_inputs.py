@@ -388,7 +388,7 @@ def test_resealed_with_other_arrays(file: Path, change: Change, said: str) -> No
 
 def test_resealed_with_widths_that_do_not_fit(file: Path) -> None:
     resealed(file, WIDTHS)
-    said = f"{file} [CKPT_META] meta.spec: model: layer 3.residual adds its inputs to its outputs"
+    said = f"{file} [CKPT_META] meta.spec: model.layers[3]: adds its inputs to its outputs"
     told(command("sample", file), 6, said)
 
 

@@ -21,10 +21,10 @@ import numpy as np
 from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.layer import Layer
-from rnnkit.contracts.stack import at_layer, joined, layer_names, peeking
+from rnnkit.contracts.stack import joined, layer_names, peeking
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.errors import Path, ShapeError
+from rnnkit.errors import ShapeError
 from rnnkit.network.network import (
     Network,
     Reader,
@@ -67,11 +67,6 @@ class Seq2Seq(Network):
         """The layers' names, such as `encoder.1.lstm` and `decoder.1.lstm`."""
         ahead, behind = self.layers[: self.encoding], self.layers[self.encoding :]
         return layer_names(ahead, "encoder.") + layer_names(behind, "decoder.")
-
-    def path_of(self, position: int) -> Path:
-        """Return the path from the model of a spec to a layer."""
-        behind = position - self.encoding
-        return at_layer("encoder.", position) if behind < 0 else at_layer("decoder.", behind)
 
     @cached_property
     def encoder(self) -> Network:
