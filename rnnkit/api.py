@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +16,26 @@ from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
-from rnnkit.errors import wrong_type
+from rnnkit.errors import InterruptedRun, wrong_type
+from rnnkit.files.temporary import TemporaryFolder
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.predict import predict_rows
 from rnnkit.network.builder import build_network
+from rnnkit.reporting.suited import suited_reporter
 from rnnkit.spec.from_values import SpecGiven, spec_of
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import read_spec
+from rnnkit.training.callbacks import Callback, CallingBack
 from rnnkit.training.initial.donor import open_with_donor
 from rnnkit.training.initial.values import initial_values
 from rnnkit.training.loop import RunLimits
 from rnnkit.training.reporter import Reporter, Silent
 from rnnkit.training.resume import resume
+from rnnkit.training.signals import catching_interrupt
 from rnnkit.training.start import RunOptions, start
+
+_log = logging.getLogger("rnnkit")
 
 
 def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
@@ -114,11 +122,13 @@ def forecast(
 
 def train(
     spec: SpecGiven,
-    out: str | Path,
+    out: str | Path | None = None,
     root: str | Path | None = None,
     *,
     data: Dataset | None = None,
     max_steps: int | None = None,
+    callbacks: Callback | Sequence[Callback] = (),
+    progress: bool = True,
     reporter: Reporter | None = None,
 ) -> Model:
     """Train a spec in the run directory `out`, or continue the run that it holds.
@@ -126,26 +136,66 @@ def train(
     The spec is a `Spec`, the path of a file, or a dictionary of the same keys; `data`, such as
     `rnnkit.Arrays(...)`, takes the place of its own. Relative data paths start at `root`: of a new
     run the folder of the spec, or else the working directory, unless it is given, of one that
-    continues where they did. Returns the best model so far, the newest where nothing was evaluated.
-    What `rnnkit run` would tell, such as that nothing is left to do, goes to the log "rnnkit" as a
-    warning. Raises the errors of `rnnkit run`.
+    continues where they did. Without `out` the run lies in a temporary folder, which goes with the
+    model.
+
+    Progress is a table in Jupyter, a bar on a terminal and lines elsewhere, unless `progress` is
+    False or a `reporter` is given. After each evaluation the `callbacks` get its metrics, a record;
+    one that returns True, or raises, stops the run, and so does Ctrl-C: its state is saved, and the
+    same call goes on from there.
+
+    Returns the best model so far, the newest where nothing was evaluated; its `history` has the
+    metrics. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log
+    "rnnkit" as a warning. Raises the errors of `rnnkit run`, and InterruptedRun after Ctrl-C.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
-    run, registry = RunDir(Path(out)), Registry()
+    registry = Registry()
     asked = spec_of(spec, data, registry)
+    folder = TemporaryFolder() if out is None else None
+    run = RunDir(folder.path if folder else Path(out or ""))
+    if folder:
+        _log.warning("%s: a temporary folder, which goes with the model (give out=)", run.path)
     given = None if root is None else Path(root)
-    options = RunOptions(
-        data_root=given,
-        limits=RunLimits(max_steps),
-        reporter=reporter or Silent(),
-        tell=logging.getLogger("rnnkit").warning,
-    )
-    if run.holds_run():
-        resume(run.path, registry, options, asked=asked)
-    else:
-        start(asked, asked.canonical(), run.path, given or _folder_of(spec), registry, options)
-    return _with_values(load(run.path, registry), asked.data)
+    several = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+    with _reporting(progress, reporter) as report, catching_interrupt() as stop:
+        limits = RunLimits(max_steps)
+        calling = CallingBack(report, several, limits)
+        options = RunOptions(given, limits=limits, reporter=calling, stop=stop, tell=_log.warning)
+        try:
+            if run.holds_run():
+                resume(run.path, registry, options, asked=asked)
+            else:
+                first = given or _folder_of(spec)
+                start(asked, asked.canonical(), run.path, first, registry, options)
+        except InterruptedRun as error:
+            _keep(folder)
+            raise _in_python(error, run.path) from None
+    if calling.error:
+        _keep(folder)
+        _log.warning("saved; go on with rnnkit.train(spec, %r)", str(run.path))
+        raise calling.error
+    return replace(_with_values(load(run.path, registry), asked.data), folder=folder)
+
+
+def _reporting(progress: bool, reporter: Reporter | None) -> AbstractContextManager[Reporter]:
+    """Return the reporter that is asked for."""
+    if reporter is not None:
+        return nullcontext(reporter)
+    return suited_reporter() if progress else nullcontext(Silent())
+
+
+def _keep(folder: TemporaryFolder | None) -> None:
+    """Let a folder outlive a call that returns no model."""
+    if folder:
+        folder.keep()
+
+
+def _in_python(error: InterruptedRun, path: Path) -> InterruptedRun:
+    """Return the error of a run that was stopped, which says how to go on from Python."""
+    shell, here = f"rnnkit resume {shlex.quote(str(path))}", f"rnnkit.train(spec, {str(path)!r})"
+    problems = (replace(p, message=p.message.replace(shell, here)) for p in error.problems)
+    return InterruptedRun(error.exit_code - 128, *problems)
 
 
 def _folder_of(spec: SpecGiven) -> Path:

@@ -95,7 +95,7 @@ def test_no_modules_of_a_package_import_each_other(package: str) -> None:
     [
         ("h5py", "rnnkit.checkpoint"),
         ("click", "rnnkit.cli"),
-        ("rich", "rnnkit.cli"),
+        ("rich", "rnnkit.reporting"),
         ("numba", "rnnkit.compute.kernels"),
         ("matplotlib", "rnnkit.analysis.plots"),
     ],

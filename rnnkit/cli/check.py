@@ -35,9 +35,9 @@ def command(spec: Path, overrides: tuple[str, ...], data: bool, root: Path | Non
 
 def check_data(spec: Spec, path: Path, root: Path, registry: Registry) -> None:
     """Tell how training reads the data; raise what only the data tells."""
-    from rnnkit.cli.reporter import streams_in_words
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, memory
+    from rnnkit.reporting.reporters import streams_in_words
     from rnnkit.training.initial.donor import open_with_donor
     from rnnkit.training.initial.values import initial_values
     from rnnkit.training.requirements import check_demands

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,8 @@ import click
 from rnnkit.cli.results import json_asked, print_result
 from rnnkit.errors import DataError, RnnkitError, closest, printable
 from rnnkit.files.outputs import write_output
+from rnnkit.reporting.printing import number as number
+from rnnkit.reporting.printing import tell as tell
 
 if TYPE_CHECKING:
     from rnnkit.contracts.dataset import Source, Split
@@ -185,20 +187,6 @@ def write_named(out: Path, data: bytes) -> None:
     """Write what an option names, and report it; raises StorageError."""
     write_output(out, data)
     tell(f"wrote {out}")
-
-
-def tell(message: str) -> None:
-    """Write what is no result to stderr; nobody may be reading it, which stops nothing."""
-    # Not click.echo, which writes past whoever draws a progress bar on stderr.
-    with suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
-
-
-def number(value: object) -> str:
-    """Return a metric in four significant digits, counts in full."""
-    if isinstance(value, float):
-        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _is_number(text: str) -> bool:

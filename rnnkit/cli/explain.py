@@ -23,11 +23,11 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
     Reads the data, since the vocabulary decides the first and the last width, and measures what a
     window takes in memory on a few small ones.
     """
-    from rnnkit.cli.reporter import streams_in_words
     from rnnkit.contracts.registry import Registry
     from rnnkit.core.params import count, count_learned
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, human, memory
+    from rnnkit.reporting.reporters import streams_in_words
     from rnnkit.spec.read import read_spec
     from rnnkit.training.initial.donor import open_with_donor
     from rnnkit.training.initial.values import initial_values

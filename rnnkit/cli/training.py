@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import emit, finite_or_none, number, table, tell
-from rnnkit.cli.reporter import reporter
 from rnnkit.cli.results import terminal_width
 from rnnkit.compute.numerics import limited_threads
 from rnnkit.compute.ranks import Ranks
@@ -21,6 +20,7 @@ from rnnkit.errors import ResourceError
 from rnnkit.inference.evaluate import protocol
 from rnnkit.inference.model import load
 from rnnkit.network.memory import default_budget
+from rnnkit.reporting.reporters import reporter
 from rnnkit.training.loop import RunLimits
 from rnnkit.training.reporter import Silent
 from rnnkit.training.signals import catching_signals

@@ -34,10 +34,18 @@ def sentences(
             message = f"{start}{reason}"
         else:
             expected = reason.removeprefix("Input should be ")
+            if expected.startswith(("greater", "less")):
+                expected = f"a number {expected}"
             received = printable(repr(details["input"]), 60)
             message = f"{start}expected {expected}, received {received}"
         found.append(Problem(where, code, message))
     return found
+
+
+def options_error(error: ValidationError, where: str, known: Iterable[str]) -> ValueError:
+    """Return the error of options that a function was given: a line for each."""
+    found = sentences(error, "", "", known)
+    return ValueError("\n".join(f"{where}: {problem.message}" for problem in found))
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -16,8 +16,8 @@ from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
 from rnnkit.contracts.table import FileData, hashed
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.errors import CheckpointError, DataError
+from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import windows
-from rnnkit.inference.model import Model
 from rnnkit.network.network import States, copied
 from rnnkit.types import Array
 
@@ -43,7 +43,9 @@ class Intervals(NamedTuple):
 SIMULATED = Intervals()
 
 
-def outlook_of_file(model: Model, file: Path | None, root: Path, asked: ForecastRequest) -> Outlook:
+def outlook_of_file(
+    model: BoundNetwork, file: Path | None, root: Path, asked: ForecastRequest
+) -> Outlook:
     """Return what a forecast goes on from, of a file or else of the end of the model's own data.
 
     Raises DataError for a file that cannot be used, and CheckpointError for a model of no series.
@@ -58,7 +60,7 @@ def outlook_of_file(model: Model, file: Path | None, root: Path, asked: Forecast
     return outlook_of(model, read_data(file), str(file), asked)
 
 
-def outlook_of(model: Model, data: FileData, name: str, asked: ForecastRequest) -> Outlook:
+def outlook_of(model: BoundNetwork, data: FileData, name: str, asked: ForecastRequest) -> Outlook:
     """Return the same of the bytes of a file; `name` is its name in errors."""
     dataset = model.spec.data
     try:
@@ -70,13 +72,13 @@ def outlook_of(model: Model, data: FileData, name: str, asked: ForecastRequest) 
         raise _no_forecast(model, message) from None
 
 
-def _no_forecast(model: Model, message: str) -> CheckpointError:
+def _no_forecast(model: BoundNetwork, message: str) -> CheckpointError:
     return CheckpointError.of("CKPT_NO_FORECAST", message, model.path)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is an error
 def forecast_rows(
-    model: Model, outlook: Outlook, steps: int, intervals: Intervals = SIMULATED
+    model: BoundNetwork, outlook: Outlook, steps: int, intervals: Intervals = SIMULATED
 ) -> Forecasts:
     """Return a record for each of `steps` rows after the past of each series.
 
@@ -108,7 +110,7 @@ def forecast_rows(
 class _Recursion:
     """One series, its forecasts and simulated paths side by side; the first path has no errors."""
 
-    model: Model
+    model: BoundNetwork
     outlook: Outlook
     past: Past
     intervals: Intervals

@@ -8,13 +8,14 @@ from itertools import chain, repeat
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
+from rnnkit.core.validation import options_error
 from rnnkit.inference.finite import finite_scores, not_finite
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network, States, copied
@@ -54,6 +55,14 @@ class Sampling(Record):
         """Return how many ids may be drawn, and what they need to reach, as plain numbers."""
         top_k = 1 if self.greedy else min(self.top_k or vocabulary, vocabulary)
         return top_k, self.top_p or 1.0
+
+
+def sampling_of(options: Mapping[str, object]) -> Sampling:
+    """Return options of a sample; raises ValueError with a line for each that is wrong."""
+    try:
+        return Sampling.model_validate(options)
+    except ValidationError as error:
+        raise options_error(error, "sample", Sampling.model_fields) from None
 
 
 def choose_ids(logits: Array, sampling: Sampling, drawn: Array) -> Array:

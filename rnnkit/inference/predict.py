@@ -18,8 +18,8 @@ from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import as_read, line_reader
 from rnnkit.core.context import Context
 from rnnkit.errors import CheckpointError, DataError
+from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import WINDOW, following, seen, windows
-from rnnkit.inference.model import Model
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.inference.translate import likeliest
@@ -53,7 +53,7 @@ class Predicted(NamedTuple):
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is told
 def predict_rows(
-    model: Model,
+    model: BoundNetwork,
     data: FileData,
     name: str,
     top: int = 1,
@@ -101,7 +101,7 @@ def predict_rows(
     return Predicted(records, lead, asked.skipped, asked.note, after)
 
 
-def _kept(model: Model, data: FileData, name: str, keep: Sequence[str]) -> Kept:
+def _kept(model: BoundNetwork, data: FileData, name: str, keep: Sequence[str]) -> Kept:
     """Return the columns of a file that are kept, by line; CheckpointError where it has none."""
     dataset = model.spec.data
     if not dataset.predicts_next:  # else the whole file is one text
@@ -122,7 +122,7 @@ def _beside(kept: Kept, keep: Sequence[str], records: list[Prediction]) -> list[
     return found
 
 
-def _questions(model: Model, data: FileData, name: str, skip_bad: bool) -> Questions:
+def _questions(model: BoundNetwork, data: FileData, name: str, skip_bad: bool) -> Questions:
     dataset = model.spec.data
     try:
         return dataset.questions(data, name, model.vocabulary, skip_bad)
@@ -131,7 +131,7 @@ def _questions(model: Model, data: FileData, name: str, skip_bad: bool) -> Quest
         raise CheckpointError.of("CKPT_NO_PREDICT", message, model.path) from None
 
 
-def _written(model: Model, asked: Questions, coder: Coder) -> list[Prediction]:
+def _written(model: BoundNetwork, asked: Questions, coder: Coder) -> list[Prediction]:
     """Return the text that a decoder writes for each source."""
     longest = coder.pad[1] + (coder.end is not None) if coder.pad[1] else LONGEST
     texts = likeliest(model, [question.inputs for question in asked.records], coder, longest)
@@ -141,7 +141,7 @@ def _written(model: Model, asked: Questions, coder: Coder) -> list[Prediction]:
     ]
 
 
-def _check_continues(model: Model, records: Sequence[Question]) -> None:
+def _check_continues(model: BoundNetwork, records: Sequence[Question]) -> None:
     """Raise CheckpointError for records that are no one stream: each has a start of its own."""
     if any(question.ends is not None for question in records):
         message = "each answer unrolls from a record to an end of its own, so nothing goes on"
@@ -187,7 +187,7 @@ def _forecasts(
 
 
 def _as_stream(
-    model: Model, records: Sequence[Question], begun: StreamState
+    model: BoundNetwork, records: Sequence[Question], begun: StreamState
 ) -> tuple[list[Array], StreamState]:
     """Return the outputs of records that go on from one another, and the stream after them."""
     network, params, ctx = model.network, model.store.values, Context()
@@ -218,7 +218,7 @@ def _check_finite(
             raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 
-def _each_alone(model: Model, records: Sequence[Question]) -> Iterator[Array]:
+def _each_alone(model: BoundNetwork, records: Sequence[Question]) -> Iterator[Array]:
     """Yield the outputs of each record, read from a zero hidden state beside others."""
     for start in range(0, len(records), SEQUENCES):
         group = records[start : start + SEQUENCES]
@@ -228,7 +228,7 @@ def _each_alone(model: Model, records: Sequence[Question]) -> Iterator[Array]:
             yield from _unrolled(model, group)
 
 
-def _side_by_side(model: Model, group: Sequence[Question]) -> Iterator[Array]:
+def _side_by_side(model: BoundNetwork, group: Sequence[Question]) -> Iterator[Array]:
     batch = _in_one_batch(group)
     window = batch.resets.shape[0] if model.network.reads_later else WINDOW
     ys = np.concatenate(list(_run(model, batch, window, group[0].each)))
@@ -243,7 +243,7 @@ def _in_one_batch(group: Sequence[Question]) -> Batch:
     return Batch(xs, nothing, nothing, resets, None, None if valid.all() else valid)
 
 
-def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]:
+def _run(model: BoundNetwork, batch: Batch, window: int, each: bool) -> Iterator[Array]:
     """Yield the outputs (T, B, F) of a batch, a window at a time; of `each` step, or the last."""
     network, ctx = model.network, Context()
     steps, streams = batch.resets.shape
@@ -254,7 +254,7 @@ def _run(model: Model, batch: Batch, window: int, each: bool) -> Iterator[Array]
             yield ys.copy() if each else ys[-1:].copy()
 
 
-def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
+def _unrolled(model: BoundNetwork, group: Sequence[Question]) -> Iterator[Array]:
     """Yield the outputs of inputs that zeros follow until the label that ends each answer."""
     if model.network.reads_later:
         message = "a layer reads later inputs, and an answer that unrolls has no end before it"
@@ -278,7 +278,7 @@ def _unrolled(model: Model, group: Sequence[Question]) -> Iterator[Array]:
 class _NextTokens:
     """The likeliest token after each line of a text."""
 
-    model: Model
+    model: BoundNetwork
     name: str
     top: int
     skip_bad: bool

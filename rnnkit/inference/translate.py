@@ -8,8 +8,8 @@ from typing import NamedTuple
 from rnnkit.contracts.pair_text import Coder, TextPairs
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.errors import CheckpointError, DataError, Problem
+from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
-from rnnkit.inference.model import Model
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
 
@@ -28,7 +28,7 @@ class Written(NamedTuple):
 
 
 def translate(
-    model: Model,
+    model: BoundNetwork,
     texts: Sequence[str],
     width: int = 1,
     alpha: float = 1.0,
@@ -60,7 +60,9 @@ def translate(
     ]
 
 
-def likeliest(model: Model, sources: Sequence[Array], coder: Coder, steps: int) -> Iterator[str]:
+def likeliest(
+    model: BoundNetwork, sources: Sequence[Array], coder: Coder, steps: int
+) -> Iterator[str]:
     """Yield the text that the decoder writes for each source (S,): the likeliest token each time.
 
     A target has at most so many `steps`.

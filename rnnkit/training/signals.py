@@ -1,8 +1,12 @@
-"""SIGINT, SIGTERM, SIGHUP: the first asks a run to stop after the step, the next kills it."""
+"""SIGINT, SIGTERM, SIGHUP: the first asks a run to stop after the step, the next kills it.
+
+In Python SIGINT alone is caught, where it can be, and the next one is as it was before.
+"""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,3 +50,26 @@ def catching_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def catching_interrupt() -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C into a request; the handler that was there has the next one.
+
+    Signals reach the main thread alone: elsewhere none is caught.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        request.number = number
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)

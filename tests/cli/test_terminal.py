@@ -18,7 +18,7 @@ import pytest
 from helpers import plain_spec, text
 from helpers import write_spec as write
 
-from rnnkit.cli.metrics_table import Group, MetricsTable, _fitting, _groups
+from rnnkit.reporting.metrics_table import Group, MetricsTable, _fitting, _groups
 
 PROGRAM = "import sys; from rnnkit.cli import main; main(sys.argv[1:])"
 SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")

@@ -93,7 +93,7 @@ def nan_at(*places: tuple[int, ...]) -> Any:
         (
             {"inputs": X, "targets": np.ones(10), "bukcet": 3, "seed": -1},
             [
-                "Arrays [SPEC_VALUE] seed: expected greater than or equal to 0, received -1",
+                "Arrays [SPEC_VALUE] seed: expected a number greater than or equal to 0, receive",
                 'Arrays [SPEC_VALUE] bukcet: there is no such option; did you mean "bucket"?',
             ],
         ),

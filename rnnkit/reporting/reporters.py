@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
-from rnnkit.cli.common import number, tell
-from rnnkit.cli.metrics_table import MetricsTable
 from rnnkit.contracts.dataset import Source
 from rnnkit.errors import printable
+from rnnkit.reporting.metrics_table import MetricsTable
+from rnnkit.reporting.printing import number, tell
 from rnnkit.spec.model import Spec
 from rnnkit.training.reporter import Reporter
 from rnnkit.training.step import Training, Update

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnnkit.cli.common import number
 from rnnkit.contracts.dataset import Source
 from rnnkit.inference.evaluate import metric_names
+from rnnkit.reporting.printing import number
 from rnnkit.training.step import Training
 
 NUMBER = 10

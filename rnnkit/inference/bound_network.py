@@ -1,0 +1,136 @@
+"""A network with its parameters: run on ids and values, and on text by its vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.core.context import Context
+from rnnkit.core.params import ParamStore
+from rnnkit.errors import CheckpointError, DataError
+from rnnkit.inference.inputs import checked, checked_state
+from rnnkit.inference.stream_state import StreamState
+from rnnkit.network.network import Network, States
+from rnnkit.spec.model import Spec
+from rnnkit.types import Array
+
+
+@dataclass(frozen=True, repr=False)
+class BoundNetwork:
+    """A network with its parameters, and the vocabulary that gives its ids a meaning."""
+
+    path: Path
+    spec: Spec
+    network: Network
+    store: ParamStore
+    vocabulary: Vocabulary | None
+    trained_on: str | None = None
+    """The SHA-256 of the data it was trained on; None for an untrained model."""
+    folder: object = None
+    """What keeps a temporary folder of the run in its place; None where the run has its own."""
+
+    def __repr__(self) -> str:
+        """Return what tells models apart in one line."""
+        layers = ", ".join(self.network.entering())
+        return f"Model({str(self.path)!r}: {layers}; {self.store.size:,} parameters)"
+
+    def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
+        """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
+
+        Returns what the last layer gives (T, B, V), such as logits, and the state to go on from.
+        Values are in the units of the data, whatever scale the model reads; so is what a loss such
+        as mse estimates, in float64 where it was on a scale. Raises ValueError for other shapes,
+        ids outside the vocabulary, and an encoder with decoder.
+        """
+        if self.network.reads_source:
+            raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
+        data = self.spec.data
+        xs = checked(np.asarray(ids), self.network.inputs, data.to_scale)
+        ctx = Context()
+        if state is None:
+            state = self.network.initial_states(xs.shape[1], ctx.dtype)
+        else:
+            state = checked_state(state, self.network.state_shapes(xs.shape[1]))
+        ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
+        return data.to_units(ys) if self.network.loss.estimates else ys, after
+
+    def start(self, streams: int = 1) -> States:
+        """Return the state before the first step of so many streams, for `step`.
+
+        Raises ValueError where a layer reads later inputs: no output can then be given at once.
+        """
+        self._check_online()
+        return self.network.initial_states(streams, np.dtype(np.float32))
+
+    def step(self, x: Array | int, state: States) -> tuple[Array, States]:
+        """Run one step of a stream as it arrives; return (y, state), both to keep.
+
+        `x` is an id or values (F,), and `y` (V,) then; or a step of B streams: ids (B,) or values
+        (B, F), and y (B, V). Steps give what `forward` gives for the whole sequence.
+        """
+        self._check_online()
+        xs = np.asarray(x)
+        single = xs.ndim == (0 if self.network.inputs.ids else 1)
+        ys, after = self.forward(xs[None, None] if single else xs[None], state)
+        return ys[0, 0] if single else ys[0], after
+
+    def _check_online(self) -> None:
+        if self.network.reads_source:
+            raise ValueError("the encoder reads its whole source before the first step")
+        if name := self.network.reads_later:
+            raise ValueError(
+                f"layer {name} reads later inputs, so a step has no output of its own: "
+                "give the whole sequence to forward"
+            )
+
+    def line_start(self) -> StreamState:
+        """Return a stream of text that has read nothing: a zero hidden state at a line's start."""
+        self._check_next()
+        return StreamState.zero(self.network, last=self._line_start())
+
+    def text(self) -> tuple[Tokenizer, Vocabulary]:
+        """Return tokenizer and vocabulary; raises CheckpointError for a model of no text."""
+        tokenizer = self.spec.data.text_tokenizer()
+        if tokenizer is None or self.vocabulary is None:
+            message = "the model reads no text, so it has no vocabulary"
+            message += f"; use rnnkit {self.spec.data.asked_by}"
+            raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
+        return tokenizer, self.vocabulary
+
+    def _check_next(self) -> None:
+        """Raise CheckpointError where what the model gives is not the next token of a text."""
+        self.text()
+        if not self.spec.data.predicts_next:
+            message = "the model does not predict the next token of a text; "
+            message += f"use rnnkit {self.spec.data.asked_by}"
+            raise CheckpointError.of("CKPT_NO_TEXT", message, self.path)
+
+    def prompt_ids(self, prompt: str) -> Array:
+        """Return the ids of a prompt; an empty one is the start of a line."""
+        ids = self.encode(prompt)
+        return ids if len(ids) else np.array([self._line_start()])
+
+    def encode(self, text: str) -> Array:
+        """Return the ids of a text; raises DataError for what the model does not know.
+
+        Bytes that are no UTF-8 may stand in it as Python's `surrogateescape` writes them.
+        """
+        tokenizer, vocabulary = self.text()
+        try:
+            data = text.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            message = f"character {error.start} is half a surrogate pair (take it out)"
+            raise DataError.of("DATA_ENCODING", message) from error
+        return checked_tokenizer.encode(tokenizer, data, vocabulary)
+
+    def _line_start(self) -> int:
+        """Return what ends the line before: a newline, `<eos>`, or else the first token."""
+        _, vocabulary = self.text()
+        for token in ("\n", "\\n", "<eos>"):
+            if token in vocabulary.tokens:
+                return vocabulary.tokens.index(token)
+        return 0
