@@ -302,6 +302,24 @@ class Dataset(Block):
         """
         raise NotImplementedError(f"{type(self).__name__}.questions")
 
+    def rows_of(self, values: object) -> MemoryTable:
+        """Return values in memory as the rows of a file of this kind, targets left out or not.
+
+        Raises DataError for values of another kind.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.rows_of")
+
+    def read_by(self, trained: Dataset) -> Dataset:
+        """Return the data, all of it to be tested on, as a model reads that was trained on another.
+
+        Its classes and scales are those of `trained`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.read_by")
+
+    def newest_rows(self) -> tuple[MemoryTable, float]:
+        """Return the rows in memory that the data ends with, as `newest` returns a file."""
+        raise NotImplementedError(f"{type(self).__name__}.newest_rows")
+
     def newest(self, root: Path) -> tuple[Path, float]:
         """Return the file that the data ends with, and the part of it that is trained on."""
         raise NotImplementedError(f"{type(self).__name__}.newest")

@@ -54,7 +54,7 @@ def outlook_of_file(
         try:
             file, seen = model.spec.data.newest(root)
         except NotImplementedError:
-            raise _no_forecast(model, "the data is no file to go on from (give one)") from None
+            raise no_forecast(model, "the data is no file to go on from (give one)") from None
         with looked_for(root):
             return outlook_of(model, read_data(file), str(file), asked._replace(seen=seen))
     return outlook_of(model, read_data(file), str(file), asked)
@@ -65,14 +65,15 @@ def outlook_of(model: BoundNetwork, data: FileData, name: str, asked: ForecastRe
     dataset = model.spec.data
     try:
         if hashlib.sha256(hashed(data)).hexdigest() == model.trained_on:
-            asked = asked._replace(seen=dataset.newest(Path("."))[1])
+            asked = asked._replace(seen=dataset.underlying.newest(Path("."))[1])
         return dataset.outlook(data, name, asked)
     except NotImplementedError:
         message = f"data of the type {dataset.type!r} is no series; use rnnkit {dataset.asked_by}"
-        raise _no_forecast(model, message) from None
+        raise no_forecast(model, message) from None
 
 
-def _no_forecast(model: BoundNetwork, message: str) -> CheckpointError:
+def no_forecast(model: BoundNetwork, message: str) -> CheckpointError:
+    """Return the error of a model that cannot forecast so."""
     return CheckpointError.of("CKPT_NO_FORECAST", message, model.path)
 
 
@@ -93,10 +94,10 @@ def forecast_rows(
     """
     if model.network.reads_later:
         message = "a layer reads later inputs, and a forecast has none (train one that does not)"
-        raise _no_forecast(model, message)
+        raise no_forecast(model, message)
     if not model.network.loss.estimates:
         message = f"the loss {model.network.loss.type} estimates no values that a model could read"
-        raise _no_forecast(model, message)
+        raise no_forecast(model, message)
     records: list[dict[str, object]] = []
     notes = [outlook.note]
     for past in outlook.series:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,19 +14,24 @@ from rnnkit.checkpoint.meta import other_plugins, stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_files
 from rnnkit.checkpoint.snapshot import Snapshot, match, read_checkpoint
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.dataset import Layout, Source, Split
+from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
+from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
+from rnnkit.inference.ask_values import decode_texts, forecast_values, predict_values
 from rnnkit.inference.asked_records import RecordList, history_of
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.evaluate import Measured, evaluate
+from rnnkit.inference.forecast import Intervals
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, sampling_of, seen
+from rnnkit.inference.hidden_states import hidden_states_of
 from rnnkit.inference.stream_state import StreamState, joined_streams
+from rnnkit.inference.summary import summary_html, summary_text
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
-from rnnkit.network.network import Network
+from rnnkit.network.network import Network, States
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
@@ -41,6 +47,71 @@ class Model(BoundNetwork):
     def history(self) -> RecordList:
         """The lines of metrics of its run, a record each; none where it has no run."""
         return history_of(self.path)
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The parameters by layer and name, such as "0.lstm/Wx": views that cannot be written."""
+        found = {name: array.view() for name, array in self.store.stored().items()}
+        for view in found.values():
+            view.flags.writeable = False
+        return found
+
+    def summary(self) -> str:
+        """Return the layers as a table: what each reads and gives, its parameters, their number."""
+        return summary_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the summary as notebooks show it."""
+        return summary_html(self)
+
+    def predict(self, values: Any, *, top: int = 1, keep: Sequence[str] = ()) -> RecordList:
+        """Return what the model says of values of its own kind of data, a record for each row.
+
+        Values are what `rnnkit.Arrays` takes as a frame, inputs, sequences, texts or sources of
+        pairs, in the units of the data; targets are not read. Of a text the next token is foretold
+        after each line. A record has the `row`, its label or its number from 0, and labels with
+        their probabilities (the `top` likeliest), numbers in the units of the data, or a text; and
+        the columns to `keep`. Raises DataError with column and row for what cannot be used.
+        """
+        return predict_values(self, values, top, keep)
+
+    def forecast(
+        self,
+        steps: int,
+        values: Any = None,
+        *,
+        past: int | None = None,
+        level: float = 0.8,
+        paths: int = 200,
+        seed: int = 1,
+    ) -> RecordList:
+        """Forecast the `steps` rows after a frame, or after the model's own data from memory.
+
+        With `past` the first so many rows of each series are known, and columns that are read and
+        not forecast are taken from the rows after them. A record has time and group, the `step`,
+        and each column with `_low` and `_high` between which `level` of the simulated paths lie
+        (`paths` 0: none), in the units of the data.
+        """
+        if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
+            raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
+        asked = ForecastRequest(steps, past)
+        return forecast_values(self, values, asked, Intervals(level, paths, seed))
+
+    def decode(
+        self, sources: str | Sequence[str], *, beams: int = 1, length: int = 200
+    ) -> str | list[str]:
+        """Return what the decoder writes for each source, or for one text alone.
+
+        The likeliest token each time, or the best of so many `beams`; at most `length` tokens.
+        """
+        return decode_texts(self, sources, beams, length)
+
+    def hidden_states(self, xs: Array, state: States | None = None) -> States:
+        """Return the states after each step of ids (T, B), or values (T, B, F), by layer.
+
+        Values are in the units of the data, as `forward` takes them; each array is (T, B, N).
+        """
+        return hidden_states_of(self, xs, state)
 
     def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:
         """Return `length` more tokens as text; the options are those of `Sampling`.
@@ -132,12 +203,17 @@ class Model(BoundNetwork):
         root: str | Path | None = None,
         streams: int | None = None,
         window: int | None = None,
+        *,
+        data: Dataset | None = None,
     ) -> dict[str, float]:
-        """Return the metrics of a split, of the model's own data unless a source is given.
+        """Return the metrics of a split of the model's own data, of a source, or of other data.
 
-        Relative paths start at `root`, or else where those of the run did.
+        `data`, such as `rnnkit.Arrays(...)`, is read with the model's own classes and scales, all
+        of it. Relative paths start at `root`, or else where those of the run did.
         """
         given = None if root is None else Path(root)
+        if data is not None:
+            split, source = "test", self._opened(data)
         opened = source or self.open_data(data_root(self.path, given))
         asked = self.spec.evaluate.metrics
         layout = self.layout(opened, split, streams, window)
@@ -173,6 +249,12 @@ class Model(BoundNetwork):
         return replace(
             spec, streams=streams or spec.streams, window=window or spec.window, tail=True
         )
+
+    def _opened(self, data: Dataset) -> Source:
+        """Open data of the caller as the model reads it."""
+        if not isinstance(data, Dataset):
+            raise wrong_type("data", "rnnkit.Arrays", data, "rnnkit.Arrays(...) holds values")
+        return data.read_by(self.spec.data).open(Path("."), self.vocabulary)
 
     def open_data(self, root: Path) -> Source:
         """Open the data that the spec names, encoded with the model's vocabulary."""

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
-from rnnkit.builtin.datasets.arrays.forms import HeldForm, JSONObject
+from rnnkit.builtin.datasets.arrays.asked_rows import renamed
+from rnnkit.builtin.datasets.arrays.forms import WHOLE, HeldForm, JSONObject
 from rnnkit.builtin.datasets.arrays.given import WHERE, Given
-from rnnkit.builtin.datasets.arrays.labels import labelled, labelling
 from rnnkit.builtin.datasets.shared.data_place import InMemory
 from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
@@ -20,6 +20,7 @@ from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.row_labels import labelled, labelling
 from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested, parse_block
@@ -240,6 +241,29 @@ class Arrays(Dataset, metaclass=_FromValues):
         """Return what a file, or rows in memory, ask of a model."""
         return self.of.questions(data, name, vocabulary, skip_bad)
 
+    def rows_of(self, values: object) -> MemoryTable:
+        """Return values in memory as rows of this kind."""
+        return self.of.rows_of(values)
+
+    def read_by(self, trained: Dataset) -> Dataset:
+        """Return the values, all of them to be tested on, as a model reads that has been trained.
+
+        Raises DataError for values of several splits, and for a model of another kind of data.
+        """
+        held, other = list((self._held or {}).values()), trained.underlying
+        if other.type != self.of.type:
+            message = f"the model was trained on data of the type {other.type!r}, not on "
+            raise DataError.of("DATA_FIELD", f"{message}{self.of.type!r}", WHERE)
+        if len(held) != 1:
+            message = f"expected the values of one split, received {len(held)} (leave out valid "
+            raise DataError.of("DATA_FIELD", f"{message}and test, and give whole texts)", WHERE)
+        data = held[0]
+        if isinstance(data, MemoryTable):
+            data = renamed(data, _names(self.of, other))
+        found = self.with_of(other.of_file(Path(WHOLE)))
+        found._held = {WHOLE: data}
+        return found
+
     def newest(self, root: Path) -> tuple[Path, float]:
         """Return the part of the data that is trained on; there is no file to name."""
         name, seen = self.of.newest(root)
@@ -276,6 +300,16 @@ class Arrays(Dataset, metaclass=_FromValues):
         assert isinstance(found, SplitSource)
         note = labelled(found.note, held)
         return cast(Source, replace(found, block=self.with_of(found.block), note=note))
+
+
+def _names(own: Dataset, other: Dataset) -> dict[str, str]:
+    """Return what columns of sequences are called in the data that a model was trained on."""
+    found: dict[str, str] = {}
+    for side in ("inputs", "targets"):
+        mine, theirs = (getattr(getattr(each, side, None), "key", None) for each in (own, other))
+        if mine and theirs:
+            found[mine] = theirs
+    return found
 
 
 OF_FILES = {

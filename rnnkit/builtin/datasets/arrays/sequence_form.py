@@ -47,7 +47,7 @@ def sequences_form(
     def table(values: Any, own: Faults) -> MemoryTable:
         columns, found = _columns_of(called, values, each, own)
         seen.append(found)
-        return MemoryTable(columns, _index_of(values[0]))
+        return MemoryTable(columns, index_of(values[0]))
 
     held = splits.tables(table, faults)
     faults.check()  # the block follows from what was seen
@@ -148,6 +148,12 @@ def _texts(xs: Any, name: str, faults: Faults) -> tuple[Any, str]:
     return listed_values(xs, name, faults), "text"
 
 
+def input_values(kind: str, xs: Any, name: str, faults: Faults) -> Any:
+    """Return sequences of a kind ("numbers", "text", "tokens", ...) that have no targets."""
+    read = {"numbers": _numbers, "text": _texts, "class": _texts}.get(kind, _symbols)
+    return read(xs, name, faults)[0]
+
+
 _INPUTS: Mapping[str, Callable[[Any, str, Faults], tuple[Any, str]]] = {
     "inputs": _numbers,
     "sequences": _symbols,
@@ -162,7 +168,7 @@ def _stacked(values: Any) -> Any:
         values = values.to_numpy()
     if isinstance(values, np.ndarray):
         return values
-    values = list(values)
+    values = [values] if isinstance(values, str) else list(values)
     if any(isinstance(each, str) for each in values):
         return values
     try:
@@ -265,7 +271,7 @@ def _shown(values: Sequence[Any]) -> str:
     return printable(repr(values[0]), 60) if len(values) else "none"
 
 
-def _index_of(values: Any) -> list[str] | None:
+def index_of(values: Any) -> list[str] | None:
     """Return the labels of rows that a Series or a frame has."""
     index = getattr(values, "index", None)
     if index is None or callable(index):

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from rnnkit.builtin.datasets.arrays.asked_rows import source_rows
 from rnnkit.builtin.datasets.pairs.coding import PairCoder, mark, read_lines
 from rnnkit.builtin.datasets.pairs.generated import generated
 from rnnkit.builtin.datasets.pairs.source import PairSource
@@ -147,6 +148,10 @@ class Pairs(SourcedDataset, WholeSequences):
         if self._has_lines(data, name, (key,)):
             read = partial(plain_lines, key=key, until=self.separator or "\t")
         return rows_asked(data, name, skip_bad, asked, read, Meaning())._replace(coder=coder)
+
+    def rows_of(self, values: object) -> MemoryTable:
+        """Return the sources that a decoder is to answer."""
+        return source_rows(self.keys[0], values)
 
     def _has_lines(self, data: FileData, name: str, needed: Sequence[str]) -> bool:
         """Tell whether a file is one of lines rather than of rows with named fields."""

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit.builtin.datasets.arrays.asked_rows import series_rows
 from rnnkit.builtin.datasets.series.clock import Step
 from rnnkit.builtin.datasets.series.filling import Filled, filled, in_words
 from rnnkit.builtin.datasets.series.inference_inputs import tracks_asked
@@ -30,7 +31,7 @@ from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
-from rnnkit.contracts.table import FileData
+from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.signal import Signal
@@ -188,6 +189,10 @@ class Series(TableDataset):
         rows, scales = self._reader(self.step), partial(self._fitted_scales, name)
         reader = OutlookReader(rows, self.columns, self.wanted, self.horizons, scales)
         return reader.read(data, name, request)
+
+    def rows_of(self, values: object) -> MemoryTable:
+        """Return a frame, or columns in the order in which they are read."""
+        return series_rows(values, self.columns, self.time)
 
     @property
     def asked_by(self) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from rnnkit.builtin.datasets.arrays.asked_rows import sequence_rows
 from rnnkit.builtin.datasets.shared.batches import Order
 from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Seed
@@ -25,7 +26,7 @@ from rnnkit.builtin.datasets.tables.target_notes import label_counts, target_not
 from rnnkit.builtin.datasets.tables.values import weight_of
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.table import FileData
+from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.signal import Signal
@@ -148,6 +149,10 @@ class Sequences(TableDataset, WholeSequences):
         if self.inputs.kind == "text" and not has_rows(data, name, fields):
             rows = partial(plain_lines, key=fields[0])
         return rows_asked(data, name, skip_bad, asked, rows, meaning, whole)
+
+    def rows_of(self, values: object) -> MemoryTable:
+        """Return sequences, or a frame with the columns that one is made of."""
+        return sequence_rows(self.inputs.kind, self.inputs.key, values)
 
     def _rows(self, bad: BadRows, name: str, data: FileData) -> list[Parsed]:
         weight = [self.weight] if self.weight else []
