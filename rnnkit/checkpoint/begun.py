@@ -42,7 +42,7 @@ class ReadVectors(Record):
     """The vectors that rows of a parameter began with: how many tokens were found.
 
     `lowered` of them were only found in lower case; the `missing` ones were drawn. `words` are
-    those of the file, whose plain text has the SHA-256.
+    those of the file, whose plain text has the SHA-256; of the `repeated` ones the first counts.
     """
 
     layer: str
@@ -50,6 +50,7 @@ class ReadVectors(Record):
     path: str
     sha256: str
     words: Count
+    repeated: Count
     found: Count
     lowered: Count
     missing: Count
@@ -71,6 +72,9 @@ class Begun(Record):
                 f"{read.layer} {read.parameter}: {read.found:,} of {tokens:,} tokens have a vector "
                 f"in {read.path}{lower}; {read.missing:,} are drawn"
             )
+            if read.repeated:
+                again = f"  lines that repeat a word, of which the first counts: {read.repeated:,}"
+                lines.append(again)
         return lines + (_other_in_words(self.other) if self.other else [])
 
 

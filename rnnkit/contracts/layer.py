@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.core.block import Block, Name, nested
 from rnnkit.core.context import Context
-from rnnkit.core.initializers import Identity, Init, Orthogonal
+from rnnkit.core.initializers import Identity, Init, Orthogonal, Vectors
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
@@ -150,8 +150,20 @@ class Layer(Block):
                     f"init gives {name} the start {init.type!r}, which is one of matrices, but "
                     f"{name} is a vector (leave it out, or take another)"
                 )
+            if isinstance(init, Vectors):  # which are read over what is drawn as usual
+                _check_rows(name, spec, inputs)
+                continue
             declaration[name] = ParamSpec(spec.shape, init, spec.decay, spec.gates)
         return declaration
+
+
+def _check_rows(name: str, spec: ParamSpec, inputs: Signal) -> None:
+    """Raise ShapeError where a parameter has no row for each token."""
+    if not inputs.ids or len(spec.shape) != 2 or spec.shape[0] != inputs.width:
+        raise ShapeError(
+            f"init gives {name} vectors of words, but it has no row for each token "
+            "(leave it out, or take another)"
+        )
 
 
 LayerBlock = Annotated[Layer, nested("rnnkit.layers")]

@@ -130,8 +130,20 @@ class GateValues:
         return np.repeat(np.array(self.values), shape[0] // len(self.values))
 
 
+class Vectors(Record):
+    """Rows of an embedding from a text file of word vectors, by token: GloVe, word2vec, fastText.
+
+    The file at `path` may be compressed. A token without a vector starts as it would otherwise;
+    with `lower` it first takes that of its lower-case form.
+    """
+
+    type: Literal["vectors"] = "vectors"
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    lower: bool = False
+
+
 Init: TypeAlias = Annotated[
-    Glorot | He | Orthogonal | Identity | Uniform | Normal | Zeros | Constant,
+    Glorot | He | Orthogonal | Identity | Uniform | Normal | Zeros | Constant | Vectors,
     Field(discriminator="type"),
 ]
 """The `init` entry of one parameter in a spec."""

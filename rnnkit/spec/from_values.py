@@ -20,6 +20,7 @@ from rnnkit.spec.model import Spec
 from rnnkit.spec.read import found_in, parse_spec, read_spec
 from rnnkit.spec.regime_check import check_regime
 from rnnkit.spec.shapes import check_shapes
+from rnnkit.spec.start_check import check_start
 
 SpecGiven: TypeAlias = Spec | Mapping[str, Any] | str | Path
 """What a spec may be in Python."""
@@ -114,6 +115,7 @@ def _checked(spec: Spec, data: Dataset, registry: Registry) -> Spec:
     draft = Draft(found.model_dump(mode="json"), {(): Location(nowhere, nowhere)})
     check_shapes(draft, registry)
     check_regime(draft, registry)
+    check_start(draft)
     if draft.findings:
         raise _without_lines(found_in(draft, WHERE))
     return found

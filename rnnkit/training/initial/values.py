@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.checkpoint.begun import Begun
+from rnnkit.checkpoint.meta import nested_blocks
 from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.layer import Layer
+from rnnkit.core.initializers import Vectors
 from rnnkit.core.params import ParamStore
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.training.initial.donor import Donor
 from rnnkit.training.initial.transfer import transfer
+from rnnkit.training.initial.vectors import given_rows
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,11 @@ class InitialValues:
 def initial_files(spec: Spec) -> list[str]:
     """Return the files that a run of a spec begins with, as the spec names them."""
     start = spec.train.start
-    return [start.from_] if start and start.from_ else []
+    layers = [block for _, block in nested_blocks(spec, ()) if isinstance(block, Layer)]
+    found = [
+        init.path for layer in layers for init in layer.init.values() if isinstance(init, Vectors)
+    ]
+    return [*([start.from_] if start and start.from_ else []), *dict.fromkeys(found)]
 
 
 def initial_values(
@@ -48,10 +56,13 @@ def initial_values(
 
     Raises CheckpointError and DataError for what cannot be taken.
     """
-    if donor is None:
+    taken = transfer(spec, network, source, donor) if donor else None
+    rows = given_rows(network, source.vocabulary, root)
+    if not rows and taken is None:
         return InitialValues()
-    taken = transfer(spec, network, source, donor)
-    return InitialValues(Begun(other=taken.facts), (taken.write,))
+    begun = Begun(other=taken.facts if taken else None, vectors=tuple(each.facts for each in rows))
+    writes = [each.write for each in rows] + ([taken.write] if taken else [])
+    return InitialValues(begun, tuple(writes))
 
 
 def _frozen_as_drawn(begun: Begun, frozen: Sequence[str]) -> Iterator[str]:
