@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rnnkit.errors import closest
 
-EXPORTS = ("onnx", "safetensors")
+EXPORTS = ("c", "onnx", "safetensors")
 """The programs and formats that a model is written for: each a module `exchange.to_<name>`."""
 
 TYPES = {
