@@ -43,7 +43,7 @@ def forecast_values(
         try:
             data, seen = model.spec.data.newest_rows()
         except NotImplementedError:
-            message = "the data lies in no memory to go on from (give values, or rnnkit.forecast)"
+            message = "the data is no series in memory (give values, or a file to rnnkit.forecast)"
             raise no_forecast(model, message) from None
         asked = asked._replace(seen=seen)
     else:

@@ -276,7 +276,8 @@ class Arrays(Dataset, metaclass=_FromValues):
         name, seen = self.newest(Path("."))
         assert self._held is not None
         rows = self._held[name.name]
-        assert isinstance(rows, MemoryTable)
+        if not isinstance(rows, MemoryTable):  # a text
+            return super().newest_rows()
         return rows, seen
 
     def outlook(self, data: FileData, name: str, asked: ForecastRequest) -> Outlook:
