@@ -25,6 +25,7 @@ from rnnkit.spec.read import parse_spec
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 README = ROOT / "README.md"
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -54,10 +55,37 @@ def test_specs_are_valid(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=lambda p: p.name)
-def test_python_runs(page: Path, folder: Path) -> None:
+def test_python_runs(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A block of text below one of Python is what it prints."""
+    if "import pandas" in page.read_text():
+        pytest.importorskip("pandas", reason="pandas is not installed")
     names: dict[str, object] = {"__name__": "readme"}
-    for text in blocks(page, "python"):
+    found = re.findall(
+        r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", page.read_text(), re.DOTALL
+    )
+    assert len(found) == len(blocks(page, "python"))
+    for text, printed in found:
+        capsys.readouterr()
         exec(compile(text, page.name, "exec"), names)
+        assert printed in ("", capsys.readouterr().out)
+
+
+@pytest.mark.filterwarnings("ignore")  # those of the packages that run a notebook
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
+    needed = "nbclient", "ipykernel", "pandas", "matplotlib"
+    nbclient, *_ = (pytest.importorskip(n, reason=f"{n} is not installed") for n in needed)
+    import nbformat
+
+    book = nbformat.read(path, as_version=4)
+    where = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3", resources=where).execute()
+    shown = [output for cell in book.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in shown for kind in output.get("data", {})}
+    assert {"text/html", "image/png"} <= kinds
+    # One table that grew in its place, not one for each line.
+    tables = [o for o in shown if "valid loss" in o.get("data", {}).get("text/html", "")]
+    assert len(tables) == 1 and "</progress>" in tables[0]["data"]["text/html"]
 
 
 def test_commands_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
