@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,15 +20,10 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
-from rnnkit.inference.ask_values import decode_texts, forecast_values, predict_values
-from rnnkit.inference.asked_records import RecordList, history_of
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.evaluate import Measured, evaluate
-from rnnkit.inference.forecast import Intervals
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, sampling_of, seen
-from rnnkit.inference.hidden_states import hidden_states_of
 from rnnkit.inference.stream_state import StreamState, joined_streams
-from rnnkit.inference.summary import summary_html, summary_text
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import open_data
 from rnnkit.network.network import Network, States
@@ -36,16 +31,24 @@ from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
 
+if TYPE_CHECKING:
+    from rnnkit.inference.asked_records import RecordList
+
 DRAWN = "none can be drawn by chance (take the likeliest: --greedy, in Python greedy=True)"
 
 
 @dataclass(frozen=True, repr=False)
 class Model(BoundNetwork):
-    """A network with its parameters, and what it may be asked."""
+    """A network with its parameters, and what it may be asked.
+
+    What a question alone needs is imported when it is asked: a run loads this class too.
+    """
 
     @property
     def history(self) -> RecordList:
         """The lines of metrics of its run, a record each; none where it has no run."""
+        from rnnkit.inference.asked_records import history_of
+
         return history_of(self.path)
 
     @property
@@ -58,10 +61,14 @@ class Model(BoundNetwork):
 
     def summary(self) -> str:
         """Return the layers as a table: what each reads and gives, its parameters, their number."""
+        from rnnkit.inference.summary import summary_text
+
         return summary_text(self)
 
     def _repr_html_(self) -> str:
         """Return the summary as notebooks show it."""
+        from rnnkit.inference.summary import summary_html
+
         return summary_html(self)
 
     def predict(self, values: Any, *, top: int = 1, keep: Sequence[str] = ()) -> RecordList:
@@ -73,6 +80,8 @@ class Model(BoundNetwork):
         their probabilities (the `top` likeliest), numbers in the units of the data, or a text; and
         the columns to `keep`. Raises DataError with column and row for what cannot be used.
         """
+        from rnnkit.inference.ask_values import predict_values
+
         return predict_values(self, values, top, keep)
 
     def forecast(
@@ -92,6 +101,9 @@ class Model(BoundNetwork):
         and each column with `_low` and `_high` between which `level` of the simulated paths lie
         (`paths` 0: none), in the units of the data.
         """
+        from rnnkit.inference.ask_values import forecast_values
+        from rnnkit.inference.forecast import Intervals
+
         if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
             raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
         asked = ForecastRequest(steps, past)
@@ -104,6 +116,8 @@ class Model(BoundNetwork):
 
         The likeliest token each time, or the best of so many `beams`; at most `length` tokens.
         """
+        from rnnkit.inference.ask_values import decode_texts
+
         return decode_texts(self, sources, beams, length)
 
     def hidden_states(self, xs: Array, state: States | None = None) -> States:
@@ -111,6 +125,8 @@ class Model(BoundNetwork):
 
         Values are in the units of the data, as `forward` takes them; each array is (T, B, N).
         """
+        from rnnkit.inference.hidden_states import hidden_states_of
+
         return hidden_states_of(self, xs, state)
 
     def sample(self, prompt: str = "", length: int = 200, **options: object) -> str:

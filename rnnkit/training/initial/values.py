@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnkit.checkpoint.begun import Begun
 from rnnkit.checkpoint.meta import nested_blocks
@@ -14,9 +15,9 @@ from rnnkit.core.initializers import Vectors
 from rnnkit.core.params import ParamStore
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
-from rnnkit.training.initial.donor import Donor
-from rnnkit.training.initial.transfer import transfer
-from rnnkit.training.initial.vectors import given_rows
+
+if TYPE_CHECKING:
+    from rnnkit.training.initial.donor import Donor
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ def initial_values(
 
     Raises CheckpointError and DataError for what cannot be taken.
     """
+    if not donor and not initial_files(spec):
+        return InitialValues()
+    from rnnkit.training.initial.transfer import transfer
+    from rnnkit.training.initial.vectors import given_rows
+
     taken = transfer(spec, network, source, donor) if donor else None
     rows = given_rows(network, source.vocabulary, root)
     if not rows and taken is None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.builtin.datasets.shared.batches import Order, Turn, count_batches
-from rnnkit.builtin.datasets.shared.split_source import RowDataset, SplitSource
+from rnnkit.builtin.datasets.shared.split_source import SplitSource
+from rnnkit.builtin.datasets.tables.row_dataset import RowDataset
 from rnnkit.contracts.dataset import Batch, Layout, Source, Split
 from rnnkit.contracts.ragged import EMPTY, Ragged, aligned, valid_steps
 from rnnkit.contracts.target_info import Meaning

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from rnnkit.builtin.datasets.shared.file_dataset import FileDataset
-from rnnkit.builtin.datasets.shared.split_source import RowDataset
 from rnnkit.builtin.datasets.tables.cells import Marks
+from rnnkit.builtin.datasets.tables.row_dataset import RowDataset
 from rnnkit.builtin.datasets.tables.tables import ENDINGS
 from rnnkit.contracts.dataset import Source
 

@@ -97,7 +97,8 @@ def test_classes_by_name_resume_exactly(tmp_path: Path, weights: Any) -> None:
 def test_a_class_that_there_is_not_is_named(tmp_path: Path) -> None:
     ran = command("check", "--data", spec(tmp_path, {"d": 2.0}))
     assert ran.code == 3
-    assert "class_weights [SPEC_CLASS_WEIGHTS] there is no label 'd' (there are 'a', 'b'" in ran.err
+    message = "[SPEC_CLASS_WEIGHTS] model.loss.class_weights: there is no label 'd' (there are 'a'"
+    assert message in ran.err
 
 
 @pytest.mark.parametrize("weights", ["balance", {"a": 0}, {"a": "x"}, {}, [], 3])
