@@ -17,7 +17,47 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import predict as predict
     from rnnkit.api import train as train
+    from rnnkit.builtin.cells.gru import GRU as GRU
+    from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore as GRUResetBefore
+    from rnnkit.builtin.cells.lstm import LSTM as LSTM
+    from rnnkit.builtin.cells.rnn import RNN as RNN
     from rnnkit.builtin.datasets.arrays.arrays import Arrays as Arrays
+    from rnnkit.builtin.datasets.pairs.pairs import Pairs as Pairs
+    from rnnkit.builtin.datasets.series.series import Series as Series
+    from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic as Synthetic
+    from rnnkit.builtin.datasets.tables.input_fields import Reads as Reads
+    from rnnkit.builtin.datasets.tables.sequences import Sequences as Sequences
+    from rnnkit.builtin.datasets.tables.target_fields import Predicts as Predicts
+    from rnnkit.builtin.datasets.text.text import Text as Text
+    from rnnkit.builtin.layers.affine import Affine as Affine
+    from rnnkit.builtin.layers.attention import Attention as Attention
+    from rnnkit.builtin.layers.bidirectional import Bidirectional as Bidirectional
+    from rnnkit.builtin.layers.dropout import Dropout as Dropout
+    from rnnkit.builtin.layers.embedding import Embedding as Embedding
+    from rnnkit.builtin.layers.layer_norm import LayerNorm as LayerNorm
+    from rnnkit.builtin.layers.one_hot import OneHot as OneHot
+    from rnnkit.builtin.layers.residual import Residual as Residual
+    from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
+    from rnnkit.builtin.losses.huber import Huber as Huber
+    from rnnkit.builtin.losses.mae import MAE as MAE
+    from rnnkit.builtin.losses.mse import MSE as MSE
+    from rnnkit.builtin.losses.quantile import Quantile as Quantile
+    from rnnkit.builtin.losses.softmax_cross_entropy import (
+        SoftmaxCrossEntropy as SoftmaxCrossEntropy,
+    )
+    from rnnkit.builtin.optimizers.adagrad import Adagrad as Adagrad
+    from rnnkit.builtin.optimizers.adam import Adam as Adam
+    from rnnkit.builtin.optimizers.adamw import AdamW as AdamW
+    from rnnkit.builtin.optimizers.rmsprop import RMSProp as RMSProp
+    from rnnkit.builtin.optimizers.sgd import SGD as SGD
+    from rnnkit.builtin.schedules.constant import ConstantRate as ConstantRate
+    from rnnkit.builtin.schedules.cosine import Cosine as Cosine
+    from rnnkit.builtin.schedules.exponential import Exponential as Exponential
+    from rnnkit.builtin.schedules.stall import Stall as Stall
+    from rnnkit.builtin.schedules.step import StepDecay as StepDecay
+    from rnnkit.builtin.tokenizers.byte import Byte as Byte
+    from rnnkit.builtin.tokenizers.char import Char as Char
+    from rnnkit.builtin.tokenizers.word import Word as Word
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
     from rnnkit.compute.kernels.kernel import Kernel as Kernel
     from rnnkit.contracts.cell import Cell as Cell
@@ -85,7 +125,23 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.inference.states import load_states as load_states
     from rnnkit.inference.states import save_states as save_states
     from rnnkit.inference.stream_state import StreamState as StreamState
+    from rnnkit.spec.model import Best as Best
+    from rnnkit.spec.model import Clip as Clip
+    from rnnkit.spec.model import Evaluate as Evaluate
+    from rnnkit.spec.model import Every as Every
+    from rnnkit.spec.model import ModelSpec as ModelSpec
+    from rnnkit.spec.model import PairSpec as PairSpec
     from rnnkit.spec.model import Spec as Spec
+    from rnnkit.spec.model import StackSpec as StackSpec
+    from rnnkit.spec.model import StateReset as StateReset
+    from rnnkit.spec.model import Stop as Stop
+    from rnnkit.spec.model import Sync as Sync
+    from rnnkit.spec.model import Train as Train
+    from rnnkit.spec.model import TrainingSample as TrainingSample
+    from rnnkit.spec.regime import Feed as Feed
+    from rnnkit.spec.regime import Ramp as Ramp
+    from rnnkit.spec.regime import Truncation as Truncation
+    from rnnkit.spec.start import Start as Start
     from rnnkit.training.reporter import Reporter as Reporter
 
 __version__ = VERSION
@@ -93,6 +149,44 @@ __version__ = VERSION
 _PUBLIC = {
     "api": ("build", "forecast", "load_spec", "predict", "train"),
     "builtin.datasets.arrays.arrays": ("Arrays",),
+    "builtin.cells.gru": ("GRU",),
+    "builtin.cells.gru_reset_before": ("GRUResetBefore",),
+    "builtin.cells.lstm": ("LSTM",),
+    "builtin.cells.rnn": ("RNN",),
+    "builtin.datasets.pairs.pairs": ("Pairs",),
+    "builtin.datasets.series.series": ("Series",),
+    "builtin.datasets.synthetic.synthetic": ("Synthetic",),
+    "builtin.datasets.tables.input_fields": ("Reads",),
+    "builtin.datasets.tables.sequences": ("Sequences",),
+    "builtin.datasets.tables.target_fields": ("Predicts",),
+    "builtin.datasets.text.text": ("Text",),
+    "builtin.layers.affine": ("Affine",),
+    "builtin.layers.attention": ("Attention",),
+    "builtin.layers.bidirectional": ("Bidirectional",),
+    "builtin.layers.dropout": ("Dropout",),
+    "builtin.layers.embedding": ("Embedding",),
+    "builtin.layers.layer_norm": ("LayerNorm",),
+    "builtin.layers.one_hot": ("OneHot",),
+    "builtin.layers.residual": ("Residual",),
+    "builtin.losses.binary_cross_entropy": ("BinaryCrossEntropy",),
+    "builtin.losses.huber": ("Huber",),
+    "builtin.losses.mae": ("MAE",),
+    "builtin.losses.mse": ("MSE",),
+    "builtin.losses.quantile": ("Quantile",),
+    "builtin.losses.softmax_cross_entropy": ("SoftmaxCrossEntropy",),
+    "builtin.optimizers.adagrad": ("Adagrad",),
+    "builtin.optimizers.adam": ("Adam",),
+    "builtin.optimizers.adamw": ("AdamW",),
+    "builtin.optimizers.rmsprop": ("RMSProp",),
+    "builtin.optimizers.sgd": ("SGD",),
+    "builtin.schedules.constant": ("ConstantRate",),
+    "builtin.schedules.cosine": ("Cosine",),
+    "builtin.schedules.exponential": ("Exponential",),
+    "builtin.schedules.stall": ("Stall",),
+    "builtin.schedules.step": ("StepDecay",),
+    "builtin.tokenizers.byte": ("Byte",),
+    "builtin.tokenizers.char": ("Char",),
+    "builtin.tokenizers.word": ("Word",),
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
@@ -154,7 +248,23 @@ _PUBLIC = {
     "inference.model": ("Model", "load"),
     "inference.states": ("load_states", "save_states"),
     "inference.stream_state": ("StreamState",),
-    "spec.model": ("Spec",),
+    "spec.model": (
+        "Best",
+        "Clip",
+        "Evaluate",
+        "Every",
+        "ModelSpec",
+        "PairSpec",
+        "Spec",
+        "StackSpec",
+        "StateReset",
+        "Stop",
+        "Sync",
+        "Train",
+        "TrainingSample",
+    ),
+    "spec.regime": ("Feed", "Ramp", "Truncation"),
+    "spec.start": ("Start",),
     "training.reporter": ("Reporter",),
 }
 """The public names by the module that has them."""

@@ -166,3 +166,67 @@ def test_options_are_told_in_sentences(tiny_run: Path) -> None:
         'sample: topk: there is no such option; did you mean "top_k"? (there is greedy, seed, '
         "temperature, top_k, top_p)",
     ]
+
+
+def test_a_spec_of_classes_is_that_of_a_dictionary(tmp_path: Path) -> None:
+    built = rnnkit.Spec(
+        data=wave(),
+        model=rnnkit.ModelSpec(layers=[rnnkit.RNN(units=4), rnnkit.Affine()], loss=rnnkit.MSE()),
+        train=rnnkit.Train(epochs=4, streams=2, window=8, optimizer=rnnkit.SGD(lr=0.1)),
+    )
+    one = rnnkit.train(built, tmp_path / "built", progress=False)
+    two = train(tmp_path / "dictionary")
+    assert (tmp_path / "built" / "best.h5").read_bytes() == two.path.read_bytes()
+    layers = [rnnkit.RNN(units=4), {"type": "affine"}]
+    mixed = {"model": {"layers": layers, "loss": rnnkit.MSE()}, "train": built.train}
+    three = rnnkit.train(mixed, tmp_path / "mixed", data=wave(), progress=False)
+    assert three.history == one.history
+    assert one.spec.canonical() == two.spec.canonical() == three.spec.canonical()
+
+
+@pytest.mark.parametrize(
+    ("make", "lines"),
+    [
+        (lambda: rnnkit.LSTM(units="8"), ["LSTM: units: expected a valid integer, received '8'"]),
+        (
+            lambda: rnnkit.Train(epoch=3, optimizer={"type": "adam"}),
+            [
+                "Train: epochs: is missing",
+                "Train: optimizer: expected an object such as rnnkit.Adam(...), not the dictionary "
+                "of \"adam\", received {'type': 'adam'}",
+                'Train: epoch: there is no such option; did you mean "epochs"? (there is best, ',
+            ],
+        ),
+        (
+            lambda: rnnkit.ModelSpec(layers=[], loss=rnnkit.MSE()),
+            ["ModelSpec: layers: expected at least 1 item, received ()"],
+        ),
+        (
+            lambda: rnnkit.Bidirectional(units=3),
+            [
+                "Bidirectional: layer: is missing",
+                "Bidirectional: units: there is no such option (there is init, layer, name)",
+            ],
+        ),
+        (lambda: rnnkit.Clip(), ['Clip: give "norm" or "value", not both (or leave "clip" out)']),
+    ],
+)
+def test_what_is_wrong_with_a_class_is_said_at_once(make: Any, lines: list[str]) -> None:
+    with pytest.raises(ValueError) as caught:
+        make()
+    found = str(caught.value).splitlines()
+    assert len(found) == len(lines)
+    for line, wanted in zip(found, lines, strict=True):
+        assert line.startswith(wanted)
+
+
+def test_a_spec_of_classes_that_do_not_go_together_is_refused(tmp_path: Path) -> None:
+    model = rnnkit.ModelSpec(layers=[rnnkit.Embedding(units=3)], loss=rnnkit.MSE())
+    optimizer = rnnkit.SGD(lr=0.1)
+    spec = rnnkit.Spec(data=wave(), model=model, train=rnnkit.Train(epochs=1, optimizer=optimizer))
+    with pytest.raises(rnnkit.SpecError) as caught:
+        rnnkit.train(spec, tmp_path / "run")
+    assert [str(p).split(":")[0] for p in caught.value.problems] == [
+        "spec [SPEC_SHAPE] model.layers[0]",
+        "spec [SPEC_SHAPE] model.loss",
+    ]

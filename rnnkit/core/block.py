@@ -12,11 +12,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from rnnkit.core.validation import options_error
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _Metaclass
+else:
+    _Metaclass = type(BaseModel)
 
 Size = Annotated[int, Field(ge=1, le=65536)]
 """A number of features, streams or steps."""
@@ -32,7 +46,30 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}\z")]
 """A name that is safe in a file, in HDF5 and on a terminal."""
 
 
-class Record(BaseModel):
+class _Called(_Metaclass):
+    """Makes a call in Python take lists for tuples, and say in sentences what is wrong.
+
+    What is read from a spec or a checkpoint is made without a call.
+    """
+
+    if not TYPE_CHECKING:  # editors and type checkers see the fields
+
+        def __call__(cls, *args: Any, **options: Any) -> Any:
+            """Return an object with these fields; raises ValueError for wrong ones, all at once."""
+            if not cls.__pydantic_complete__:  # its annotations name what the caller has
+                cls.model_rebuild(raise_errors=False, _parent_namespace_depth=3)
+            try:
+                return super().__call__(*args, **{k: _tuples(v) for k, v in options.items()})
+            except ValidationError as error:
+                raise options_error(error, cls.__name__, cls.model_fields) from None
+
+
+def _tuples(value: Any) -> Any:
+    """Return a value whose lists, inner ones too, are tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+class Record(BaseModel, metaclass=_Called):
     """A frozen, strict JSON object: no unknown keys, strings for numbers, NaN, infinity."""
 
     model_config = ConfigDict(
@@ -94,7 +131,8 @@ def parse_block(group: str, value: object, context: Mapping[str, Any] | None) ->
     if not isinstance(name, str):
         raise PydanticCustomError("block_type", "expected a type name")
     if context is None or "catalog" not in context:
-        raise PydanticCustomError("block", 'validate with context={{"catalog": Registry()}}')
+        message = 'expected an object such as rnnkit.Adam(...), not the dictionary of "{type}"'
+        raise PydanticCustomError("block", message, {"type": name})
     catalog: Catalog = context["catalog"]
     try:
         cls = catalog.find(group, name)

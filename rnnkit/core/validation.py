@@ -5,6 +5,7 @@ What stands in a file is told of by `rnnkit.spec.pydantic_errors`, with line and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -33,9 +34,7 @@ def sentences(
         elif "error" in context or "message" in context:
             message = f"{start}{reason}"
         else:
-            expected = reason.removeprefix("Input should be ")
-            if expected.startswith(("greater", "less")):
-                expected = f"a number {expected}"
+            expected = _expected(reason)
             received = printable(repr(details["input"]), 60)
             message = f"{start}expected {expected}, received {received}"
         found.append(Problem(where, code, message))
@@ -48,8 +47,17 @@ def options_error(error: ValidationError, where: str, known: Iterable[str]) -> V
     return ValueError("\n".join(f"{where}: {problem.message}" for problem in found))
 
 
+def _expected(reason: str) -> str:
+    """Return what Pydantic says that a value should be, to stand after "expected"."""
+    expected = reason.removeprefix("Input should be ").removeprefix("expected ")
+    if expected.startswith(("greater", "less")):
+        return f"a number {expected}"
+    length = re.fullmatch(r"\w+ should have (at (?:least|most) .*?)(?: after .*)?", expected)
+    return length[1] if length else expected
+
+
 def _unknown(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
+    names = sorted(set(known) - {"type"})
     near = closest(name, names)
     guess = f'; did you mean "{near}"?' if near else ""
     return f"there is no such option{guess}" + (f" (there is {', '.join(names)})" if names else "")

@@ -9,6 +9,7 @@ from rnnkit.network.network import States
 from rnnkit.types import Array
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as where a model is asked anything else
 def hidden_states_of(model: BoundNetwork, xs: Array, state: States | None = None) -> States:
     """Return the states after each step of ids (T, B), or values (T, B, F), by layer.
 

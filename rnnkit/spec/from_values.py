@@ -37,7 +37,7 @@ def spec_of(given: SpecGiven, data: Dataset | None, registry: Registry) -> Spec:
     if data is not None and not isinstance(data, Dataset):
         raise wrong_type("data", "rnnkit.Arrays", data, "rnnkit.Arrays(...) holds values")
     if isinstance(given, Spec):
-        return given if data is None else _checked(given, data, registry)
+        return _checked(given, given.data if data is None else data, registry)
     if isinstance(given, str | Path):
         overrides = [f"data={_stored(data)}"] if data is not None else []
         return _holding(read_spec(Path(given), registry, overrides).spec, data)

@@ -69,7 +69,7 @@ def with_cell(network: Network, cell: type[Cell]) -> Network:
         if type(own) is cell:
             return own
         init = {name: how for name, how in own.init.items() if name in ("Wx", RECURRENT)}
-        return cell(units=own.units, name=own.name, init=init)  # type: ignore[call-arg]
+        return cell.model_validate({"units": own.units, "name": own.name, "init": init})
 
     return replaced(network, change)
 

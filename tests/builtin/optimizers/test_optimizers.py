@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from rnnkit.builtin.optimizers import _blocks
 from rnnkit.builtin.optimizers.adagrad import Adagrad
@@ -214,9 +213,9 @@ def test_slots_follow_the_options() -> None:
         (Adam, {"lr": 0.1, "epsilon": 1e-46}, "greater than or equal to 0.0000"),
         (AdamW, {"lr": 0.1, "weight_decay": -0.1}, "greater than or equal to 0"),
         (RMSProp, {"lr": 0.1, "alpha": 1.5}, "less than 1"),
-        (Adagrad, {}, "Field required"),
+        (Adagrad, {}, "lr: is missing"),
     ],
 )
 def test_options_are_bounded(cls: type[Optimizer], options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ValueError, match=message):
         cls(**options)

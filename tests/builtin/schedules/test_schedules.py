@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from rnnkit.builtin.schedules.constant import ConstantRate
 from rnnkit.builtin.schedules.cosine import Cosine
@@ -162,5 +161,5 @@ def pytorch() -> tuple[Any, Any]:
     ],
 )
 def test_options_are_bounded(cls: type[Schedule], options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ValueError, match=message):
         cls(**options)

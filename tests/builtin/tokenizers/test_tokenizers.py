@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from rnnkit.builtin.tokenizers import _text, _words, word
 from rnnkit.builtin.tokenizers.byte import Byte
@@ -376,7 +375,7 @@ def test_ids_are_as_small_as_the_vocabulary_allows(size: int, dtype: Any) -> Non
     ],
 )
 def test_options_are_bounded(cls: type[Tokenizer], options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(ValueError, match=message):
         cls(**options)
 
 
