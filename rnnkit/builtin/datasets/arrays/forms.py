@@ -179,7 +179,11 @@ def text_form(splits: Splits, options: JSONObject, faults: Faults) -> HeldForm:
             message = f"text: expected one text for {name}, received {len(documents)} (join them, "
             faults.add("DATA_FIELD", f"{message}or give shares of all texts by split=)")
         names = [name] if len(documents) == 1 else [f"text {i}" for i in range(len(documents))]
-        held |= {n: each.encode() for n, each in zip(names, documents, strict=True)}
+        try:
+            held |= {n: each.encode() for n, each in zip(names, documents, strict=True)}
+        except UnicodeEncodeError as error:
+            message = f"text: character {error.start} of {name} is half a surrogate pair"
+            faults.add("DATA_ENCODING", f"{message} (take it out)")
         if len(documents) > 1:
             origin = {"path": names}
     return HeldForm(held, {"type": "text", **origin, **options})
@@ -191,6 +195,11 @@ def tokens_form(
     """Return streams of tokens, by id or by name, as a text of words."""
     every = {name: _documents(values) for name, values in splits.values.items()}
     ids = [d for documents in every.values() for d in documents if d.dtype.kind in "iu"]
+    odd = [d for documents in every.values() for d in documents if d.dtype.kind not in "iuUO"]
+    if any(len(each) for each in odd):
+        message = f"tokens: expected ids or texts, received {odd[0].dtype} (ids are integers)"
+        faults.add("DATA_ID", message)
+        return HeldForm({}, {"type": "text"})
     if len(ids) < sum(map(len, every.values())):
         texts = {
             name: [" ".join(map(str, document.tolist())) for document in documents]

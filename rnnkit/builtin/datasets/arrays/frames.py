@@ -68,6 +68,12 @@ def _columns(frame: Mapping[Any, Any], faults: Faults) -> dict[str, list[Any]]:
     twice = [str(name) for name, count in Counter(map(str, frame)).items() if count > 1]
     for name in twice:
         faults.add("DATA_FIELD", f"{name}: two columns have this name (give each its own)")
+    for name, values in frame.items():
+        if not hasattr(values, "__len__") or isinstance(values, str):
+            received = printable(repr(values), 40)
+            faults.add("DATA_FIELD", f"{name}: expected a column of values, received {received}")
+    if faults.problems:
+        return {}
     found = {str(name): listed_values(values, str(name), faults) for name, values in frame.items()}
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
@@ -114,6 +120,8 @@ def _labels(index: Any) -> list[str]:
     values = index.to_numpy() if hasattr(index, "to_numpy") else index
     if getattr(getattr(values, "dtype", None), "kind", "") == "M":
         return [str(text) for text in iso_texts(values)]
+    if getattr(index, "nlevels", 1) > 1:
+        return [", ".join(str(v).removesuffix(" 00:00:00") for v in value) for value in values]
     return [printable(str(value), 60) for value in values]
 
 

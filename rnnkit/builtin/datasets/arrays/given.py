@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnkit.builtin.datasets.arrays import forms, sequence_form
 from rnnkit.builtin.datasets.arrays.faults import Faults
 from rnnkit.builtin.datasets.arrays.forms import HeldForm, JSONObject, Splits
 from rnnkit.core.block import Block
-from rnnkit.errors import DataError
+from rnnkit.errors import DataError, printable
 
 WHERE = "Arrays"
 """What stands before a message about what was given."""
@@ -44,7 +45,11 @@ class Given:
 
     def form(self) -> HeldForm:
         """Return the form of the values; raises DataError for all that is wrong with them."""
+        return self._listed()._form()
+
+    def _form(self) -> HeldForm:
         kind, faults = self._one_of(FORMS), Faults(WHERE)
+        self._check_many(faults)
         if kind == "frame":
             found = self._series(faults)
         elif kind in ("inputs", "sequences", "texts"):
@@ -53,6 +58,24 @@ class Given:
             found = self._texts(kind, faults)
         faults.check()
         return found
+
+    def _listed(self) -> Given:
+        """Return the same with lists for what can be read but once, such as a zip of two lists."""
+        values = {name: getattr(self, name) for name in (*FORMS, *ANSWERS, "weights")}
+        once: dict[str, Any] = {
+            name: [*value] for name, value in values.items() if isinstance(value, Iterator)
+        }
+        return replace(self, **once)
+
+    def _check_many(self, faults: Faults) -> None:
+        """Raise DataError for a single thing where many of them are asked for."""
+        for name in (*FORMS[1:5], *ANSWERS, "weights", "tokens", "vocabulary"):
+            value = getattr(self, name)
+            if value is not None and not hasattr(value, "__len__"):
+                kind = type(value).__name__
+                message = f"{name}: expected an array or a list, received one {kind}"
+                faults.add("DATA_FIELD", f"{message} (wrap it in a list)")
+        faults.check()
 
     def _one_of(self, names: tuple[str, ...], beside: str = "") -> str:
         """Return the one that was given; raises DataError for none, and for two."""
@@ -117,15 +140,25 @@ def _whole_split(values: Any, name: str, kind: str, answer: str, faults: Faults)
 
 
 def _several(names: Any) -> list[str] | None:
+    """Return names of columns as a list; one alone may be given as it is."""
     if names is None:
         return None
-    return [names] if isinstance(names, str) else [*map(str, names)]
+    alone = isinstance(names, str) or not hasattr(names, "__len__")
+    return [str(names)] if alone else [*map(str, names)]
 
 
 def _plain_option(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value as JSON has it; raises DataError for one that it has not."""
     if isinstance(value, Block):
         return value.model_dump(mode="json")
     if hasattr(value, "tolist"):
         return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, list | tuple):
+        return [_plain_option(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain_option(item) for key, item in value.items()}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    received = printable(repr(value), 60)
+    message = f"expected an option that JSON has (a text, a number, a list), received {received}"
+    raise DataError.of("DATA_FIELD", message, WHERE)

@@ -201,6 +201,10 @@ def _targets(
     per_step = name == "tags" or (_one_a_step(rows, inputs) if each is None else each)
     numeric = all(getattr(row, "dtype", np.dtype(object)).kind in "fiub" for row in rows)
     floats = numeric and any(row.dtype.kind == "f" for row in rows)
+    if not per_step and any(getattr(row, "ndim", 0) > 1 for row in rows):
+        message = f"{name}: expected numbers (K,) for each sequence, or one row of them for each "
+        faults.add("DATA_LENGTH", f"{message}step, received {rows[0].shape}")
+        return [], Seen("numbers", False)
     if name == "targets" and numeric and (floats or not per_step or rows[0].ndim > 1):
         return rows, Seen("numbers", per_step)
     if not per_step:

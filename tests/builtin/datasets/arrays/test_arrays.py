@@ -233,6 +233,28 @@ def test_ids_of_tokens_stay_what_they_are() -> None:
     assert [words.vocabulary.tokens[i] for i in words.part("train").ids] == [names[i] for i in ids]
 
 
+def test_what_can_be_read_but_once_is_read_once() -> None:
+    sources, targets = [f"{a}+1" for a in range(9)], [str(a + 1) for a in range(9)]
+    listed = rnnkit.Arrays(pairs=list(zip(sources, targets, strict=True)), split=(1, 0, 0))
+    once = rnnkit.Arrays(pairs=zip(sources, targets, strict=True), split=(1, 0, 0))
+    assert opened(once).digest() == opened(listed).digest()
+
+
+def test_levels_of_an_index_are_columns() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    index = pandas.MultiIndex.from_product(
+        [["north", "south"], pandas.date_range("2024-01-01", periods=20)], names=["shop", "day"]
+    )
+    frame = pandas.DataFrame({"sales": SALES}, index=index)
+    grouped = rnnkit.Arrays(frame, time="day", group="shop", split=SPLIT)
+    plain = rnnkit.Arrays(frame.reset_index(), time="day", group="shop", split=SPLIT)
+    assert opened(grouped).part("train").groups == ("north", "south")
+    assert opened(grouped).digest() == opened(plain).digest()
+    frame.iloc[22, 0] = None
+    with pytest.raises(rnnkit.DataError, match="^row south, 2024-01-03 of the data .DATA_EMPTY."):
+        opened(rnnkit.Arrays(frame, time="day", group="shop"))
+
+
 def test_splits_are_given_or_cut() -> None:
     cut = opened(rnnkit.Arrays(inputs=X, targets=Y, split=(0.5, 0.5, 0)))
     assert {split: len(cut.part(split).inputs) for split in cut.splits()} == {

@@ -91,6 +91,22 @@ def nan_at(*places: tuple[int, ...]) -> Any:
             ],
         ),
         (
+            {"inputs": 3, "targets": [1.0]},
+            ["inputs: expected an array or a list, received one int"],
+        ),
+        ({"frame": {"x": 5}}, ["Arrays [DATA_FIELD] x: expected a column of values, received 5"]),
+        ({"frame": ["a", "b"]}, ["expected numbers (N,) or (N, C), received an array (2,) of obj"]),
+        ({"frame": {"x": [1j] * 9}}, ["x: holds complex128, which is no number, text or date"]),
+        ({"frame": {"x": [1.0], "y": [1, 2]}}, ["different numbers of rows: x 1, y 2"]),
+        (
+            {"inputs": X, "targets": np.ones((10, 5, 2))},
+            ["one row of them for each step, received"],
+        ),
+        ({"text": "a\ud800"}, ["text: character 1 of the data is half a surrogate pair"]),
+        ({"tokens": [0.5, 1.0]}, ["tokens: expected ids or texts, received float64 (ids are int"]),
+        ({"text": "ab", "limit": object()}, ["expected an option that JSON has (a text, a number"]),
+        ({"text": "ab", "tokenizer": "chars"}, ["the tokenizer 'chars'; did you mean 'char'?"]),
+        (
             {"inputs": X, "targets": np.ones(10), "bukcet": 3, "seed": -1},
             [
                 "Arrays [SPEC_VALUE] seed: expected a number greater than or equal to 0, receive",
@@ -100,7 +116,8 @@ def nan_at(*places: tuple[int, ...]) -> Any:
     ],
 )
 def test_a_sentence_for_each(arguments: dict[str, Any], lines: list[str]) -> None:
-    found = said(lambda: rnnkit.Arrays(**arguments))
+    frame = [arguments.pop("frame")] if "frame" in arguments else []
+    found = said(lambda: rnnkit.Arrays(*frame, **arguments))
     assert len(found) == len(lines)
     for line, wanted in zip(found, lines, strict=True):
         assert wanted in line
