@@ -28,7 +28,7 @@ unit: $(VENV)/tested
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0"
-	$(BIN)/python -m pytest tests/parity tests/training/test_clip.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/builtin/schedules
+	$(BIN)/python -m pytest tests/parity tests/exchange tests/training/test_clip.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/builtin/schedules
 
 bench: $(VENV)/tested
 	-$(BIN)/pip install --quiet "torch==2.13.0"

@@ -14,6 +14,7 @@ from rnnkit.version import VERSION
 if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.api import build as build
     from rnnkit.api import forecast as forecast
+    from rnnkit.api import import_weights as import_weights
     from rnnkit.api import load_spec as load_spec
     from rnnkit.api import predict as predict
     from rnnkit.api import train as train
@@ -147,7 +148,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
 __version__ = VERSION
 
 _PUBLIC = {
-    "api": ("build", "forecast", "load_spec", "predict", "train"),
+    "api": ("build", "forecast", "import_weights", "load_spec", "predict", "train"),
     "builtin.datasets.arrays.arrays": ("Arrays",),
     "builtin.cells.gru": ("GRU",),
     "builtin.cells.gru_reset_before": ("GRUResetBefore",),

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from rnnkit.checkpoint.meta import DataFacts
 from rnnkit.checkpoint.run_directory import RunDir, data_root
 from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import InterruptedRun, wrong_type
+from rnnkit.exchange.importing import import_model
 from rnnkit.files.temporary import TemporaryFolder
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
@@ -64,7 +66,31 @@ def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | No
     store = network.store(np.dtype(np.float32))
     store.initialize(asked.train.seed)
     initial_values(asked, network, source, donor, folder).write(store)
-    return Model(Path(asked.name), resolved, network, store, source.vocabulary)
+    facts = DataFacts.of(source).model_copy(update={"sha256": ""})  # it was not trained on it
+    return Model(Path(asked.name), resolved, network, store, source.vocabulary, facts)
+
+
+def import_weights(
+    file: str | Path,
+    spec: SpecGiven,
+    root: str | Path | None = None,
+    *,
+    data: Dataset | None = None,
+    layers: Mapping[str, str] | None = None,
+    vocabulary: str | Path | None = None,
+) -> Model:
+    """Return the model of a spec with weights of another program, as `rnnkit import` takes them.
+
+    `layers` says which of theirs a layer, or a parameter, of ours takes, where that is not certain;
+    `vocabulary` is a file of their tokens. `Model.save` makes a checkpoint of it. Raises
+    CheckpointError with all that does not fit, and DataError for data that cannot be used.
+    """
+    asked = spec_of(spec, data, Registry())
+    folder = _folder_of(spec) if root is None else Path(root)
+    tokens = None if vocabulary is None else Path(vocabulary)
+    found = import_model(Path(file), asked, folder, layers, tokens)
+    parts = found.path, found.spec, found.network, found.store, found.vocabulary, found.data
+    return Model(*parts)
 
 
 def predict(

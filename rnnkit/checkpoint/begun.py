@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from rnnkit.core.block import Record
 
@@ -56,11 +56,35 @@ class ReadVectors(Record):
     missing: Count
 
 
+class ImportedParameter(Record):
+    """A parameter of ours, the arrays of another program that it is made of, and how."""
+
+    ours: str
+    theirs: tuple[str, ...]
+    done: str
+
+
+class ImportedWeights(Record):
+    """The file of another program that the parameters were taken from."""
+
+    file: str
+    format: str
+    sha256: str
+    parameters: tuple[ImportedParameter, ...]
+
+
 class Begun(Record):
     """All of it; a resume takes it from the checkpoint and reads none of the files again."""
 
     other: OtherModel | None = None
     vectors: tuple[ReadVectors, ...] = ()
+    imported: ImportedWeights | None = None
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was not imported, as files of older releases do."""
+        found: dict[str, Any] = dump(self)
+        return {key: value for key, value in found.items() if key != "imported" or value}
 
     def in_words(self) -> list[str]:
         """Return a line for each file, and for each layer of it."""

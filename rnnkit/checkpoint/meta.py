@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+import numpy as np
 import pydantic
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
@@ -14,12 +15,14 @@ from rnnkit.checkpoint.begun import Begun
 from rnnkit.checkpoint.layout import first_fault
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.compute.numerics import Numerics
+from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record, Width
 from rnnkit.core.distributions import canonical_name
 from rnnkit.core.installed import KINDS, Plugin
 from rnnkit.errors import CheckpointError, PluginError, printable
 from rnnkit.spec.model import Spec, canonical_json
+from rnnkit.version import VERSION
 
 
 def _known(group: str) -> str:
@@ -74,6 +77,18 @@ class DataFacts(Record):
     targets_are_ids: bool
     unit: str
 
+    @classmethod
+    def of(cls, source: Source) -> DataFacts:
+        """Return the facts of opened data."""
+        return cls(
+            sha256=source.digest(),
+            inputs=source.inputs.width,
+            inputs_are_ids=source.inputs.ids,
+            targets=source.targets.width,
+            targets_are_ids=source.targets.ids,
+            unit=source.unit,
+        )
+
 
 class Meta(Record):
     """The `/meta` entry. No clock, host, path or run: equal state gives equal bytes."""
@@ -86,6 +101,28 @@ class Meta(Record):
     numerics: Numerics
     progress: Progress
     begun: Begun | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spec: Spec,
+        registry: Registry,
+        data: DataFacts,
+        numerics: Numerics,
+        progress: Progress,
+        begun: Begun | None,
+    ) -> Meta:
+        """Return what a checkpoint of a resolved spec says, written here and now."""
+        return cls(
+            rnnkit=VERSION,
+            numpy=np.__version__,
+            spec=spec.model_dump(mode="json"),
+            origins=origins(spec, registry),
+            data=data,
+            numerics=numerics,
+            progress=progress,
+            begun=begun,
+        )
 
     @model_serializer(mode="wrap")
     def _dumped(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -6,6 +6,7 @@ try:
     import errno
     import importlib
     import io
+    import keyword
     import os
     import sys
     import traceback
@@ -36,6 +37,7 @@ COMMANDS = {
     "predict": "Label, tag or forecast the sequences of a file.",
     "forecast": "Forecast a series many steps ahead.",
     "export": "Write a model for ONNX, PyTorch, Keras or C.",
+    "import": "Make a checkpoint of weights of another program.",
     "neurons": "Show what a hidden unit reads.",
     "attention": "Show where a decoder looks in its source.",
     "check": "Report every error of a spec.",
@@ -81,7 +83,8 @@ class CommandGroup(click.Group):
         """Import the file of a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"rnnkit.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"rnnkit.cli.{module}").command
         return command
 
     def resolve_command(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnkit.checkpoint.meta import DataFacts
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
@@ -28,10 +29,15 @@ class BoundNetwork:
     network: Network
     store: ParamStore
     vocabulary: Vocabulary | None
-    trained_on: str | None = None
-    """The SHA-256 of the data it was trained on; None for an untrained model."""
+    data: DataFacts | None = None
+    """What it knows of its data; None where nobody asks."""
     folder: object = None
     """What keeps a temporary folder of the run in its place; None where the run has its own."""
+
+    @property
+    def trained_on(self) -> str | None:
+        """The SHA-256 of the data it was trained on; None for an untrained model."""
+        return (self.data.sha256 or None) if self.data else None
 
     def __repr__(self) -> str:
         """Return what tells models apart in one line."""

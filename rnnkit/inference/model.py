@@ -20,6 +20,7 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
+from rnnkit.exchange.saving import save_model
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, sampling_of, seen
@@ -277,6 +278,14 @@ class Model(BoundNetwork):
         with looked_for(root):
             return open_data(self.spec.data, root, self.vocabulary)
 
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write a checkpoint of the parameters as they are, which every command takes.
+
+        It starts anew: step 0, a fresh optimizer, a zero hidden state. Raises RefusedError where
+        there is a file, unless `force` replaces it, StorageError where none can be written.
+        """
+        save_model(self, self.data, Path(path), force=force)
+
 
 def load(
     path: str | Path,
@@ -313,7 +322,7 @@ def model_of(snapshot: Snapshot, path: Path, registry: Registry) -> Model:
     stored = store.stored()
     for name, value in snapshot.part("params").items():
         stored[name][...] = value
-    return Model(path, spec, network, store, vocabulary, facts.sha256)
+    return Model(path, spec, network, store, vocabulary, facts)
 
 
 def network_of(snapshot: Snapshot, path: Path, registry: Registry) -> tuple[Spec, Network]:

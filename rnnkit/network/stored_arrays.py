@@ -1,12 +1,16 @@
-"""The arrays of a checkpoint as a network declares them, known before one of them exists."""
+"""The arrays of a checkpoint: their shapes, known before one of them exists, and themselves."""
 
 from __future__ import annotations
 
-from rnnkit.core.params import learned_parameters, named_parameters
-from rnnkit.network.network import Network
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnkit.core.params import ParamStore, learned_parameters, named_parameters
+from rnnkit.network.network import Network, States
 from rnnkit.network.truncation import History
 from rnnkit.spec.model import Spec
-from rnnkit.types import Shape
+from rnnkit.types import Array, Shape
 
 
 def stored_shapes(spec: Spec, network: Network) -> dict[str, Shape]:
@@ -20,3 +24,22 @@ def stored_shapes(spec: Spec, network: Network) -> dict[str, Shape]:
         stored |= {f"state/{layer}/{index}": shape for index, shape in enumerate(state)}
     history = History.empty(network.inputs, train.bptt.before, train.streams).arrays()
     return stored | {name: array.shape for name, array in history.items()}
+
+
+def stored_arrays(
+    store: ParamStore, slots: Mapping[str, Array], states: States, history: History | None
+) -> dict[str, Array]:
+    """Return every array by the name it is stored under; views, no copies."""
+    found = {f"params/{name}": a for name, a in store.stored().items()}
+    for slot, flat in slots.items():
+        whole = np.shape(flat) == store.flat.shape
+        named = store.learned(flat) if whole else {"whole": np.asarray(flat)}
+        found |= {f"optimizer/{slot}/{name}": a for name, a in named.items()}
+    for layer, state in states.items():
+        found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}
+    return found | (history.arrays() if history else {})
+
+
+def first_slots(spec: Spec, store: ParamStore) -> dict[str, Array]:
+    """Return the arrays of the optimizer before its first step."""
+    return {name: np.zeros_like(store.flat) for name in spec.train.optimizer.used_slots()}

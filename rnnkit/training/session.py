@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from rnnkit.checkpoint.begun import Begun
-from rnnkit.checkpoint.meta import DataFacts, Meta, origins
+from rnnkit.checkpoint.meta import DataFacts, Meta
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
 from rnnkit.compute.numerics import Numerics
@@ -21,7 +19,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError, PluginError, printable
 from rnnkit.network.network import Network
-from rnnkit.network.stored_arrays import stored_shapes
+from rnnkit.network.stored_arrays import stored_arrays, stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.training.plugin_checks import try_plugins
 from rnnkit.training.requirements import check_demands
@@ -56,24 +54,8 @@ class Session:
 
     def meta(self, training: Training) -> Meta:
         """Return what a checkpoint says of the state."""
-        source = self.source
-        return Meta(
-            rnnkit=VERSION,
-            numpy=np.__version__,
-            spec=self.spec.model_dump(mode="json"),
-            origins=origins(self.spec, self.registry),
-            data=DataFacts(
-                sha256=source.digest(),
-                inputs=source.inputs.width,
-                inputs_are_ids=source.inputs.ids,
-                targets=source.targets.width,
-                targets_are_ids=source.targets.ids,
-                unit=source.unit,
-            ),
-            numerics=self.numerics,
-            progress=training.progress,
-            begun=self.begun,
-        )
+        facts, progress = DataFacts.of(self.source), training.progress
+        return Meta.of(self.spec, self.registry, facts, self.numerics, progress, self.begun)
 
     def encode(self, training: Training) -> memoryview:
         """Return the bytes of a checkpoint of the state.
@@ -164,12 +146,4 @@ def _read_from(name: str, where: object) -> Iterator[None]:
 
 def arrays(training: Training) -> dict[str, Array]:
     """Return every array of the state by the name it is stored under; views, no copies."""
-    store = training.store
-    found = {f"params/{name}": a for name, a in store.stored().items()}
-    for slot, flat in training.slots.items():
-        whole = np.shape(flat) == store.flat.shape
-        named = store.learned(flat) if whole else {"whole": np.asarray(flat)}
-        found |= {f"optimizer/{slot}/{name}": a for name, a in named.items()}
-    for layer, state in training.states.items():
-        found |= {f"state/{layer}/{index}": array for index, array in enumerate(state)}
-    return found | (training.history.arrays() if training.history else {})
+    return stored_arrays(training.store, training.slots, training.states, training.history)

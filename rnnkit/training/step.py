@@ -16,6 +16,7 @@ from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import PluginError
 from rnnkit.network.network import Network, States, copied
+from rnnkit.network.stored_arrays import first_slots
 from rnnkit.network.truncation import History
 from rnnkit.spec.model import Spec
 from rnnkit.training.learning import Learner, Part
@@ -77,7 +78,7 @@ class Training:
             network,
             windows,
             store,
-            {name: np.zeros_like(store.flat) for name in spec.train.optimizer.used_slots()},
+            first_slots(spec, store),
             network.initial_states(spec.train.streams, store.flat.dtype),
             Progress(schedule=schedule.start() if schedule else None),
         )
