@@ -1,6 +1,6 @@
 # make run     train the first model of README.md, from nothing, and print a sample
 # make test    lint, types, tests
-# make parity  compare with PyTorch (installs its CPU build)
+# make parity  compare with PyTorch, and with Keras on it (installs both)
 # make bench   time against PyTorch and ONNX Runtime (installs what it can of them)
 
 PYTHON ?= python3
@@ -27,7 +27,7 @@ unit: $(VENV)/tested
 	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/test_sampler.py
 
 parity: $(VENV)/tested
-	$(BIN)/pip install --quiet "torch==2.13.0"
+	$(BIN)/pip install --quiet "torch==2.13.0" "keras>=3.13"
 	$(BIN)/python -m pytest tests/parity tests/exchange tests/training/test_clip.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/builtin/schedules
 
 bench: $(VENV)/tested

@@ -79,6 +79,7 @@ def of_series(folder: Path, layers: list[Any]) -> Model:
 
 def of_pairs(folder: Path, encoder: list[Any], decoder: list[Any], **model: Any) -> Model:
     spec = pair_spec()
+    spec["data"]["count"] = 200
     spec["model"] |= {"encoder": {"layers": encoder}, "decoder": {"layers": decoder}, **model}
     return _built(folder, spec)
 

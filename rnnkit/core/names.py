@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rnnkit.errors import closest
 
-EXPORTS = ("c", "onnx", "safetensors")
+EXPORTS = ("c", "keras", "onnx", "safetensors", "torch")
 """The programs and formats that a model is written for: each a module `exchange.to_<name>`."""
 
 TYPES = {

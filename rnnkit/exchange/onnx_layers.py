@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rnnkit.exchange.onnx_graph import INT32, Graph
-from rnnkit.exchange.pieces import Piece
+from rnnkit.exchange.pieces import Piece, in_order
 from rnnkit.types import Array
 
 
@@ -166,17 +166,12 @@ def _cell(
 
 def _packed(piece: Piece, order: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Return W, R and B as ONNX packs them."""
-
-    def permuted(array: Array) -> Array:
-        gates = np.split(array, len(order), axis=-1)
-        return np.concatenate([gates[at] for at in order], axis=-1)
-
     arrays = piece.arrays
     recurrent = np.zeros_like(arrays["b"])
     if "bn" in arrays:
         recurrent[-len(arrays["bn"]) :] = arrays["bn"]
-    bias = np.concatenate([permuted(arrays["b"]), recurrent])
-    return permuted(arrays["Wx"]).T[None], permuted(arrays["Wh"]).T[None], bias[None]
+    bias = np.concatenate([in_order(arrays["b"], order), recurrent])
+    return in_order(arrays["Wx"], order).T[None], in_order(arrays["Wh"], order).T[None], bias[None]
 
 
 WRITERS: dict[str, Writer] = {

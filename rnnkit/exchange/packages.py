@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from types import ModuleType
 
 from rnnkit.errors import PluginError
@@ -23,6 +24,18 @@ def needed(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        message = f"needs the package {package}, which cannot be imported: {error} "
-        message += f"(pip install 'rnnkit[{EXTRAS[package]}]')"
-        raise PluginError.of("PACKAGE_MISSING", message, "rnnkit") from error
+        raise missing(package, f"which cannot be imported: {error}") from error
+
+
+def version_of(package: str) -> str:
+    """Return the version of a package that is not imported here; PluginError without it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise missing(package, "which is not installed") from None
+
+
+def missing(package: str, why: str) -> PluginError:
+    """Return the error for a package, with the pip line."""
+    message = f"needs the package {package}, {why} (pip install 'rnnkit[{EXTRAS[package]}]')"
+    return PluginError.of("PACKAGE_MISSING", message, "rnnkit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,10 @@ class Piece:
         for piece in self.held.values():
             yield from piece.walk()
 
+    def innermost(self) -> Piece:
+        """Return the layer that wrappers hold, of two directions the forward one."""
+        return next(iter(self.held.values())).innermost() if self.held else self
+
 
 def pieces_of(network: Network, params: Mapping[str, Params]) -> tuple[Piece, ...]:
     """Return the layers of a network in their order, an encoder's before its decoder's."""
@@ -64,6 +68,26 @@ def _piece(name: str, layer: Layer, params: Params, reads: Signal) -> Piece:
         },
         type(layer).__module__.startswith("rnnkit.builtin."),
     )
+
+
+def attribute_names(pieces: Iterable[Piece], called: Mapping[str, str]) -> dict[str, str]:
+    """Return a name for each layer that is no wrapper: its type, numbered where there are several.
+
+    `called` has the names of types that go by another. The two directions of a layer share a name.
+    """
+    inner = [piece.innermost() for piece in pieces]
+    types = [called.get(piece.type, piece.type) for piece in inner]
+    numbered = [
+        name if types.count(name) == 1 else f"{name}_{types[: at + 1].count(name)}"
+        for at, name in enumerate(types)
+    ]
+    return {piece.name: name for piece, name in zip(inner, numbered, strict=True)}
+
+
+def in_order(array: Array, order: Sequence[int]) -> Array:
+    """Return the gates (..., gates * units) of a parameter in another order, by places of ours."""
+    gates = np.split(array, len(order), axis=-1)
+    return np.concatenate([gates[at] for at in order], axis=-1)
 
 
 def _plain(array: Array) -> Array:
