@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-Arrays: TypeAlias = dict[str, Any]
+AnyArrays: TypeAlias = dict[str, Any]
 
 
-def torch_answers(folder: Path) -> Callable[[Arrays], Arrays]:
+def torch_answers(folder: Path) -> Callable[[AnyArrays], AnyArrays]:
     """Return what runs the module `model` of a folder on `x` and states, named `state/at`.
 
     A question with `source` is put to the encoder first.
@@ -29,7 +29,7 @@ def torch_answers(folder: Path) -> Callable[[Arrays], Arrays]:
     written: Any = importlib.import_module("model")
     model = written.load()
 
-    def answer(given: Arrays) -> Arrays:
+    def answer(given: AnyArrays) -> AnyArrays:
         x, states = torch.from_numpy(given.pop("x")), _states(given, torch)
         with torch.no_grad():
             y, after = model(x, states)
@@ -46,7 +46,7 @@ def _states(given: Mapping[str, Any], torch: Any) -> dict[str, Any]:
     return {name: tuple(each) if len(each) > 1 else each[0] for name, each in parts.items()}
 
 
-def _named(states: Mapping[str, Any]) -> Arrays:
+def _named(states: Mapping[str, Any]) -> AnyArrays:
     return {
         f"{name}/{at}": part.numpy()
         for name, state in states.items()
@@ -54,23 +54,23 @@ def _named(states: Mapping[str, Any]) -> Arrays:
     }
 
 
-def keras_answers(folder: Path) -> Callable[[Arrays], Arrays]:
+def keras_answers(folder: Path) -> Callable[[AnyArrays], AnyArrays]:
     """Return what runs model.keras of a folder; inputs and outputs by their names there."""
     keras: Any = importlib.import_module("keras")
     model = keras.models.load_model(folder / "model.keras")
 
-    def answer(given: Arrays) -> Arrays:
+    def answer(given: AnyArrays) -> AnyArrays:
         found = model(given, training=False)
         return {name: keras.ops.convert_to_numpy(each) for name, each in found.items()}
 
     return answer
 
 
-def keras_writes(folder: Path) -> Callable[[Arrays], Arrays]:
+def keras_writes(folder: Path) -> Callable[[AnyArrays], AnyArrays]:
     """Return what builds the graph of `keras_graph.Graph.plan` and saves model.keras."""
     keras: Any = importlib.import_module("keras")
 
-    def answer(given: Arrays) -> Arrays:
+    def answer(given: AnyArrays) -> AnyArrays:
         plan = json.loads(str(given["plan"]))
         values: dict[str, Any] = {
             name: keras.Input(tuple(shape), dtype=dtype, name=name)

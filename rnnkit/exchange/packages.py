@@ -24,7 +24,7 @@ def needed(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise missing(package, f"which cannot be imported: {error}") from error
+        raise no_package(package, f"which cannot be imported: {error}") from error
 
 
 def version_of(package: str) -> str:
@@ -32,10 +32,10 @@ def version_of(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise missing(package, "which is not installed") from None
+        raise no_package(package, "which is not installed") from None
 
 
-def missing(package: str, why: str) -> PluginError:
+def no_package(package: str, why: str) -> PluginError:
     """Return the error for a package, with the pip line."""
     message = f"needs the package {package}, {why} (pip install 'rnnkit[{EXTRAS[package]}]')"
     return PluginError.of("PACKAGE_MISSING", message, "rnnkit")

@@ -19,7 +19,7 @@ import numpy as np
 from rnnkit.exchange.keras_graph import KerasGraph
 from rnnkit.exchange.keras_layers import CALLED, not_in_keras, write_keras
 from rnnkit.exchange.other_process import Ask, asked
-from rnnkit.exchange.packages import missing, version_of
+from rnnkit.exchange.packages import no_package, version_of
 from rnnkit.exchange.pieces import Piece, attribute_names, pieces_of, refusals
 from rnnkit.exchange.proof import Proof, Runner, prove_network
 from rnnkit.exchange.trained import Trained, describe
@@ -99,7 +99,7 @@ def environment() -> dict[str, str]:
     chosen = os.environ.get("KERAS_BACKEND")
     found = [name for name in BACKENDS if importlib.util.find_spec(name)]
     if not chosen and not found:
-        raise missing("keras", f"with a backend: none of {', '.join(BACKENDS)} is installed")
+        raise no_package("keras", f"with a backend: none of {', '.join(BACKENDS)} is installed")
     return {"KERAS_BACKEND": chosen or found[0]}
 
 

@@ -17,7 +17,7 @@ from rnnkit.exchange.other_process import Ask, asked
 from rnnkit.exchange.packages import needed, version_of
 from rnnkit.exchange.pieces import Piece, attribute_names, pieces_of, refusals
 from rnnkit.exchange.proof import Proof, Runner, prove_network
-from rnnkit.exchange.torch_layers import CALLED, Source, not_in_torch, write_module
+from rnnkit.exchange.torch_layers import CALLED, ModuleSource, not_in_torch, write_module
 from rnnkit.exchange.torch_source import source_text
 from rnnkit.exchange.trained import Trained, describe
 from rnnkit.network.network import States
@@ -36,7 +36,7 @@ class Torch:
     def write(self, model: Trained, folder: Path, verified: bool) -> None:
         """Write the parameters and the source."""
         pieces = pieces_of(model.network, model.store.values)
-        source = Source(attribute_names(pieces, CALLED))
+        source = ModuleSource(attribute_names(pieces, CALLED))
         for piece in pieces:
             write_module(piece, "x", "x", source)
         facts = {"format": "pt", "rnnkit": json.dumps(describe(model))}

@@ -21,7 +21,7 @@ CALLED = {"affine": "linear", "layer_norm": "norm", "gru_reset_before": "gru"}
 
 
 @dataclass
-class Source:
+class ModuleSource:
     """The source of a module in the making: lines of its two methods, and its parameters.
 
     `names` has the attribute of each layer; `helpers` what else the source needs.
@@ -44,11 +44,11 @@ class Source:
         return name
 
 
-Writer: TypeAlias = Callable[[Piece, str, str, Source], None]
+ModuleWriter: TypeAlias = Callable[[Piece, str, str, ModuleSource], None]
 """`write(piece, x, y, source)` adds a layer that reads the variable x and sets y."""
 
 
-def write_module(piece: Piece, x: str, y: str, source: Source) -> None:
+def write_module(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     """Add a layer to the source."""
     MODULES[piece.type](piece, x, y, source)
 
@@ -63,23 +63,23 @@ def not_in_torch(piece: Piece) -> str | None:
     return None
 
 
-def _embedding(piece: Piece, x: str, y: str, source: Source) -> None:
+def _embedding(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     rows, width = piece.arrays["W"].shape
     name = source.module(piece, f"nn.Embedding({rows}, {width})", weight=piece.arrays["W"])
     source.steps.append(f"{y} = self.{name}({x})")
 
 
-def _one_hot(piece: Piece, x: str, y: str, source: Source) -> None:
+def _one_hot(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     source.steps.append(f"{y} = nn.functional.one_hot({x}, {piece.gives.known()}).float()")
 
 
-def _dropout(piece: Piece, x: str, y: str, source: Source) -> None:
+def _dropout(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     note = "  # one mask for all steps, where rnnkit trained it" if piece.settings["locked"] else ""
     name = source.module(piece, f"nn.Dropout({piece.settings['rate']}){note}")
     source.steps.append(f"{y} = self.{name}({x})")
 
 
-def _affine(piece: Piece, x: str, y: str, source: Source) -> None:
+def _affine(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     widths, tie = f"{piece.reads.known()}, {piece.gives.known()}", piece.settings["tie"]
     bias = piece.arrays.get("b")
     made = f"nn.Linear({widths}{'' if bias is not None else ', bias=False'})"
@@ -90,28 +90,28 @@ def _affine(piece: Piece, x: str, y: str, source: Source) -> None:
     source.steps.append(f"{y} = self.{name}({x})")
 
 
-def _layer_norm(piece: Piece, x: str, y: str, source: Source) -> None:
+def _layer_norm(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     made = f"nn.LayerNorm({piece.reads.known()}, eps={piece.settings['epsilon']})"
     arrays = piece.arrays
     name = source.module(piece, made, weight=arrays["gain"], bias=arrays["bias"])
     source.steps.append(f"{y} = self.{name}({x})")
 
 
-def _residual(piece: Piece, x: str, y: str, source: Source) -> None:
+def _residual(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     write_module(piece.held["layer"], x, "y", source)
     source.steps.append(f"{y} = {x} + y")
 
 
-def _cell(piece: Piece, x: str, y: str, source: Source) -> None:
+def _cell(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     made = f"{NATIVE[piece.type][0]}({piece.reads.known()}, {piece.settings['units']}"
-    name = source.module(piece, f"{made}{_activation(piece)})", **packed(piece))
+    name = source.module(piece, f"{made}{_activation(piece)})", **in_torch(piece))
     source.steps.append(f'{y}, after["{name}"] = self.{name}({x}, states.get("{name}"))')
 
 
-def _bidirectional(piece: Piece, x: str, y: str, source: Source) -> None:
+def _bidirectional(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     ahead, back = piece.held["forward"], piece.held["backward"]
     made = f"{NATIVE[ahead.type][0]}({ahead.reads.known()}, {ahead.settings['units']}"
-    arrays = {**packed(ahead), **{f"{k}_reverse": array for k, array in packed(back).items()}}
+    arrays = {**in_torch(ahead), **{f"{k}_reverse": array for k, array in in_torch(back).items()}}
     name = source.module(ahead, f"{made}{_activation(ahead)}, bidirectional=True)", **arrays)
     source.helpers.add("forward_only")
     before = f'forward_only(states.get("{name}"))'
@@ -122,7 +122,7 @@ def _activation(piece: Piece) -> str:
     return ', nonlinearity="relu"' if piece.settings.get("activation") == "relu" else ""
 
 
-def packed(piece: Piece) -> dict[str, Array]:
+def in_torch(piece: Piece) -> dict[str, Array]:
     """Return the parameters of a cell by the names of torch.nn.RNNBase."""
     arrays, order = piece.arrays, NATIVE[piece.type][1]
     second = np.zeros_like(arrays["b"])
@@ -136,7 +136,7 @@ def packed(piece: Piece) -> dict[str, Array]:
     }
 
 
-def _gru_reset_before(piece: Piece, x: str, y: str, source: Source) -> None:
+def _gru_reset_before(piece: Piece, x: str, y: str, source: ModuleSource) -> None:
     source.helpers.add("GRUResetBefore")
     arrays, made = piece.arrays, f"{piece.reads.known()}, {piece.settings['units']}"
     name = source.module(
@@ -156,7 +156,7 @@ NATIVE: dict[str, tuple[str, Sequence[int]]] = {
 }
 """The module of each cell that PyTorch has, and the order of its gates by the place of ours."""
 
-MODULES: dict[str, Writer] = {
+MODULES: dict[str, ModuleWriter] = {
     "affine": _affine,
     "bidirectional": _bidirectional,
     "dropout": _dropout,

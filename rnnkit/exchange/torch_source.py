@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rnnkit.exchange.torch_layers import Source
+from rnnkit.exchange.torch_layers import ModuleSource
 from rnnkit.exchange.trained import Trained
 from rnnkit.version import VERSION
 
@@ -172,7 +172,7 @@ if __name__ == "__main__":
 """
 
 
-def source_text(model: Trained, source: Source, verified: bool) -> str:
+def source_text(model: Trained, source: ModuleSource, verified: bool) -> str:
     """Return model.py for what `source` holds."""
     network = model.network
     kind = "ids (T, B)" if network.inputs.ids else f"values (T, B, {network.inputs.known()})"
@@ -205,7 +205,7 @@ def _imports(code: str) -> str:
 def _use(model: Trained) -> str:
     """Return what shows the use of the model: a sample, a forecast, or a few steps."""
     network, scales = model.network, model.spec.data.scales()
-    if writes_text(model):
+    if goes_on(model):
         return _coding(model)
     if scales.keys() == {"inputs", "outputs"} and not network.inputs.ids:
         return PREDICT
@@ -214,7 +214,7 @@ def _use(model: Trained) -> str:
     return PLAIN.format(example=ids if network.inputs.ids else f"torch.zeros(5, 1, {width})")
 
 
-def writes_text(model: Trained) -> bool:
+def goes_on(model: Trained) -> bool:
     """Tell whether the model goes on with a text, one token after the other."""
     tokenizer, network = model.spec.data.text_tokenizer(), model.network
     known = tokenizer is not None and tokenizer.type in ("byte", *SPELLINGS)
