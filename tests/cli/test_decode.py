@@ -70,4 +70,4 @@ def test_options_that_do_not_go_together(run: Path) -> None:
     ran = command("decode", run, *SOURCES, "--beam", 2, "-n", 3)
     assert ran.code == 2 and "-n 3 needs as many beams (give --beam 3)" in ran.err
     ran = command("decode", run, *SOURCES, "--alpha", "nan")
-    assert ran.code == 2 and "--alpha must be a number, received nan" in ran.err
+    assert ran.code == 2 and "--alpha': expected a number, received nan" in ran.err
