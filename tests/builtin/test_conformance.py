@@ -9,7 +9,7 @@ import pytest
 from layer_examples import EXAMPLES, GROUP, REGISTRY, build, examples, label
 
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.core.params import ParamSpec, ParamStore, Shared
+from rnnkit.core.params import ParamSpec, ParamStore, Shared, check_shared
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
 from rnnkit.testing import CHECKS, check_layer
@@ -79,5 +79,8 @@ def test_a_tied_affine_of_another_width_is_refused() -> None:
         "table": table.declared(Signal(3, ids=True)),
         "1.affine": tied.declared(Signal(5)),
     }
-    with pytest.raises(ShapeError, match=r"expects the shape \(3, 5\), but it is \(3, 4\)"):
-        ParamStore(declared, FLOAT64)
+    said = "shares table/W and needs it of shape 3x5, but it is 3x4 .leave the tie out."
+    with pytest.raises(ShapeError, match=said):
+        check_shared(declared, "1.affine")
+    with pytest.raises(ShapeError, match="shares table/W, which does not exist"):
+        check_shared({"1.affine": declared["1.affine"]}, "1.affine")

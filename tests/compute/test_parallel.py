@@ -115,3 +115,32 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
         found = parallel.run([lambda: 1, lambda: 2])
         os._exit(0 if found == [1, 2] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+class Counted:
+    """A BLAS that keeps the numbers of threads that it is given."""
+
+    def __init__(self) -> None:
+        self.num_threads, self.given = 4, list[int]()
+
+    def set_num_threads(self, count: int) -> None:
+        self.num_threads = count
+        self.given.append(count)
+
+
+def test_each_time_the_first_takes_the_threads_and_the_last_gives_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blas = Counted()
+    monkeypatch.setattr(parallel, "_blas", lambda: blas)
+    monkeypatch.setattr(parallel, "_claim", parallel._Claim())
+    for _ in range(2):
+        with parallel.ours():
+            assert (blas.num_threads, parallel.threads()) == (1, 4)
+            with parallel.ours():
+                assert (blas.num_threads, parallel.threads()) == (1, 4)
+            assert (blas.num_threads, parallel.threads()) == (1, 4)
+        assert (blas.num_threads, parallel.threads()) == (4, 4)
+    assert blas.given == [1, 4, 1, 4]
+    blas.num_threads = 3  # set by others in between
+    assert parallel.threads() == 3

@@ -71,3 +71,29 @@ def test_small_ones_stay_on_this_thread_beside_large_ones(monkeypatch: pytest.Mo
     products.multiply_all(Product(a[:4], b[:, :4], small), Product(a, b, large))
     np.testing.assert_allclose(large, a @ b, atol=1e-12)
     np.testing.assert_allclose(small, (a @ b)[:4, :4], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("threads", "shape", "parts", "sums"),
+    [
+        (2, (400, 30, 50), (200, 30, 50), 0),
+        (2, (30, 400, 50), (30, 200, 50), 1),
+        (2, (30, 50, 400), (30, 50, 200), 0),
+        (8, (400, 30, 160), (50, 30, 160), 0),
+        (8, (160, 30, 400), (160, 30, 50), 0),
+    ],
+)
+def test_the_longest_side_is_divided(
+    threads: int,
+    shape: tuple[int, int, int],
+    parts: tuple[int, int, int],
+    sums: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (parallel, products):
+        monkeypatch.setattr(module, "WORTH", 0.0)
+        monkeypatch.setattr(module, "threads", lambda: threads)
+    n, k, m = shape
+    found, extra = products._divided(Product(np.ones((n, k)), np.ones((k, m)), np.zeros((n, m))))
+    assert [(*part.a.shape, part.b.shape[1]) for part in found] == [parts] * threads
+    assert len(extra) == sums

@@ -125,3 +125,23 @@ def test_a_layer_that_reads_later_inputs_is_not_truncated() -> None:
 def test_an_unknown_name_is_met_with_those_there_are() -> None:
     (found,) = problems(small_spec(feed={"type": "gredy"}))
     assert 'expected "teacher", "greedy" or "sample"' in found
+
+
+ESTIMATES: JSONObject = {"loss": {"type": "mse"}, "layers": [{"type": "affine"}]}
+NUMBERS: JSONObject = {"kind": "numbers", "key": "y"}
+
+
+def test_a_metric_of_labels_needs_a_loss_that_decides() -> None:
+    spec = small_spec() | {"data": {**ROWS, "targets": NUMBERS}, "model": ESTIMATES}
+    spec["evaluate"] = {"metrics": ["f1"]}
+    assert problems(spec) == [
+        '[SPEC_INCONSISTENT] evaluate.metrics[0]: "f1" needs a loss that decides among '
+        "labels, but mse estimates values (take it out)"
+    ]
+
+
+def test_metrics_that_are_broken_are_not_asked_further() -> None:
+    spec = small_spec() | {"data": {**ROWS, "targets": NUMBERS}, "model": ESTIMATES}
+    spec["evaluate"] = {"metrics": ["f1", "accuracy"]}
+    (problem,) = problems(spec)
+    assert problem.startswith("[SPEC_RANGE] evaluate.metrics[1]: ")

@@ -290,7 +290,8 @@ def test_nothing_is_left_to_do(finished: Path, tmp_path: Path) -> None:
     run = copy(finished, tmp_path / "run")
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "run.lock"}
     ran = done("resume", run)
-    assert "nothing is left to do after step 15" in ran.err
+    assert "nothing is left to do after step 15 (go on with -s train.epochs=N)" in ran.err
+    assert "beyond" not in ran.err
     after = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "run.lock"}
     assert before == after
 

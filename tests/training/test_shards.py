@@ -130,6 +130,17 @@ def test_more_shards_than_streams_are_refused(tmp_path: Path) -> None:
     told(command("check", path), 3, "[SPEC_INCONSISTENT]", said)
 
 
+def test_shards_of_streams_that_the_data_gives_are_no_more_than_those(tmp_path: Path) -> None:
+    spec = sharded([LSTM], 9)
+    spec["train"].pop("streams")
+    spec["train"].pop("window")
+    path = written(tmp_path, spec)
+    (tmp_path / "text.txt").write_text("abcab" * 60)
+    ran = command("check", path, "--data")
+    told(ran, 3, "[SPEC_INCONSISTENT] train.shards: the data gives ")
+    assert ' streams, which are too few to cut (fewer "shards")' in ran.err
+
+
 def test_a_layer_that_reads_all_streams_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,3 +164,11 @@ def test_scales_of_groups_need_groups() -> None:
     narrow = {"offset": [0, 0], "factor": [1, 1]}
     with pytest.raises(ValueError, match="a scaler needs 1 offsets and factors"):
         shops(group_scalers={"small": {"inputs": narrow, "targets": narrow}})
+
+
+def test_groups_are_no_one_stream(run: Path, tmp_path: Path) -> None:
+    file, states = write_shops(tmp_path / "new.csv", rows=6), tmp_path / "states"
+    ran = command("predict", run, file, "--state-out", states)
+    assert (ran.code, ran.out, states.exists()) == (6, "", False)
+    assert "[STATE_GROUPS] each group is a series with a state of its own, and a state" in ran.err
+    assert "leave out --state-in and --state-out, or give a model of one series" in ran.err

@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from helpers import command, done, results
 
+from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
+from rnnkit.builtin.datasets.tables.sequences import Sequences
+from rnnkit.contracts.dataset import Layout
+from rnnkit.contracts.registry import Registry
+
 LAYERS = [
     {"type": "one_hot"},
     {"type": "bidirectional", "layer": {"type": "gru", "units": 4}},
@@ -106,6 +111,35 @@ def test_skipped_rows_are_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.err
     ran = done("run", spec, "--out", tmp_path / "run", "-s", "data.skip_bad=true")
     assert "1 bad row skipped, the first: d.jsonl:61 [DATA_EMPTY]" in ran.err
+
+
+KNOWN = {"catalog": Registry()}
+GIVEN = {
+    "type": "sequences",
+    "path": "d.jsonl",
+    "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "char"}},
+    "targets": {"kind": "class", "key": "label"},
+    "split": [1, 0, 0],
+}
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["ab", "abcde", "abc"], "3 whole sequences of 2 to 5 steps, 2 batches of 2 an epoch"),
+        (["a", "abc"], "2 whole sequences of 1 to 3 steps, 1 batch of 2 an epoch"),
+        (["abc", "cba"], "2 whole sequences of 3 steps, 1 batch of 2 an epoch"),
+        (["a"], "1 whole sequence of 1 step, 1 batch of 2 an epoch"),
+    ],
+)
+def test_the_sequences_in_words(tmp_path: Path, texts: list[str], said: str) -> None:
+    rows = [json.dumps({"text": text, "label": text[0]}) for text in texts]
+    (tmp_path / "d.jsonl").write_text("\n".join(rows))
+    source = Sequences.model_validate_json(json.dumps(GIVEN), context=KNOWN).open(tmp_path)
+    assert isinstance(source, WholeSource)
+    words = source.in_words(Layout(2, source.longest()))
+    assert words.startswith(f"{said}; each starts with a state of its own")
+    assert ("work as an MLP" in words) == (texts == ["a"])
 
 
 def test_explain_measures_the_longest_sequence(whole: Path) -> None:
