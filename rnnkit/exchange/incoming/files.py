@@ -17,6 +17,8 @@ READERS = {
     ".npz": "arrays:read_npz",
     ".pt": "arrays:read_torch",
     ".pth": "arrays:read_torch",
+    ".keras": "keras_file:read_keras",
+    ".weights.h5": "keras_file:read_weights",
 }
 """The reader by the end of a file's name: a module of this package, and its function."""
 

@@ -62,6 +62,7 @@ def weights_of(
         problems += _settings(slot, layer)
         found = layer.forms.get(slot.type, {})
         direct |= {path: found[key] for key, path in slot.paths.items() if key in found}
+    problems += _order(theirs, [layer for _, layer in given])
     for slot, layer in given:
         problems += _ties(slot, layer, direct)
     problems += _left(theirs, matching, direct)
@@ -108,6 +109,14 @@ def _last(theirs: TheirModel, network: Network) -> Iterator[str]:
     loss = network.loss.type
     if theirs.last and LAST.get(theirs.last) != loss:
         yield f"a {theirs.last} over the last layer is no part of the loss {loss} of the spec"
+
+
+def _order(theirs: TheirModel, taken: list[TheirLayer]) -> Iterator[str]:
+    """Yield where layers are run in another order there."""
+    if theirs.ordered:
+        order = [layer.name for layer in theirs.layers if any(layer is each for each in taken)]
+        if order != (ours := [layer.name for layer in taken]):
+            yield f"there {', '.join(order)} are run in this order, here {', '.join(ours)}"
 
 
 def _settings(slot: Slot, layer: TheirLayer) -> Iterator[str]:
