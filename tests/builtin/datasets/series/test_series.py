@@ -196,6 +196,8 @@ def test_a_season_ago_is_the_newest_known_row_at_its_point(
         errors.append(np.abs(values[now + horizon] - values[before if before >= 0 else now]))
     found = naive("train", 60 - horizon)
     assert found.errors["seasonal"] == pytest.approx(np.mean(errors, axis=0))
+    persistence = np.abs(values[horizon:] - values[:-horizon]).mean(axis=0)
+    assert found.errors["persistence"] == pytest.approx(persistence)
     scale = np.abs(values[season:] - values[:-season]).mean(axis=0)
     assert found.scale == pytest.approx(scale)
 
