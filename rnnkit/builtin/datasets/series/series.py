@@ -20,7 +20,7 @@ from rnnkit.builtin.datasets.series.scales import Scalers, check_groups
 from rnnkit.builtin.datasets.series.source import TimelineSource
 from rnnkit.builtin.datasets.series.timeline import Timeline, concatenated
 from rnnkit.builtin.datasets.series.track import Missing, Track, TrackReader
-from rnnkit.builtin.datasets.series.unnamed import told_by_unnamed
+from rnnkit.builtin.datasets.series.unnamed import has_wide_rows, told_by_unnamed
 from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import split_values
 from rnnkit.builtin.datasets.shared.scaler import Scaler, Scaling
@@ -235,7 +235,7 @@ class Series(TableDataset):
         found = self._reader(reading.step).read(data, name, reading.bad)
         reading.step = reading.step or found.step
         reading.notes += found.notes
-        if self.time is None and self.group is None:
+        if self.time is None and self.group is None and not has_wide_rows(data):
             rows = read_rows(data, name, BadRows(True), marks=self.marks)
             said = told_by_unnamed(rows, self._keys)
             reading.notes += [said] if said and said not in reading.notes else []

@@ -8,10 +8,21 @@ from itertools import islice, pairwise
 
 from rnnkit.builtin.datasets.series.clock import Clock
 from rnnkit.builtin.datasets.tables.rows import Row
+from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError, printable
 
 LOOKED = 200_000
 """Cells that are looked at, of whole rows."""
+WIDE = 2**16
+"""Bytes of a first line from which on none are: cells of Python take many times their size."""
+
+
+def has_wide_rows(data: FileData) -> bool:
+    """Tell whether the first line of a file is too long for all its cells to be looked at."""
+    if not isinstance(data, bytes) or len(data) < WIDE:
+        return False
+    start = data[:WIDE]
+    return b"\n" not in start and b"\r" not in start
 
 
 def told_by_unnamed(rows: Iterable[Row], named: Collection[str]) -> str:

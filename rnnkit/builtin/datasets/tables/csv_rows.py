@@ -171,11 +171,11 @@ class _Header(NamedTuple):
 def _header(cells: list[str], where: str, needed: Sequence[str]) -> _Header:
     """Return the columns that are needed, or all that have a name."""
     names = [cell.strip() for cell in cells]
-    twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
-    if twice:
+    there = set(names)
+    counts = Counter(filter(None, names)) if len(there) < len(names) else {}
+    if twice := [name for name, count in counts.items() if count > 1]:
         message = f"the header names {as_json(twice[0])} twice (give each column its own name)"
         raise DataError.of("DATA_CSV", message, where)
-    there = set(names)
     missing = [key for key in needed if key not in there]
     if missing:
         several = len(names) == 1 and missing[0] in names[0]

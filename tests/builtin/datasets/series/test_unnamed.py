@@ -67,6 +67,16 @@ def test_nothing_is_said_of_what_is_in_order(tmp_path: Path, head: str, lines: l
     assert "increase" not in said and "again and again" not in said
 
 
+def test_the_cells_of_a_table_of_very_many_columns_are_not_looked_at(tmp_path: Path) -> None:
+    """Each cell of Python would take many times its own size."""
+    tail = "," + ",".join(f"c{i}" for i in range(12_000))
+    for columns, told in ((100, True), (12_000, False)):
+        more = tail.split(",")[1 : columns + 1]
+        lines = [f"{line}{',0' * columns}" for line in TWO]
+        said = words(tmp_path, ",".join(["date,shop,v", *more]), lines)
+        assert (BOTH in said) == told
+
+
 def test_check_and_run_say_it(tmp_path: Path) -> None:
     words(tmp_path, "date,shop,v", TWO)
     spec = {
