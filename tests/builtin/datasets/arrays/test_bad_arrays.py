@@ -197,3 +197,10 @@ def test_neither_pandas_nor_polars_is_imported() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ran.stdout.strip() == "set()", ran.stderr
+
+
+@pytest.mark.parametrize("ys", [[[1, "a"], ["a", "a"]], [["a", 1], ["a"]], [[1.5, 2.5], ["a"]]])
+def test_texts_among_numbers_are_no_targets(ys: list[list[Any]]) -> None:
+    said = "targets: some are texts, as 'a' is, and some numbers, as 1.* is .make them all of one"
+    with pytest.raises(rnnkit.DataError, match=said):
+        rnnkit.Arrays(inputs=[np.ones((len(y), 3)) for y in ys], targets=ys).open(Path("."))

@@ -51,6 +51,11 @@ def test_labels_without_a_date(tmp_path: Path) -> None:
     assert LABELS in words(tmp_path, "shop,v", [line.partition(",")[2] for line in TWO])
 
 
+def test_a_label_that_comes_back_is_one_of_several_in_turn(tmp_path: Path) -> None:
+    shops = ["Köln"] * 8 + ["Bonn"] * 8 + ["Köln"] * 4
+    assert LABELS in words(tmp_path, "shop,v", [f"{shop},{i}" for i, shop in enumerate(shops)])
+
+
 @pytest.mark.parametrize(
     ("head", "lines"),
     [

@@ -330,3 +330,9 @@ def test_a_text_of_one_token_or_none_is_refused(tmp_path: Path, content: str, sa
     for line in (["check", "--data", path], ["run", path, "--out", tmp_path / "run"]):
         ran = command(*line)
         assert ran.code == 5 and f"[DATA_TOO_SHORT] {said}" in ran.err
+
+
+def test_two_files_are_told_and_one_is_not(tmp_path: Path) -> None:
+    told = "2 files, texts/0.txt to texts/1.txt, each from a zero hidden state"
+    assert several(tmp_path, TEXTS[:2], "texts/*.txt").note == told
+    assert several(tmp_path, TEXTS[:2], ["texts/0.txt"]).note == ""
