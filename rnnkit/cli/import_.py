@@ -40,9 +40,9 @@ def command(
     root: Path | None,
     force: bool,
 ) -> None:
-    """Make a checkpoint of the weights in FILE: of PyTorch, Keras, NumPy or rnnkit.
+    """Make a checkpoint of the weights in FILE: of PyTorch, Keras, ONNX, NumPy or rnnkit.
 
-    Its name tells the format: .safetensors, .pt, .pth, .keras, .weights.h5, .npz. Which
+    Its name tells the format: .safetensors, .pt, .pth, .keras, .weights.h5, .onnx, .npz. Which
     layer is which is found by types, shapes and names, and printed; where that is not certain, and
     where anything is missing or left over, nothing is written (exit 6).
     """

@@ -67,7 +67,10 @@ def test_the_group_lists_every_command() -> None:
 
 
 def test_a_file_for_each_command() -> None:
-    files = {path.stem for path in (ROOT / "rnnkit" / "cli").glob("*.py")}
+    stems = {path.stem for path in (ROOT / "rnnkit" / "cli").glob("*.py")}
+    files = {
+        s if s.startswith("_") else s.removesuffix("_") for s in stems
+    }  # import_ is no keyword
     assert files - set(COMMANDS) == {
         "__init__",
         "__main__",

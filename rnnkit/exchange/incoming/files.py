@@ -19,6 +19,7 @@ READERS = {
     ".pth": "arrays:read_torch",
     ".keras": "keras_file:read_keras",
     ".weights.h5": "keras_file:read_weights",
+    ".onnx": "onnx_file:read_onnx",
 }
 """The reader by the end of a file's name: a module of this package, and its function."""
 
