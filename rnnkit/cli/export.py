@@ -30,16 +30,15 @@ def command(checkpoint: Path, to: str, out: Path | None, verify: bool, force: bo
     The same inputs and states then run through rnnkit and through that program; the largest
     difference is printed and stored in proof.json. Where it is above 1e-5 nothing is kept (exit 9).
     """
-    from rnnkit.exchange.export import export
+    from rnnkit.exchange.exported import exported
     from rnnkit.inference.model import load
 
     model = load(checkpoint, registry(), tell)
-    folder = out or Path(f"{model.spec.name}-{to}")
-    proof = export(model, to, folder, verify=verify, force=force)
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    result = {"checkpoint": str(model.path), "out": str(folder), "files": files}
-    said = proof.in_words() if proof else "not verified (--no-verify)"
-    emit(
-        {**result, "proof": proof and proof.as_json()},
-        f"wrote {folder}: {', '.join(files)}\n{said}",
-    )
+    found = exported(model, to, out or Path(f"{model.spec.name}-{to}"), verify=verify, force=force)
+    result: dict[str, object] = {
+        "checkpoint": str(model.path),
+        "out": str(found.folder),
+        "files": [*found.files],
+    }
+    result |= {"proof": found.proof and found.proof.as_json(), "note": found.note}
+    emit(result, str(found).replace("not verified", "not verified (--no-verify)"))

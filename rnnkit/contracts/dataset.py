@@ -253,6 +253,10 @@ class Dataset(Block):
         """
         return {}
 
+    def series_columns(self) -> dict[str, JSON]:
+        """Return `columns`, `targets` and `horizons` of one series; nothing of other data."""
+        return {}
+
     def fitted(self, source: Source) -> Dataset:
         """Return the dataset with what it learned from the training part, such as its classes.
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from rnnkit.errors import CheckpointError, Problem, RefusedError
 from rnnkit.exchange.proof import Proof
 from rnnkit.exchange.targets import target_of
@@ -34,6 +36,8 @@ def export(
     target = target_of(to)
     if wrong := target.refusals(model):
         raise CheckpointError(*(Problem(str(model.path), "EXPORT_UNKNOWN", w) for w in wrong))
+    if wrong := _not_finite(model):
+        raise CheckpointError(*(Problem(str(model.path), "EXPORT_NOT_FINITE", w) for w in wrong))
     check_folder(out, force)
     with _new_folder(out, force) as folder:
         (folder / "model.json").write_text(json.dumps(describe(model), indent=1) + "\n")
@@ -43,6 +47,14 @@ def export(
         record |= proof.as_json() if proof else {}
         (folder / PROOF).write_text(json.dumps(record, indent=1) + "\n")
     return proof
+
+
+def _not_finite(model: Trained) -> list[str]:
+    return [
+        f"{name}: holds a value that is not finite (export another checkpoint)"
+        for name, array in model.store.stored().items()
+        if not np.isfinite(array).all()
+    ]
 
 
 def check_folder(out: Path, force: bool) -> None:
@@ -70,6 +82,7 @@ def _new_folder(out: Path, force: bool) -> Iterator[Path]:
         folder.chmod(0o755)
         yield folder
         for path in _files(folder):
+            path.chmod(0o644)  # one library writes files that their owner alone may read
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         if force and out.exists():

@@ -57,9 +57,9 @@ class C:
 
 
 def c_name(model: Trained) -> str:
-    """Return the name of the model as C takes it."""
+    """Return the name of the model as C takes it, which every name of the files begins with."""
     name = re.sub(r"\W", "_", model.spec.name, flags=re.ASCII).lower()
-    return f"model_{name}" if name in KEYWORDS else name
+    return name if name[0].isalpha() and name not in HEADERS else f"model_{name}"
 
 
 def _step(model: Trained, source: SourceFile, name: str) -> str:
@@ -171,6 +171,11 @@ SCALES = (
 )
 """Of each side: its function, what that takes, and how it treats a value."""
 
-KEYWORDS = {"int", "float", "double", "main", "state", "auto", "char", "const", "static", "void"}
+HEADERS = {
+    *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits"),
+    *("locale", "math", "setjmp", "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio"),
+    *("stdlib", "string", "tgmath", "time", "wchar", "wctype"),
+}
+"""Names that a file of ours must not take from one of C99's own."""
 
 TARGET = C()

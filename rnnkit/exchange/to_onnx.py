@@ -13,6 +13,7 @@ from pathlib import Path
 from rnnkit.exchange.onnx_layers import WRITERS
 from rnnkit.exchange.onnx_pair import decoder_graph, encoder_graph
 from rnnkit.exchange.onnx_proof import as_input, prove_pair, prove_ragged, session
+from rnnkit.exchange.onnx_scripts import prove_script, write_script
 from rnnkit.exchange.onnx_stack import stack_graph, states_in, states_out
 from rnnkit.exchange.packages import needed
 from rnnkit.exchange.pieces import Piece, pieces_of, refusals
@@ -46,6 +47,7 @@ class Onnx:
         for name, graph in graphs.items():
             data = graph.model(name, facts).SerializeToString()
             (folder / f"{name}.onnx").write_bytes(data)
+        write_script(model, folder)
 
     def prove(self, model: Trained, folder: Path) -> Proof:
         """Run every graph of the folder in ONNX Runtime."""
@@ -61,6 +63,8 @@ class Onnx:
             return found["outputs"], states_out(pieces, found)
 
         proof = prove_network(network, model.store.values, run, program)
+        asked = prove_script(model, folder, program)
+        proof = proofs_as_one(proof, asked) if asked else proof
         if not model.spec.data.whole:
             return proof
         ragged = session(folder / "ragged.onnx")

@@ -46,8 +46,8 @@ def describe(model: Trained) -> dict[str, Any]:
 
     `scales` has `offset` and `factor` of each column of the inputs, which a model reads as
     (x - offset) / factor, and of the outputs y, which are y factor + offset in the units of the
-    data; what is not on a scale is left out. `states` gives the width of each array of the hidden
-    state by layer and name.
+    data; what is not on a scale is left out. `series` names the columns of one.
+    `states` gives the width of each array of the hidden state by layer and name.
     """
     network, data = model.network, model.spec.data
     tokenizer = data.text_tokenizer()
@@ -64,4 +64,5 @@ def describe(model: Trained) -> dict[str, Any]:
         "vocabulary": model.vocabulary and model.vocabulary.model_dump(mode="json"),
         "tokenizer": tokenizer and tokenizer.model_dump(mode="json"),
         "scales": data.scales(),
+        "series": data.series_columns() or None,
     }

@@ -13,6 +13,7 @@ from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError
+from rnnkit.exchange.exported import Exported, exported
 from rnnkit.inference.inputs import checked, checked_state
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network, States
@@ -83,6 +84,12 @@ class BoundNetwork:
         single = xs.ndim == (0 if self.network.inputs.ids else 1)
         ys, after = self.forward(xs[None, None] if single else xs[None], state)
         return ys[0, 0] if single else ys[0], after
+
+    def export(
+        self, to: str, out: str | Path, *, verify: bool = True, force: bool = False
+    ) -> Exported:
+        """Write the model for another program into a folder; see `rnnkit export --help`."""
+        return exported(self, to, Path(out), verify=verify, force=force)
 
     def _check_online(self) -> None:
         if self.network.reads_source:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import command, done, told
 
-from rnnkit import ThresholdError, load
+from rnnkit import CheckpointError, RefusedError, ThresholdError, load
 from rnnkit.exchange import export as exporting
 from rnnkit.exchange.pieces import pieces_of
 from rnnkit.exchange.proof import Proof, difference, prove_network
@@ -126,3 +126,29 @@ def test_pieces_hold_what_another_program_needs(model: Model) -> None:
     assert lstm.own and list(lstm.states) == ["h", "c"]
     assert np.array_equal(lstm.arrays["Wh"], model.store.values[lstm.name]["Wh"])
     assert lstm.settings["units"] == lstm.states["h"]
+
+
+def test_a_parameter_that_is_not_finite_is_named(tiny_run: Path, tmp_path: Path) -> None:
+    model = load(tiny_run)
+    name, array = next(iter(model.store.stored().items()))
+    array.flat[0] = np.nan
+    with pytest.raises(CheckpointError, match="EXPORT_NOT_FINITE") as error:
+        model.export("safetensors", tmp_path / "out")
+    assert error.value.problems[0].message.startswith(f"{name}: holds a value that is not finite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_exports_and_tells_what_is_there(model: Model, tmp_path: Path) -> None:
+    found = model.export("safetensors", tmp_path / "out")
+    assert found.folder == tmp_path / "out"
+    assert found.files == ("model.json", "model.safetensors", "proof.json")
+    assert found.proof is not None and found.proof.largest == 0
+    assert "largest difference 0.0e+00" in str(found)
+    assert {path.stat().st_mode & 0o777 for path in found.folder.iterdir()} == {0o644}
+    with pytest.raises(RefusedError, match="EXPORT_EXISTS"):
+        model.export("safetensors", tmp_path / "out")
+
+
+def test_what_is_no_target_is_told_with_those_there_are(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'to: expected "c", .* received "tflite"'):
+        model.export("tflite", tmp_path / "out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,15 @@ def test_what_has_no_step_is_refused_all_at_once(tmp_path: Path) -> None:
         "layer decoder.2.attention: it reads what an encoder gave, and a step has one input",
     ]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("double", "double"), ("printf", "printf"), ("Model-1", "model_1"), ("1st", "model_1st")]
+    + [("math", "model_math"), ("_stdint", "model__stdint"), ("stdint", "model_stdint")],
+)
+def test_every_name_of_a_spec_compiles(name: str, prefix: str, tmp_path: Path) -> None:
+    model = of_series(tmp_path, [{"type": "gru", "units": 1}, AFFINE])
+    named = replace(model, spec=model.spec.model_copy(update={"name": name}))
+    export(named, "c", tmp_path / "out")
+    assert (tmp_path / "out" / f"{prefix}.h").is_file()

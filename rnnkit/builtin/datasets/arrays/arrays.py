@@ -27,7 +27,7 @@ from rnnkit.core.block import nested, parse_block
 from rnnkit.core.signal import Signal
 from rnnkit.core.validation import sentences
 from rnnkit.errors import DataError, SpecError
-from rnnkit.types import Array
+from rnnkit.types import JSON, Array
 
 
 class _FromValues(type(Dataset)):  # type: ignore[misc]
@@ -210,6 +210,10 @@ class Arrays(Dataset, metaclass=_FromValues):
     def scales(self) -> dict[str, dict[str, list[float]]]:
         """Return offset and factor of each column of inputs and outputs."""
         return self.of.scales()
+
+    def series_columns(self) -> dict[str, JSON]:
+        """Return what one series is."""
+        return self.of.series_columns()
 
     def fitted(self, source: Source) -> Dataset:
         """Return the data with what was learned from the training part."""

@@ -36,7 +36,7 @@ from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError
-from rnnkit.types import Array
+from rnnkit.types import JSON, Array
 
 COLUMN = 'name it as "time" or "group", or leave it out of "columns"'
 """What becomes of a column that holds no numbers."""
@@ -168,6 +168,16 @@ class Series(TableDataset):
         targets = self.targets_scaler.as_lists()
         outputs = {key: values * len(self.horizons) for key, values in targets.items()}
         return {"inputs": self.inputs_scaler.as_lists(), "outputs": outputs}
+
+    def series_columns(self) -> dict[str, JSON]:
+        """Return columns, targets and horizons; nothing where a file holds several series."""
+        if self.group:
+            return {}
+        return {
+            "columns": list(self.columns),
+            "targets": list(self.wanted),
+            "horizons": list(self.horizons),
+        }
 
     def _check_shared(self) -> None:
         """Raise DataError where values have no group that would tell their scale."""
