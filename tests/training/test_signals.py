@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ from helpers import (
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
-from rnnkit.training.signals import catching_signals
+from rnnkit.training.signals import StopRequest, catching_interrupt, catching_signals
 
 # The second argument makes every step, or every window of an evaluation, wait: a place to stop.
 SLOW = """
@@ -203,3 +204,23 @@ def test_a_terminal_that_closes_leaves_a_run_to_go_on_with(tmp_path: Path) -> No
     assert running.wait(60) == 129
     assert newest(run).meta.progress.step >= 50
     assert json.loads((run / "run.json").read_text())["status"] == "stopped"
+
+
+def test_only_the_main_thread_catches_an_interrupt() -> None:
+    before, seen = signal.getsignal(signal.SIGINT), list[object]()
+
+    def elsewhere() -> None:
+        with catching_interrupt() as request:
+            seen.extend([request.number, signal.getsignal(signal.SIGINT) is before])
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    first = StopRequest().number
+    assert seen == [first, True]
+    with catching_interrupt() as request:
+        assert signal.getsignal(signal.SIGINT) is not before
+        signal.raise_signal(signal.SIGINT)
+        assert request.number == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is before
