@@ -38,8 +38,9 @@ def export(
         raise CheckpointError(*(Problem(str(model.path), "EXPORT_UNKNOWN", w) for w in wrong))
     if wrong := _not_finite(model):
         raise CheckpointError(*(Problem(str(model.path), "EXPORT_NOT_FINITE", w) for w in wrong))
+    out = Path(os.path.realpath(out))  # a link stays, and what it leads to is written
     check_folder(out, force)
-    with _new_folder(out, force) as folder:
+    with _new_folder(out) as folder:
         (folder / "model.json").write_text(json.dumps(describe(model), indent=1) + "\n")
         target.write(model, folder, verify)
         proof = target.prove(model, folder) if verify else None
@@ -70,7 +71,7 @@ def check_folder(out: Path, force: bool) -> None:
 
 
 @contextmanager
-def _new_folder(out: Path, force: bool) -> Iterator[Path]:
+def _new_folder(out: Path) -> Iterator[Path]:
     """Yield a folder that becomes `out` once all is written; after an error nothing is left."""
     parent = out.absolute().parent
     try:
@@ -85,13 +86,26 @@ def _new_folder(out: Path, force: bool) -> Iterator[Path]:
             path.chmod(0o644)  # one library writes files that their owner alone may read
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        if force and out.exists():
-            shutil.rmtree(out)
-        folder.replace(out)
+        _put(folder, out)
     except OSError as error:
         raise storage_error(out, "cannot be written", error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put(folder: Path, out: Path) -> None:
+    """Give a folder its name; what has the name is removed once the new one has it."""
+    if not out.exists():
+        folder.replace(out)
+        return
+    old = folder.with_suffix(".old")
+    out.replace(old)
+    try:
+        folder.replace(out)
+    except OSError:
+        old.replace(out)
+        raise
+    shutil.rmtree(old)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command, done, told
+from helpers import command, done, plain_spec, told
 
-from rnnkit import CheckpointError, RefusedError, ThresholdError, load
+import rnnkit
+from rnnkit import CheckpointError, RefusedError, StorageError, ThresholdError, load
 from rnnkit.exchange import export as exporting
 from rnnkit.exchange.pieces import pieces_of
 from rnnkit.exchange.proof import Proof, difference, prove_network
@@ -73,6 +74,55 @@ def test_a_folder_is_replaced_only_where_it_is_an_export(tiny_run: Path, tmp_pat
     told(command(*asked, mine, "--force"), 8, "[EXPORT_EXISTS] is there and holds no export")
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_a_link_stays_and_its_folder_is_written(tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    asked = ("export", tiny_run, "--to", "safetensors", "--out", link)
+    done(*asked)
+    before = (tmp_path / "real" / "proof.json").read_bytes()
+    done(*asked, "--force", "--no-verify")
+    assert link.is_symlink() and (tmp_path / "real" / "proof.json").read_bytes() != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_what_cannot_be_put_in_place_leaves_the_old_export(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporting.export(model, "safetensors", tmp_path / "out")
+    before = (tmp_path / "out" / "proof.json").read_bytes()
+    rename = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if path.suffix == ".tmp":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="IO_NO_SPACE"):
+        exporting.export(model, "safetensors", tmp_path / "out", verify=False, force=True)
+    assert (tmp_path / "out" / "proof.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_scales_of_groups_stand_in_the_spec_alone(tmp_path: Path) -> None:
+    rows = "".join(f"{s},{f * (t % 5 + 1)}\n" for s, f in (("a", 1), ("b", 90)) for t in range(60))
+    (tmp_path / "sales.csv").write_text("shop,sales\n" + rows)
+    spec = plain_spec(streams=2, window=8)
+    spec["data"] = {"type": "series", "path": "sales.csv", "columns": ["sales"], "group": "shop"}
+    spec["data"] |= {"scale_by_group": True}
+    spec["model"] = {
+        "layers": [{"type": "gru", "units": 4}, {"type": "affine"}],
+        "loss": {"type": "mse"},
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    model = rnnkit.build(rnnkit.load_spec(tmp_path / "spec.json"), tmp_path)
+    exporting.export(model, "safetensors", tmp_path / "out")
+    described = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert described["scales"] == {}
+    assert described["spec"]["data"]["group_scalers"].keys() == {"a", "b"}
 
 
 class Permuted:

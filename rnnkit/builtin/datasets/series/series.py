@@ -161,8 +161,10 @@ class Series(TableDataset):
         return scalers.unscaled(outputs)
 
     def scales(self) -> dict[str, dict[str, list[float]]]:
-        """Return those of the columns, and of the outputs: the targets at each horizon."""
-        self._check_shared()
+        """Return those of the columns, and of the outputs: the targets at each horizon.
+
+        Nothing where each group has its own: `group_scalers` has them.
+        """
         if self.inputs_scaler is None or self.targets_scaler is None:
             return {}
         targets = self.targets_scaler.as_lists()
