@@ -59,10 +59,14 @@ def test_what_is_right_is_given_back(way: str, answer: object) -> None:
 @pytest.mark.parametrize(
     ("way", "answer", "said"),
     [
-        ("fit", ["a", "b"], "fit: expected a Vocabulary, received list"),
+        ("fit", ("a", "b"), "fit: expected a Vocabulary, received a tuple of 2"),
         ("fit", {"a": 1}, "fit: expected a Vocabulary, received dict"),
         ("fit", None, "fit: expected a Vocabulary, received None"),
-        ("encode", [0, 1], "ids: expected integers of shape (N,) in an array, received list"),
+        (
+            "encode",
+            (0, 1),
+            "ids: expected integers of shape (N,) in an array, received a tuple of 2",
+        ),
         (
             "encode",
             np.zeros(2),
@@ -76,7 +80,7 @@ def test_what_is_right_is_given_back(way: str, answer: object) -> None:
         ("encode", np.array([-1, 2]), "ids: expected 0 to 2, received -1 to 2"),
         ("encoder", np.array([1, 3], np.uint8), "ids: expected 0 to 2, received 1 to 3"),
         ("decode", b"ab", "decode: expected a str, received bytes"),
-        ("head", ["a", "b"], "fit: expected a Vocabulary, received list"),
+        ("head", ("a", "b"), "fit: expected a Vocabulary, received a tuple of 2"),
         ("spelling", np.array([3]), "ids: expected 0 to 2, received 3 to 3"),
     ],
 )
