@@ -55,7 +55,7 @@ def gradient(cell: str, training: Training, batch: Any, k: int) -> tuple[float, 
         name: {n: torch.tensor(v).requires_grad_() for n, v in training.store.values[name].items()}
         for name in names
     }
-    read = training.window(batch)
+    read = training.learner.window(training.part(batch))
     xs = torch.tensor(read.inputs).long()
 
     def step(t: int, states: Any) -> Any:
