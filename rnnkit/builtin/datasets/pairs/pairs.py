@@ -116,7 +116,7 @@ class Pairs(SourcedDataset, WholeSequences):
             block=self,
             parts=examples(parts, encode, (signal, signal), bad),
             sha256=digest,
-            note=bad.in_words(),
+            note="; ".join(filter(None, [bad.in_words(), self.shared(place)])),
             inputs=signal,
             targets=signal,
             unit=self.tokenizer.unit,

@@ -135,11 +135,12 @@ class Series(TableDataset):
             message = f"there is no row in it ({reading.bad.in_words() or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.where)
         scales = self._scales(parts)
+        told = [*reading.notes, self._closed_up(reading.bad), self.shared(place)]
         return TimelineSource(
             block=self._learned(scales, reading.step),
             parts=parts,
             sha256=digest,
-            note="; ".join(filter(None, [*reading.notes, self._closed_up(reading.bad)])),
+            note="; ".join(filter(None, told)),
             scales=scales,
             names=self.wanted,
             horizons=self.horizons,

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from rnnkit.builtin.datasets.shared.file_names import check_no_folder, file_names
+from rnnkit.builtin.datasets.shared.same_files import shared_by_splits
 from rnnkit.builtin.datasets.text.corpus import TextDocument, open_document
 from rnnkit.contracts.data_file import LIMIT, unpacked
+from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError
 from rnnkit.files.atomic import read_regular
@@ -25,6 +27,10 @@ class DataPlace(Protocol):
 
     def check(self, name: str, endings: Sequence[str]) -> None:
         """Raise DataError for what is no file; such files have one of the `endings`."""
+        ...
+
+    def shared(self, splits: Mapping[Split, Sequence[str]]) -> str:
+        """Return what is told of splits that read one file; "" for none."""
         ...
 
     def content(self, name: str, held: int) -> FileData:
@@ -50,6 +56,10 @@ class Folder:
         """Raise DataError for a folder."""
         check_no_folder(self.root, name, endings)
 
+    def shared(self, splits: Mapping[Split, Sequence[str]]) -> str:
+        """Compare the files themselves, through links as well."""
+        return shared_by_splits(self.root, splits)
+
     def content(self, name: str, held: int) -> FileData:
         """Return the bytes of a file, opened where it is compressed."""
         packed = bytes(read_regular(self.root / name, LIMIT, DataError, "DATA"))
@@ -72,6 +82,10 @@ class InMemory:
 
     def check(self, name: str, endings: Sequence[str]) -> None:
         """All that is held is there."""
+
+    def shared(self, splits: Mapping[Split, Sequence[str]]) -> str:
+        """Each split has values of its own."""
+        return ""
 
     def content(self, name: str, held: int) -> FileData:
         """Return what has the name."""

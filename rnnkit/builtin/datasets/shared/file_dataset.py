@@ -141,6 +141,10 @@ class FileDataset(SplitDataset):
             place.check(name, self.endings)
         return {split: [name] for split, name in splits.items()}
 
+    def shared(self, place: DataPlace) -> str:
+        """Return what is told of splits that read one file; "" for none."""
+        return "" if self.path else place.shared(self.files(place))
+
 
 class SourcedDataset(FileDataset):
     """The same, or data that rnnkit carries or makes, by its name in `source`."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from rnnkit.builtin.datasets.shared.same_files import check_named_once
 from rnnkit.errors import DataError
 from rnnkit.files.compressed import plain_name
 
@@ -21,7 +22,8 @@ def file_names(root: Path, given: str | Sequence[str], endings: Sequence[str] = 
     """Return the files that are given by name, by a pattern, or as a list of both.
 
     The files of a pattern come in the order of their names. Raises DataError where it fits none,
-    and for a folder, with the pattern of its files that have one of the `endings`, or any.
+    for a file that is named twice, and for a folder, with the pattern of its files that have one of
+    the `endings`, or any.
     """
     found: list[str] = []
     for name in [given] if isinstance(given, str) else given:
@@ -35,6 +37,7 @@ def file_names(root: Path, given: str | Sequence[str], endings: Sequence[str] = 
             message = "no file has such a name (* and ? stand for any characters); check the path"
             raise DataError.of("DATA_NOT_FOUND", message, root / name)
         found += files
+    check_named_once(root, found)
     return found
 
 

@@ -106,7 +106,7 @@ class Sequences(TableDataset, WholeSequences):
         encode = partial(self._encoded, inputs, targets)
         found = examples(parts, encode, (inputs.signal, targets.signal), bad)
         fitted = self.model_copy(update={"inputs": inputs.record, "targets": targets.record})
-        notes = [bad.in_words(), *target_notes(targets.record, parts, found)]
+        notes = [bad.in_words(), self.shared(place), *target_notes(targets.record, parts, found)]
         return WholeSource(
             block=fitted,
             parts=found,

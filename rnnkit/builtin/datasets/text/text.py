@@ -80,11 +80,12 @@ class Text(SourcedDataset):
                 if not vocabulary.size:
                     message = "there is no token in it (give it some text)"
                     raise DataError.of("DATA_TOO_SHORT", message, documents[0].name)
+        notes = _notes([text.name for text in texts["train"]], found["train"])
         parts = {split: self._documents(tokens) for split, tokens in found.items()}
         return TextSource(
             block=self,
             parts=parts if self.train else parts["train"].cut(self.split),
-            note="; ".join(_notes([text.name for text in texts["train"]], found["train"])),
+            note="; ".join(filter(None, [*notes, self.shared(place)])),
             sha256=digest.hexdigest(),
             tokenizer=self.tokenizer,
             vocabulary=found["train"].vocabulary,
