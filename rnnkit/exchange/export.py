@@ -38,7 +38,8 @@ def export(
         raise CheckpointError(*(Problem(str(model.path), "EXPORT_UNKNOWN", w) for w in wrong))
     if wrong := _not_finite(model):
         raise CheckpointError(*(Problem(str(model.path), "EXPORT_NOT_FINITE", w) for w in wrong))
-    out = Path(os.path.realpath(out))  # a link stays, and what it leads to is written
+    if out.is_symlink():  # which stays: what it leads to is written
+        out = Path(os.path.realpath(out))
     check_folder(out, force)
     with _new_folder(out) as folder:
         (folder / "model.json").write_text(json.dumps(describe(model), indent=1) + "\n")
