@@ -73,7 +73,7 @@ def test_python_runs(page: Path, folder: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.filterwarnings("ignore")  # those of the packages that run a notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
-    needed = "nbclient", "ipykernel", "pandas", "matplotlib"
+    needed = "nbclient", "ipykernel", "pandas", "matplotlib", "onnxruntime"
     nbclient, *_ = (pytest.importorskip(n, reason=f"{n} is not installed") for n in needed)
     import nbformat
 
@@ -83,6 +83,9 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     shown = [output for cell in book.cells for output in cell.get("outputs", [])]
     kinds = {kind for output in shown for kind in output.get("data", {})}
     assert {"text/html", "image/png"} <= kinds
+    assert {"model.onnx", "forecast.py"} <= {
+        file.name for file in (tmp_path / "sales-onnx").iterdir()
+    }
     # One table that grew in its place, not one for each line.
     tables = [o for o in shown if "valid loss" in o.get("data", {}).get("text/html", "")]
     assert len(tables) == 1 and "</progress>" in tables[0]["data"]["text/html"]
