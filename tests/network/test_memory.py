@@ -60,7 +60,7 @@ def specs() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", [name for name in specs() if name.startswith("shards")])
-def test_what_shards_take_is_within_a_fifth(
+def test_what_shards_take_is_within_a_third(
     tmp_path: Path, name: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn_side_by_side(threads, monkeypatch)
@@ -111,7 +111,7 @@ def check_what_training_takes(tmp_path: Path, name: str) -> None:
     finally:
         tracemalloc.stop()
     assert needs.window is not None
-    assert abs(needs.total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
+    assert abs(needs.total - peak) < 0.33 * peak, f"{needs}, {peak:,} measured"
     # Models and gradients of shards are made with the first window.
     learned = needs.window + needs.batch + needs.models + needs.gradients - needs.parameters
     assert abs(learned - (peak - held)) < 0.2 * (peak - held)
