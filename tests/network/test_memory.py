@@ -65,7 +65,7 @@ def test_what_shards_take_is_within_a_third(
 ) -> None:
     learn_side_by_side(threads, monkeypatch)
     with threadpool_limits(threads, user_api="blas"):
-        check_what_training_takes(tmp_path, name)
+        check_what_training_takes(tmp_path, name, within=1 / 3)
 
 
 @pytest.mark.parametrize("name", [name for name in specs() if not name.startswith("shards")])
@@ -91,7 +91,7 @@ def learn_side_by_side(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Network, "scan", scan)
 
 
-def check_what_training_takes(tmp_path: Path, name: str) -> None:
+def check_what_training_takes(tmp_path: Path, name: str, within: float = 0.2) -> None:
     """Compare what is predicted with the peak of two steps."""
     spec, source = opened(tmp_path, specs()[name], text(9000))
     spec, network = build_network(spec, source.inputs, source.targets)
@@ -111,7 +111,7 @@ def check_what_training_takes(tmp_path: Path, name: str) -> None:
     finally:
         tracemalloc.stop()
     assert needs.window is not None
-    assert abs(needs.total - peak) < 0.33 * peak, f"{needs}, {peak:,} measured"
+    assert abs(needs.total - peak) < within * peak, f"{needs}, {peak:,} measured"
     # Models and gradients of shards are made with the first window.
     learned = needs.window + needs.batch + needs.models + needs.gradients - needs.parameters
     assert abs(learned - (peak - held)) < 0.2 * (peak - held)
