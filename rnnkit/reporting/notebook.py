@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from rnnkit.contracts.dataset import Source
+from rnnkit.inference.asked_records import html_table
 from rnnkit.reporting.printing import number
 from rnnkit.reporting.reporters import evaluation_in_words, in_lines, streams_in_words
 from rnnkit.training.reporter import Silent
@@ -88,11 +89,9 @@ class NotebookTable(Silent):
 def metrics_as_html(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return lines of metrics as a table."""
     names = [n for n in dict.fromkeys(n for line in lines for n in line) if n not in HIDDEN]
-    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in names)
-    rows = ("".join(f"<td>{_shown(line.get(name))}</td>" for name in names) for line in lines)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    head = [name.replace("_", " ") for name in names]
+    return html_table(head, ([_shown(line.get(name)) for name in names] for line in lines))
 
 
 def _shown(value: object) -> str:
-    return "" if value is None else escape(number(value))
+    return "" if value is None else number(value)
