@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError
-from rnnkit.exchange.exported import Exported, exported
 from rnnkit.inference.inputs import checked, checked_state
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network, States
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
+
+if TYPE_CHECKING:
+    from rnnkit.exchange.exported import Exported
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +92,19 @@ class BoundNetwork:
         self, to: str, out: str | Path, *, verify: bool = True, force: bool = False
     ) -> Exported:
         """Write the model for another program into a folder; see `rnnkit export --help`."""
+        from rnnkit.exchange.exported import exported
+
         return exported(self, to, Path(out), verify=verify, force=force)
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write a checkpoint of the parameters as they are, which every command takes.
+
+        It starts anew: step 0, a fresh optimizer, a zero hidden state. Raises RefusedError where
+        there is a file, unless `force` replaces it, StorageError where none can be written.
+        """
+        from rnnkit.exchange.saving import save_model
+
+        save_model(self, self.data, Path(path), force=force)
 
     def _check_online(self) -> None:
         if self.network.reads_source:

@@ -20,7 +20,6 @@ from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
-from rnnkit.exchange.saving import save_model
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, log_probabilities, sampling_of, seen
@@ -277,14 +276,6 @@ class Model(BoundNetwork):
         """Open the data that the spec names, encoded with the model's vocabulary."""
         with looked_for(root):
             return open_data(self.spec.data, root, self.vocabulary)
-
-    def save(self, path: str | Path, force: bool = False) -> None:
-        """Write a checkpoint of the parameters as they are, which every command takes.
-
-        It starts anew: step 0, a fresh optimizer, a zero hidden state. Raises RefusedError where
-        there is a file, unless `force` replaces it, StorageError where none can be written.
-        """
-        save_model(self, self.data, Path(path), force=force)
 
 
 def load(
