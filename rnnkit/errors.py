@@ -133,6 +133,11 @@ class ShapeError(ValueError):
         self.path: Path = path
 
 
+def shape_text(shape: Iterable[int]) -> str:
+    """Return the shape of an array as it is told: `16x128`."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def path_text(path: Path) -> str:
     """Return a path as the user types it: `model.layers[1].units`."""
     text = ""

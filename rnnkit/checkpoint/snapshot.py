@@ -14,7 +14,7 @@ from rnnkit.checkpoint.layout import nonfinite
 from rnnkit.checkpoint.meta import Meta
 from rnnkit.checkpoint.seal import SCHEMA
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.errors import CheckpointError, DivergedError, printable
+from rnnkit.errors import CheckpointError, DivergedError, printable, shape_text
 from rnnkit.types import Array
 
 Expected = Mapping[str, tuple[int, ...]]
@@ -121,18 +121,14 @@ def mismatches(arrays: Mapping[str, Array], expected: Expected) -> dict[str, str
     """Return what is missing, unexpected and of another shape or type, in words, by name."""
     problems = {}
     for name in sorted(expected.keys() - arrays.keys()):
-        problems[name] = f"missing {name} {_form(expected[name])}"
+        problems[name] = f"missing {name} {shape_text(expected[name])}"
     for name in sorted(arrays.keys() - expected.keys()):
-        problems[name] = f"unexpected {name} {_form(arrays[name].shape)}"
+        problems[name] = f"unexpected {name} {shape_text(arrays[name].shape)}"
     for name in sorted(expected.keys() & arrays.keys()):
         array = arrays[name]
         if array.shape != expected[name] or array.dtype != np.dtype("<f4"):
             problems[name] = (
-                f"{name}: expected {_form(expected[name])} of float32, "
-                f"received {_form(array.shape)} of {array.dtype}"
+                f"{name}: expected {shape_text(expected[name])} of float32, "
+                f"received {shape_text(array.shape)} of {array.dtype}"
             )
     return problems
-
-
-def _form(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

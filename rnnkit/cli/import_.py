@@ -9,6 +9,7 @@ import click
 from rnnkit.cli.common import emit, table
 from rnnkit.cli.options import OVERRIDES, data_root_option, make_command
 from rnnkit.cli.paths import OUTPUT, PATH
+from rnnkit.errors import shape_text
 
 
 @make_command("import")
@@ -58,7 +59,12 @@ def command(
         model = import_model(file, document.spec, root or spec.parent, asked, vocabulary)
     save_model(model, model.data, out, model.begun, force)
     rows = [
-        (each.ours, ", ".join(each.given.theirs) or "-", _shape(each.given.values.shape), each.done)
+        (
+            each.ours,
+            ", ".join(each.given.theirs) or "-",
+            shape_text(each.given.values.shape),
+            each.done,
+        )
         for each in model.filled
     ]
     heads = "ours", "theirs", "shape", "done"
@@ -85,7 +91,3 @@ def _asked(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--map: {ours} is given twice: {found[ours]} and {theirs}")
         found[ours] = theirs
     return found
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

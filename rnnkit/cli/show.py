@@ -16,7 +16,7 @@ from rnnkit.cli.common import emit, number, table, tell
 from rnnkit.cli.options import make_command
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.results import print_result, terminal_width
-from rnnkit.errors import CheckpointError, PluginError
+from rnnkit.errors import CheckpointError, PluginError, shape_text
 
 if TYPE_CHECKING:
     from rnnkit.checkpoint.snapshot import Snapshot
@@ -153,7 +153,7 @@ def _as_text(result: dict[str, Any]) -> str:
     ]
     types = {(t["type"], f"{t['distribution']} {t['release']}") for t in result["types"]}
     arrays = [
-        (name, "x".join(map(str, a["shape"])), human(4 * math.prod(a["shape"])), f"{a['norm']:.4g}")
+        (name, shape_text(a["shape"]), human(4 * math.prod(a["shape"])), f"{a['norm']:.4g}")
         for name, a in result["arrays"].items()
     ]
     digests = [

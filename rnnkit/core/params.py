@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.initializers import Initializer
-from rnnkit.errors import ShapeError
+from rnnkit.errors import ShapeError, shape_text
 from rnnkit.types import Array, DType, Shape
 
 
@@ -90,14 +90,11 @@ def check_shared(declared: Mapping[str, Declaration], layer: str) -> None:
             if own is None:
                 raise ShapeError(f"shares {link.layer}/{link.name}, which does not exist")
             if own.shape != link.shape:
+                wanted, there = shape_text(link.shape), shape_text(own.shape)
                 raise ShapeError(
-                    f"shares {link.layer}/{link.name} and needs it of shape "
-                    f"{_times(link.shape)}, but it is {_times(own.shape)} (leave the tie out)"
+                    f"shares {link.layer}/{link.name} and needs it of shape {wanted}, "
+                    f"but it is {there} (leave the tie out)"
                 )
-
-
-def _times(shape: Shape) -> str:
-    return "x".join(map(str, shape))
 
 
 def count(declared: Mapping[str, Declaration]) -> int:

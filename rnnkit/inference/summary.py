@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rnnkit.core.signal import Signal
+from rnnkit.errors import shape_text
 from rnnkit.inference.asked_records import html_table
 from rnnkit.inference.bound_network import BoundNetwork
 
@@ -30,7 +31,7 @@ def layer_rows_of(model: BoundNetwork) -> list[LayerRow]:
     rows = []
     for name in network.names:
         own = {key.split("/", 1)[1]: a for key, a in stored.items() if key.split("/")[0] == name}
-        shapes = ", ".join(f"{key} {_shape(array.shape)}" for key, array in own.items())
+        shapes = ", ".join(f"{key} {shape_text(array.shape)}" for key, array in own.items())
         count = sum(array.size for array in own.values())
         rows.append(LayerRow(name, _words(entering[name]), _words(leaving[name]), shapes, count))
     return rows
@@ -64,7 +65,3 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _words(signal: Signal) -> str:
     return f"{signal.known():,} ids" if signal.ids else f"{signal.known():,} values"
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "1"

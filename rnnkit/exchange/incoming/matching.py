@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rnnkit.errors import shape_text
 from rnnkit.exchange.incoming.slots import Slot
-from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel, shape_text
+from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel
 from rnnkit.spec.hints import near_hint
 
 NAMES_OF_LISTS = 12

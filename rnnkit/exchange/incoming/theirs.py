@@ -65,8 +65,3 @@ class TheirModel:
     left: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     last: str = ""
-
-
-def shape_text(shape: Shape) -> str:
-    """Return a shape as it is told."""
-    return "x".join(map(str, shape)) or "scalar"

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rnnkit.errors import shape_text
 from rnnkit.exchange.incoming.gates import CELLS, TheirCell, gates_in
 from rnnkit.exchange.incoming.linear import matrix_layer
-from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel, TheirParameter, shape_text
+from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel, TheirParameter
 from rnnkit.types import Array
 
 CELL = re.compile(r"(?P<module>.*?)\.?(weight|bias)_(ih|hh)(?P<suffix>_l\d+(_reverse)?|)")

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from rnnkit.core.params import ParamStore
+from rnnkit.errors import shape_text
 from rnnkit.exchange.incoming.matching import Matching
 from rnnkit.exchange.incoming.slots import Slot, slots_of
-from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel, TheirParameter, shape_text
+from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel, TheirParameter
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
 from rnnkit.types import Array, Shape

@@ -13,7 +13,7 @@ from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.target_info import meaning_of
 from rnnkit.core.params import Declaration, ParamSpec, ParamStore
-from rnnkit.errors import CheckpointError, Problem
+from rnnkit.errors import CheckpointError, Problem, shape_text
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
 from rnnkit.spec.model import Spec
@@ -126,7 +126,9 @@ class _Matching:
             elif name not in given:
                 found.append(f"it has no {name} of its own")
             elif wanted != given[name].shape:
-                found.append(f"{name} needs {_form(wanted)}, not {_form(given[name].shape)}")
+                found.append(
+                    f"{name} needs {shape_text(wanted)}, not {shape_text(given[name].shape)}"
+                )
         return found or ([] if _own(self.network.declared()[ours]) else ["it has no parameters"])
 
     def taken(self, ours: str, theirs: str) -> Iterator[TakenParameter]:
@@ -228,7 +230,3 @@ def _facts(
         fresh=tuple(name for name in own if _own(own[name]) and name not in found),
         left=tuple(name for name in theirs if _own(theirs[name]) and name not in found.values()),
     )
-
-
-def _form(shape: Shape) -> str:
-    return "x".join(map(str, shape))
