@@ -41,4 +41,4 @@ def command(checkpoint: Path, to: str, out: Path | None, verify: bool, force: bo
         "files": [*found.files],
     }
     result |= {"proof": found.proof and found.proof.as_json(), "note": found.note}
-    emit(result, str(found).replace("not verified", "not verified (--no-verify)"))
+    emit(result, found.in_words("not verified (--no-verify)"))

@@ -20,10 +20,7 @@ AnyArrays: TypeAlias = dict[str, Any]
 
 
 def torch_answers(folder: Path) -> Callable[[AnyArrays], AnyArrays]:
-    """Return what runs the module `model` of a folder on `x` and states, named `state/at`.
-
-    A question with `source` is put to the encoder first.
-    """
+    """Return what runs the module `model` of a folder on `x` and states, named `state/at`."""
     torch: Any = importlib.import_module("torch")
     sys.path.insert(0, str(folder))
     written: Any = importlib.import_module("model")

@@ -83,7 +83,7 @@ def _new_folder(out: Path) -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         yield folder
-        for path in _files(folder):
+        for path in files_in(folder):
             path.chmod(0o644)  # one library writes files that their owner alone may read
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -109,12 +109,13 @@ def _put(folder: Path, out: Path) -> None:
     shutil.rmtree(old)
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """Return all files of a folder, in the order of their names."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in _files(folder)
+        for path in files_in(folder)
     }

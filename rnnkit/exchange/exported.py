@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnkit.core.names import EXPORTS
-from rnnkit.exchange.export import export
+from rnnkit.exchange.export import export, files_in
 from rnnkit.exchange.onnx_scripts import no_script
 from rnnkit.exchange.proof import Proof
 from rnnkit.exchange.trained import Trained
@@ -26,7 +26,11 @@ class Exported:
 
     def __str__(self) -> str:
         """Return what is there and what was compared, a line each."""
-        said = self.proof.in_words() if self.proof else "not verified"
+        return self.in_words("not verified")
+
+    def in_words(self, unproved: str) -> str:
+        """Return the same, with what is said where nothing was compared."""
+        said = self.proof.in_words() if self.proof else unproved
         lines = f"wrote {self.folder}: {', '.join(self.files)}", said, self.note
         return "\n".join(filter(None, lines))
 
@@ -41,5 +45,5 @@ def exported(
         names = ", ".join(f'"{name}"' for name in EXPORTS)
         raise ValueError(f'to: expected {names}, received "{to}"')
     proof = export(model, to, out, verify=verify, force=force)
-    files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
-    return Exported(out, tuple(files), proof, no_script(model) if to == "onnx" else "")
+    files = tuple(str(path.relative_to(out)) for path in files_in(out))
+    return Exported(out, files, proof, no_script(model) if to == "onnx" else "")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rnnkit.exchange.keras_graph import KerasGraph
-from rnnkit.exchange.pieces import Piece, in_order
+from rnnkit.exchange.pieces import Piece, in_order, second_bias
 from rnnkit.types import Array
 
 CALLED = {
@@ -138,9 +138,7 @@ def cell_in_keras(piece: Piece) -> tuple[str, dict[str, Any], list[Array]]:
     arrays = piece.arrays
     bias = in_order(arrays["b"], order)
     if "bn" in arrays:
-        second = np.zeros_like(bias)
-        second[-len(arrays["bn"]) :] = arrays["bn"]
-        bias = np.stack([bias, second])
+        bias = np.stack([bias, second_bias(piece)])
     config = {"units": piece.settings["units"], **config}
     if "activation" in piece.settings:
         config["activation"] = piece.settings["activation"]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rnnkit.exchange.onnx_graph import INT32, Graph
-from rnnkit.exchange.pieces import Piece, in_order
+from rnnkit.exchange.pieces import Piece, in_order, second_bias
 from rnnkit.types import Array
 
 
@@ -167,10 +167,7 @@ def _cell(
 def _packed(piece: Piece, order: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Return W, R and B as ONNX packs them."""
     arrays = piece.arrays
-    recurrent = np.zeros_like(arrays["b"])
-    if "bn" in arrays:
-        recurrent[-len(arrays["bn"]) :] = arrays["bn"]
-    bias = np.concatenate([in_order(arrays["b"], order), recurrent])
+    bias = np.concatenate([in_order(arrays["b"], order), second_bias(piece)])
     return in_order(arrays["Wx"], order).T[None], in_order(arrays["Wh"], order).T[None], bias[None]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.returned import is_own
 from rnnkit.core.context import Context
 from rnnkit.errors import ThresholdError, printable
 from rnnkit.exchange.proof import Proof, difference
@@ -31,10 +32,9 @@ SECONDS = 120
 
 def script_of(model: Trained) -> str:
     """Return the name of the script that asks a model; "" where there is none."""
-    data = model.spec.data
-    if data.predicts_next and data.text_tokenizer() is not None:
-        own = type(data.text_tokenizer()).__module__.startswith("rnnkit.builtin.")
-        return "sample" if own and model.network.token_scores.are_outputs else ""
+    data, tokenizer = model.spec.data, model.spec.data.text_tokenizer()
+    if data.predicts_next and tokenizer is not None:
+        return "sample" if is_own(tokenizer) and model.network.token_scores.are_outputs else ""
     return "forecast" if data.series_columns() else ""
 
 
@@ -43,7 +43,7 @@ def no_script(model: Trained) -> str:
     tokenizer = model.spec.data.text_tokenizer()
     if tokenizer is None or script_of(model) or not model.spec.data.predicts_next:
         return ""
-    if not type(tokenizer).__module__.startswith("rnnkit.builtin."):
+    if not is_own(tokenizer):
         return f"no sample.py: the tokenizer {tokenizer.type!r} is a plugin's"
     return f"no sample.py: the outputs of the loss {model.network.loss.type} are no logits"
 

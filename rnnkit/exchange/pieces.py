@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.contracts.layer import Layer, prefixed
+from rnnkit.contracts.returned import is_own
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
 from rnnkit.types import Array, Params
@@ -66,7 +67,7 @@ def _piece(name: str, layer: Layer, params: Params, reads: Signal) -> Piece:
             key: _piece(f"{name}.{key}", inner, prefixed(params, key), reads)
             for key, inner in layer.inner().items()
         },
-        type(layer).__module__.startswith("rnnkit.builtin."),
+        is_own(layer),
     )
 
 
@@ -88,6 +89,17 @@ def in_order(array: Array, order: Sequence[int]) -> Array:
     """Return the gates (..., gates * units) of a parameter in another order, by places of ours."""
     gates = np.split(array, len(order), axis=-1)
     return np.concatenate([gates[at] for at in order], axis=-1)
+
+
+def second_bias(piece: Piece) -> Array:
+    """Return the bias of the recurrent product, which programs with two of them want: zeros.
+
+    A GRU's candidate alone has one of its own, our `bn`, in the last part.
+    """
+    found = np.zeros_like(piece.arrays["b"])
+    if "bn" in piece.arrays:
+        found[-len(piece.arrays["bn"]) :] = piece.arrays["bn"]
+    return found
 
 
 def _plain(array: Array) -> Array:

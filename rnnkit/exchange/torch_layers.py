@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import numpy as np
-
-from rnnkit.exchange.pieces import Piece, in_order
+from rnnkit.exchange.pieces import Piece, in_order, second_bias
 from rnnkit.types import Array
 
 CALLED = {"affine": "linear", "layer_norm": "norm", "gru_reset_before": "gru"}
@@ -125,14 +123,11 @@ def _activation(piece: Piece) -> str:
 def in_torch(piece: Piece) -> dict[str, Array]:
     """Return the parameters of a cell by the names of torch.nn.RNNBase."""
     arrays, order = piece.arrays, NATIVE[piece.type][1]
-    second = np.zeros_like(arrays["b"])
-    if "bn" in arrays:
-        second[-len(arrays["bn"]) :] = arrays["bn"]
     return {
         "weight_ih_l0": in_order(arrays["Wx"], order).T,
         "weight_hh_l0": in_order(arrays["Wh"], order).T,
         "bias_ih_l0": in_order(arrays["b"], order),
-        "bias_hh_l0": second,
+        "bias_hh_l0": second_bias(piece),
     }
 
 

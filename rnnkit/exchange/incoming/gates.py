@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.exchange.incoming.theirs import TheirParameter
+from rnnkit.exchange.pieces import in_order
 from rnnkit.types import Array
 
 CELLS = {4: "lstm", 3: "gru", 1: "rnn"}
@@ -76,9 +77,8 @@ class TheirCell:
         return TheirParameter(values, tuple(self.names[key]), done)
 
     def _packed(self, array: Array) -> Array:
-        gates = np.split(array, len(OURS[self.kind]), axis=-1)
         theirs = PACKED[self.program][self.kind]
-        return np.concatenate([gates[theirs.index(gate)] for gate in OURS[self.kind]], axis=-1)
+        return in_order(array, [theirs.index(gate) for gate in OURS[self.kind]])
 
     def _moved(self, *first: str) -> str:
         theirs, ours = PACKED[self.program][self.kind], OURS[self.kind]
