@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from helpers import pair_spec, plain_spec, text
+import pytest
+from helpers import pair_spec, plain_spec, sequences_data, text
 
 import rnnkit
+from rnnkit import ThresholdError
+from rnnkit.exchange.export import export
 from rnnkit.inference.model import Model
 
 EMBEDDING = {"type": "embedding", "units": 6}
@@ -56,13 +59,8 @@ def of_text(folder: Path, layers: list[Any]) -> Model:
 
 def of_sequences(folder: Path, layers: list[Any] = BOTH_WAYS) -> Model:
     rows = [{"text": "abc" * n, "label": "xyz"[n % 3]} for n in range(1, 9)]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = plain_spec()
-    spec["data"] = {"type": "sequences", "path": "rows.jsonl", "split": [1.0, 0.0, 0.0]}
-    spec["data"] |= {
-        "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "char"}},
-        "targets": {"kind": "class", "key": "label"},
-    }
+    spec["data"] = sequences_data(folder, rows)
     spec["model"]["layers"] = layers
     return _built(folder, spec)
 
@@ -88,3 +86,14 @@ def _built(folder: Path, spec: dict[str, Any]) -> Model:
     path = folder / "spec.json"
     path.write_text(json.dumps(spec))
     return randomized(rnnkit.build(rnnkit.load_spec(path), folder))
+
+
+def found_out(to: str, layers: list[Any], folder: Path, least: float = 0.1) -> None:
+    """Check that the proof of a target with a planted fault fails by more than `least`."""
+    model = of_text(folder, layers)
+    model.store.flat[:] *= 3
+    with pytest.raises(ThresholdError, match="EXPORT_DIFFERS") as error:
+        export(model, to, folder / "out")
+    (problem,) = error.value.problems
+    assert float(problem.message.split("largest difference ")[1].split()[0]) > least
+    assert error.value.exit_code == 9 and not (folder / "out").exists()

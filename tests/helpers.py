@@ -114,6 +114,18 @@ def plain_spec(**train: Any) -> JSONObject:
     return spec
 
 
+def sequences_data(folder: Path, rows: Sequence[JSONObject]) -> JSONObject:
+    """Write rows with "text" and "label"; return the data: a class for each, by characters."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "type": "sequences",
+        "path": "rows.jsonl",
+        "split": [1.0, 0.0, 0.0],
+        "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "char"}},
+        "targets": {"kind": "class", "key": "label"},
+    }
+
+
 def write_spec(folder: Path, spec: JSONObject, content: str | None = None) -> Path:
     """Write a spec and its text into a folder; return the path of the spec."""
     folder.mkdir(parents=True, exist_ok=True)

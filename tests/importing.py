@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from helpers import plain_spec, text
+from helpers import plain_spec, sequences_data, text
 
 import rnnkit
 from rnnkit.inference.model import Model
@@ -41,13 +41,8 @@ def language_spec(folder: Path, stack: list[dict[str, Any]]) -> Path:
 def sequence_spec(folder: Path, stack: list[dict[str, Any]]) -> Path:
     """Write the spec of a model of whole sequences: of three classes, read as characters."""
     rows = [{"text": "abcdef"[: n % 6 + 1] + "f", "label": "xyz"[n % 3]} for n in range(1, 13)]
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = plain_spec()
-    spec["data"] = {"type": "sequences", "path": "rows.jsonl", "split": [1.0, 0.0, 0.0]}
-    spec["data"] |= {
-        "inputs": {"kind": "text", "key": "text", "tokenizer": {"type": "char"}},
-        "targets": {"kind": "class", "key": "label"},
-    }
+    spec["data"] = sequences_data(folder, rows)
     spec["model"]["layers"] = stack
     return written(folder, spec)
 

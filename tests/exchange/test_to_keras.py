@@ -17,6 +17,7 @@ from exchange_cases import (
     LSTM,
     STACKS,
     cell,
+    found_out,
     of_pairs,
     of_sequences,
     of_series,
@@ -110,7 +111,7 @@ def test_the_file_tells_layers_and_what_the_ids_mean(tmp_path: Path) -> None:
 
 def test_gates_in_our_order_are_found_out(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(keras_layers.CELLS, "lstm", ("LSTM", (0, 1, 2, 3), {}))
-    _fails_by(0.1, STACKS["lstm"], tmp_path)
+    found_out("keras", STACKS["lstm"], tmp_path)
 
 
 def test_the_other_form_of_gru_is_found_out(tmp_path: Path, monkeypatch: Any) -> None:
@@ -122,17 +123,7 @@ def test_the_other_form_of_gru_is_found_out(tmp_path: Path, monkeypatch: Any) ->
         return kind, {**config, "reset_after": True}, [kernel, recurrent, bias]
 
     monkeypatch.setattr(keras_layers, "cell_in_keras", other)
-    _fails_by(0.1, STACKS["gru_reset_before"], tmp_path)
-
-
-def _fails_by(least: float, layers: list[Any], folder: Path) -> None:
-    model = of_text(folder, layers)
-    model.store.flat[:] *= 3
-    with pytest.raises(ThresholdError, match="EXPORT_DIFFERS") as error:
-        export(model, "keras", folder / "out")
-    (problem,) = error.value.problems
-    assert float(problem.message.split("largest difference ")[1].split()[0]) > least
-    assert error.value.exit_code == 9 and not (folder / "out").exists()
+    found_out("keras", STACKS["gru_reset_before"], tmp_path)
 
 
 def test_what_keras_refuses_keeps_nothing(tmp_path: Path, monkeypatch: Any) -> None:

@@ -18,6 +18,7 @@ from exchange_cases import (
     LSTM,
     STACKS,
     cell,
+    found_out,
     of_pairs,
     of_sequences,
     of_series,
@@ -161,23 +162,13 @@ def test_classes_of_sequences_are_shown(tmp_path: Path) -> None:
 
 def test_gates_in_our_order_are_found_out(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(torch_layers.NATIVE, "lstm", ("nn.LSTM", (0, 1, 2, 3)))
-    _fails_by(0.1, STACKS["lstm"], tmp_path)
+    found_out("torch", STACKS["lstm"], tmp_path)
 
 
 def test_the_other_form_of_gru_is_found_out(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(torch_layers.NATIVE, "gru_reset_before", ("nn.GRU", (0, 1, 2)))
     monkeypatch.setitem(torch_layers.MODULES, "gru_reset_before", torch_layers.MODULES["gru"])
-    _fails_by(0.1, STACKS["gru_reset_before"], tmp_path)
-
-
-def _fails_by(least: float, layers: list[Any], folder: Path) -> None:
-    model = of_text(folder, layers)
-    model.store.flat[:] *= 3
-    with pytest.raises(ThresholdError, match="EXPORT_DIFFERS") as error:
-        export(model, "torch", folder / "out")
-    (problem,) = error.value.problems
-    assert float(problem.message.split("largest difference ")[1].split()[0]) > least
-    assert error.value.exit_code == 9 and not (folder / "out").exists()
+    found_out("torch", STACKS["gru_reset_before"], tmp_path)
 
 
 def test_a_source_that_does_not_run_keeps_nothing(tmp_path: Path, monkeypatch: Any) -> None:
