@@ -18,13 +18,16 @@ EXTRAS = {
 """The extra of rnnkit that installs each package."""
 
 
-def needed(name: str) -> ModuleType:
-    """Return a package, or one of its modules; PluginError, with the pip line, without it."""
+def needed(name: str, extra: str = "") -> ModuleType:
+    """Return a package, or one of its modules; PluginError, with the pip line, without it.
+
+    An `extra` that installs it beside what else is needed takes the place of its own.
+    """
     package = name.partition(".")[0]
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise no_package(package, f"which cannot be imported: {error}") from error
+        raise no_package(package, f"which cannot be imported: {error}", extra) from error
 
 
 def version_of(package: str) -> str:
@@ -35,7 +38,8 @@ def version_of(package: str) -> str:
         raise no_package(package, "which is not installed") from None
 
 
-def no_package(package: str, why: str) -> PluginError:
+def no_package(package: str, why: str, extra: str = "") -> PluginError:
     """Return the error for a package, with the pip line."""
-    message = f"needs the package {package}, {why} (pip install 'rnnkit[{EXTRAS[package]}]')"
+    extra = extra or EXTRAS[package]
+    message = f"needs the package {package}, {why} (pip install 'rnnkit[{extra}]')"
     return PluginError.of("PACKAGE_MISSING", message, "rnnkit")

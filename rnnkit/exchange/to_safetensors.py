@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from rnnkit.core.context import Context
 from rnnkit.exchange.packages import needed
 from rnnkit.exchange.proof import Proof, difference, prove_network
-from rnnkit.exchange.trained import Trained, describe
+from rnnkit.exchange.safetensors_file import FILE, save_arrays
+from rnnkit.exchange.trained import Trained
 from rnnkit.network.network import States
 from rnnkit.types import Array
-
-FILE = "model.safetensors"
 
 
 class Safetensors:
@@ -27,18 +24,11 @@ class Safetensors:
 
     def write(self, model: Trained, folder: Path, verified: bool) -> None:
         """Write model.safetensors."""
-        store = model.store
-        arrays = {
-            # The library writes the buffer of a transposed view as it lies, and says nothing.
-            name: np.ascontiguousarray(array)
-            for name, array in store.stored().items()
-        }
-        facts = {"rnnkit": json.dumps(describe(model)), "verified": str(verified).lower()}
-        _library().save_file(arrays, folder / FILE, metadata=facts)
+        save_arrays(folder, model.store.stored(), model, verified)
 
     def prove(self, model: Trained, folder: Path) -> Proof:
         """Give the parameters of the file to a new store, and compare its outputs."""
-        library, network = _library(), model.network
+        library, network = needed("safetensors.numpy"), model.network
         store = network.store(np.dtype(np.float32))
         views = store.stored()
         for name, array in library.load_file(folder / FILE).items():
@@ -56,10 +46,6 @@ class Safetensors:
             return network.scan(store.values, xs, states, None, Context())[:2]
 
         return prove_network(network, model.store.values, run, program)
-
-
-def _library() -> ModuleType:
-    return needed("safetensors.numpy")
 
 
 TARGET = Safetensors()

@@ -7,19 +7,19 @@ process of its own, which cannot import rnnkit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rnnkit.exchange.other_process import Ask, asked
-from rnnkit.exchange.packages import needed, version_of
+from rnnkit.exchange.packages import version_of
 from rnnkit.exchange.pieces import Piece, attribute_names, pieces_of, refusals
 from rnnkit.exchange.proof import Proof, Runner, prove_network
+from rnnkit.exchange.safetensors_file import save_arrays
 from rnnkit.exchange.torch_layers import CALLED, ModuleSource, not_in_torch, write_module
 from rnnkit.exchange.torch_source import source_text
-from rnnkit.exchange.trained import Trained, describe
+from rnnkit.exchange.trained import Trained
 from rnnkit.network.network import States
 from rnnkit.types import Array
 
@@ -39,14 +39,7 @@ class Torch:
         source = ModuleSource(attribute_names(pieces, CALLED))
         for piece in pieces:
             write_module(piece, "x", "x", source)
-        facts = {"format": "pt", "rnnkit": json.dumps(describe(model))}
-        # The library writes the buffer of a transposed view as it lies, and says nothing.
-        arrays = {name: np.ascontiguousarray(array) for name, array in source.arrays.items()}
-        needed("safetensors.numpy").save_file(
-            arrays,
-            folder / "model.safetensors",
-            metadata={**facts, "verified": str(verified).lower()},
-        )
+        save_arrays(folder, source.arrays, model, verified, extra="torch", format="pt")
         (folder / "model.py").write_text(source_text(model, source, verified))
 
     def prove(self, model: Trained, folder: Path) -> Proof:

@@ -199,6 +199,14 @@ def test_without_pytorch_the_pip_line_is_told(tmp_path: Path, monkeypatch: Any) 
     assert not (tmp_path / "out").exists()
 
 
+def test_without_safetensors_the_extra_has_pytorch_too(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(PluginError) as error:
+        export(of_text(tmp_path, STACKS["lstm"]), "torch", tmp_path / "out")
+    assert "needs the package safetensors, " in str(error.value)
+    assert str(error.value).endswith("(pip install 'rnnkit[torch]')")
+
+
 def test_what_has_no_module_is_refused_all_at_once(tmp_path: Path, monkeypatch: Any) -> None:
     both = {"type": "bidirectional", "layer": cell("gru_reset_before")}
     model = of_sequences(tmp_path, [EMBEDDING, both, GRU, AFFINE])
