@@ -134,7 +134,10 @@ def kept_lines(run: RunDir, progress: Progress) -> KeptLines:
     if not complete:
         kind = "lines as they were written" if changed else "whole lines"
         lost = f"holds {len(metrics)} {kind}, but the checkpoint was saved after {wanted}"
-    told = {run.metrics: f"{run.metrics} [RUN_METRICS] was changed; {RENAMED}"} if changed else {}
+    cut = not complete and _read(run.metrics)[-1:] not in (b"", b"\n")  # a line that was counted
+    told = dict[Path, str]()
+    if changed or cut:
+        told[run.metrics] = f"{run.metrics} [RUN_METRICS] was changed; {RENAMED}"
     times = [_time(clock.get(_step(line), b""), line, old) for line in metrics]
     steps = {_step(line) for line in metrics}
     if not old and times != [line for line in whole_lines(run.times) if _step(line) in steps]:

@@ -46,6 +46,7 @@ METRICS: dict[str, tuple[Change, list[int]]] = {
     "a line is missing": (lambda all: [all[0], *all[2:]], [0, 2, 3]),
     "a line is no JSON": (lambda all: [all[0], b"{\n", *all[2:]], [0, 2, 3]),
     "a line without a step": (lambda all: [all[0], b'{"step": []}\n', *all[2:]], [0, 2, 3]),
+    "the last line has no end": (lambda all: [*all[:3], all[3].rstrip()], [0, 1, 2]),
     "a line too many": (lambda all: [b'{"step": 1}\n', *all], [0, 1, 2, 3]),
 }
 
