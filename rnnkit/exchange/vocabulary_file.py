@@ -9,6 +9,7 @@ from pathlib import Path
 from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError, printable
+from rnnkit.files.marked_text import as_utf8
 
 
 def read_vocabulary(path: Path, tokenizer: Tokenizer | None) -> Vocabulary:
@@ -33,7 +34,7 @@ def read_vocabulary(path: Path, tokenizer: Tokenizer | None) -> Vocabulary:
 
 def _tokens(path: Path) -> list[str]:
     try:
-        text = bytes(read_data(path)).decode()
+        text = as_utf8(read_data(path), str(path)).decode()
     except UnicodeDecodeError as error:
         message = f"byte {error.start:,} is no UTF-8 (save the file as UTF-8)"
         raise DataError.of("DATA_VOCABULARY", message, path) from error

@@ -1,6 +1,6 @@
 """Text as UTF-8 where a byte-order mark says that it is UTF-16 or UTF-32; the mark is taken away.
 
-Data, chunks and lines without such a mark come as they are.
+Data, chunks and lines without such a mark come as they are; what is no text is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from rnnkit.errors import DataError
+from rnnkit.files.binary_formats import LOOKED, check_text
 
 # The mark of UTF-32 begins with that of UTF-16.
 WIDE = {
@@ -27,12 +28,14 @@ WIDE = {
     BOM_UTF16_LE: "utf-16",
     BOM_UTF16_BE: "utf-16",
 }
-LONGEST = 4
-"""Bytes of the longest mark."""
 
 
 def as_utf8(data: bytes, name: str) -> bytes:
-    """Return data as UTF-8 without a mark; DataError for a mark that the rest does not keep to."""
+    """Return data as UTF-8 without a mark.
+
+    Raises DataError for a mark that the rest does not keep to, and for a format that is no text.
+    """
+    check_text(data, name)
     if encoding := _encoding(data):
         with _kept_to(encoding, name):
             return data.decode(encoding).encode()
@@ -43,8 +46,9 @@ def utf8_chunks(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     """Yield the chunks of a text as UTF-8; DataError as in `as_utf8`. A UTF-8 mark stays."""
     rest = iter(chunks)
     start = b""
-    while len(start) < LONGEST and (chunk := next(rest, b"")):
+    while len(start) < LOOKED and (chunk := next(rest, b"")):
         start += chunk
+    check_text(start, name)
     encoding = _encoding(start)
     if not encoding:
         yield from filter(None, (start,))
@@ -60,6 +64,7 @@ def utf8_chunks(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
 def utf8_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield each line of a stream at once, as UTF-8; DataError as in `as_utf8`."""
     line = stream.readline()
+    check_text(line, name)
     encoding = _encoding(line)
     if not encoding:
         yield from filter(None, (line,))

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from rnnkit.errors import Path, SpecError
+from rnnkit.files.binary_formats import binary_format
 from rnnkit.spec.locations import Finding, Location, Position
 from rnnkit.spec.scanner import Locate, Scanner
 from rnnkit.spec.syntax import other_format
@@ -66,6 +67,9 @@ def _decoded(data: bytes, name: str) -> str:
         raise SpecError.of(
             "SPEC_BOM", "the file starts with a byte order mark (save it as UTF-8 without)", name
         )
+    if found := binary_format(data):
+        message = f"is {found.name}, not text; {OBJECT}"
+        raise SpecError.of("SPEC_NOT_UTF8", message, name)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

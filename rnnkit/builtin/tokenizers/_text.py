@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnkit.contracts.tokenizer import Border, Tokenizer
 from rnnkit.errors import DataError, printable
+from rnnkit.files.binary_formats import check_text
 
 PIECE = 1 << 18
 """Bytes of a piece, about; what is made of larger ones no longer fits the caches."""
@@ -115,6 +116,8 @@ def whole_characters(text: bytes) -> int:
 
 def decode_utf8(piece: bytes, place: PieceStart) -> str:
     """Return the text of a piece; raises DataError with the offset of the first bad byte."""
+    if not place.byte:
+        check_text(piece, "")
     try:
         return piece.decode()
     except UnicodeDecodeError as error:

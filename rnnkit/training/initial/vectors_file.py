@@ -21,6 +21,7 @@ import numpy as np
 
 from rnnkit.errors import DataError, Problem, printable
 from rnnkit.files.atomic import open_regular, reading
+from rnnkit.files.binary_formats import check_text
 from rnnkit.files.compressed import is_compressed, opened
 from rnnkit.types import Array
 
@@ -79,6 +80,7 @@ def read_vectors(path: Path, wanted: Collection[bytes], width: int) -> TextVecto
     with reading(path, DataError, "DATA"), _plain(path) as file:
         lines = _numbered(file, digest.update)
         first = list(islice(lines, LOOKED))
+        check_text(b"".join(line for _, line in first[:8]), path)
         header, rest = _without_header(first)
         usual = Counter(len(line.split()) - 1 for _, line in rest if line.split())
         length = usual.most_common(1)[0][0] if usual else width
