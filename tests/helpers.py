@@ -193,6 +193,14 @@ def copy(run: Path, to: Path) -> Path:
     return to
 
 
+def unsaved(run: Path) -> Path:
+    """Leave of a run what a kill before its first checkpoint leaves."""
+    for _, path in RunDir(run).step_files():
+        path.unlink()
+    (run / "best.h5").unlink(missing_ok=True)
+    return run
+
+
 def results(run: Path) -> dict[str, bytes]:
     """Return the bytes that must not depend on how often a run was stopped."""
     last = RunDir(run).step_files()[-1][1]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rnnkit.checkpoint.layout import FILE_LIMIT
 from rnnkit.errors import CheckpointError, DataError, RefusedError, printable
 from rnnkit.files.atomic import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 from rnnkit.files.lock import may_be_held
@@ -169,6 +170,29 @@ class RunDir:
             rejected = path.with_name(f"{path.name}.rejected-{number}")
         os.replace(path, rejected)
         return rejected
+
+    def replace_links(self) -> list[str]:
+        """Put a file in the place of each link among the files; return what to tell of it.
+
+        A file of a run is replaced whole, and no link of somebody's leads a run out of its folder.
+        Raises CheckpointError for a link to a file that cannot be read.
+        """
+        told = []
+        for path in self.files():
+            if not path.is_symlink() or (path.exists() and not path.is_file()):
+                continue  # what is no file is refused or renamed by whoever reads it
+            leads = printable(os.path.realpath(path))
+            if path.is_file():
+                write_atomic(path, read_regular(path, FILE_LIMIT, CheckpointError, "RUN"))
+                done = "a copy takes its place"
+            else:
+                path.unlink()
+                done = "there is no such file; it is removed"
+            told.append(
+                f"{path} [RUN_LINK] is a link to {leads}: {done}, and nothing is written there "
+                "(to keep a run elsewhere, make its folder there: --out)"
+            )
+        return told
 
     def sweep(self) -> None:
         """Remove what a killed process was writing."""

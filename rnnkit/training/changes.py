@@ -79,10 +79,15 @@ class Change:
 
     def __str__(self) -> str:
         """Return the change as a phrase."""
-        return f"{self.path}: {printable(repr(self.old))} -> {printable(repr(self.new))}"
+        return f"{self.path}: {in_json(self.old)} -> {in_json(self.new)}"
 
     def _under(self, rule: str) -> bool:
         return not rule or self.path == rule or self.path.startswith((rule + ".", rule + "["))
+
+
+def in_json(value: Any) -> str:
+    """Return a value as it is written in a spec, on one line."""
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def changes(stored: Spec, asked: Spec) -> list[Change]:
@@ -94,9 +99,13 @@ def changes(stored: Spec, asked: Spec) -> list[Change]:
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
-    if any(change.path == NEW_SCHEDULE for change in found):  # its options are then all new
-        found = [c for c in found if c.path == NEW_SCHEDULE or c.rule != "train.schedule"]
-    return found
+    # Where a block is of another type, its options are all new.
+    renewed = [c.path.removesuffix("type") for c in found if c.path.endswith(".type")]
+    return [
+        change
+        for change in found
+        if not any(change.path.startswith(b) and change.path != f"{b}type" for b in renewed)
+    ]
 
 
 def sharing_in_words(change: Change, old: Train, new: Train) -> str:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rnnkit.checkpoint.meta import Meta, stored_spec
 from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.checkpoint.snapshot import Expected, Snapshot, load_snapshot, match
 from rnnkit.contracts.registry import Registry
-from rnnkit.errors import CheckpointError, RefusedError, RnnkitError, printable
+from rnnkit.errors import CheckpointError, Problem, RefusedError, RnnkitError
 from rnnkit.files.atomic import write_atomic
 from rnnkit.inference.model import network_of
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import canonical_json
 from rnnkit.spec.read import parse_spec
-from rnnkit.training.changes import Change, changes
+from rnnkit.training.changes import Change, changes, in_json
+from rnnkit.training.initial.values import initial_files
 
 FOREIGN = "CKPT_OTHER_RUN"
 
 
 @dataclass(frozen=True)
 class Found:
-    """The checkpoint to go on from (None: there is none that verifies), and what was done.
+    """The checkpoint to go on from (None: none was saved yet), and what was done.
 
     `newest` is the one that a run leaves which goes back to its best, and `later` are the files
     after the best.
@@ -46,11 +48,11 @@ def recover(
     With `from_best` that is what there is to go back from, see `back_to_best`.
     With `strict`, a newest file that does not verify raises its CheckpointError instead. So does
     one of another run, or of other arrays, where no checkpoint is of this one: then spec.json,
-    run.json or what is installed may be wrong.
+    run.json or what is installed may be wrong. Raises RefusedError, or CheckpointError for files
+    that do not verify, where checkpoints were saved and none is left; nothing is changed then.
     """
-    make_private(run.checkpoints)
-    run.sweep()
     facts, bad = run.facts(), list[tuple[Path, CheckpointError]]()
+    run.sweep()
     for step, path in reversed(run.step_files()):
         try:
             snapshot = _own(run, path, step, facts, registry)
@@ -59,7 +61,8 @@ def recover(
                 raise
             bad.append((path, error))
             continue
-        notes = [*_put_aside(run, bad), *_mend_best(run, snapshot, facts, registry)]
+        notes = [*_put_aside(run, bad), *run.replace_links()]
+        notes += _mend_best(run, snapshot, facts, registry)
         if note := snapshot.note():
             notes.append(f"{path}: {note}")
         found = Found(snapshot, path, tuple(notes))
@@ -67,13 +70,15 @@ def recover(
     for _, fault in bad:
         if fault.problems[0].code in (FOREIGN, "CKPT_ARRAY_MISMATCH"):
             raise fault
-    if from_best and _restored(run, facts, registry):
+    best = _best_step(run, facts, registry)
+    if from_best and best is not None:
+        make_private(run.checkpoints)
+        write_atomic(run.step_file(best), run.best.read_bytes())
         return recover(run, registry, strict, from_best)
-    notes = _put_aside(run, bad)
-    if notes:
-        notes.append(f"{run.checkpoints} holds no other checkpoint: the run starts again at step 1")
-    notes += _mend_best(run, None, facts, registry)
-    return Found(None, run.checkpoints, tuple(notes))
+    if bad or _saved_before(run, facts, registry):
+        _refuse(run, [error for _, error in bad], best)
+    found = Found(None, run.checkpoints, tuple(run.replace_links()))
+    return back_to_best(run, found, registry) if from_best else found
 
 
 def back_to_best(run: RunDir, found: Found, registry: Registry) -> Found:
@@ -101,14 +106,41 @@ def give_up_later(run: RunDir, found: Found) -> None:
             run.reject(path)
 
 
-def _restored(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> bool:
-    """Write the best checkpoint in the place of its damaged step file, if it is there and good."""
+def _best_step(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> int | None:
+    """Return the step of the best checkpoint; None where it is not there, or is not good."""
     with suppress(CheckpointError):
         step = load_snapshot(run.best).meta.progress.step
         _own(run, run.best, step, facts, registry)
-        write_atomic(run.step_file(step), run.best.read_bytes())
+        return step
+    return None
+
+
+def _saved_before(run: RunDir, facts: Mapping[str, Any], registry: Registry) -> bool:
+    """Tell whether a run without a step file must once have had one.
+
+    Its folder is made first of all, a step file comes before its copy as the best, and a run ends
+    with one; a run that did not draw all that it began with begins with one.
+    """
+    if not run.checkpoints.is_dir() or run.best.exists() or facts.get("status") == "finished":
         return True
-    return False
+    return bool(initial_files(parse_spec(run.spec.read_bytes(), str(run.spec), registry).spec))
+
+
+def _refuse(run: RunDir, faults: list[CheckpointError], best: int | None) -> NoReturn:
+    """Say what is missing, and from what the run may go on."""
+    if faults:
+        what = "none of its step files can be used"
+    elif run.checkpoints.is_dir():
+        what = "was saved, but holds no step file any more"
+    else:
+        what = "is missing"
+    command = f"rnnkit resume {shlex.quote(str(run.path))} --from best"
+    again = f"go on from best.h5, of step {best}: {command}; or " if best is not None else ""
+    message = f"{what}: there is nothing to go on from (bring it back; or {again}"
+    message += "start the run anew: rnnkit run with --force)"
+    problem = Problem(str(run.checkpoints), "RUN_NO_CHECKPOINT", message)
+    problems = [each for fault in faults for each in fault.problems]
+    raise (CheckpointError if faults else RefusedError)(*problems, problem)
 
 
 def _put_aside(run: RunDir, bad: list[tuple[Path, CheckpointError]]) -> list[str]:
@@ -128,7 +160,7 @@ def _own(
     elif meta.data.sha256 != then:
         message = f"is not of this run: trained on data of SHA-256 {meta.data.sha256}, not {then}"
     elif differs := _differences(run, meta, registry, path):
-        here, there = (printable(repr(value)) for value in (differs[0].old, differs[0].new))
+        here, there = in_json(differs[0].old), in_json(differs[0].new)
         message = f"is not of this run: {differs[0].path} is {here}, in spec.json {there}"
     if message:
         raise CheckpointError.of(FOREIGN, f"{message} (take it out of the run)", path)
@@ -159,14 +191,14 @@ def _differences(run: RunDir, meta: Meta, registry: Registry, path: Path) -> lis
 
 
 def _mend_best(
-    run: RunDir, snapshot: Snapshot | None, facts: Mapping[str, Any], registry: Registry
+    run: RunDir, snapshot: Snapshot, facts: Mapping[str, Any], registry: Registry
 ) -> list[str]:
     """Make best.h5 the one that the checkpoint knows.
 
     It is a copy of a step file, written right after it: a kill between the two leaves an older one,
     which is copied again; one from a later step belongs to a checkpoint that was lost.
     """
-    best = snapshot.meta.progress.best if snapshot else None
+    best = snapshot.meta.progress.best
     if best is not None:
         with suppress(CheckpointError):
             _own(run, run.best, best.step, facts, registry)

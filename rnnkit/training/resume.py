@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +20,7 @@ from rnnkit.errors import (
     CheckpointError,
     DataError,
     RefusedError,
+    RnnkitError,
     SpecError,
 )
 from rnnkit.files.lock import RunLock
@@ -33,11 +36,12 @@ from rnnkit.training.changes import (
     sharing_in_words,
 )
 from rnnkit.training.global_random import watched
-from rnnkit.training.initial.values import initial_files
 from rnnkit.training.recover import Found, give_up_later, recover
 from rnnkit.training.session import Session
 from rnnkit.training.start import Outcome, RunOptions, open_session, train_on
 from rnnkit.training.step import Training
+
+ANEW = "what the checkpoint has counts, and the file is written anew"
 
 
 def resume(
@@ -59,8 +63,6 @@ def resume(
         found = o.ranks.share(lambda: recover(run, registry, o.strict, o.from_best))
         for note in found.notes:
             o.tell(note)
-        if found.snapshot is None:
-            o.ranks.share(lambda: _check_drawn(run, registry))
         written = o.ranks.share(run.spec.read_bytes)
         stored = _stored(run, found.snapshot, found.path, registry, written)
         # A run that goes back to its best keeps the values that it has now.
@@ -75,6 +77,9 @@ def resume(
         # What a spec leaves to the data (null) is compared once the data is open.
         given = [change for change in changes(stored, wanted) if change.new is not None]
         check_changes(given, folder)
+        if found.snapshot:
+            for note in _edited(run, written, now, wanted, registry):
+                o.tell(note)
         with watched(o.tell, o.exact, folder):
             source = o.ranks.together(lambda: _same_data(wanted, run, found, o))
             session = o.ranks.together(lambda: open_session(wanted, source, run, registry, o))
@@ -119,13 +124,23 @@ def _stored(
     return parse_spec(written, str(run.spec), registry).spec
 
 
-def _check_drawn(run: RunDir, registry: Registry) -> None:
-    """Raise RefusedError for a run without a checkpoint that did not begin with what was drawn."""
-    spec = parse_spec(run.spec.read_bytes(), str(run.spec), registry).spec
-    if files := initial_files(spec):
-        message = f"holds no checkpoint, and began with what stood in {', '.join(files)}, which a "
-        advice = "resume does not read again (start it anew: rnnkit run with --force)"
-        raise RefusedError.of("RUN_NO_CHECKPOINT", message + advice, run.path)
+def _edited(run: RunDir, written: bytes, now: Spec, wanted: Spec, registry: Registry) -> list[str]:
+    """Say what of a spec.json that is not the checkpoint's counts for nothing."""
+    try:
+        edited = changes(now, parse_spec(written, str(run.spec), registry).spec)
+    except RnnkitError as error:
+        first = error.problems[0].message
+        return [f"{run.spec} [RUN_SPEC] is no spec any more: {first}; {ANEW}"]
+    asked = changes(now, wanted)
+    found = [change for change in edited if change not in asked]
+    if not found:
+        return []
+    said = "; ".join(map(str, found))
+    option = shlex.quote(f"{found[0].path}={json.dumps(found[0].new)}")
+    return [
+        f"{run.spec} [RUN_SPEC] is not the spec of the checkpoint: {said}; {ANEW} "
+        f"(a change is given to the resume: -s {option})"
+    ]
 
 
 def _overridden(

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shlex
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from helpers import Ran, command, copy, done, newest, plain_spec, process, told
+from helpers import Ran, command, copy, done, newest, plain_spec, process, told, unsaved
 from helpers import write_spec as write
 from stubs import cell, install, layer
 
@@ -492,7 +491,7 @@ def test_a_journal_that_cannot_grow(run: Path) -> None:
 )
 def test_run_json_that_is_none(run: Path, text: str, said: str) -> None:
     root = json.dumps(json.loads((run / "run.json").read_text())["data_root"])
-    shutil.rmtree(run / "checkpoints")
+    unsaved(run)
     (run / "run.json").write_text(text if text != "{}" else f'{{"data_root": {root}}}')
     told(command("resume", run), 6, f"{run}/run.json [RUN_FACTS] {said}")
 

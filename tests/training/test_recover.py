@@ -18,10 +18,13 @@ from helpers import (
     small_spec,
     steps_kept,
     text,
+    told,
     trained,
+    unsaved,
 )
 
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.checkpoint.snapshot import load_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +137,116 @@ def test_what_is_no_checkpoint_in_a_run_stops_no_resume(
     assert found["metrics.jsonl"] == whole["metrics.jsonl"]
     assert found.get("best.h5") == (None if name == "older" else whole["best.h5"])
     assert newest(run).meta == newest(finished).meta
+
+
+@pytest.mark.parametrize("left", ["nothing", "folder", "finished"])
+def test_a_run_whose_checkpoints_were_deleted_does_not_begin_anew(
+    half: Path, finished: Path, tmp_path: Path, left: str
+) -> None:
+    """It is refused before anything is changed, and may go on from its best."""
+    run = copy(finished if left == "finished" else half, tmp_path / "run")
+    if left == "nothing":
+        shutil.rmtree(run / "checkpoints")
+        what = "is missing"
+    else:
+        for _, path in RunDir(run).step_files():
+            path.unlink()
+        what = "was saved, but holds no step file any more"
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    step = load_snapshot(run / "best.h5").meta.progress.step
+    told(
+        command("resume", run),
+        8,
+        f"{run}/checkpoints [RUN_NO_CHECKPOINT] {what}: there is nothing to go on from (bring it "
+        f"back; or go on from best.h5, of step {step}: rnnkit resume {run} --from best; or start",
+    )
+    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert {**after, run / "run.lock": b""} == {**before, run / "run.lock": b""}
+    done("resume", run, "--from", "best")
+    assert results(run) == results(finished)
+
+
+def test_a_deleted_best_is_no_way_to_go_on(finished: Path, tmp_path: Path) -> None:
+    run = unsaved(copy(finished, tmp_path / "run"))
+    ran = command("resume", run, "--from", "best")
+    told(ran, 8, "[RUN_NO_CHECKPOINT] ", "(bring it back; or start the run anew: rnnkit run with")
+
+
+def test_an_edited_spec_is_told(half: Path, finished: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    spec = json.loads((run / "spec.json").read_text())
+    spec["train"]["optimizer"]["lr"], spec["train"]["schedule"]["multiply"] = 0.5, 0.25
+    (run / "spec.json").write_text(json.dumps(spec))
+    first = done("resume", run, "--max-steps", 7)
+    assert (
+        f"{run}/spec.json [RUN_SPEC] is not the spec of the checkpoint: train.optimizer.lr: 0.02 "
+        "-> 0.5; train.schedule.multiply: 0.5 -> 0.25; what the checkpoint has counts, and the "
+        "file is written anew (a change is given to the resume: -s train.optimizer.lr=0.5)"
+    ) in first.err
+    assert "RUN_SPEC" not in done("resume", run).err, "it is told once"
+    assert results(run) == results(finished)
+
+
+def test_an_edit_that_is_asked_for_too_is_only_a_change(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    spec = json.loads((run / "spec.json").read_text())
+    spec["train"]["epochs"] = 4
+    (run / "spec.json").write_text(json.dumps(spec))
+    ran = done("resume", run, "-s", "train.epochs=4", "--max-steps", 7)
+    assert "train.epochs: 3 -> 4: the run ends at another epoch" in ran.err
+    assert "RUN_SPEC" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{", "is no spec any more: "),
+        ('{"spec_version": 1}', "is no spec any more: "),
+    ],
+)
+def test_a_spec_that_is_none_is_told(half: Path, tmp_path: Path, written: str, said: str) -> None:
+    run = copy(half, tmp_path / "run")
+    (run / "spec.json").write_text(written)
+    ran = done("resume", run, "--max-steps", 7)
+    assert f"{run}/spec.json [RUN_SPEC] {said}" in ran.err
+    assert "; what the checkpoint has counts, and the file is written anew" in ran.err
+    assert (run / "spec.json").read_bytes() == (half / "spec.json").read_bytes()
+
+
+LINKED = ("metrics.jsonl", "times.jsonl", "best.h5", "run.json", "spec.json", "spec.original.json")
+
+
+@pytest.mark.parametrize("name", [*LINKED, "step"])
+def test_a_file_of_a_run_that_is_a_link_becomes_a_file(
+    half: Path, finished: Path, tmp_path: Path, name: str
+) -> None:
+    run, elsewhere = copy(half, tmp_path / "run"), tmp_path / "elsewhere"
+    path = RunDir(run).step_file(7) if name == "step" else run / name
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    ran = done("resume", run, "--max-steps", 8)
+    assert (
+        f"{path} [RUN_LINK] is a link to {elsewhere}: a copy takes its place, and nothing is "
+        "written there (to keep a run elsewhere, make its folder there: --out)"
+    ) in ran.err
+    assert elsewhere.read_bytes() == before and not path.is_symlink()
+    assert "[RUN_" not in done("resume", run).err, "it is told once"
+    assert results(run) == results(finished)
+
+
+def test_a_link_to_nothing_makes_nothing(half: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    (run / "times.jsonl").unlink()
+    (run / "times.jsonl").symlink_to(tmp_path / "absent")
+    ran = done("resume", run)
+    assert f"is a link to {tmp_path}/absent: there is no such file; it is removed, and" in ran.err
+    assert not (tmp_path / "absent").exists() and (run / "times.jsonl").is_file()
+
+
+def test_a_folder_of_checkpoints_may_be_a_link(half: Path, finished: Path, tmp_path: Path) -> None:
+    run = copy(half, tmp_path / "run")
+    (run / "checkpoints").rename(tmp_path / "large")
+    (run / "checkpoints").symlink_to(tmp_path / "large")
+    assert "RUN_LINK" not in done("resume", run).err
+    assert results(run) == results(finished) and (run / "checkpoints").is_symlink()

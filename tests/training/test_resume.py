@@ -25,7 +25,9 @@ from helpers import (
     small_spec,
     steps_kept,
     text,
+    told,
     trained,
+    unsaved,
     write_spec,
     write_stub,
 )
@@ -513,9 +515,9 @@ def test_a_schedule_over_the_run_bends_from_where_it_began() -> None:
         ("train.schedule.multiply=0.1", "later updates use the new options"),
         (
             'train.schedule={"type": "constant"}',
-            "'stall' -> 'constant': it starts from its own beg",
+            '"stall" -> "constant": it starts from its own beg',
         ),
-        ("train.schedule=null", "'stall' -> None: it starts from its own beginning, at the next"),
+        ("train.schedule=null", '"stall" -> null: it starts from its own beginning, at the next'),
         ("train.every.save=1", "come at other steps"),
         ("train.keep=5", "another number of checkpoints is kept"),
         ("train.stop.patience=3", "after another number of evaluations"),
@@ -572,8 +574,12 @@ def test_a_change_that_is_refused(half: Path, tmp_path: Path, change: str, reaso
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("train.optimizer.type=sgd", "'adam' -> 'sgd' cannot change on a resume: the stored mom"),
-        ('model.layers[1].type="gru"', "'lstm' -> 'gru' cannot change on a resume: the stored"),
+        ("train.optimizer.type=sgd", '"adam" -> "sgd" cannot change on a resume: the stored mom'),
+        (
+            'train.optimizer={"type": "rmsprop", "lr": 0.5}',
+            '"adam" -> "rmsprop" cannot change on a resume: the stored moments belong',
+        ),
+        ('model.layers[1].type="gru"', '"lstm" -> "gru" cannot change on a resume: the stored'),
     ],
 )
 def test_a_type_whose_options_do_not_fit_is_refused_for_itself(
@@ -583,7 +589,8 @@ def test_a_type_whose_options_do_not_fit_is_refused_for_itself(
     ran = command("resume", run, "-s", change)
     assert ran.code == 8
     (line,) = ran.err.splitlines()
-    assert f"[CKPT_SPEC_MISMATCH] {change.partition('=')[0]}: {said}" in line
+    block = change.partition("=")[0].removesuffix(".type")
+    assert f"[CKPT_SPEC_MISMATCH] {block}.type: {said}" in line
     ran = command("resume", run, "-s", "train.optimizer.momentun=0.5")
     assert ran.code == 3 and "[SPEC_UNKNOWN_KEY] train.optimizer.momentun" in ran.err
 
@@ -610,7 +617,7 @@ def test_all_refused_changes_at_once(half: Path, tmp_path: Path) -> None:
 def test_other_data_is_refused(tmp_path: Path, content: str, saved: bool) -> None:
     run = trained(tmp_path, small_spec(), "--max-steps", "7")
     if not saved:
-        shutil.rmtree(run / "checkpoints")
+        unsaved(run)
     (tmp_path / "text.txt").write_text(content)
     ran = command("resume", run)
     assert ran.code == 5 and "[DATA_CHANGED]" in ran.err, ran.err
@@ -696,24 +703,35 @@ def test_a_damaged_newest_checkpoint_is_renamed(
     assert results(run) == results(finished)
 
 
-def test_with_every_checkpoint_damaged_the_run_starts_again(
+def test_with_every_checkpoint_damaged_the_run_goes_on_from_its_best_when_asked(
     half: Path, finished: Path, tmp_path: Path
 ) -> None:
     run = copy(half, tmp_path / "run")
     for _, path in RunDir(run).step_files():
         damage(path, "bit")
-    ran = done("resume", run)
-    assert "starts again at step 1" in ran.err
-    assert ran.err.count("[CKPT_HASH]") == 2
+    before, best = results(run), load_snapshot(run / "best.h5").meta.progress.step
+    ran = command("resume", run)
+    assert ran.code == 6 and ran.err.count("[CKPT_HASH]") == 2
+    assert (
+        f"{run}/checkpoints [RUN_NO_CHECKPOINT] none of its step files can be used: there is "
+        f"nothing to go on from (bring it back; or go on from best.h5, of step {best}: "
+        f"rnnkit resume {run} --from best; or start the run anew: rnnkit run with --force)"
+    ) in ran.err
+    assert results(run) == before
+    damage(run / "best.h5", "bit")
+    for option in ((), ("--from", "best")):
+        ran = command("resume", run, *option)
+        assert ran.code == 6 and "go on from best.h5" not in ran.err
+    shutil.copyfile(half / "best.h5", run / "best.h5")
+    done("resume", run, "--from", "best")
     assert results(run) == results(finished)
 
 
 def test_a_run_killed_before_its_first_checkpoint(
     half: Path, finished: Path, tmp_path: Path
 ) -> None:
-    run = copy(half, tmp_path / "run")
-    shutil.rmtree(run / "checkpoints")
-    (run / "best.h5").unlink(missing_ok=True)
+    run = unsaved(copy(half, tmp_path / "run"))
+    told(command("resume", run, "--from", "best"), 8, "[RUN_NO_BEST] there is no best.h5")
     done("resume", run)
     assert results(run) == results(finished)
 

@@ -171,8 +171,8 @@ def test_frozen_new_rows_are_told(tmp_path: Path, donor: Path) -> None:
 def test_without_a_checkpoint_it_does_not_begin_anew(tmp_path: Path, donor: Path) -> None:
     run = tuned(tmp_path, fine(donor), "--max-steps", 0)
     (run / "checkpoints/step-000000000000.h5").unlink()
-    said = f"holds no checkpoint, and began with what stood in {donor}, which a resume does not"
-    told(command("resume", run), 8, "[RUN_NO_CHECKPOINT] ", said)
+    said = "[RUN_NO_CHECKPOINT] was saved, but holds no step file any more: there is nothing to go"
+    told(command("resume", run), 8, said, "(bring it back; or start the run anew: rnnkit run with")
 
 
 def test_a_start_that_was_killed_before_its_spec_may_be_repeated(
@@ -410,7 +410,7 @@ def test_a_resume_refuses_another_start(tmp_path: Path, donor: Path) -> None:
     run = tuned(tmp_path, fine(donor), "--max-steps", 2)
     ran = command("resume", run, "-s", "train.start.from=other.h5", "-s", "train.seed=9")
     told(ran, 8, "[CKPT_SPEC_MISMATCH] train.seed: 3 -> 9", "train.start.from: ")
-    assert "-> 'other.h5' cannot change on a resume: the run began with it" in ran.err
+    assert '-> "other.h5" cannot change on a resume: the run began with it' in ran.err
 
 
 def test_from_python(tmp_path: Path, donor: Path) -> None:
