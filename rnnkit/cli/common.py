@@ -42,11 +42,10 @@ def read_input(file: Path) -> tuple[bytes, str]:
     return read_stream(sys.stdin.buffer, "stdin"), "stdin"
 
 
-def read_text(file: Path = Path("-")) -> str:
-    """Return the text of `read_input`; bytes that are no UTF-8 stay what they are."""
-    from rnnkit.files.marked_text import as_utf8
-
-    return as_utf8(*read_input(file)).decode(errors="surrogateescape")
+def tell_nothing(file: Path, asked: str) -> None:
+    """Tell that a file, or stdin, holds nothing that a model could be asked about."""
+    name = "stdin" if str(file) == "-" else file
+    tell(f"{name} holds nothing to {asked} (give it a line for each text or row)")
 
 
 def check_split(source: Source, split: Split, where: object = "") -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import emit, lines_of, read_text, tell
+from rnnkit.cli.common import emit, lines_of, read_input, tell, tell_nothing
 from rnnkit.cli.options import CHECKPOINT, Number, make_command, registry
 from rnnkit.cli.results import json_asked
+from rnnkit.errors import DataError
+from rnnkit.files.json_list import is_json_list
 
 
 @make_command("decode")
@@ -51,7 +53,9 @@ def command(
     if count > width:
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
     model = load(checkpoint, registry(), tell)
-    texts = list(source) or [line.removesuffix("\r") for line in lines_of(read_text())]
+    texts = list(source) or sources_of_stdin()
+    if not texts:
+        tell_nothing(Path("-"), "decode")
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
     result = {
         "checkpoint": str(model.path),
@@ -69,3 +73,15 @@ def command(
         )
     if json_asked() or found:
         emit(result, said)
+
+
+def sources_of_stdin() -> list[str]:
+    """Return the lines of stdin; raises DataError for a JSON list in place of them."""
+    from rnnkit.files.marked_text import as_utf8
+
+    data, name = read_input(Path("-"))
+    if is_json_list(data):
+        message = "is a JSON list, and a source is a line (give each a line: jq -r '.[]')"
+        raise DataError.of("DATA_JSON", message, name)
+    text = as_utf8(data, name).decode(errors="surrogateescape")
+    return [line.removesuffix("\r") for line in lines_of(text)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import advising, read_input, tell
+from rnnkit.cli.common import advising, read_input, tell, tell_nothing
 from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.records import FORMAT, Records
@@ -56,6 +56,8 @@ def command(
     content, name = read_input(data)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):
         found = predict_rows(model, content, name, top, skip_bad, begun, keep)
+    if not found.records and not found.skipped:
+        tell_nothing(data, "predict")
     if found.note:
         tell(found.note)
     Records(found.records, found.lead).write(form, out, skipped=found.skipped)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.common import Stopped, emit, located, print_json, read_input, tell
+from rnnkit.cli.common import Stopped, emit, located, print_json, read_input, tell, tell_nothing
 from rnnkit.cli.options import CHECKPOINT, SEED, STATES, Number, make_command, registry
 from rnnkit.cli.results import json_asked, print_result
 
@@ -191,6 +191,7 @@ def answer(
         stands = asked.model.after(prompt, [[]], stands)
     try:
         lines = lines_as_read(tokenizer, sys.stdin.buffer, "stdin")
+        number = 0
         for number, line in enumerate(map(read, lines), 1):
             with located("stdin", number):
                 asked.model.encode(line)
@@ -204,6 +205,8 @@ def answer(
                 print_result()
             stands = after
             ending.release()
+        if not number:
+            tell_nothing(Path("-"), "answer")
     finally:
         # A pipeline or a terminal that closes sends the end of stdin and a signal at once.
         ending.held = True

@@ -18,10 +18,12 @@ from rnnkit.cli.common import (
     read_input,
     table,
     tell,
+    tell_nothing,
 )
 from rnnkit.cli.options import CHECKPOINT, STATES, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.results import json_asked
+from rnnkit.files.json_list import AS_TEXT, is_json_list
 
 if TYPE_CHECKING:
     from rnnkit.inference.model import Model
@@ -59,6 +61,8 @@ def command(
     else:
         lines = lines_of(known_text(model, file))
         records = [scored(model, line, *model.score(line), per_token) for line in lines]
+    if not records:
+        tell_nothing(file, "score")
     text = "\n".join(map(_as_text, records))
     if json_asked() or records:
         lines_found = [_as_json(record) for record in records]
@@ -75,6 +79,8 @@ def known_text(model: Model, file: Path) -> str:
     from rnnkit.contracts.tokenizer import as_read, reads_line_ends
 
     data, name = read_input(file)
+    if is_json_list(data):
+        tell(f"{name} {AS_TEXT}")
     text = as_read(model.text()[0], data, name)
     if reads_line_ends(*model.text()):
         with located(name):

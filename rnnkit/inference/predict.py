@@ -18,6 +18,7 @@ from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import as_read, line_reader
 from rnnkit.core.context import Context
 from rnnkit.errors import CheckpointError, DataError
+from rnnkit.files.json_list import AS_TEXT, is_json_list
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import WINDOW, following, seen, windows
 from rnnkit.inference.predictions import Answers, Columns
@@ -305,8 +306,9 @@ class _NextTokens:
             if begun is not None:
                 begun = self._on(ids, begun, read, line_end if ended else line_end[:0])
         bad = f"{len(problems):,} bad line{'s' * (len(problems) > 1)} skipped"
-        note = f"{bad}, the first: {problems[0]}" if problems else ""
-        return Predicted(records, None, len(problems), note, begun)
+        notes = [f"{bad}, the first: {problems[0]}"] if problems else []
+        notes += [f"{self.name} {AS_TEXT}"] if is_json_list(data) else []
+        return Predicted(records, None, len(problems), "; ".join(notes), begun)
 
     def _read(self, ids: Array, begun: StreamState) -> tuple[Array, StreamState]:
         return following(self.model.network, self.model.store.values, ids, begun)

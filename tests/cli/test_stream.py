@@ -102,7 +102,8 @@ def test_an_answer_ends_at_a_stop_of_ones_own(
 
 
 def test_no_line_at_all(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert told(tiny_run, "", monkeypatch) == Ran(0, "", "")
+    said = "stdin holds nothing to answer (give it a line for each text or row)\n"
+    assert told(tiny_run, "", monkeypatch) == Ran(0, "", said)
 
 
 def test_a_model_without_a_line_end(

@@ -282,7 +282,8 @@ def test_objects_on_stdin_after_blanks(
 
 
 def test_nothing_on_stdin(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert piped(runs["label"], b"", monkeypatch) == Ran(0, "", "")
+    said = "stdin holds nothing to predict (give it a line for each text or row)\n"
+    assert piped(runs["label"], b"", monkeypatch) == Ran(0, "", said)
 
 
 def test_threads(runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,9 +362,7 @@ def test_a_byte_order_mark_on_stdin(
     assert piped(runs["label"], marked, monkeypatch).out == done("predict", runs["label"], file).out
 
 
-@pytest.mark.parametrize(
-    ("data", "there"), [(b"1.4,0.2\n", '"1.4", "0.2"'), (b"[1,2]", '"[1", "2]"'), (b"ab", '"ab"')]
-)
+@pytest.mark.parametrize(("data", "there"), [(b"1.4,0.2\n", '"1.4", "0.2"'), (b"ab", '"ab"')])
 def test_stdin_without_a_header(
     data: bytes, there: str, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +370,12 @@ def test_stdin_without_a_header(
     assert (ran.code, ran.out) == (5, "")
     problem = f'stdin:1 [DATA_FIELD] the header names no "words" (there is {there})'
     assert ran.err.splitlines() == [problem]
+
+
+def test_a_list_has_no_named_values(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = piped(runs["tags"], b"[1,2]", monkeypatch)
+    said = "stdin:1 [DATA_JSON] expected a JSON object, received {} (one object a line)"
+    assert ran.err.splitlines() == [said.format(1), said.format(2)]
 
 
 def test_plain_lines_are_the_texts_of_a_model_of_text(

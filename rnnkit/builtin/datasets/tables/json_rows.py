@@ -10,6 +10,7 @@ from typing import Any
 
 from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row, as_json
 from rnnkit.errors import DataError, Problem, printable
+from rnnkit.files.json_list import is_json_list
 
 ARRAY = re.compile(rb"\s*\[\s*[{\]]")
 """How an array of objects begins."""
@@ -19,13 +20,13 @@ LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 
 
 def looks_like_json(data: bytes) -> bool:
-    """Tell whether data begins with an object, as JSONL does, or with an array of objects."""
-    return data.lstrip()[:1] == b"{" or bool(ARRAY.match(data))
+    """Tell whether data begins with an object, as JSONL does, or an array of them, or is a list."""
+    return data.lstrip()[:1] == b"{" or bool(ARRAY.match(data)) or is_json_list(data)
 
 
 def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterator[Row]:
     """Yield the good rows of UTF-8 data; raises DataError for an array that is no JSON."""
-    if ARRAY.match(data):
+    if ARRAY.match(data) or is_json_list(data):
         yield from _array_rows(data, name, bad)
         return
     blank: list[int] = []
