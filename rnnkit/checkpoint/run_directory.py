@@ -26,6 +26,8 @@ KINDS: Mapping[str, tuple[type, str]] = {
     "data_root": (str, "text"),
     "data_sha256": (str, "text"),
     "resumes": (list, "a list"),
+    "next": (list, "a list"),
+    "command": (list, "a list"),
 }
 """What run.json is read for."""
 
@@ -226,6 +228,15 @@ class RunDir:
             return "killed"
         return None if noted is None else str(noted)
 
+    def next_command(self) -> str | None:
+        """Return what comes next for the run, as it can be pasted; None where nothing is known."""
+        facts = self.facts()
+        if not facts:
+            return None
+        otherwise = "eval" if facts.get("status") == "finished" else "resume"
+        follow, *rest = facts.get("next") or [otherwise]
+        return shlex.join(["rnnkit", str(follow), str(self.path), *map(from_here, map(str, rest))])
+
     def note(self, **facts: object) -> None:
         """Change entries of run.json."""
         # In ASCII, half a character in the name of a folder is written as it is read.
@@ -258,9 +269,14 @@ def data_root(path: Path, given: Path | None = None) -> Path:
     whole = path.absolute()
     for folder in (whole, whole.parent, whole.parent.parent):
         if given is None and (folder / "run.json").is_file():
-            root, here = Path(str(RunDir(folder).facts().get("data_root", "."))), Path.cwd()
-            return root.relative_to(here) if root.is_relative_to(here) else root
+            return Path(from_here(str(RunDir(folder).facts().get("data_root", "."))))
     return given or Path(".")
+
+
+def from_here(word: str) -> str:
+    """Return the path of what is in the working directory from there; any other word as it is."""
+    here = Path.cwd()
+    return str(Path(word).relative_to(here)) if Path(word).is_relative_to(here) else word
 
 
 @contextmanager

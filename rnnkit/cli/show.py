@@ -64,7 +64,7 @@ def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
         "checkpoint": str(file),
         "run": facts,
         "newest": max([step for step, _ in run.step_files()], default=0),
-        "next": _next_command(given, facts),
+        "next": run.next_command() if facts else None,
         "name": meta.spec.get("name"),
         "rnnkit": meta.rnnkit,
         "progress": meta.progress.model_dump(),
@@ -97,14 +97,6 @@ def _misfit(snapshot: Snapshot, file: Path) -> RnnkitError | None:
     except PluginError as error:
         tell(f"the arrays are not compared with the spec: {error}")
     return None
-
-
-def _next_command(run: Path, facts: dict[str, Any]) -> str | None:
-    """Return what comes next for a run, as it can be pasted; None for a file alone."""
-    if not facts:
-        return None
-    follow, *rest = facts.get("next") or ["eval" if facts.get("status") == "finished" else "resume"]
-    return shlex.join(["rnnkit", str(follow), str(run), *map(str, rest)])
 
 
 def differences(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -146,7 +138,7 @@ def _as_text(result: dict[str, Any]) -> str:
     if run:
         facts.append(("newest", f"step {result['newest']:,}"))
         facts.append(("next", result["next"]))
-        facts.append(("command", shlex.join(["rnnkit", *run.get("command", [])[1:]])))
+        facts.append(("command", shlex.join(["rnnkit", *map(str, run.get("command", [])[1:])])))
     facts += [
         ("model", f"{result['name']}, by rnnkit {result['rnnkit']}"),
         ("checkpoint", result["checkpoint"]),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rnnkit.checkpoint.run_directory import data_root
 from rnnkit.cli.common import emit, finite_or_none, number, table, tell
 from rnnkit.cli.results import terminal_width
 from rnnkit.compute.numerics import limited_threads
@@ -142,7 +141,7 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
     lines += tested.lines(terminal_width())
     lines += [f"test  {remark}" for remark in tested.remarks]
     lines.append(f"model  {model}")
-    then = next_command(outcome)
+    then = run.next_command()
     lines.append(f"next   {then}")
     result = {
         "run": str(run.path),
@@ -155,17 +154,6 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
         "next": then,
     }
     emit(result, "\n".join(lines))
-
-
-def next_command(outcome: Outcome) -> str:
-    """Return the command that comes next, as it can be pasted into a shell."""
-    run, source = outcome.run.path, outcome.source
-    if outcome.reason != "finished":
-        return shlex.join(["rnnkit", "resume", str(run)])
-    command, *rest = outcome.spec.data.next_command(source, data_root(run))
-    if command == "sample" and not outcome.spec.model.loss.gives_probabilities():
-        rest.append("--greedy")  # nothing can be drawn by chance
-    return shlex.join(["rnnkit", command, str(run), *rest])
 
 
 def _tested(outcome: Outcome, path: Path, registry: Registry) -> FinalResult:

@@ -156,13 +156,18 @@ class Loop:
         step = self.training.progress.step
         before = self.run.crash / self.run.step_file(step).name
         kept = f"; the state before it is {before}" if before.exists() else ""
-        lr = f"train.optimizer.lr={self.training.spec.train.optimizer.lr / 10:g}"
-        # What the newest checkpoint holds may be ruined already, though every number is finite.
-        best = " --from best" if self.training.progress.best and self.run.best.exists() else ""
-        advice = f"go on with: rnnkit resume {shlex.quote(str(self.run.path))}{best} -s {lr}"
+        resume, *options = self.way_on()
+        advice = f"go on with: {shlex.join(['rnnkit', resume, str(self.run.path), *options])}"
         messages = (f"{problem.message}{kept}; {advice}" for problem in error.problems)
         where, codes = str(self.run.path), (problem.code for problem in error.problems)
         return DivergedError(*(Problem(where, *each) for each in zip(codes, messages, strict=True)))
+
+    def way_on(self) -> list[str]:
+        """Return the command that goes on after a divergence, and what follows the run in it."""
+        lr = f"train.optimizer.lr={self.training.spec.train.optimizer.lr / 10:g}"
+        # What the newest checkpoint holds may be ruined already, though every number is finite.
+        back = self.training.progress.best and self.run.best.exists()
+        return ["resume", *(["--from", "best"] if back else []), "-s", lr]
 
     def _limit(self) -> str:
         late = self._agree(self.limits.out_of_time())

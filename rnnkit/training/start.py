@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +37,9 @@ from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training
 from rnnkit.version import VERSION
+
+RESUME = ["resume"]
+"""The command that comes next for a run that did not end."""
 
 
 @dataclass
@@ -187,7 +190,7 @@ def train_on(
     journal = Journal(run, lines)
     with ranks.first_holds(journal):
         training.progress = ranks.share(lambda: keep_samples(run, training.progress, o.tell))
-        ranks.share(lambda: run.note(status="running"))
+        ranks.share(lambda: run.note(status="running", next=RESUME))
         loop = Loop(
             run,
             training,
@@ -207,7 +210,8 @@ def train_on(
             # The disk that failed may fail again: that error comes first.
             with suppress(RnnkitError):
                 if ranks.first:
-                    run.note(status=_status(error))
+                    diverged = isinstance(error, DivergedError)
+                    run.note(status=_status(error), next=loop.way_on() if diverged else RESUME)
             raise
     ranks.share(lambda: _note_end(session, reason == "finished"))
     return Outcome(run, reason, training.progress, session.source, session.spec)
@@ -215,11 +219,14 @@ def train_on(
 
 def _note_end(session: Session, finished: bool) -> None:
     """Write down how a run ended, and the command that comes next with what follows the run."""
-    follow: Sequence[str] = ("resume",)
-    if finished:
-        root = Path(str(session.run.facts().get("data_root", ".")))
-        follow = session.spec.data.next_command(session.source, root)
-    session.run.note(status="finished" if finished else "stopped", next=list(follow))
+    if not finished:
+        session.run.note(status="stopped", next=RESUME)
+        return
+    root = Path(str(session.run.facts().get("data_root", ".")))
+    follow = [*session.spec.data.next_command(session.source, root)]
+    if follow[0] == "sample" and not session.spec.model.loss.gives_probabilities():
+        follow.append("--greedy")  # nothing can be drawn by chance
+    session.run.note(status="finished", next=follow)
 
 
 def _status(error: BaseException) -> str:

@@ -485,6 +485,8 @@ def test_a_journal_that_cannot_grow(run: Path) -> None:
         ("[" * 100_000, "is no JSON: maximum recursion depth"),
         ("[]", "is no JSON object (bring it back)"),
         ('{"resumes": 5}', "resumes: expected a list, received 5 (bring it back)"),
+        ('{"next": 5}', "next: expected a list, received 5 (bring it back)"),
+        ('{"command": "x"}', 'command: expected a list, received "x" (bring it back)'),
         ('{"data_root": [1]}', "data_root: expected text, received [1] (bring it back)"),
         ("{}", "has no data_sha256, so the data cannot be told from other data (bring it back)"),
     ],

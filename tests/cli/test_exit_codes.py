@@ -131,6 +131,7 @@ def test_7_diverged_after_a_best(tmp_path: Path) -> None:
     told(ran, 7, "[NUM_NONFINITE_")
     go_on = f"rnnkit resume {out} --from best -s train.optimizer.lr="
     told(ran, 7, f"go on with: {go_on}1000")
+    assert json.loads(done("show", out, "--json").out)["next"] == f"{go_on}1000"
     done(*go_on.split()[1:-2], "-s", "train.optimizer.lr=0.1", "-s", "train.epochs=4")
 
 

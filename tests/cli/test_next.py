@@ -21,7 +21,9 @@ def run(folder: Path, data: dict[str, Any], model: dict[str, Any], streams: int 
     optimizer = {"type": "adam", "lr": 0.01}
     train = {"epochs": 1, "streams": streams, "window": 8, "optimizer": optimizer}
     (folder / "s.json").write_text(json.dumps({"data": data, "model": model, "train": train}))
-    return json.loads(done("run", "s.json", "--out", "r", "--json").out)
+    found = json.loads(done("run", "s.json", "--out", "r", "--json").out)
+    assert json.loads(done("show", "r", "--json").out)["next"] == found["next"]
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,7 @@ def test_ls_lists_the_runs_of_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_run_that_was_killed_is_not_told_to_be_running(tiny_run: Path, tmp_path: Path) -> None:
     run = copy(tiny_run, tmp_path / "run")
-    RunDir(run).note(status="running", next=None)
+    RunDir(run).note(status="running", next=["resume"])
 
     def states() -> list[str]:
         shown = json.loads(done("show", run, "--json").out)
