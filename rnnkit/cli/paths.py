@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.core.file_name import at_home
 from rnnkit.files.missing import address
 from rnnkit.files.outputs import check_output, overwritten
 
@@ -27,7 +28,9 @@ class Input(click.Path):
         if "://" in str(value) and not os.path.exists(value) and address(str(value)):
             advice = "download it, and give the path of the file"
             self.fail(f"expected a path, received the address {value} ({advice})", param, ctx)
-        return super().convert(value, param, ctx)
+        # A shell leaves it in --data=~/d.csv.
+        path = at_home(value) if isinstance(value, str) else value
+        return super().convert(path, param, ctx)
 
 
 class Output(Input):

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from rnnkit.core.block import Record
+from rnnkit.core.file_name import FileName
 from rnnkit.types import Array, Shape
 
 Initializer: TypeAlias = Callable[[Shape, np.random.Generator], Array]
@@ -138,7 +139,7 @@ class Vectors(Record):
     """
 
     type: Literal["vectors"] = "vectors"
-    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    path: FileName
     lower: bool = False
 
 

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from rnnkit.core.block import Record
+from rnnkit.core.file_name import FileName
 
 LayerName = Annotated[str, Field(min_length=1, max_length=128)]
 """A layer as it is shown: by its own name, or by position and type, such as "0.embedding"."""
@@ -33,7 +34,7 @@ class Start(Record):
     it.
     """
 
-    from_: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(None, alias="from")
+    from_: FileName | None = Field(None, alias="from")
     layers: dict[LayerName, LayerName | None] = {}
     vocabulary: Literal["theirs", "extend"] = "theirs"
     freeze: tuple[LayerName, ...] = ()

@@ -100,6 +100,26 @@ def test_a_file_goes_on_from_its_end(both: Path, tmp_path: Path) -> None:
     assert found == first
 
 
+def test_a_past_beyond_the_rows_is_refused(both: Path, tmp_path: Path) -> None:
+    file = csv_of(tmp_path, [*plain(VALUES[:40]), ","])
+    assert rnnkit.forecast(load(both), 2, file, past=40)
+    ran = command("forecast", both, file, "--past", 41)
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == (
+        f"{file} [DATA_TOO_SHORT] the first 41 rows are to be known, and there are 40 with a value "
+        "to forecast (give a past of at most 40, or none)\n"
+    )
+
+
+def test_a_past_beyond_some_series_is_told(tmp_path: Path) -> None:
+    rows = [*(f"{v},{w},a" for v, w in VALUES.tolist()), *(f"{v},1,b" for v in VALUES[:40, 0])]
+    run = run_of(tmp_path, rows, "v,w,g", targets=["v"], group="g", scale_by_group=False)
+    ran = done("forecast", run, "--past", 50, "--steps", 1, "--paths", 0)
+    said = "1 of 2 series have fewer than 50 known rows, and are forecast from their own end\n"
+    assert ran.err.endswith(said) and len(ran.out.splitlines()) == 2
+    assert "known rows" not in done("forecast", run, "--past", 40, "--steps", 1, "--paths", 0).err
+
+
 def test_columns_that_are_known_are_read_from_the_file(one: Path, tmp_path: Path) -> None:
     ahead = [3.5, 0.25, 6.0]
     rows = [*plain(VALUES[:50]), *(f",{value}" for value in ahead)]

@@ -375,7 +375,7 @@ def test_stdin_without_a_header(
 def test_a_list_has_no_named_values(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     ran = piped(runs["tags"], b"[1,2]", monkeypatch)
     said = "stdin:1 [DATA_JSON] expected a JSON object, received {} (one object a line)"
-    assert ran.err.splitlines() == [said.format(1), said.format(2)]
+    assert ran.err.splitlines() == [said.format(1), said.format(2), "2 errors"]
 
 
 def test_plain_lines_are_the_texts_of_a_model_of_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -42,17 +42,18 @@ class OutlookReader:
         reader = replace(self.rows, missing="mask", texts=True)
         found = reader.read(data, name, bad)
         bad.check()
+        shorter = self._shorter(found.tracks, name, asked.past)
         series = [self._past(track, found.step, name, asked) for track in found.tracks]
         if not series:
             raise DataError.of("DATA_TOO_SHORT", "there is no row in it (give it some)", name)
-        note = "; ".join(filter(None, [*found.notes, bad.in_words()]))
+        note = "; ".join(filter(None, [*found.notes, bad.in_words(), shorter]))
         return Outlook(name, series, self.horizons, self.reads, self.wanted, note)
 
     def _past(self, track: Track, step: Step | None, name: str, asked: ForecastRequest) -> Past:
         keys = self.rows.keys
         read, wanted = ([keys.index(key) for key in of] for of in (self.reads, self.wanted))
-        came = np.flatnonzero(~np.isnan(track.values[:, wanted]).all(axis=1))
-        end = min(int(came[-1]) + 1 if len(came) else 0, asked.past or len(track.lines))
+        known = self._known(track)
+        end = min(known, asked.past or known)
         past = self._filled(track.rows(slice(0, end)), name)
         rows = len(past.known)
         if not rows:
@@ -74,6 +75,28 @@ class OutlookReader:
             scaled=scales.inputs.scaled,
             unscaled=scales.unscaled,
         )
+
+    def _known(self, track: Track) -> int:
+        """Return how many rows there are up to the last one with a value to forecast."""
+        wanted = [self.rows.keys.index(key) for key in self.wanted]
+        came = np.flatnonzero(~np.isnan(track.values[:, wanted]).all(axis=1))
+        return int(came[-1]) + 1 if len(came) else 0
+
+    def _shorter(self, tracks: Sequence[Track], name: str, past: int | None) -> str:
+        """Return what is told of series with fewer rows than are to be known; "" for none.
+
+        Raises DataError where no series has as many.
+        """
+        known = [self._known(track) for track in tracks]
+        short = [rows for rows in known if past is not None and rows < past]
+        if not short or not any(known):
+            return ""
+        if len(short) == len(known):
+            message = f"the first {past:,} rows are to be known, and there are {max(known):,} with "
+            message += f"a value to forecast (give a past of at most {max(known):,}, or none)"
+            raise DataError.of("DATA_TOO_SHORT", message, name)
+        few = f"{len(short):,} of {len(known):,} series have fewer than {past:,} known rows"
+        return f"{few}, and are forecast from their own end"
 
     def _filled(self, track: Track, name: str) -> Filled:
         """Return the known rows as the dataset has missing values dealt with."""

@@ -19,10 +19,10 @@ from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.contracts.table import FileData, hashed
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.context import keyed_generator
+from rnnkit.core.file_name import FileName
 from rnnkit.errors import DataError
 from rnnkit.types import Array
 
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 FileNames = FileName | Annotated[tuple[FileName, ...], Field(min_length=1)]
 """A file, a pattern such as "texts/*.txt", or a list of them."""
 
