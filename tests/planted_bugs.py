@@ -327,6 +327,37 @@ ONE_CASE = (
         "unharmed",
     ),
     Bug(
+        "forward masks a parameter, which a second time changes nothing",
+        PRODUCT,
+        "Wh *= np.eye(H, 4 * H) == 0\n        " + PRODUCT,
+        "unharmed",
+    ),
+    Bug(
+        "forward clamps a parameter",
+        PRODUCT,
+        "np.clip(Wh, -9, 9, out=Wh)\n        " + PRODUCT,
+        "unharmed",
+    ),
+    Bug(
+        "forward mutates a parameter outside training",
+        PRODUCT,
+        "b += not ctx.train\n        " + PRODUCT,
+        "unharmed",
+    ),
+    *(
+        Bug(
+            f"{method.partition('(')[0]} mutates a parameter",
+            SIZES,
+            f"    def {method}:\n        params['b'][...] = 1\n        return {gives}\n\n" + SIZES,
+            "unharmed",
+        )
+        for method, gives in (
+            ("gate_values(self, params, xs, state)", "{}"),
+            ("compiled(self, params)", "None"),
+            ("looks(self, params, xs, ctx)", "None"),
+        )
+    ),
+    Bug(
         "backward mutates the outputs",
         "dh, dc = dstate\n",
         "dh, dc = dstate\n            np.multiply(ys, 1.5, out=ys)\n",

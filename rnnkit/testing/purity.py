@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import numpy as np
 
+from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.returned import is_own
 from rnnkit.testing.compare import SINGLE, Close, Comparison, Condition, Equal, apart, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import FLOAT32, FLOAT64, Subject
@@ -20,18 +23,51 @@ from rnnkit.testing.window import (
 )
 from rnnkit.types import Array, Grads, State
 
+METHODS = ("scan", "step", "mix", "forward")
+"""What runs a window, the one that is called first where a class has several."""
+
+LARGE = 100
+"""Times the usual numbers: where a clamp that is written back shows."""
+
 
 def unharmed(subject: Subject) -> Iterator[Comparison]:
     """Forward and backward change nothing they are given; backward no output either."""
-    for dtype, resets in itertools.product((FLOAT64, FLOAT32), (False, True)):
-        window = subject.window(dtype=dtype, train=True, resets=resets)
+    layer, forward = subject.layer, written_by(subject.layer)
+    ways = itertools.product((FLOAT64, FLOAT32), (False, True), (True, False))
+    for dtype, resets, train in ways:
+        window = subject.window(dtype=dtype, train=train, resets=resets)
         given = remembered(window.arrays)
-        ys, state, backward = scan_window(subject.layer, window)
-        yield from given("forward")
+        ys, state, backward = scan_window(layer, window)
+        yield from given(forward)
         gave = remembered(named_outputs(ys, state))
         backward(window["dys"], window.parts("dstate"), window.zero_grads())
         yield from given("backward")
         yield from gave("backward")
+        yield from _asked(layer, window)
+        yield from _unclamped(layer, window)
+
+
+def _asked(layer: Layer, window: Window) -> Iterator[Comparison]:
+    """What a layer is asked besides changes nothing either."""
+    given, params, xs, own = remembered(window.arrays), window.params(), window["xs"], type(layer)
+    if "gate_values" in vars(own):
+        layer.gate_values(params, xs[0], window.parts("state"))
+        yield from given(f"{own.__name__}.gate_values")
+    if "compiled" in vars(own) and not window.ctx.train:
+        layer.compiled(params)
+        yield from given(f"{own.__name__}.compiled")
+    layer.looks(params, xs, window.ctx)
+    yield from given(f"{own.__name__}.looks")
+
+
+def _unclamped(layer: Layer, window: Window) -> Iterator[Comparison]:
+    """Large numbers stay as they are too; what a layer gives for them is not looked at."""
+    large = {n: a * LARGE if a.dtype.kind == "f" else a.copy() for n, a in window.arrays.items()}
+    window = window.having(large)
+    given = remembered(window.arrays)
+    with np.errstate(all="ignore"), suppress(Exception):  # which it may refuse
+        scan_window(layer, window)
+    yield from given(written_by(layer))
 
 
 def alias(subject: Subject) -> Iterator[Comparison]:
@@ -95,10 +131,25 @@ def remembered(arrays: Mapping[str, Array]) -> Callable[[str], Iterator[Comparis
 
     def unchanged(by: str) -> Iterator[Comparison]:
         for name, array in before.items():
-            same = np.array_equal(arrays[name], array)
+            same = np.array_equal(arrays[name], array, equal_nan=True)
             yield Condition(same, f"{by} changed {_in_words(name)}")
 
     return unchanged
+
+
+def written_by(layer: Layer) -> str:
+    """Return the method that runs a window, as its author knows it; inside a wrapper of ours too.
+
+    Such as "MGU.mix": the base classes write the loop around it.
+    """
+    strangers = (inner for inner in layer.inner().values() if not is_own(inner))
+    if is_own(layer) and (inner := next(strangers, None)):
+        return written_by(inner)
+    for cls in type(layer).__mro__:
+        for name in METHODS:
+            if name in vars(cls):
+                return f"{cls.__name__}.{name}"
+    return "forward"
 
 
 def own_memory(ys: Array, state: State, window: Window) -> Iterator[Comparison]:

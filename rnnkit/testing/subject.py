@@ -54,9 +54,9 @@ class Subject:
         """Return a window with random parameters, inputs, state and incoming gradients."""
         random = np.random.default_rng([self.seed, draw])
         start = self.first(random)
-        _, state, _ = self.layer.scan(
-            start.params(), start["xs"], start.parts("state"), None, start.ctx
-        )
+        # On copies: a layer that writes into its parameters would do so before any check looks.
+        own = start.having({name: array.copy() for name, array in start.arrays.items()})
+        _, state, _ = self.layer.scan(own.params(), own["xs"], own.parts("state"), None, own.ctx)
         reached = [array.astype(FLOAT32).astype(FLOAT64) for array in state]
         width = self.outputs.known()
         arrays = start.arrays | {

@@ -137,7 +137,7 @@ BROKEN_CELLS = {
     ),
     "inputs changed": (
         layer("xs += 1\nreturn xs.copy(), state, lambda dys, dstate, grads: (dys, dstate)"),
-        "forward changed its inputs",
+        "Stub.forward changed its inputs (tell its author",
     ),
     "dys changed": (
         layer(
@@ -156,7 +156,7 @@ BROKEN_CELLS = {
     ),
     "one buffer for every step": (
         cell(forward="h = np.tanh(zx + zh, out=globals().setdefault('kept', np.empty_like(h)))"),
-        "forward changed its state: 0 (tell its author: rnnkit.testing.check_layer shows it)",
+        "Stub.mix changed its state: 0 (tell its author: rnnkit.testing.check_layer shows it)",
     ),
     "its input is its state": (
         cell(forward="h = state[0]"),

@@ -66,7 +66,8 @@ class Whole(Layer):
         return {found} if {when} else (xs.copy(), (), backward)
 """
 
-UNASKED = "not ctx.train"
+UNASKED = "not ctx.train and not ctx.step"
+"""A model that is asked, not the first window of a run, where it is run outside training too."""
 LATE = "ctx.step > 4"
 RIGHT = {
     "Mixed": "(dz, dz, (np.zeros_like(h),))",

@@ -189,7 +189,27 @@ BROKEN = {
     "a parameter that is written over": (
         "layers",
         cell(forward="params['b'][...] = 1"),
-        "forward changed its parameters",
+        "Stub.mix changed its parameters: b (tell its author",
+    ),
+    "a parameter that is written over outside training": (
+        "layers",
+        cell(forward="params['b'][...] += not ctx.train"),
+        "Stub.mix, outside training, changed its parameters: b (tell its author",
+    ),
+    "outputs that are written over": (
+        "losses",
+        LOSS.format(body="ys += 1; return total, weight, backward"),
+        "Stub.forward changed the outputs (tell its author)",
+    ),
+    "weights that are written over": (
+        "losses",
+        LOSS.format(body="weights *= 2; return total, weight, backward"),
+        "Stub.forward changed the weights (tell its author)",
+    ),
+    "targets that backward writes over": (
+        "losses",
+        LOSS.format(body="return total, weight, lambda: (np.copyto(targets, 0), backward())[1]"),
+        "backward changed the targets (tell its author)",
     ),
 }
 
@@ -204,6 +224,15 @@ def test_a_broken_plugin_is_named_before_the_first_step(
     assert "stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): " in ran.err
     assert said in ran.err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_writes_inside_a_wrapper_of_ours_is_named(tmp_path: Path, site: Path) -> None:
+    install(site, cell(forward="params['Wh'] *= 0.5"))
+    value = spec_of("layers")
+    value["model"]["layers"][1] = {"type": "residual", "layer": {"type": "stub", "units": 4}}
+    ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
+    told(ran, 4, "[PLUGIN_CONTRACT] layer 1.residual, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): ")
+    told(ran, 4, "Stub.mix changed its parameters: layer.Wh (tell its author")
 
 
 GOOD = {

@@ -23,7 +23,7 @@ from rnnkit.network.visit import Visit
 from rnnkit.spec.model import Spec
 from rnnkit.testing.compare import SINGLE, Comparison, Condition, expected, form
 from rnnkit.testing.declarations import gradient_form, sequence_form, state_form
-from rnnkit.testing.purity import in_place, named_outputs, own_memory, remembered
+from rnnkit.testing.purity import in_place, named_outputs, own_memory, remembered, written_by
 from rnnkit.testing.sequences import unforeseen
 from rnnkit.testing.window import Window, numbered, scan_window
 from rnnkit.types import STORED_NAME, Array, Params, State
@@ -104,7 +104,7 @@ def of_layer(visit: Visit, entering: Signal) -> Findings:
     yield from sequence_form("the output", ys, shape, dtype, finite=True)
     shapes = [array.shape for array in visit.state]
     yield from state_form("the state", state, shapes, dtype, finite=True)
-    yield from given("forward")
+    yield from given(written_by(visit.layer))
     yield from own_memory(ys, state, window)
     gave = remembered(named_outputs(ys, state))
     yield from _further(visit, window, state, entering)
@@ -126,8 +126,10 @@ def _further(visit: Visit, window: Window, state: State, entering: Signal) -> Fi
     further = window.having({"resets": np.zeros(xs.shape[:2], bool)})
     given = remembered(further.arrays)
     ys, after, _ = scan_window(visit.layer, further)
-    yield from given("forward")
+    yield from given(written_by(visit.layer))
     yield from own_memory(ys, after, further)
+    scan_window(visit.layer, replace(further, ctx=replace(ctx, train=False)))
+    yield from given(f"{written_by(visit.layer)}, outside training,")
     if len(xs) > 1 and not sees_future(visit.layer):
         others = (xs + 1) % entering.known() if entering.ids else xs + 1
         yield unforeseen(visit.layer, further, len(xs) // 2, others, SINGLE)
@@ -148,10 +150,14 @@ def _window(visit: Visit, dys: Array) -> Window:
 def of_loss(loss: Loss, ys: Array, batch: Batch, ctx: Context) -> Findings:
     """Its sum, its weight and the gradient on a window, and that no step knows of another."""
     own = loss_context(ctx, batch)
+    arrays = {"the outputs": ys, "the targets": batch.targets, "the weights": batch.weights}
+    given = remembered(arrays)
     total, weight, backward = loss.forward(ys, batch.targets, batch.weights, own)
+    yield from given(f"{type(loss).__name__}.forward")
     yield _number("the total", total)
     yield _number("the weight", weight, least=0.0)
     yield from form("the gradient of the outputs", backward(), ys.shape, ys.dtype, finite=True)
+    yield from given("backward")
     if not loss.spans_time and len(ys) > 1:
         yield _sum(loss, ys, batch)
 
