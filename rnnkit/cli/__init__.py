@@ -8,6 +8,7 @@ try:
     import io
     import keyword
     import os
+    import re
     import sys
     import traceback
     import warnings
@@ -23,6 +24,7 @@ try:
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
 
+TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*")
 MORE = "the same command with -v shows where"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -134,8 +136,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
-    """Tell of a warning of Python or of a library in one line; only its author needs the place."""
-    tell(f"[WARNING] {category.__name__}: {printable(str(message), 400)}")
+    """Tell of a warning of Python or of a library in one line; only its author needs the place.
+
+    Of a traceback in it, as numba quotes one for a variable that it cannot read, the error stays.
+    """
+    text = " ".join(TRACEBACK.sub("", str(message)).split())
+    tell(f"[WARNING] {category.__name__}: {printable(text, 400)}")
 
 
 def run_command(arguments: list[str]) -> int:
