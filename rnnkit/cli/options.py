@@ -12,7 +12,7 @@ import click
 
 from rnnkit.cli.paths import OUTPUT, PATH, SafeCommand
 from rnnkit.cli.results import AS_JSON, results, results_alone
-from rnnkit.core.names import KEYS
+from rnnkit.core.names import ABSENT, BY_THREADS, KEYS
 from rnnkit.errors import printable
 
 if TYPE_CHECKING:
@@ -58,15 +58,21 @@ class Command(SafeCommand):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             asked = error.option_name
-            key = KEYS.get(asked.lstrip("-").replace("-", "_"), "")
+            name = asked.lstrip("-").replace("-", "_")
+            key, absent = KEYS.get(name, ""), ABSENT.get(name)
             begun = [name for o in self.params for name in o.opts if name.startswith(asked)]
-            if "." in key and any(option.name == "overrides" for option in self.params):
+            if "." in key and self._has("overrides"):
                 message = f"there is no option {asked} (give -s {key}=VALUE)"
+            elif absent and (absent != BY_THREADS or self._has("threads")):
+                message = f"there is no option {asked} ({absent})"
             elif begun:
                 message = f"there is no option {asked} (did you mean {' or '.join(begun)}?)"
             else:
                 raise
             raise click.UsageError(message, ctx) from None
+
+    def _has(self, name: str) -> bool:
+        return any(option.name == name for option in self.params)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, whose results alone go to stdout."""

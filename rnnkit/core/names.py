@@ -52,6 +52,9 @@ KEYS = {
     "seq_length": "train.window",
     "sequence_length": "train.window",
     "timesteps": "train.window",
+    "tbptt": "train.window",
+    "bptt_steps": "train.window",
+    "tbptt_steps": "train.window",
     "learning_rate": "train.optimizer.lr",
     "lr": "train.optimizer.lr",
     "num_epochs": "train.epochs",
@@ -76,6 +79,32 @@ KEYS = {
     "p": "rate",
 }
 """Keys by another name, each with the path where it is written; a layer's own have no path."""
+
+PLAIN = {
+    "train.best": "train.best.metric",
+    "train.bptt": "train.window",
+    "train.clip": "train.clip.norm",
+    "train.feed": "train.feed.type",
+    "train.sample": "train.sample.prompt",
+    "train.start": "train.start.from",
+    "train.state": "train.state.reset",
+    "train.stop": "train.stop.patience",
+    "train.sync": "train.sync.every",
+}
+"""Objects in place of which a plain value is written elsewhere, and where that stands here."""
+
+PROCESSOR = "rnnkit computes on the processor alone: leave it out"
+FLOAT32 = "rnnkit computes in float32 alone: leave it out"
+BY_THREADS = "how many threads compute is the option --threads: leave it out"
+EACH_LAYER = 'each layer is an entry of "layers": write it as often as it is wanted'
+ABSENT = {
+    **dict.fromkeys(("device", "devices", "accelerator", "gpu", "gpus", "use_gpu"), PROCESSOR),
+    **dict.fromkeys(("n_gpus", "num_gpus", "cuda", "use_cuda", "gpu_id"), PROCESSOR),
+    **dict.fromkeys(("fp16", "bf16", "amp", "precision", "mixed_precision", "dtype"), FLOAT32),
+    **dict.fromkeys(("threads", "num_threads", "workers", "num_workers", "n_jobs"), BY_THREADS),
+    **dict.fromkeys(("num_layers", "n_layers", "nlayers"), EACH_LAYER),
+}
+"""Keys elsewhere that nothing answers to here, each with what to do."""
 
 
 def type_meant(word: str, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from rnnkit.core.names import type_meant
-from rnnkit.spec.grammar import Node
+from rnnkit.spec.grammar import Node, Schema
 from rnnkit.types import JSON
 
 
@@ -40,10 +40,25 @@ def hint(node: Node, value: JSON) -> str:
         return f" (write {int(value)})" if _allowed(node, value) else ""
     texts = "string" in kinds and kinds <= {"string", "array"}
     if isinstance(value, int | float) and texts and not members(node):
-        # \z is what Pydantic's own engine writes for \Z.
-        pattern = next(node.choices()).schema.get("pattern", "").replace(r"\z", r"\Z")
+        pattern = _pattern(next(node.choices()).schema)
         return " (put it in quotes)" if re.search(pattern, str(value)) else ""
     return ""
+
+
+def fits(node: Node, value: JSON) -> bool:
+    """Tell whether a number, or a string, may stand at a place."""
+    if isinstance(value, str):
+        if constants := members(node):
+            return value in constants
+        schemas = [choice.schema for choice in node.choices()]
+        texts = [schema for schema in schemas if schema.get("type") == "string"]
+        return any(re.search(_pattern(schema), value) for schema in texts)
+    return type(value) in (int, float) and _allowed(node, float(value))
+
+
+def _pattern(schema: Schema) -> str:
+    r"""Return the pattern of a string; \z is what Pydantic's own engine writes for \Z."""
+    return str(schema.get("pattern", "")).replace(r"\z", r"\Z")
 
 
 def _allowed(node: Node, value: float) -> bool:

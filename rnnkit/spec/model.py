@@ -215,6 +215,16 @@ class Train(Record):
             )
         return self
 
+    @model_validator(mode="after")
+    def _sampled(self) -> Train:
+        # A null that is written, as a run writes it, says that there is no sample.
+        if "sample" in self.model_fields_set and "sample" not in self.every.model_fields_set:
+            raise ValueError(
+                '"sample" says what is written, and nothing says when '
+                '(give "every": {"sample": 100}, or leave "sample" out)'
+            )
+        return self
+
     def ended(self, epoch: int, stale: int) -> bool:
         """Tell whether no step is left after so many epochs, `stale` evaluations without a best."""
         patient = self.stop is None or stale < self.stop.patience

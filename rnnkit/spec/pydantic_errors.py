@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from rnnkit.contracts.layer import Layer
-from rnnkit.core.names import KEYS, type_meant
+from rnnkit.core.names import ABSENT, KEYS, PLAIN, type_meant
 from rnnkit.errors import Path, closest, path_text, printable
 from rnnkit.spec.grammar import BLOCK, Grammar, Node
-from rnnkit.spec.hints import hint, members, near_hint
+from rnnkit.spec.hints import fits, hint, members, near_hint
 from rnnkit.spec.locations import Draft
 from rnnkit.spec.phrases import any_of, phrase
 from rnnkit.types import JSON
@@ -90,7 +90,9 @@ class Translator:
 
     def _unknown_key(self, path: Path, around: Node) -> None:
         allowed, guess = sorted(around.keys()), ";"
-        if near := self._key_meant(str(path[-1]), path[:-1], allowed):
+        if absent := ABSENT.get(_plain_name(path[-1])):
+            guess = f"; {absent};"
+        elif near := self._key_meant(str(path[-1]), path[:-1], allowed):
             self.suggested.add(near)
             beside = near[:-1] == path[:-1]
             name = str(near[-1]) if beside else path_text(near)
@@ -102,13 +104,20 @@ class Translator:
 
     def _key_meant(self, key: str, beside: Path, allowed: Sequence[str]) -> Path:
         """Return the path that an unknown key was probably meant for, or ()."""
-        elsewhere = tuple(KEYS.get(key.lower().replace("-", "_"), "").split("."))
+        elsewhere = tuple(KEYS.get(_plain_name(key), "").split("."))
         if elsewhere[-1] in allowed:
             return (*beside, elsewhere[-1])
         if found := self.grammar.place_of(key, self.draft.value):
-            return found
+            return self._plain_place(found, self.draft.get((*beside, key))) or found
         near = closest(key, allowed)
         return (*beside, near) if near else elsewhere if len(elsewhere) > 1 else ()
+
+    def _plain_place(self, path: Path, value: JSON) -> Path:
+        """Return where a plain value is written in place of which an object stands, or ()."""
+        *outer, key = PLAIN.get(path_text(path), "").split(".")
+        _, around, _ = self.grammar.follow(tuple(outer), self.draft.value)
+        places = [c.with_schema(c.keys()[key]) for c in around.choices() if key in c.keys()]
+        return (*outer, key) if any(fits(node, value) for node in places) else ()
 
     def _left_out(self, path: Path, reason: str) -> str:
         """Return what leaves out a key of the file where an override gave another one."""
@@ -186,6 +195,11 @@ class Translator:
             code, advice = "SPEC_VERSION", " (update rnnkit)"
         elif value is None and path and path[-1] not in required:
             advice = " (leave the key out to take the default)"
+        elif place := self._plain_place(path, value):
+            received = self._received(path)
+            inside = f'{{"{place[-1]}": {received}}}'
+            other = f'"{place[-1]}": {received} in its place'
+            advice = f" (write {inside if place[:-1] == path else other})"
         self._value(path, node, code, advice)
 
     def _received(self, path: Path) -> str:
@@ -197,6 +211,10 @@ class Translator:
         if isinstance(value, str) and len(value) > 256:
             return f"a string of {len(value):,} characters"
         return printable(self.draft.place(path).text, 80)
+
+
+def _plain_name(key: object) -> str:
+    return str(key).lower().replace("-", "_")
 
 
 def _kind(errors: list[ErrorDetails]) -> str:

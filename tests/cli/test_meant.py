@@ -50,6 +50,20 @@ def test_a_key_of_the_spec_is_no_option(verb: str, option: str, key: str) -> Non
     assert key not in command("score", "model.h5", option, 3).err
 
 
+@pytest.mark.parametrize(
+    ("verb", "option", "said"),
+    [
+        ("run", "--device", "rnnkit computes on the processor alone: leave it out"),
+        ("sample", "--gpu", "rnnkit computes on the processor alone: leave it out"),
+        ("run", "--num-workers", "how many threads compute is the option --threads: leave it out"),
+    ],
+)
+def test_an_option_that_nothing_answers_to(verb: str, option: str, said: str) -> None:
+    ran = command(verb, "model.json", option, "1")
+    assert ran.code == 2 and f"there is no option {option} ({said})" in ran.err
+    assert "--threads" not in command("show", "model.h5", "--num-workers", "1").err
+
+
 def test_an_option_may_have_been_cut_short() -> None:
     ran = command("sample", "model.h5", "--temp", 0.3)
     assert ran.code == 2 and "no option --temp (did you mean --temperature?)" in ran.err

@@ -108,7 +108,7 @@ CASES = [
     ('"log": 100', '"log": 2.5', 'spec.json:17:22 [SPEC_TYPE] train.every.log: expected an integer >= 1 or "epoch", received 2.5'),
     ('{"norm": 5.0}', '{"norm": 5.0, "value": 1.0}', 'spec.json:16:13 [SPEC_INCONSISTENT] train.clip: give "norm" or "value", not both (or leave "clip" out)'),
     ('{"norm": 5.0}', '{}', 'spec.json:16:13 [SPEC_INCONSISTENT] train.clip: give "norm" or "value", not both (or leave "clip" out)'),
-    ('{"norm": 5.0}', '5.0', 'spec.json:16:13 [SPEC_TYPE] train.clip: expected an object, received 5.0'),
+    ('{"norm": 5.0}', '5.0', 'spec.json:16:13 [SPEC_TYPE] train.clip: expected an object, received 5.0 (write {"norm": 5.0})'),
     ('{"norm": 5.0}', '{"norm": 0}', 'spec.json:16:22 [SPEC_RANGE] train.clip.norm: expected a number > 0, received 0'),
     ('"epochs": 2', '"epochs": 2, "state": {"reset": "document"}', 'spec.json:14:27 [SPEC_INCONSISTENT] train.state: "reset": "document" and "separator" need each other'),
     ('"epochs": 2', '"epochs": 2, "state": {"reset": "epochs"}', 'spec.json:14:37 [SPEC_RANGE] train.state.reset: expected "window", "epoch", "never" or "document", received "epochs" (did you mean "epoch"?)'),

@@ -52,13 +52,72 @@ def problem(*overrides: str) -> str:
         ("train.early_stopping=4", "train.stop.patience"),
         ("train.grad_clip=4", "train.clip.norm"),
         ("model.layers[1].hidden_size=4", "units"),
+        ("bptt=35", "train.window"),
+        ("train.tbptt=35", "window"),
+        ("clip=5", "train.clip.norm"),
+        ("clip=-5", "train.clip"),
+        ("stop=5", "train.stop.patience"),
     ],
 )
 def test_a_key_from_elsewhere_or_in_the_wrong_place(override: str, meant: str) -> None:
     assert f'unknown key; did you mean "{meant}"? allowed: ' in problem(override)
 
 
-@pytest.mark.parametrize("key", ["train.shuffle", "train.type", "data.device"])
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [
+        ("train.bptt", "35", '"window": 35 in its place'),
+        ("train.clip", "0.5", '{"norm": 0.5}'),
+        ("train.stop", "5", '{"patience": 5}'),
+        ("train.sync", "4", '{"every": 4}'),
+        ("train.feed", '"sample"', '{"type": "sample"}'),
+        ("train.state", '"never"', '{"reset": "never"}'),
+        ("train.best", '"valid_accuracy"', '{"metric": "valid_accuracy"}'),
+        ("train.sample", '"hello"', '{"prompt": "hello"}'),
+        ("train.start", '"old.h5"', '{"from": "old.h5"}'),
+    ],
+)
+def test_a_plain_value_in_place_of_an_object(key: str, value: str, instead: str) -> None:
+    said = f"{key}: expected an object, received {value} (write {instead})"
+    assert problem(f"{key}={value}") == said
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["train.bptt=0", "train.clip=-1", "train.stop=2.5", "train.state=no", "train.best=x"],
+)
+def test_a_plain_value_that_would_not_do_gets_no_advice(override: str) -> None:
+    assert "expected an object, received " in problem(override)
+    assert "write" not in problem(override)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("train.gpu", "rnnkit computes on the processor alone: leave it out"),
+        ("data.device", "rnnkit computes on the processor alone: leave it out"),
+        ("Use-CUDA", "rnnkit computes on the processor alone: leave it out"),
+        ("train.fp16", "rnnkit computes in float32 alone: leave it out"),
+        ("train.num_workers", "how many threads compute is the option --threads: leave it out"),
+        ("model.layers[1].num_layers", 'each layer is an entry of "layers": write it as often as'),
+    ],
+)
+def test_a_key_that_there_is_not(key: str, said: str) -> None:
+    assert f"unknown key; {said}" in problem(f"{key}=1")
+
+
+@pytest.mark.parametrize("override", ["train.sample.prompt=The", "train.sample={}"])
+def test_a_sample_that_is_never_written(override: str) -> None:
+    assert problem(override) == (
+        'train: "sample" says what is written, and nothing says when '
+        '(give "every": {"sample": 100}, or leave "sample" out)'
+    )
+    for when in ("100", "null"):
+        spec = parse_spec(SPEC, "s", Registry(), (override, f"train.every.sample={when}")).spec
+        assert parse_spec(spec.canonical(), "s", Registry()).spec == spec
+
+
+@pytest.mark.parametrize("key", ["train.shuffle", "train.type", "data.verbose"])
 def test_a_key_that_nothing_answers_to_gets_no_guess(key: str) -> None:
     assert "unknown key; allowed: " in problem(f"{key}=1")
 
