@@ -5,7 +5,6 @@ from __future__ import annotations
 try:
     import errno
     import importlib
-    import io
     import keyword
     import os
     import re
@@ -19,7 +18,7 @@ try:
     import click
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
-    from rnnkit.cli.streams import drop, replace_closed, unread
+    from rnnkit.cli.streams import drop, keep_results_apart, replace_closed, unread
     from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError, printable
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
@@ -128,8 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         if "_RNNKIT_COMPLETE" in os.environ:
             group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack a character
+        keep_results_apart()
         code = run_command(sys.argv[1:] if arguments is None else arguments)
     drop()
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ from rnnkit.contracts.registry import load_plugin
 try:
     load_plugin(Plugin(*sys.argv[1:]))
 except PluginError as error:
-    print(error.problems[0].code, error.problems[0].message)
+    print("", error.problems[0].code + " " + error.problems[0].message, sep="\\n")
     sys.exit(4)
 """
 SECONDS = IMPORT_SECONDS + 30
@@ -65,8 +66,9 @@ def failure(plugin: Plugin) -> Problem | None:
         return Problem("", "PLUGIN_TIMEOUT", f"{plugin}: its import takes more than {SECONDS:g} s")
     if done.returncode == 0:
         return None
-    if done.returncode == 4 and done.stdout.startswith("PLUGIN_"):
-        code, _, message = done.stdout.strip().partition(" ")
+    told = re.search(r"^(PLUGIN_\w+) (.*)", done.stdout, re.MULTILINE)  # amid what others print
+    if done.returncode == 4 and told:
+        code, message = told.groups()
         return Problem("", code, printable(message, 500))
     said = (done.stderr.strip().splitlines() or ["no message"])[-1]
     message = f"{plugin}: its import ends the process ({done.returncode}): {printable(said, 200)}"

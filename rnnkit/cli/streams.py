@@ -7,6 +7,8 @@ import select
 import sys
 from contextlib import suppress
 
+from rnnkit.files.outputs import stdout_number
+
 NAMES = ("stdin", "stdout", "stderr")
 
 
@@ -25,6 +27,28 @@ def replace_closed() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
+def keep_results_apart() -> None:
+    """Take stdout for results alone: what others write to descriptor 1 goes to stderr.
+
+    A library of a plugin may print without Python, and again as late as at the end of the process.
+    """
+    stdout = sys.__stdout__
+    if stdout is None or stdout is not sys.stdout or stdout.fileno() != 1:
+        return
+    stdout.flush()
+    number = os.dup(1)
+    own = open(
+        number,
+        "w",
+        buffering=1 if stdout.isatty() else -1,
+        encoding=stdout.encoding,
+        errors="backslashreplace",  # a terminal may lack a character
+        closefd=False,
+    )
+    sys.stdout = sys.__stdout__ = own  # type: ignore[misc]
+    os.dup2(2, 1)
+
+
 def drop() -> None:
     """Flush both outputs, or send what they hold to nowhere: Python would end with 120 for it."""
     for number in (1, 2):
@@ -39,7 +63,7 @@ def drop() -> None:
 def unread() -> bool:
     """Tell whether whoever read stdout or stderr has gone."""
     ends = select.poll()
-    for number in (1, 2):
+    for number in (stdout_number(), 2):
         ends.register(number, 0)  # that the other end is gone is reported unasked
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in ends.poll(0))
 

@@ -16,6 +16,7 @@ from rnnkit.files.atomic import Buffer, kind_of, storage_error, write_all, write
 
 # O_NOCTTY: a terminal does not adopt this process.
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
+STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def write_output(path: Path, data: Buffer) -> None:
@@ -76,13 +77,21 @@ def overwritten(path: Path, inputs: Iterable[Path]) -> Path | None:
     return None
 
 
+def stdout_number() -> int:
+    """Return the descriptor that results go to: a command may leave 1 to what others print."""
+    try:
+        return sys.__stdout__.fileno() if sys.__stdout__ else 1
+    except ValueError:  # it was closed
+        return 1
+
+
 def _looked_at(path: Path) -> os.stat_result | None:
     """Return what the path leads to; None: a file that is not there yet.
 
     Raises StorageError for what is neither a file, a FIFO nor a device of characters.
     """
     try:
-        info = os.stat(path)
+        info = os.stat(f"/dev/fd/{stdout_number()}" if str(path) in STDOUT else path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -97,7 +106,7 @@ def _looked_at(path: Path) -> os.stat_result | None:
 
 def _own_stream(info: os.stat_result | None) -> int | None:
     """Return the number of this process's stream behind /dev/stdout and /dev/stderr."""
-    for stream in (1, 2):
+    for stream in (stdout_number(), 2):
         try:
             if info is not None and os.path.samestat(info, os.fstat(stream)):
                 return stream

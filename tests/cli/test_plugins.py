@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command, done, plain_spec
+from helpers import command, done, plain_spec, process
 from helpers import write_spec as write
 from stubs import cell, install
 
@@ -110,6 +110,11 @@ def test_an_odd_name_that_is_installed_says_what_is_wrong_with_it(
     [
         (*BROKEN["sys.exit"], "PLUGIN_IMPORT"),
         (*WRONG["another type"], "PLUGIN_API"),
+        (
+            "import os; os.write(1, b'loading'); import rnnkit_odd_missing",
+            "No module named 'rnnkit_odd_missing' (update",
+            "PLUGIN_IMPORT",
+        ),
         ("import os; os._exit(9)", "its import ends the process (9): no message", "PLUGIN_IMPORT"),
     ],
 )
@@ -287,6 +292,25 @@ def test_what_a_plugin_prints_is_no_result(site: Path, tmp_path: Path) -> None:
         assert json.loads(ran.out) and "a step" in ran.err, line
     ran = done("sample", run, "--length", 3, "--prompt", prompt)
     assert ran.out.startswith(prompt) and "a step" not in ran.out and "a step" in ran.err
+
+
+@pytest.mark.parametrize(
+    "write", ["os.write(1, b'past Python')", "ctypes.CDLL(None).puts(b'past Python')"]
+)
+def test_what_a_library_writes_to_the_descriptor_is_no_result(
+    site: Path, tmp_path: Path, write: str
+) -> None:
+    install(site, cell(forward=f"import ctypes, os; {write}"))
+    spec = spec_with(tmp_path, "stub")
+    ran = process(["explain", spec, "--json"], PYTHONPATH=str(site))
+    assert ran.returncode == 0 and json.loads(ran.stdout)
+    assert "past Python" in ran.stderr
+    run = tmp_path / "run"
+    done("run", spec, "--out", run, "--max-steps", 1)
+    text = spec.with_name("text.txt")
+    ran = process(["predict", run, text, "--out", "/dev/stdout"], PYTHONPATH=str(site))
+    assert ran.returncode == 0 and "past Python" not in ran.stdout
+    assert ran.stdout.splitlines() == done("predict", run, text).out.splitlines()
 
 
 @pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)"])
