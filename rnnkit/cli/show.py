@@ -44,6 +44,7 @@ def command(checkpoints: tuple[Path, ...], spec: bool) -> None:
         return
     results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
     if len(results) == 1:
+        _tell_of_resume(found[0], files[0], checkpoints[0])
         emit(results[0], _as_text(results[0]), _misfit(found[0], files[0]))
     else:
         differing = differences([snapshot.meta.spec for snapshot in found])
@@ -97,6 +98,19 @@ def _misfit(snapshot: Snapshot, file: Path) -> RnnkitError | None:
     except PluginError as error:
         tell(f"the arrays are not compared with the spec: {error}")
     return None
+
+
+def _tell_of_resume(snapshot: Snapshot, file: Path, given: Path) -> None:
+    """Say why a resume would not go on from the file, or from the newest one of a run."""
+    from rnnkit.contracts.registry import Registry
+    from rnnkit.training.own_checkpoint import progress_fault, resume_fault
+
+    run, registry = RunDir(given), Registry()
+    of_run = run.holds_run()
+    fault = resume_fault(run, registry) if of_run else progress_fault(snapshot, file, registry)
+    if fault:
+        newest = "the newest checkpoint of the run" if of_run else "it"
+        tell(f"a resume would not go on from {newest}: {'; '.join(map(str, fault.problems))}")
 
 
 def differences(specs: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

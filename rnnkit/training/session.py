@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rnnkit.checkpoint.begun import Begun
 from rnnkit.checkpoint.meta import DataFacts, Meta
+from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
 from rnnkit.compute.numerics import Numerics
@@ -123,14 +124,22 @@ class Session:
 
     def _check_progress(self, training: Training, where: object) -> None:
         """Raise CheckpointError where schedule or data cannot go on from what is stored of them."""
-        schedule, stored = self.spec.train.schedule, training.progress.schedule
-        with _read_from("schedule", where):
-            training.learning_rate()
-            if schedule and schedule.observes:
-                schedule.observe(0.0, stored)
+        check_schedule(self.spec, training.progress, training.windows, where)
+        training.learning_rate()
         with _read_from("cursor", where):
             cursor = training.progress.cursor
             next(self.source.batches("train", self.spec.train.layout(), cursor), None)
+
+
+def check_schedule(spec: Spec, progress: Progress, windows: int, where: object) -> None:
+    """Raise CheckpointError where the schedule cannot go on from what is stored of it."""
+    schedule = spec.train.schedule
+    if schedule is None:
+        return
+    with _read_from("schedule", where):
+        schedule.factor(progress.moment(windows, spec.train.epochs), progress.schedule)
+        if schedule.observes:
+            schedule.observe(0.0, progress.schedule)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import command, copy, done, newest, plain_spec, rewritten, small_spec
+from helpers import command, copy, done, newest, plain_spec, rewritten, small_spec, trained
 from helpers import write_spec as write
 
 from rnnkit.checkpoint.run_directory import RunDir
@@ -308,3 +308,49 @@ def test_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     assert warned.err.startswith("OPENBLAS_CORETYPE=Haswell pins the kernel of matrix products: ")
     assert "here, measured on 1000 x 1000 in float32" in warned.err
     assert json.loads(warned.out)["environment"]["OPENBLAS_CORETYPE"] == "Haswell"
+
+
+def stored(run: Path, to: Path, **progress: object) -> Path:
+    """Copy a run whose newest checkpoint says something else of its progress."""
+
+    def changed(snapshot: Snapshot) -> Snapshot:
+        meta = snapshot.meta
+        meta = meta.model_copy(update={"progress": meta.progress.changed(**progress)})
+        return replace(snapshot, meta=meta)
+
+    return rewritten(run, to, changed)
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        ({"schedule": {"x": 1}}, "[CKPT_META] meta.progress.schedule: no run of this spec stored"),
+        ({"schedule": None}, "[CKPT_META] meta.progress.schedule: no run of this spec stored it"),
+        ({"step": 12}, "[CKPT_OTHER_RUN] expected the state after step 7, received that after 12"),
+    ],
+)
+def test_what_a_resume_would_not_take_is_told(
+    tmp_path: Path, progress: dict[str, object], said: str
+) -> None:
+    whole = trained(tmp_path, small_spec(), "--max-steps", 7)
+    assert "a resume would" not in done("show", whole).err
+    run = stored(whole, tmp_path / "junk", **progress)
+    file = RunDir(run).step_file(7)
+    ran = done("show", run)
+    assert (
+        f"a resume would not go on from the newest checkpoint of the run: {file} {said}" in ran.err
+    )
+    (run / "best.h5").unlink()
+    assert said in command("resume", run).err, "and it does not"
+    if "schedule" in progress:
+        assert f"a resume would not go on from it: {file} {said}" in done("show", file).err
+
+
+def test_a_run_without_its_checkpoints_is_shown_with_the_way_on(tmp_path: Path) -> None:
+    run = trained(tmp_path, small_spec(), "--max-steps", 7)
+    for _, path in RunDir(run).step_files():
+        path.unlink()
+    ran = done("show", run)
+    assert "a resume would not go on from the newest checkpoint of the run: " in ran.err
+    assert "[RUN_NO_CHECKPOINT] was saved, but holds no step file any more" in ran.err
+    assert f"rnnkit resume {run} --from best" in ran.err
