@@ -1,12 +1,13 @@
-"""A warning is told in one line, without the traceback that a library may quote in it."""
+"""What a library says of a variable that it cannot read is told in one line."""
 
 from __future__ import annotations
 
 import importlib.util
 import traceback
+from pathlib import Path
 
 import pytest
-from helpers import process
+from helpers import plain_spec, process, write_spec
 
 from rnnkit.cli import _show_warning
 
@@ -29,3 +30,13 @@ def test_a_variable_that_numba_cannot_read() -> None:
     (line,) = (line for line in ran.stderr.splitlines() if "NUMBA_OPT" in line)
     assert line.startswith("[WARNING] RuntimeWarning: Environment variable 'NUMBA_OPT' is defined")
     assert "'bogus'" in line and "supported values are 0, 1, 2, 3" in line
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="numba reads the variable")
+def test_features_at_which_the_compiler_would_abort(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, plain_spec())
+    for arguments in (["doctor"], ["run", spec, "--out", tmp_path / "run"]):
+        ran = process(arguments, NUMBA_CPU_FEATURES="+avx2,zz")
+        said = "zz has no sign: expected features such as +avx2,-fma (or unset it)"
+        assert (ran.returncode, ran.stdout) == (8, "")
+        assert ran.stderr.endswith(f"NUMBA_CPU_FEATURES [CPU_FEATURES] {said}\n")

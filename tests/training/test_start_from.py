@@ -365,15 +365,13 @@ def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path, donor: Path) ->
 
 
 def test_a_model_that_needs_a_plugin_which_is_not_there_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: Path
 ) -> None:
-    site = tmp_path / "site"
     install(site, cell())
-    with monkeypatch.context() as patch:
-        patch.syspath_prepend(str(site))
-        spec = plain_spec()
-        spec["model"]["layers"][1] = {"type": "stub", "units": 5}
-        other = trained(tmp_path / "other", spec)
+    spec = plain_spec()
+    spec["model"]["layers"][1] = {"type": "stub", "units": 5}
+    other = trained(tmp_path / "other", spec)
+    shutil.rmtree(site)
     spec = plain_spec(start={"from": str(other)})
     ran = command("run", write_spec(tmp_path, spec), "--out", tmp_path / "run")
     told(ran, 4, "[PLUGIN_NOT_FOUND] 'stub' came from rnnkit-odd", "pip install 'rnnkit-odd==")

@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rnnkit.errors import RefusedError, printable
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # A set would be written in another order by each process, and so never be found in the cache.
@@ -53,7 +55,7 @@ def compiler() -> str:
     """Return what decides the bits of compiled kernels besides their sources; "" without numba.
 
     The same loop has other last bits for another processor or feature (FMA, wider registers), and
-    at another level of optimization.
+    at another level of optimization. Raises RefusedError for features at which LLVM would abort.
     """
     if not kernels_available():
         return ""
@@ -65,6 +67,10 @@ def compiler() -> str:
     features = config.CPU_FEATURES
     if features is None:
         features = binding.get_host_cpu_features().flatten()
+    for feature in filter(None, features.split(",")):
+        if feature[0] not in "+-":
+            message = f"{printable(feature)} has no sign: expected features such as +avx2,-fma"
+            raise RefusedError.of("CPU_FEATURES", f"{message} (or unset it)", "NUMBA_CPU_FEATURES")
     digest = hashlib.sha256(features.encode()).hexdigest()[:8]
     version = ".".join(map(str, binding.llvm_version_info))
     options = (f"{name.lower()} {int(getattr(config, name, 0))}" for name in COMPILER_OPTIONS)
@@ -86,6 +92,7 @@ def jit(function: F) -> F:
     """
     import numba
 
+    compiler()  # before numba meets what it would abort at
     _load_extensions()
     _tell_once()
     try:
