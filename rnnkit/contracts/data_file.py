@@ -6,25 +6,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from rnnkit.contracts.data_size import LIMIT, DataSize, ReadingCost
 from rnnkit.core.machine import spare_memory
 from rnnkit.errors import DataError, ResourceError
 from rnnkit.files.atomic import read_regular
 from rnnkit.files.compressed import decompressed
 
-LIMIT = 2**31
-"""The largest file that is read, in bytes."""
-HELD = 10
-"""The memory that data takes while it is read, in times of its own size."""
-ROW = 700
-"""The memory that a row and its answer take, in bytes."""
+ASKED = ReadingCost(held=10, row=700)
+"""What data takes that a model is asked about, with its answers."""
 
 
-def room(held: int = HELD) -> int:
+def room(held: int = ASKED.held) -> int:
     """Return how many bytes of data are read at most, where they take `held` times their size."""
     return min(LIMIT, spare_memory() // held)
 
 
-def unpacked(packed: bytes, where: object, held: int = HELD) -> bytes:
+def unpacked(packed: bytes, where: object, held: int = ASKED.held) -> bytes:
     """Return data, opened where it is compressed; DataError beyond what memory has room for."""
     return decompressed(packed, room(held), DataError, "DATA", where)
 
@@ -32,7 +29,7 @@ def unpacked(packed: bytes, where: object, held: int = HELD) -> bytes:
 def read_data(path: Path) -> bytes:
     """Return the data of a file that a model is asked about, as `data_asked` does."""
     with suppress(OSError, ValueError):  # which reading it tells of
-        _check_memory(path.stat().st_size, 0, path)
+        _check_memory(DataSize(path.stat().st_size), path)
     return data_asked(bytes(read_regular(path, LIMIT, DataError, "DATA")), path)
 
 
@@ -52,15 +49,17 @@ def data_asked(packed: bytes, where: object) -> bytes:
     Raises DataError where it cannot be opened, and ResourceError where memory has no room for it
     and the answers.
     """
-    _check_memory(len(packed), 0, where)
+    _check_memory(DataSize(len(packed)), where)
     data = unpacked(packed, where)
-    _check_memory(len(data), data.count(b"\n"), where)
+    _check_memory(DataSize.of_bytes(data), where)
     return data
 
 
-def _check_memory(size: int, rows: int, where: object) -> None:
-    need, budget = HELD * size + ROW * rows, spare_memory()
+def _check_memory(found: DataSize, where: object) -> None:
+    need, budget = ASKED.of(found), spare_memory()
     if need > budget:
-        message = f"to read and answer {size:,} bytes takes up to {need:,}, and memory has room "
+        message = (
+            f"to read and answer {found.size:,} bytes takes up to {need:,}, and memory has room "
+        )
         message += f"for {budget:,} (cut it into smaller files)"
         raise ResourceError.of("MEM_BUDGET", message, where)

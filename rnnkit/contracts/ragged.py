@@ -7,6 +7,7 @@ sequence alone.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,27 @@ class Ragged:
         found: Array = self.values[np.where(there, places, 0)]
         found[~there] = 0
         return found
+
+
+class RaggedBuilder:
+    """Joins sequences (T_i, ...) one by one: each that waited would be an object of its own."""
+
+    def __init__(self, dtype: DType | type) -> None:
+        self._dtype = dtype
+        self._values = bytearray()
+        self._lengths = array("q")
+        self._step: tuple[int, ...] = ()
+
+    def add(self, sequence: Array) -> None:
+        """Add one to the end; its axes but the first are those of the others."""
+        self._values += sequence.astype(self._dtype).tobytes()
+        self._lengths.append(len(sequence))
+        self._step = sequence.shape[1:]
+
+    def built(self) -> Ragged:
+        """Return all of them; there is at least one."""
+        values = np.frombuffer(self._values, self._dtype).reshape(-1, *self._step)
+        return Ragged(values, np.cumsum(self._lengths))
 
 
 def side_by_side(sequences: Sequence[Array]) -> EncoderInputs:

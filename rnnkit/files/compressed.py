@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,18 @@ def decompressed(
 def is_compressed(start: bytes) -> bool:
     """Tell from its first bytes whether a file is compressed."""
     return any(re.match(mark, start) for mark in _OPENERS)
+
+
+@contextmanager
+def opened_if(
+    file: BinaryIO, error: type[RnnkitError], prefix: str, where: object
+) -> Iterator[BinaryIO]:
+    """Give the plain bytes of a file, compressed or not; raises as `opened`."""
+    if not is_compressed(os.pread(file.fileno(), 16, 0)):
+        yield file
+        return
+    with opened(file, error, prefix, where) as plain:
+        yield plain
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from helpers import command
 from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.contracts import data_file
 from rnnkit.contracts.data_file import data_asked, read_data, read_stream, room
+from rnnkit.contracts.data_size import CHUNK, DataSize, ReadingCost
 from rnnkit.errors import DataError, ResourceError
 
 
@@ -30,11 +31,11 @@ def test_what_there_is_room_for(tmp_path: Path) -> None:
 def test_a_file_that_grows_when_it_is_unpacked_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "d.csv.gz"
     file.write_bytes(gzip.compress(b"v\n" + b"1\n" * 10**6))
-    said = r"\[DATA_TOO_LARGE\] expected at most 2,{} bytes once it is opened \(cut it into small"
-    with pytest.raises(DataError, match=said.format("000")):
+    said = r"\[DATA_TOO_LARGE\] expected at most {} bytes once it is opened \(cut it into small"
+    with pytest.raises(DataError, match=said.format("2,000")):
         read_data(file)
     series = Series(path="d.csv.gz", columns=("v",))
-    with pytest.raises(DataError, match="d.csv.gz " + said.format("500")):
+    with pytest.raises(DataError, match="d.csv.gz " + said.format("1,538")):
         series.open(tmp_path)
 
 
@@ -72,3 +73,12 @@ def test_every_command_that_reads_data_has_the_budget(
     (tmp_path / "d").write_bytes(b"a" * 2001)
     ran = command(name, tiny_run, tmp_path / "d")
     assert ran.code == 10 and "[MEM_BUDGET] to read and answer 2,001 bytes" in ran.err
+
+
+def test_a_long_row_counts_its_objects() -> None:
+    assert DataSize.of_bytes(b"a,b\n1,2\n") == (8, 2, 140)
+    long = b"1, " * CHUNK
+    assert DataSize.of_bytes(b"x\n" + long) == (2 + len(long), 1, 200 * CHUNK)
+    assert DataSize.of_bytes(long + b"\n" + b"x" * CHUNK)[2] == 200 * CHUNK
+    assert DataSize.of_bytes((b"{}" * 9 + b"\n") * 3)[:2] == (57, 27)
+    assert ReadingCost(2, 10).of(DataSize(100, 3, 7)) == 237

@@ -7,7 +7,6 @@ are. Only the vectors of words that are wanted are kept, so a file may be larger
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -22,7 +21,7 @@ import numpy as np
 from rnnkit.errors import DataError, Problem, printable
 from rnnkit.files.atomic import open_regular, reading
 from rnnkit.files.binary_formats import check_text
-from rnnkit.files.compressed import is_compressed, opened
+from rnnkit.files.compressed import opened_if
 from rnnkit.types import Array
 
 LIMIT = 2**40
@@ -99,10 +98,7 @@ def read_vectors(path: Path, wanted: Collection[bytes], width: int) -> TextVecto
 def _plain(path: Path) -> Iterator[BinaryIO]:
     """Give the bytes of a regular file, opened where it is compressed."""
     with open(open_regular(path, LIMIT, DataError, "DATA"), "rb") as file:
-        if not is_compressed(os.pread(file.fileno(), 16, 0)):
-            yield file
-            return
-        with opened(file, DataError, "DATA", path) as plain:
+        with opened_if(file, DataError, "DATA", path) as plain:
             yield plain
 
 

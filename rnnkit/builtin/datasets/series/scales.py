@@ -24,10 +24,12 @@ class Scalers(Record):
     @classmethod
     def fitted(cls, part: Timeline, kind: Scaling) -> Self:
         """Return the scalers of the rows whose targets are known, or else of all rows."""
-        rows = part.known if part.known.any() else slice(None)
+        some = part.known.any() and not part.known.all()
+        rows = part.known if some else slice(None)  # which copies nothing
+        inputs = Scaler.fitted(part.read[rows], kind)
+        same = part.wanted is part.read
         return cls(
-            inputs=Scaler.fitted(part.read[rows], kind),
-            targets=Scaler.fitted(part.wanted[rows], kind),
+            inputs=inputs, targets=inputs if same else Scaler.fitted(part.wanted[rows], kind)
         )
 
     def unscaled(self, values: Array) -> Array:

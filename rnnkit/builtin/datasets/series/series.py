@@ -28,6 +28,7 @@ from rnnkit.builtin.datasets.tables.fields import Key, Keys
 from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.builtin.datasets.tables.table_dataset import TableDataset
 from rnnkit.builtin.datasets.tables.tables import read_rows
+from rnnkit.contracts.data_size import ReadingCost
 from rnnkit.contracts.dataset import Source, Split
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook
 from rnnkit.contracts.inference_inputs import Questions
@@ -71,7 +72,7 @@ class Series(TableDataset):
     """
 
     type: Literal["series"] = "series"
-    held: ClassVar[int] = 8
+    cost: ClassVar[ReadingCost] = ReadingCost(held=13, row=20)
 
     columns: Keys
     targets: Keys | None = None
@@ -274,8 +275,10 @@ class Series(TableDataset):
         track, known = found.track, found.known.take(wanted, axis=1)
         if self.missing != "mask":
             known = np.ones_like(known)
+        every = read == list(range(track.values.shape[1]))
+        values = track.values if every else track.values.take(read, axis=1)
         return Timeline(
-            values := track.values.take(read, axis=1),
+            values,
             values if wanted == read else track.values.take(wanted, axis=1),
             np.all(known, axis=1),
             track.places,

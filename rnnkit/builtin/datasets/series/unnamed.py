@@ -32,12 +32,13 @@ def told_by_unnamed(rows: Iterable[Row], named: Collection[str]) -> str:
     dates, labels that come again and again are enough to ask.
     """
     rest = iter(rows)
-    first = [row.fields for row in islice(rest, 1)]
-    keys = [key for key in (first[0] if first else ()) if key not in named]
-    if not keys:
+    first = next(rest, Row(0, {})).fields
+    columns = {key: [str(value)] for key, value in first.items() if key not in named}
+    if not columns:
         return ""
-    first += [row.fields for row in islice(rest, LOOKED // len(first[0]))]
-    columns = {key: [str(fields.get(key, "")) for fields in first] for key in keys}
+    for row in islice(rest, LOOKED // len(first)):
+        for key, texts in columns.items():
+            texts.append(str(row.fields.get(key, "")))
     dates = {key: found for key, texts in columns.items() if (found := _dates(key, texts))}
     labels = {key: texts for key, texts in columns.items() if _are_labels(key, texts)}
     for key, times in dates.items():

@@ -11,7 +11,8 @@ from typing import Protocol
 from rnnkit.builtin.datasets.shared.file_names import check_no_folder, file_names
 from rnnkit.builtin.datasets.shared.same_files import shared_by_splits
 from rnnkit.builtin.datasets.text.corpus import TextDocument, open_document
-from rnnkit.contracts.data_file import LIMIT, unpacked
+from rnnkit.contracts.data_file import unpacked
+from rnnkit.contracts.data_size import LIMIT
 from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.table import FileData
 from rnnkit.errors import DataError

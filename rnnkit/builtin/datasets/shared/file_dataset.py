@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from rnnkit.builtin.datasets.shared.data_place import DataPlace, Folder
 from rnnkit.builtin.datasets.shared.file_names import file_names
 from rnnkit.builtin.datasets.shared.split_source import SplitDataset
-from rnnkit.contracts.data_file import HELD
+from rnnkit.contracts.data_size import DataSize, ReadingCost
 from rnnkit.contracts.dataset import SPLITS, Source, Split
 from rnnkit.contracts.table import FileData, hashed
 from rnnkit.contracts.tokenizer import Vocabulary
@@ -39,8 +39,8 @@ class FileDataset(SplitDataset):
     `path` may be a list of files, or a pattern such as "texts/*.txt", whose files come by name.
     """
 
-    held: ClassVar[int] = HELD
-    """The memory that a file takes while it is read, in times of its own size."""
+    cost: ClassVar[ReadingCost] = ReadingCost(held=19, row=550)
+    """The memory that a file takes while it is read."""
     endings: ClassVar[tuple[str, ...]] = ()
     """How the names of such files end; none where they may be any."""
 
@@ -79,11 +79,12 @@ class FileDataset(SplitDataset):
 
     def reads(self, root: Path) -> int:
         """Return the bytes that `open` takes at most for its files, which are held in memory."""
-        size = 0
+        found = 0
         for given in filter(None, (self.path, self.train, self.valid, self.test)):
             with suppress(OSError, ValueError, DataError):  # which `open` tells of
-                size += sum((root / name).stat().st_size for name in file_names(root, given))
-        return self.held * size
+                names = file_names(root, given) if self.cost.held else ()
+                found += sum(self.cost.of(DataSize.of_file(root / name)) for name in names)
+        return found
 
     @property
     def where(self) -> str:
@@ -118,7 +119,7 @@ class FileDataset(SplitDataset):
         digest = hashlib.sha256()
 
         def rows(name: str) -> Sequence[T]:
-            content = place.content(name, self.held)
+            content = place.content(name, self.cost.held)
             digest.update(hashed(content))
             return rows_of(name, content)
 

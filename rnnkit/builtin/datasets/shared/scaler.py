@@ -21,7 +21,7 @@ def moves(values: Array) -> Array:
 
     The deviation of equal numbers is not 0 in floating point: 900 times 14.62 have one of 1e-13.
     """
-    rounding = 8 * np.finfo(np.float64).eps * np.abs(values).max(axis=0)
+    rounding = 8 * np.finfo(np.float64).eps * np.maximum(values.max(axis=0), -values.min(axis=0))
     found: Array = np.ptp(values, axis=0) > rounding
     return found
 
@@ -63,8 +63,9 @@ class Scaler(Record):
     def beyond(self, values: Array) -> Array:
         """Tell which values (N, F) no float32 holds once they are on the scale."""
         with np.errstate(over="ignore"):
-            found = (values - np.array(self.offset)) / np.array(self.factor)
-        wrong: Array = np.abs(found) > np.finfo(np.float32).max
+            found = values - np.array(self.offset)
+            found /= np.array(self.factor)
+        wrong: Array = np.abs(found, out=found) > np.finfo(np.float32).max
         return wrong
 
     def check(self, values: Array, columns: Sequence[str]) -> None:

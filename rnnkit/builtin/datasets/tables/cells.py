@@ -30,6 +30,8 @@ PLAIN = Marks()
 class TableCell(str):
     """A cell: text, until it is known to stand for a number, for a list, or for nothing."""
 
+    __slots__ = ("marks",)
+
     marks: Marks
 
     def __new__(cls, text: str, marks: Marks = PLAIN) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -67,8 +68,16 @@ def csv_rows(
 
 
 def _check_encoding(data: bytes, name: str) -> None:
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        data.decode()
+        for start in range(0, len(data), HEADER):
+            decoder.decode(data[start : start + HEADER])
+        decoder.decode(b"", final=True)
+        return
+    except UnicodeDecodeError:
+        pass
+    try:
+        data.decode()  # which tells where
     except UnicodeDecodeError as error:
         where = f"{name}:{1 + data[: error.start].count(10)}"
         message = "is not UTF-8 (save the file as UTF-8)"
@@ -83,9 +92,13 @@ def names_columns(data: bytes, needed: Sequence[str]) -> bool:
 
 def _found_delimiter(text: str, needed: Sequence[str]) -> str:
     """Return what parts the header into all that is needed, else into the most cells."""
-    headers = {each: _first_cells(text, each) for each in DELIMITERS}
-    fitting = [each for each, cells in headers.items() if needed and set(needed) <= set(cells)]
-    return fitting[0] if fitting else max(headers, key=lambda each: len(headers[each]))
+    counts = {}
+    for each in DELIMITERS:
+        cells = _first_cells(text, each)
+        if needed and set(needed) <= set(cells):
+            return each
+        counts[each] = len(cells)
+    return max(counts, key=counts.__getitem__)
 
 
 def _first_cells(text: str, delimiter: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -12,7 +13,7 @@ import numpy as np
 from rnnkit.builtin.datasets.shared.sequence_source import Examples
 from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.contracts.dataset import Split
-from rnnkit.contracts.ragged import Ragged
+from rnnkit.contracts.ragged import RaggedBuilder
 from rnnkit.core.signal import Signal
 from rnnkit.types import Array
 
@@ -47,15 +48,18 @@ def examples(
     """
     found: dict[Split, Examples] = {}
     for split, rows in parts.items():
-        pairs = [bad.attempt(row.name, row.line, partial(encode, row)) for row in rows]
-        good = [pair for pair in pairs if pair]
-        if good:
-            inputs, targets = zip(*good, strict=True)
-            weights = [row.weight for row, pair in zip(rows, pairs, strict=True) if pair]
+        inputs, targets = (RaggedBuilder(dtype_of(signal)) for signal in signals)
+        weights = array("f")
+        for row in rows:
+            pair = bad.attempt(row.name, row.line, partial(encode, row))
+            if pair:
+                inputs.add(pair[0])
+                targets.add(pair[1])
+                weights.append(row.weight)
+        if weights:
+            weigh = np.array(weights)
             found[split] = Examples(
-                Ragged.of(inputs, dtype_of(signals[0])),
-                Ragged.of(targets, dtype_of(signals[1])),
-                np.array(weights, np.float32) if any(w != 1 for w in weights) else None,
+                inputs.built(), targets.built(), weigh if (weigh != 1).any() else None
             )
     bad.check()
     return found

@@ -94,4 +94,5 @@ class RowFields(Record):
         if self.scale in (None, "none"):
             return None
         rows = np.concatenate(list(values))
-        return Scaler.fitted(rows[~np.isnan(rows).any(axis=1)], self.scale)
+        lacking = np.isnan(rows).any(axis=1)
+        return Scaler.fitted(rows[~lacking] if lacking.any() else rows, self.scale)

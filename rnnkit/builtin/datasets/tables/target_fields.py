@@ -78,9 +78,12 @@ class Predicts(RowFields):
         return Signal(len(self.labels) if self.labels else None, ids=True)
 
     def _parsed(self, row: Mapping[str, Any], key: Key) -> Any:
-        """Return names of classes, or rows of numbers; None, or NaN, for what is missing."""
+        """Return names of classes, or rows of numbers; None, or NaN, for what is missing.
+
+        The characters of a text are a text.
+        """
         if self.kind == "text":
-            return [*sequence(text_field(row, key), key), END]
+            return f"{sequence(text_field(row, key), key)}{END}"
         value = field_of(row, key)
         if is_missing(value):
             return None
@@ -94,7 +97,7 @@ class Predicts(RowFields):
         if isinstance(value, list) and isinstance(value[0], list) and len(found) > 1:
             message = f'{key}: expected one row of numbers, received {len(found)} (or give "each")'
             raise DataError.of("DATA_LENGTH", message)
-        return found.reshape(1, -1)
+        return found if len(found) == 1 else found.reshape(1, -1)
 
     def learned(self, values: Iterable[Any], where: str | None = None) -> Encoding:
         """Return how values become arrays (T,) or (T, F), learned from those of training.

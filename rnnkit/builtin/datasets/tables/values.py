@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, TypeVar
@@ -47,7 +48,7 @@ def number_rows(value: object, key: str, gaps: bool = False) -> Array:
         return _array_rows(value, key, gaps)
     if isinstance(value, TableCell):
         found = np.fromiter((_number_or_gap(item, key, gaps) for item in value.items()), float)
-        return sequence(found, key)[:, None]
+        return _rows_of_width(sequence(found, key), 1)
     steps: list[object] = sequence(value if isinstance(value, list) else [value], key)
     plain = _plain(steps)
     if plain is not None:
@@ -95,7 +96,13 @@ def _plain(steps: list[Any]) -> Array | None:
         return None
     sizes = np.abs(found)
     fits = (sizes <= LARGEST) & ((sizes >= SMALLEST) | (sizes == 0))
-    return found.reshape(-1, width) if fits.all() else None
+    return _rows_of_width(found, width) if fits.all() else None
+
+
+def _rows_of_width(values: Array, width: int) -> Array:
+    """Return values (N,) as rows (T, F) in place: a view of them would be one more object a row."""
+    values.resize((len(values) // width, width), refcheck=False)
+    return values
 
 
 def _number_or_gap(value: object, key: str, gaps: bool) -> float:
@@ -196,7 +203,8 @@ def class_name(value: object, key: str) -> str:
 
 def _name(value: object, key: str) -> str:
     if isinstance(value, str | int):
-        return value if isinstance(value, str) else str(value).lower()
+        # A label, or a token, is there once however many rows have it.
+        return sys.intern(str(value) if isinstance(value, str) else str(value).lower())
     message = f"{key}: expected the name of a class, received {as_json(value)}"
     raise DataError.of("DATA_FIELD", message)
 

@@ -20,6 +20,7 @@ from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
 from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument
 from rnnkit.builtin.datasets.text.streams import Documents, count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.data_size import ReadingCost
 from rnnkit.contracts.dataset import Batch, Layout, Split
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.block import nested
@@ -40,7 +41,7 @@ class Text(SourcedDataset):
     """
 
     type: Literal["text"] = "text"
-    held: ClassVar[int] = 0  # a large one is mapped
+    cost: ClassVar[ReadingCost] = ReadingCost(0, 0)  # a large one is mapped
     predicts_next: ClassVar[bool] = True
 
     source: Literal["python-docs", "python-prose"] | None = None

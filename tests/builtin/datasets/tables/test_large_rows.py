@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -15,6 +17,9 @@ from helpers import command
 
 from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.builtin.datasets.tables.cells import Marks, TableCell
+from rnnkit.builtin.datasets.tables.input_fields import Reads
+from rnnkit.builtin.datasets.tables.sequences import Sequences
+from rnnkit.builtin.datasets.tables.target_fields import Predicts
 from rnnkit.builtin.datasets.tables.values import number_rows
 from rnnkit.errors import DataError, ResourceError
 from rnnkit.network.memory import open_data
@@ -93,19 +98,62 @@ def test_what_is_no_number_is_named(value: object, said: str) -> None:
     assert said in str(caught.value)
 
 
+SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "a wide header": (
+        "d.csv",
+        ",".join(f"c{i}" for i in range(120_000)) + "\n" + ",".join(["1"] * 120_000) + "\n" * 3,
+        {"columns": ["c5"], "split": [1, 0, 0]},
+    ),
+    "short rows of time": ("d.csv", "c5\n" + "1\n2\n" * 60_000, {"columns": ["c5"]}),
+    "one nested list": ("d.jsonl", '{"x": [' + ",".join(["[1]"] * 120_000) + '], "y": "a"}', {}),
+    "lists that are empty": ("d.jsonl", '{"x": [' + ",".join(["[]"] * 150_000) + "]}", {}),
+    "short rows": ("d.csv", "x,y\n" + "1,a\n2,b\n" * 10_000, {}),
+    "an array of objects": ("d.json", "[" + '{"x":[1],"y":"a"},' * 9999 + '{"x":2,"y":"a"}]', {}),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "fields"), SHAPES.values(), ids=SHAPES)
+def test_the_budget_is_at_least_what_is_taken(
+    name: str, text: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    given = {"path": name, **fields}
+    block: Series | Sequences = (
+        Series.model_validate_json(json.dumps(given))
+        if fields
+        else Sequences(
+            path=name,
+            split=(1, 0, 0),
+            inputs=Reads(kind="numbers", key="x"),
+            targets=Predicts(kind="class", key="y"),
+        )
+    )
+
+    def read() -> None:
+        with suppress(DataError):
+            block.open(tmp_path)
+
+    (tmp_path / name).write_text(text[: len(text) // 100] if name == "d.csv" else "{}")
+    read()
+    (tmp_path / name).write_text(text)
+    taken, said = peak(read), block.reads(tmp_path)
+    assert taken < said + 2**20
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    assert block.model_copy(update={"path": f"{name}.gz"}).reads(tmp_path) == said
+
+
 def test_a_file_beyond_the_budget_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "s.csv").write_text("c5\n" + "1\n" * 400)
-    assert series().reads(tmp_path) == 8 * 803
+    assert series().reads(tmp_path) == 13 * 803 + 20 * 401
     assert series(path="nowhere.csv").reads(tmp_path) == 0
     with pytest.raises(ResourceError) as caught:
         open_data(series(), tmp_path, budget=6000)
     assert str(caught.value) == (
-        "[MEM_BUDGET] to read the files of series data takes up to 6.42 KB, the budget is 6 KB "
+        "[MEM_BUDGET] to read the files of series data takes up to 18.5 KB, the budget is 6 KB "
         "(give less data, or --max-memory where a command has it)"
     )
-    open_data(series(), tmp_path, budget=6424)
+    open_data(series(), tmp_path, budget=18459)
     spec = {
         "data": series().model_dump(mode="json"),
         "model": {"layers": [{"type": "affine"}], "loss": {"type": "mse"}},
