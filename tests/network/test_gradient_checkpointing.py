@@ -174,7 +174,7 @@ def test_a_resume_that_changes_it_says_so(tmp_path: Path) -> None:
     run = trained(tmp_path, recomputed(), "--max-steps", 3)
     told = done("resume", copy(run, tmp_path / "b"), "-s", "train.recompute=false").err
     assert (
-        "train.recompute: True -> False: later sums are formed in another order, and dropout draws "
+        "train.recompute: true -> false: later sums are formed in another order, and dropout draws "
         "other numbers; from here on it is another run"
     ) in " ".join(told.split())
 

@@ -198,7 +198,7 @@ def test_a_resume_may_average_at_other_steps(tmp_path: Path) -> None:
     ) in ran.err
     ran = done("resume", run, "-s", 'train.sync={"every": 2}', "--max-steps", 10)
     assert (
-        "train.sync.every: None -> 2: later models are averaged at other steps (3 groups of 1 "
+        "train.sync.every: null -> 2: later models are averaged at other steps (3 groups of 1 "
         "stream train models of their own, averaged every 2 steps and at the end of an epoch, "
         f"before one model with an update in common; {stays}); from here on it is another run\n"
     ) in ran.err

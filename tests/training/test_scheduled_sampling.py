@@ -227,4 +227,4 @@ def test_an_evaluation_reads_the_data(tmp_path: Path) -> None:
 def test_a_resume_may_change_it(tmp_path: Path) -> None:
     run = trained(tmp_path, small_spec(), "--max-steps", 3)
     told = done("resume", run, "-s", 'train.feed={"type":"sample","probability":0.1}').err
-    assert "'teacher' -> 'sample': later windows read other inputs; from here on" in told
+    assert '"teacher" -> "sample": later windows read other inputs; from here on' in told

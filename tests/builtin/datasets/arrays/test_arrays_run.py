@@ -55,7 +55,7 @@ def test_a_resume_asks_for_the_same_values(tmp_path: Path) -> None:
     changed[3] += 0.5
     with pytest.raises(rnnkit.DataError, match="the data is not what the run was trained on"):
         rnnkit.train(SPEC, tmp_path / "run", data=wave(changed))
-    with pytest.raises(rnnkit.RefusedError, match="data.of.type: 'series' -> 'text' cannot change"):
+    with pytest.raises(rnnkit.RefusedError, match='data.of.type: "series" -> "text" cannot change'):
         rnnkit.train(
             {
                 **SPEC,
