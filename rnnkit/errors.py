@@ -133,7 +133,7 @@ class ShapeError(ValueError):
         self.path: Path = path
 
 
-def shape_text(shape: Iterable[int]) -> str:
+def shape_text(shape: Iterable[int | str]) -> str:
     """Return the shape of an array as it is told: `16x128`."""
     return "x".join(map(str, shape)) or "scalar"
 

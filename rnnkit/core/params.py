@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -48,6 +48,10 @@ class ParamSpec:
             return self.init(self.shape, random)
         part = (*self.shape[:-1], self.shape[-1] // self.gates)
         return np.concatenate([self.init(part, random) for _ in range(self.gates)], axis=-1)
+
+
+KnownShape: TypeAlias = tuple[int | None, ...]
+"""A shape; None stands for a size that only the data gives."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,14 @@ def check_shared(declared: Mapping[str, Declaration], layer: str) -> None:
             if own is None:
                 raise ShapeError(f"shares {link.layer}/{link.name}, which does not exist")
             if own.shape != link.shape:
-                wanted, there = shape_text(link.shape), shape_text(own.shape)
-                raise ShapeError(
-                    f"shares {link.layer}/{link.name} and needs it of shape {wanted}, "
-                    f"but it is {there} (leave the tie out)"
-                )
+                raise ShapeError(shared_shape_problem(link, link.shape, own.shape))
+
+
+def shared_shape_problem(link: Shared, wanted: KnownShape, there: KnownShape) -> str:
+    """Return what is told of a shared parameter of another shape, whose sizes may be unknown."""
+    want, have = (shape_text("?" if n is None else n for n in shape) for shape in (wanted, there))
+    what = f"shares {link.layer}/{link.name} and needs it of shape {want}, but it is {have}"
+    return f"{what} (leave the tie out)"
 
 
 def count(declared: Mapping[str, Declaration]) -> int:

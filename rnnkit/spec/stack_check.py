@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.stack import Beside, joined, peeking, reads_memory, resolved
-from rnnkit.core.params import Declaration, Shared
+from rnnkit.core.params import Declaration, KnownShape, ParamSpec, Shared, shared_shape_problem
 from rnnkit.core.signal import Signal
 from rnnkit.errors import Path, path_text
 from rnnkit.spec.blocks import Blocks
@@ -51,15 +51,16 @@ class StackCheck:
         valid = [blocks.find(path, Layer) for path in self.paths]
         joins = _joins(valid, beside)
         self.layers: list[Layer | None] = []
-        self.flow: list[Signal | None] = []
+        self.reads: list[Signal | None] = []
+        self.gives: list[Signal | None] = []
         outputs = inputs
         for i, (path, layer) in enumerate(zip(self.paths, valid, strict=True)):
             if beside and beside.last and i in joins and outputs and not outputs.ids:
                 outputs = joined(outputs, beside.last)
-            self.flow.append(outputs)
+            self.reads.append(outputs)
             layer, outputs = self._through(path, self._placed(path, layer, beside), outputs, beside)
             self.layers.append(layer)
-        self.flow.append(outputs)
+            self.gives.append(outputs)
         self.outputs = outputs if self.layers else None
 
     def _placed(self, path: Path, layer: Layer | None, beside: Beside | None) -> Layer | None:
@@ -100,7 +101,7 @@ class StackCheck:
 
     def check_each(self, sized: bool = True) -> None:
         """Report what is wrong with a layer at its place; `sized`: the data sizes the last one."""
-        for path, layer, inputs in zip(self.paths, self.layers, self.flow, strict=False):
+        for path, layer, inputs in zip(self.paths, self.layers, self.reads, strict=True):
             if layer is None or self.draft.broken(path):
                 continue
             if self.ahead and sees_future(layer):
@@ -141,13 +142,11 @@ class StackCheck:
     def check_ties(self, tables: dict[str, ShareableLayer]) -> None:
         """Report a shared table that is not among those so far, or does not fit; add the own."""
         for i, (path, layer) in enumerate(zip(self.paths, self.layers, strict=True)):
-            tied = layer and layer.tied_to()
-            if layer and tied and (problem := _tie_problem(layer, self.flow[i], tied, tables)):
-                field = ("tie",) if "tie" in type(layer).model_fields else ()
-                self.draft.report((*path, *field), "SPEC_INCONSISTENT", problem)
+            if layer and (problem := _tie_problem(layer, self.reads[i], tables)):
+                self.draft.report((*path, *_tie_place(layer)), "SPEC_INCONSISTENT", problem)
             name = self.draft.get((*path, "name"))
             if isinstance(name, str):
-                tables.setdefault(name, ShareableLayer(layer, self.flow[i], self.flow[i + 1]))
+                tables.setdefault(name, ShareableLayer(layer, self.reads[i], self.gives[i]))
 
 
 def layer_paths(draft: Draft, at: Path) -> list[Path]:
@@ -168,39 +167,76 @@ def _joins(layers: list[Layer | None], beside: Beside | None) -> tuple[int, ...]
     return peeking(valid) if beside and beside.last and len(valid) == len(layers) else ()
 
 
-def _tie_problem(
-    layer: Layer, inputs: Signal | None, name: str, tables: dict[str, ShareableLayer]
-) -> str:
-    if name not in tables:
-        known = ", ".join(map(json.dumps, tables))
-        advice = f"there are {known}" if known else 'give it one: "name"'
-        return f"no earlier layer has the name {json.dumps(name)} ({advice})"
-    target, reads, gives = tables[name]
-    if target is None or gives is None or inputs is None:
-        return ""
-    if not gives.fits(inputs):
-        return (
-            f"{json.dumps(name)} gives {gives}, but this layer receives {inputs} "
-            "(a shared table needs equal widths)"
-        )
-    offered = _declared(target, reads) or {}
-    shared = (_declared(layer, inputs) or {}).values()
-    missing = [s.name for s in shared if isinstance(s, Shared) and s.name not in offered]
-    return f"{json.dumps(name)} ({target.type}) has no parameter {missing[0]}" if missing else ""
+def _tie_place(layer: Layer) -> Path:
+    """Return the field of a layer, or of one inside it, that names what it shares; or ()."""
+    if layer.tied_to():
+        return ("tie",) if "tie" in type(layer).model_fields else ()
+    for field in type(layer).model_fields:
+        inner = getattr(layer, field)
+        if isinstance(inner, Layer) and (place := _tie_place(inner)):
+            return (field, *place)
+    return ()
 
 
-def _declared(layer: Layer, inputs: Signal | None) -> Declaration | None:
-    """Return the parameters of a layer; None where it does not tell for a stand-in."""
-    return _tried((_probe(inputs),), lambda probe: _complete(layer, probe).params(probe))
+def _tie_problem(layer: Layer, inputs: Signal | None, tables: dict[str, ShareableLayer]) -> str:
+    """Return why a layer cannot share what it names, itself or inside; "" where it may."""
+    wanted = _sizes(layer, inputs)
+    shared = [(spec, size) for spec, size in wanted.values() if isinstance(spec, Shared)]
+    tied = layer.tied_to()
+    for name in filter(None, (tied, *(link.layer for link, _ in shared))):
+        if name not in tables:
+            known = ", ".join(map(json.dumps, tables))
+            advice = f"there are {known}" if known else 'give it one: "name"'
+            return f"no earlier layer has the name {json.dumps(name)} ({advice})"
+    for link, size in shared:
+        target, reads, gives = tables[link.layer]
+        if target is None or gives is None or inputs is None:
+            continue
+        if link.layer == tied and not gives.fits(inputs):
+            return (
+                f"{json.dumps(tied)} gives {gives}, but this layer receives {inputs} "
+                "(a shared table needs equal widths)"
+            )
+        offered = _sizes(target, reads)
+        if link.name not in offered:
+            return f"{json.dumps(link.layer)} ({target.type}) has no parameter {link.name}"
+        if not _may_agree(size, there := offered[link.name][1]):
+            return shared_shape_problem(link, size, there)
+    return ""
 
 
-def _probe(inputs: Signal | None) -> Signal:
-    return inputs if inputs and inputs.width else PROBES[bool(inputs and inputs.ids)]
+def _may_agree(one: KnownShape, other: KnownShape) -> bool:
+    """Tell whether two shapes are equal as far as they are known."""
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(None in pair or len({*pair}) == 1 for pair in pairs)
 
 
-def _complete(layer: Layer, probe: Signal) -> Layer:
+def _sizes(layer: Layer, inputs: Signal | None) -> dict[str, tuple[ParamSpec | Shared, KnownShape]]:
+    """Return each parameter with its shape; a size is None where it is what a stand-in makes it."""
+    one, other = (_declared(layer, inputs, width) or {} for width in (2, 3))
+
+    def agreed(name: str) -> KnownShape:
+        pairs = zip(one[name].shape, other[name].shape, strict=False)
+        return tuple(a if a == b else None for a, b in pairs)
+
+    return {name: (spec, agreed(name)) for name, spec in one.items() if name in other}
+
+
+def _declared(layer: Layer, inputs: Signal | None, width: int = 2) -> Declaration | None:
+    """Return the parameters of a layer; None where it does not tell for a stand-in of a width."""
+    return _tried(
+        (_probe(inputs, width),), lambda probe: _complete(layer, probe, width).params(probe)
+    )
+
+
+def _probe(inputs: Signal | None, width: int = 2) -> Signal:
+    return inputs if inputs and inputs.width else Signal(width, bool(inputs and inputs.ids))
+
+
+def _complete(layer: Layer, probe: Signal, width: int = 2) -> Layer:
     """Return a layer with every width that is left to the data, as it is for another stand-in."""
-    return _tried((probe,), lambda probe: layer.resolve(probe, PROBES[1])) or layer
+    target = Signal(width, ids=True)
+    return _tried((probe,), lambda probe: layer.resolve(probe, target)) or layer
 
 
 def _tried(probes: Iterable[Signal], question: Callable[[Signal], T]) -> T | None:

@@ -227,6 +227,31 @@ MANY = [
     ),
     (
         [
+            ('"rate": 0.2', '"rate": 0.2}, {"type": "affine", "units": 12, "name": "a"'),
+            (
+                '{"type": "affine"}',
+                '{"type": "affine", "tie": "a", "units": 7}, {"type": "affine"}',
+            ),
+        ],
+        [
+            "spec.json:9:33 [SPEC_INCONSISTENT] model.layers[4].tie: shares a/W and needs it of shape 7x12, but it is 32x12 (leave the tie out)",
+        ],
+    ),
+    (
+        [
+            ('"units": 16', '"units": 16, "name": "a"'),
+            ('"units": 32', '"units": 16'),
+            (
+                '{"type": "affine"}',
+                '{"type": "residual", "layer": {"type": "affine", "units": 16, "tie": "b"}}, {"type": "affine"}',
+            ),
+        ],
+        [
+            'spec.json:9:76 [SPEC_INCONSISTENT] model.layers[3].layer.tie: no earlier layer has the name "b" (there are "a")',
+        ],
+    ),
+    (
+        [
             ('"units": 16', '"units": 16'),
             ('"units": 32', '"units": 32, "name": "cell"'),
             ('{"type": "affine"}', '{"type": "affine", "tie": "cell"}'),

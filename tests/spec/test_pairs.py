@@ -112,6 +112,7 @@ WRONG: list[tuple[Callable[[JSONObject], Any], list[str]]] = [
     (lambda s: (encoder(s)[0].update(name="t"), decoder(s)[0].update(name="t")), ['[SPEC_INCONSISTENT] model.decoder.layers[0].name: "t" is also the name of model.encoder.layers[0] (names are unique)']),
     (lambda s: decoder(s)[3].update(tie="t"), ['[SPEC_INCONSISTENT] model.decoder.layers[3].tie: no earlier layer has the name "t" (give it one: "name")']),
     (lambda s: (encoder(s)[0].update(name="t"), decoder(s)[3].update(tie="t")), ['[SPEC_INCONSISTENT] model.decoder.layers[3].tie: "t" gives values of width 8, but this layer receives values of width 32 (a shared table needs equal widths)']),
+    (lambda s: (s["model"].update(peek=True), decoder(s)[0].update(name="t", units=32), decoder(s)[3].update(tie="t")), ['[SPEC_INCONSISTENT] model.decoder.layers[3].tie: "t" gives values of width 32, but this layer receives values of width 48 (a shared table needs equal widths)']),
     (lambda s: s["train"].update(recompute=True), ["[SPEC_INCONSISTENT] train.recompute: a model with an encoder is not learned in blocks (leave it out)"]),
     (lambda s: s.update(data=TEXT), ['[SPEC_INCONSISTENT] data.type: text data has no sources for an encoder (data of type "pairs" has)']),
     (lambda s: s.update(model=STACK), [
