@@ -7,7 +7,7 @@ import select
 import sys
 from contextlib import suppress
 
-from rnnkit.files.outputs import stdout_number
+from rnnkit.files.standard_output import stdout_number
 
 NAMES = ("stdin", "stdout", "stderr")
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from rnnkit.errors import StorageError
 from rnnkit.files.atomic import Buffer, kind_of, storage_error, write_all, write_atomic
+from rnnkit.files.standard_output import STDOUT, stdout_number
 
 # O_NOCTTY: a terminal does not adopt this process.
 _WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
-STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def write_output(path: Path, data: Buffer) -> None:
@@ -75,14 +75,6 @@ def overwritten(path: Path, inputs: Iterable[Path]) -> Path | None:
         if os.path.samestat(info, other):
             return each
     return None
-
-
-def stdout_number() -> int:
-    """Return the descriptor that results go to: a command may leave 1 to what others print."""
-    try:
-        return sys.__stdout__.fileno() if sys.__stdout__ else 1
-    except ValueError:  # it was closed
-        return 1
 
 
 def _looked_at(path: Path) -> os.stat_result | None:
