@@ -20,9 +20,9 @@ import numpy as np
 from h5py import h5d, h5p, h5s, h5t
 
 from rnnkit.checkpoint.index import encode_index, read_index
-from rnnkit.checkpoint.layout import ALIGNMENT, FILE_LIMIT, INDEX, Extent, check_entries
+from rnnkit.checkpoint.layout import ALIGNMENT, INDEX, Extent, check_entries
 from rnnkit.checkpoint.schema_1 import find_arrays
-from rnnkit.checkpoint.seal import HEADER_SIZE, SCHEMA, Sealed, seal, unseal
+from rnnkit.checkpoint.seal import FILE_LIMIT, HEADER_SIZE, SCHEMA, Sealed, seal, unseal
 from rnnkit.errors import CheckpointError, ResourceError
 from rnnkit.files.atomic import Buffer, read_regular
 from rnnkit.types import Array

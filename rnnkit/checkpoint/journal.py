@@ -17,9 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple, Self
 
-from rnnkit.checkpoint.layout import FILE_LIMIT
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError
 from rnnkit.files.atomic import read_regular, same_file, storage_error, write_atomic
 

@@ -25,7 +25,6 @@ from rnnkit.types import STORED_NAME, Array
 INDEX = "index"
 """The name of the array that holds the index; no other may have it."""
 
-FILE_LIMIT = 8 << 30
 TEXT_LIMIT = 4 << 20
 VOCABULARY_LIMIT = 64 << 20
 """Bytes: six million words, whose parameters alone would meet the limit of the file."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnkit.checkpoint.layout import FILE_LIMIT
+from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError, DataError, RefusedError, printable
 from rnnkit.files.atomic import Buffer, read_regular, storage_error, sweep_temporary, write_atomic
 from rnnkit.files.lock import may_be_held

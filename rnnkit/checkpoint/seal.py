@@ -27,6 +27,9 @@ from typing import NamedTuple
 from rnnkit.errors import CheckpointError, printable
 from rnnkit.files.atomic import Buffer
 
+FILE_LIMIT = 8 << 30
+"""Bytes of a file that is read."""
+
 MAGIC = b"RNNKIT\0\1"
 SCHEMA = 2
 HEADER_SIZE = 512

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
-from rnnkit.checkpoint.layout import FILE_LIMIT
+from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError, RnnkitError, printable
 from rnnkit.exchange.incoming.theirs import TheirModel
 from rnnkit.files.atomic import read_regular

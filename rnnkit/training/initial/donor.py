@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnkit.checkpoint.image import read_image
-from rnnkit.checkpoint.layout import FILE_LIMIT
+from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.checkpoint.snapshot import snapshot_of
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
