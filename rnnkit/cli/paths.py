@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.core.file_name import at_home
+from rnnkit.core.home import at_home
 from rnnkit.files.missing import address
 from rnnkit.files.outputs import check_output, overwritten
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import command, done, small_spec, text, write_spec
 
 from rnnkit.builtin.datasets.series.series import Series
-from rnnkit.core.file_name import at_home
+from rnnkit.core.home import at_home
 from rnnkit.core.initializers import Vectors
 from rnnkit.spec.start import Start
 
