@@ -36,7 +36,7 @@ def path_of(target: str) -> Path:
     """Return the keys and list positions of `model.layers[1].units`; () for what is no path."""
     path: list[str | int] = []
     end = 0
-    while end < len(target) and (step := STEP.match(target, end)):
+    while step := STEP.match(target, end):
         key, index = step.groups()
         path.append(int(index) if key is None else key)
         end = step.end()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from helpers import command, done, plain_spec, text, trained
 
-from rnnkit.cli.neurons import chosen
+from rnnkit.cli.neurons import _row, chosen
 from rnnkit.cli.options import wants_colour
 
 
@@ -204,3 +204,13 @@ def test_it_opens_on_the_unit_that_is_furthest_above_chance() -> None:
         SimpleNamespace(units=[follower(3, 0.5)], chance=0.2),
     ]
     assert chosen([], searches, None) == (part, 2)
+
+
+@pytest.mark.parametrize(("mean", "guess"), [(0.2, "0.800"), (0.5, "0.500"), (0.9, "0.900")])
+def test_a_guess_is_the_more_frequent_answer(mean: float, guess: str) -> None:
+    follower = SimpleNamespace(label="lstm/h/1", r=0.5, auc=0.75, accuracy=0.9)
+    found = SimpleNamespace(property=SimpleNamespace(name="line"), mean=mean, chance=0.1)
+    assert _row(found, follower) == (  # type: ignore[arg-type]
+        *("line", "lstm/h/1", "0.500", "0.100"),
+        *("0.750", "0.900", guess),
+    )
