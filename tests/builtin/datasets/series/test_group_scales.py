@@ -65,6 +65,26 @@ def spec_of(run: Path) -> Spec:
     return load(run).spec
 
 
+def test_each_split_is_finite_on_the_scale_of_its_group(tmp_path: Path) -> None:
+    file = write_shops(tmp_path / "d.csv")
+    *rows, last = file.read_text().splitlines()
+    shop = last.split(",")[0]
+    file.write_text("\n".join([*rows, f"{shop},3e38"]) + "\n")
+    scalers = {
+        each: {
+            side: {"offset": [0], "factor": [0.5 if each == shop else 2]}
+            for side in ("inputs", "targets")
+        }
+        for each in SHOPS
+    }
+    with pytest.raises(DataError) as caught:
+        shops(group_scalers=scalers).open(tmp_path)
+    assert str(caught.value) == (
+        "the test split [DATA_NAN] sales: 3e+38 is no finite number on the scale of the training "
+        "part (take the row out, or fill in a number)"
+    )
+
+
 def test_each_group_is_on_its_own_scale(tmp_path: Path) -> None:
     write_shops(tmp_path / "d.csv")
     source = shops(horizon=[1, 3]).open(tmp_path)
