@@ -59,12 +59,12 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.builtin.tokenizers.byte import Byte as Byte
     from rnnkit.builtin.tokenizers.char import Char as Char
     from rnnkit.builtin.tokenizers.word import Word as Word
+    from rnnkit.compute.equations.functions import sigmoid as sigmoid
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
     from rnnkit.compute.kernels.kernel import Kernel as Kernel
     from rnnkit.contracts.cell import Cell as Cell
     from rnnkit.contracts.cell import GatedCell as GatedCell
     from rnnkit.contracts.cell import StepCell as StepCell
-    from rnnkit.contracts.cell import sigmoid as sigmoid
     from rnnkit.contracts.dataset import Batch as Batch
     from rnnkit.contracts.dataset import Dataset as Dataset
     from rnnkit.contracts.dataset import EncoderInputs as EncoderInputs
@@ -72,6 +72,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.contracts.dataset import Source as Source
     from rnnkit.contracts.dataset import Split as Split
     from rnnkit.contracts.dataset import Units as Units
+    from rnnkit.contracts.equation_cell import EquationCell as EquationCell
     from rnnkit.contracts.forecast_inputs import ForecastRequest as ForecastRequest
     from rnnkit.contracts.forecast_inputs import Outlook as Outlook
     from rnnkit.contracts.forecast_inputs import Past as Past
@@ -188,9 +189,11 @@ _PUBLIC = {
     "builtin.tokenizers.byte": ("Byte",),
     "builtin.tokenizers.char": ("Char",),
     "builtin.tokenizers.word": ("Word",),
+    "compute.equations.functions": ("sigmoid",),
     "compute.kernels.jit": ("kernels_available",),
     "compute.kernels.kernel": ("Kernel",),
-    "contracts.cell": ("Cell", "GatedCell", "StepCell", "sigmoid"),
+    "contracts.cell": ("Cell", "GatedCell", "StepCell"),
+    "contracts.equation_cell": ("EquationCell",),
     "contracts.dataset": (
         "Batch",
         "Dataset",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from rnnkit.compute.kernels.functions import compiled_sigmoid as compiled_sigmoid
-from rnnkit.compute.kernels.functions import tanh as tanh
+from rnnkit.compute.kernels.functions import compiled_tanh as compiled_tanh
 from rnnkit.compute.kernels.jit import jit as jit
 
-__all__ = ["compiled_sigmoid", "jit", "tanh"]
+__all__ = ["compiled_sigmoid", "compiled_tanh", "jit"]

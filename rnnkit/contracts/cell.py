@@ -199,11 +199,6 @@ def step_kernel(cell: GatedCell) -> Kernel | None:
     return cell.kernel() if stands_for(cell, "kernel", "mix") else None
 
 
-def sigmoid(z: Array) -> Array:
-    """Return 1 / (1 + exp(-z)) without overflow."""
-    return 0.5 * np.tanh(0.5 * z) + 0.5
-
-
 def _restart(
     cell: Cell, xs: Array, state: State, resets: Array | None
 ) -> Callable[[int, State], State]:

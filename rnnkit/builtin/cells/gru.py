@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rnnkit.compute.equations.functions import sigmoid
 from rnnkit.compute.kernels.dispatch import cell_kernel
 from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.compute.kernels.sample_plan import Steps, cell
-from rnnkit.contracts.cell import GatedCell, sigmoid
+from rnnkit.contracts.cell import GatedCell
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.builtin.cells import _compiled_reset_before
+from rnnkit.compute.equations.functions import sigmoid
 from rnnkit.compute.kernels.dispatch import kernel_module
-from rnnkit.contracts.cell import StepCell, sigmoid
+from rnnkit.contracts.cell import StepCell
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.builtin.losses._class_weights import Weight, Weights
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights, weighted_sum
-from rnnkit.contracts.cell import sigmoid
+from rnnkit.compute.equations.functions import sigmoid
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal

@@ -40,12 +40,12 @@ IN_LOW_BITS = F(12582912 + 127)
 ORDERED: Any = {**OPTIONS, "fastmath": {"contract", "nsz"}}
 
 
-def exp(x: float) -> float:
+def compiled_exp(x: float) -> float:
     """Return exp(x) for x <= 0; within compiled code in the type of x."""
     return math.exp(x)
 
 
-@overload(exp, jit_options=ORDERED)
+@overload(compiled_exp, jit_options=ORDERED)
 def _exp(x: Any) -> Any:
     if isinstance(x, types.Float) and x.bitwidth == 32:
         return _exp32

@@ -36,12 +36,12 @@ Q = tuple(
 )
 
 
-def tanh(x: float) -> float:
+def compiled_tanh(x: float) -> float:
     """Return tanh(x); within compiled code in the type of x."""
     return math.tanh(x)
 
 
-@overload(tanh, jit_options=OPTIONS)
+@overload(compiled_tanh, jit_options=OPTIONS)
 def _tanh(x: Any) -> Any:
     if isinstance(x, types.Float) and x.bitwidth == 32:
         return _tanh32
@@ -72,4 +72,4 @@ def _tanh32(x: Any) -> Any:
 @jit
 def compiled_sigmoid(x: Any, half: Any) -> Any:
     """Return 1 / (1 + exp(-x)); `half` is 0.5 in the type of x, so that nothing is widened."""
-    return half * tanh(half * x) + half
+    return half * compiled_tanh(half * x) + half

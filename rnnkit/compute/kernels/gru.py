@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, compiled_tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -22,7 +22,7 @@ def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> N
         for k in range(units):
             recurrent = q[k] + bias[k]
             q[k] = recurrent
-            candidate = tanh(n[k] + r[k] * recurrent)
+            candidate = compiled_tanh(n[k] + r[k] * recurrent)
             n[k] = candidate
             h_new[k] = (one - z[k]) * candidate + z[k] * h[k]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, compiled_tanh
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.product import multiply_rows
 
@@ -58,7 +58,7 @@ def forward(
             n, recurrent, z = candidates[t, row], candidate_products[row], gates[t, row][units:]
             h, h_new = hs[old, row], hs[old + 1, row]
             for k in range(units):
-                n[k] = tanh(n[k] + recurrent[k])
+                n[k] = compiled_tanh(n[k] + recurrent[k])
             for k in range(units):
                 h_new[k] = (one - z[k]) * n[k] + z[k] * h[k]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, compiled_tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -22,11 +22,11 @@ def forward(window: Any, t: int, old: int, new: int, first: int, last: int) -> N
         i, f, o, g = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
         recurrent = r[3 * units :]  # a loop that starts at 3 * units would not be vectorized
         for k in range(units):
-            g[k] = tanh(g[k] + recurrent[k])
+            g[k] = compiled_tanh(g[k] + recurrent[k])
         for k in range(units):
             value = f[k] * c[k] + i[k] * g[k]
             c_new[k] = value
-            h_new[k] = o[k] * tanh(value)
+            h_new[k] = o[k] * compiled_tanh(value)
 
 
 @jit
@@ -42,7 +42,7 @@ def backward(window: Any, adjoint: Any, t: int, old: int, new: int, first: int, 
         i, f, o, g = z[:units], z[units : 2 * units], z[2 * units : 3 * units], z[3 * units :]
         di, df, do, dg = d[:units], d[units : 2 * units], d[2 * units : 3 * units], d[3 * units :]
         for k in range(units):
-            squashed = tanh(c_new[k])
+            squashed = compiled_tanh(c_new[k])
             e = dy[k] + dh[k]
             q = dc[k] + e * o[k] * (one - squashed * squashed)
             di[k] = q * g[k] * i[k] * (one - i[k])

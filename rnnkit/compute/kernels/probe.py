@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import compiled_sigmoid, tanh
+from rnnkit.compute.kernels.functions import compiled_sigmoid, compiled_tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -17,7 +17,7 @@ def probe(values: Any, half: Any, found: Any) -> Any:
     """
     total = half * values[0]
     for i in range(len(values)):
-        found[i] = values[i] * tanh(values[i]) + compiled_sigmoid(values[i], half)
+        found[i] = values[i] * compiled_tanh(values[i]) + compiled_sigmoid(values[i], half)
     for i in range(len(values)):
         total += values[i] * found[i]
     return total

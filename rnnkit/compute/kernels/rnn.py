@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnnkit.compute.kernels.functions import tanh
+from rnnkit.compute.kernels.functions import compiled_tanh
 from rnnkit.compute.kernels.jit import jit
 
 
@@ -16,7 +16,7 @@ def tanh_forward(window: Any, t: int, old: int, new: int, first: int, last: int)
     for b in range(first, last):
         z, r, h_new = zxs[t, b], zhs[0, b], hs[new, b]
         for k in range(units):
-            h_new[k] = tanh(z[k] + r[k])
+            h_new[k] = compiled_tanh(z[k] + r[k])
 
 
 @jit

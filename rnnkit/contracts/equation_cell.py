@@ -1,0 +1,129 @@
+"""A recurrent cell whose author writes its forward equations once; all else is made from them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+from rnnkit.compute.equations.graph import EquationError
+from rnnkit.compute.equations.trace import Names, StepGraph, Symbols, trace
+from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.returned import broken
+from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
+
+SHARED = frozenset(("name", "init", "units"))
+"""Fields on which no equation depends."""
+
+
+class EquationCell(Cell):
+    """A cell that is its equations.
+
+    `gates` names the parts of x Wx + b, which `equations` reads as `x.NAME`, and of h Wh, read as
+    `r.NAME`; `recurrent` names the gates that have a part of h Wh, where not all have. `states`
+    names the arrays of the state; the first is the output.
+
+    >>> from typing import Literal
+    >>> from rnnkit.equations import sigmoid, tanh
+    >>> class Minimal(EquationCell):
+    ...     type: Literal["minimal"] = "minimal"
+    ...     gates = ("f", "n")
+    ...     def equations(self, x, r, s, p):
+    ...         f = sigmoid(x.f + r.f)
+    ...         return (1 - f) * s.h + f * tanh(x.n + f * r.n)
+    >>> Minimal(units=4).state_names()
+    ('h',)
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ()
+    recurrent: ClassVar[bool | tuple[str, ...]] = True
+    states: ClassVar[tuple[str, ...]] = ("h",)
+
+    def equations(self, x: Names, r: Names, s: Names, p: Names) -> Any:
+        """Return the new state, a tuple where there are several, from values of one step.
+
+        `x.g` is a gate's part of x Wx + b and `r.g` of h Wh, `s.h` a state before the step, `p.u` a
+        parameter of `extra`; `x.input` is x itself, and `p.W` a matrix for `dot`. They are called
+        once, with values that stand for those of all units: operators, and the functions of
+        `rnnkit.equations`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.equations")
+
+    def extra(self, inputs: Signal) -> Declaration:
+        """Declare further parameters, one number a unit."""
+        return {}
+
+    def matrices(self) -> Mapping[str, tuple[str, ...]]:
+        """Declare further matrices for `dot`, by name: what it takes, what it gives, its blocks.
+
+        Widths are "units" and "inputs": ("units", "inputs") is a matrix (units, inputs), and
+        ("units", "units", "i", "f") one of two blocks, `p.NAME.i` and `p.NAME.f`.
+        """
+        return {}
+
+    def params(self, inputs: Signal) -> Declaration:
+        """Declare Wx (inputs, gates units), Wh (units, recurrent gates units), b, and more."""
+        symbols, found = self.symbols(inputs), dict[str, Any]()
+        count, width = len(self.gates), len(self.gates) * self.units
+        if self.gates:
+            found["Wx"] = ParamSpec((inputs.known(), width), Glorot(), gates=count)
+        sizes = {"units": self.units, "inputs": inputs.known()}
+        for name, (source, target, blocks) in symbols.matrices.items():
+            parts = max(len(blocks), 1)
+            init = Orthogonal() if name == "Wh" else Glorot()
+            found[name] = ParamSpec((sizes[source], parts * sizes[target]), init, gates=parts)
+        if self.gates:
+            found["b"] = ParamSpec((width,), Zeros(), decay=False, gates=count)
+        return {**found, **self.extra(inputs)}
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        """Keep each state, one number a unit."""
+        return (self.units,) * len(self.states)
+
+    def state_names(self) -> tuple[str, ...]:
+        """Return `states`."""
+        return self.states
+
+    def recurrent_gates(self) -> tuple[str, ...]:
+        """Return the gates that have a part of h Wh."""
+        if isinstance(self.recurrent, bool):
+            return self.gates if self.recurrent else ()
+        return self.recurrent
+
+    def symbols(self, inputs: Signal) -> Symbols:
+        """Return what the equations may name."""
+        gates = self.recurrent_gates()
+        own = {"Wh": ("units", "units", gates)} if gates else {}
+        more = {name: (of[0], of[1], of[2:]) for name, of in self.matrices().items()}
+        pointwise = tuple(self.extra(inputs))
+        return Symbols(self.gates, gates, self.states, pointwise, {**own, **more})
+
+    def step_graph(self) -> StepGraph:
+        """Return the graph of one step; raises PluginError for equations that make none."""
+        fields = ((name, value) for name, value in self.__dict__.items() if name not in SHARED)
+        return _step_graph(type(self), tuple(fields))
+
+
+@cache
+def _step_graph(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...]) -> StepGraph:
+    values: dict[str, Any] = dict(fields)
+    cell = kind.model_construct(**values, units=1, init={}, name=None)
+    try:
+        return trace(cell.equations, cell.symbols(Signal(1)))
+    except EquationError as error:
+        raise broken(cell, "", f"{_place(cell, error)}: {error}") from None
+
+
+def _place(cell: EquationCell, error: Exception) -> str:
+    """Return the class and the line of its equations that an error comes from."""
+    code = type(cell).equations.__code__
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == code.co_filename
+    ]
+    line = lines[-1] if lines else code.co_firstlineno
+    return f"{type(cell).__name__}.equations, line {line} of {code.co_filename}"
