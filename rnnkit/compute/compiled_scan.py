@@ -37,7 +37,7 @@ def fused_scan(
     gated = (steps, batch, Wh.shape[1])
     resets, stride = restarts(resets, batch)
     loops = _loops(kernel)
-    zxs, ids = ctx.empty(gated), _indicated(xs)
+    zxs, ids = ctx.empty(gated), indicated(xs)
     if not len(ids):
         multiply(flat(xs), Wx, flat(zxs))
     length = steps * stride + (stride == 1)
@@ -143,7 +143,7 @@ def flat(sequence: Array) -> Array:
     return sequence.reshape(-1, sequence.shape[-1])
 
 
-def _indicated(xs: Array) -> Array:
+def indicated(xs: Array) -> Array:
     """Return where the 1 of each row stands; () where not every row is 0 but for one 1.
 
     A product with such a row is a row of the matrix.

@@ -8,12 +8,17 @@ from functools import cache
 from typing import Any, ClassVar
 
 from rnnkit.compute.equations.graph import EquationError
+from rnnkit.compute.equations.program import Program, write_program
 from rnnkit.compute.equations.trace import Names, StepGraph, Symbols, trace
+from rnnkit.compute.equations.window import run_window
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.returned import broken
+from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
+from rnnkit.types import Array, Backward, Params, State
 
 SHARED = frozenset(("name", "init", "units"))
 """Fields on which no equation depends."""
@@ -103,8 +108,43 @@ class EquationCell(Cell):
 
     def step_graph(self) -> StepGraph:
         """Return the graph of one step; raises PluginError for equations that make none."""
-        fields = ((name, value) for name, value in self.__dict__.items() if name not in SHARED)
-        return _step_graph(type(self), tuple(fields))
+        return _step_graph(type(self), self._fields())
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Run all steps, by compiled loops where Numba is installed."""
+        return self._run(kernels_available(), params, xs, state, resets, ctx)
+
+    def scan_by_numpy(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        """Do what `scan` does without Numba."""
+        return self._run(False, params, xs, state, resets, ctx)
+
+    def _run(
+        self,
+        compiled: bool,
+        params: Params,
+        xs: Array,
+        state: State,
+        resets: Array | None,
+        ctx: Context,
+    ) -> tuple[Array, State, Backward]:
+        initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+        program = _program(type(self), self._fields(), compiled)
+        return run_window(program, params, xs, state, initial, resets, ctx)
+
+    def _fields(self) -> tuple[tuple[str, Hashable], ...]:
+        """Return the fields that the equations may read."""
+        return tuple(item for item in self.__dict__.items() if item[0] not in SHARED)
+
+
+@cache
+def _program(
+    kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...], compiled: bool
+) -> Program:
+    return write_program(kind.__name__, _step_graph(kind, fields), compiled=compiled)
 
 
 @cache

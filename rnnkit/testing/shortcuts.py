@@ -9,7 +9,9 @@ from typing import TypeAlias
 import numpy as np
 
 from rnnkit.compute.compiled_scan import flat
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.cell import GatedCell, StepCell, step_kernel
+from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
@@ -27,7 +29,9 @@ ScanMethod: TypeAlias = Callable[
 def shortcuts(subject: Subject) -> Iterator[Comparison]:
     """A compiled window gives what `mix` or `step` gives, and `linear` what `forward` gives."""
     layer, window = subject.layer, subject.window(train=True, resets=True)
-    if isinstance(layer, GatedCell) and step_kernel(layer):
+    if isinstance(layer, EquationCell) and kernels_available():
+        yield from _scans(layer, window, layer.scan_by_numpy, "compiled equations")
+    elif isinstance(layer, GatedCell) and step_kernel(layer):
         yield from _scans(layer, window, layer.scan_by_mix, "kernel()")
     elif isinstance(layer, StepCell) and type(layer).scan is not StepCell.scan:
         yield from _scans(layer, window, partial(StepCell.scan, layer), "scan()")

@@ -147,7 +147,8 @@ class ValueGraph:
     def of(self, op: str, *values: object) -> Value:
         """Return the node of an operation, in its simplest form."""
         args = tuple(map(self.lift, values))
-        return self._simpler(op, args) or self.node(op, *args)
+        simpler = self._simpler(op, args)
+        return self.node(op, *args) if simpler is None else simpler
 
     def node(self, op: str, *args: Value, detail: Any = None, width: str | None = None) -> Value:
         """Return the node with these parts; an equal one where there is one."""

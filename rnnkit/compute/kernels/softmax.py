@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.compute.kernels.exp import compiled_exp
+from rnnkit.compute.kernels.exp_below_zero import exp_below_zero
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.largest import largest_of, sortable
 
@@ -31,7 +31,7 @@ def loss(logits: Any, labels: Any, weights: Any, smoothing: float) -> tuple[floa
         largest = largest_of(ordered[n])
         mass = row.dtype.type(0)
         for j in range(len(row)):
-            mass += compiled_exp(row[j] - largest)
+            mass += exp_below_zero(row[j] - largest)
         total += weight * (math.log(np.float64(mass)) - _wanted(row, label, largest, smoothing))
         summed += weight
     return total, summed
@@ -63,7 +63,7 @@ def gradient(
         wanted = _wanted(row, label, largest, smoothing)
         mass = kind(0)
         for j in range(len(row)):
-            value = compiled_exp(row[j] - largest)
+            value = exp_below_zero(row[j] - largest)
             row[j] = value
             mass += value
         total += weight * (math.log(np.float64(mass)) - wanted)

@@ -1,4 +1,4 @@
-"""exp inside compiled loops.
+"""exp of numbers up to 0 inside compiled loops, as a softmax takes it.
 
 libm's exp is a call for each number and stops vectorization. In float32, x = k ln 2 + r with k a
 whole number (Cody and Waite 1980), exp(r) is a polynomial of degree 7 (Cephes, `expf`), and 2^k is
@@ -40,12 +40,12 @@ IN_LOW_BITS = F(12582912 + 127)
 ORDERED: Any = {**OPTIONS, "fastmath": {"contract", "nsz"}}
 
 
-def compiled_exp(x: float) -> float:
+def exp_below_zero(x: float) -> float:
     """Return exp(x) for x <= 0; within compiled code in the type of x."""
     return math.exp(x)
 
 
-@overload(compiled_exp, jit_options=ORDERED)
+@overload(exp_below_zero, jit_options=ORDERED)
 def _exp(x: Any) -> Any:
     if isinstance(x, types.Float) and x.bitwidth == 32:
         return _exp32

@@ -1,0 +1,94 @@
+"""The program of a cell: its plan, the loops that were written from it, and what a window asks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rnnkit.compute.equations.loop_text import carries
+from rnnkit.compute.equations.loops import backs, is_shared, loops_source
+from rnnkit.compute.equations.plan import WindowPlan, plan_window
+from rnnkit.compute.equations.source import WindowLoops, compiled_loops, numpy_loops
+from rnnkit.compute.equations.statements import statements_source
+from rnnkit.compute.equations.trace import StepGraph, StepProduct, Symbols
+
+
+class Factor(NamedTuple):
+    """A product of a step as a window forms it, and its gradient.
+
+    `value` is where the factor lies: "state", "input" or "kept", and which. `whole`: its results
+    of all steps are kept; `shared`: its gradient is that of the gates, in one array; `again`:
+    another product reads the same matrix, and comes before it.
+    """
+
+    matrix: str
+    width: str
+    first: int
+    blocks: int
+    value: tuple[str, int]
+    whole: bool
+    shared: bool
+    again: bool
+
+
+class Program(NamedTuple):
+    """The loops of a cell, compiled or of NumPy, and the memory that they work on.
+
+    `kept` and `backs` are the widths of arrays. `terms` gives the state of each product that waits,
+    `carried` tells which states' gradients are carried beside them.
+    """
+
+    symbols: Symbols
+    loops: WindowLoops
+    compiled: bool
+    factors: tuple[Factor, ...]
+    kept: tuple[str, ...]
+    backs: tuple[str, ...]
+    terms: tuple[int, ...]
+    carried: tuple[bool, ...]
+    reads_inputs: bool
+    inputs_direct: bool
+    """A step writes a part of the gradient of x itself."""
+    inputs_back: tuple[int, ...]
+    """Products whose gradients give a part of that of x, for all steps at once."""
+
+
+def write_program(name: str, step: StepGraph, *, compiled: bool) -> Program:
+    """Return the program of a step; `name` is the cell's."""
+    plan = plan_window(step, in_blocks=not compiled)
+    if compiled:
+        loops = compiled_loops(name, loops_source(plan))
+    else:
+        loops = numpy_loops(name, statements_source(plan))
+    return Program(
+        step.symbols,
+        loops,
+        compiled,
+        tuple(_factor(plan, number, each) for number, each in enumerate(step.products)),
+        tuple(node.width for node in plan.kept),
+        tuple(node.width for node in backs(plan)),
+        tuple(state for state, _ in plan.terms),
+        tuple(carries(plan, state) for state in range(len(step.new))),
+        plan.reads_inputs,
+        plan.inputs is not None,
+        tuple(node.detail for node in plan.inputs_back),
+    )
+
+
+def _factor(plan: WindowPlan, number: int, product: StepProduct) -> Factor:
+    value = product.value
+    if value.op == "state":
+        place = "state", int(value.detail)
+    elif product.hoisted:
+        place = "input", 0
+    else:
+        place = "kept", plan.places[value].part
+    return Factor(
+        product.matrix,
+        product.dots[0].width,
+        product.first,
+        len(product.dots),
+        place,
+        number in plan.whole,
+        is_shared(plan, number),
+        any(each.matrix == product.matrix for each in plan.step.products[:number]),
+    )

@@ -1,0 +1,115 @@
+"""Generated source as modules: files for Numba, whose cache asks for one, text for NumPy.
+
+A file is named by the digest of its text and of all kernels and is never written again: Numba
+compares its time. Where no folder can be written the module lives in memory and is compiled by
+each process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnkit.compute.kernels.jit import jit, sources
+
+HEADER = '''"""Written by rnnkit from the equations of {name}."""
+
+from math import sqrt
+
+from rnnkit.compute.kernels.exponentials import compiled_exp, compiled_log, compiled_softplus
+from rnnkit.compute.kernels.functions import compiled_sigmoid, compiled_tanh
+from rnnkit.compute.kernels.product import multiply_rows
+
+
+'''
+NUMPY = (
+    "absolute add divide exp log log1p matmul maximum minimum multiply negative sqrt subtract tanh "
+    "where"
+).split()
+
+
+class WindowLoops(NamedTuple):
+    """The whole window of a cell, forward and backward."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+
+
+def compiled_loops(name: str, source: str) -> WindowLoops:
+    """Return the functions of generated source, compiled at their first call."""
+    module = _module(HEADER.format(name=name) + source)
+    return WindowLoops(jit(module.forward), jit(module.backward))
+
+
+def numpy_loops(name: str, source: str) -> WindowLoops:
+    """Return the functions of generated source; a traceback shows its lines."""
+    scope = {each: getattr(np, each) for each in NUMPY}
+    _run(source, f"<equations of {name} {_digest(source)}>", scope)
+    return WindowLoops(scope["forward"], scope["backward"])
+
+
+def _module(source: str) -> ModuleType:
+    name = f"rnnkit_equations_{_digest(source + sources())}"
+    if name in sys.modules:
+        return sys.modules[name]
+    for folder in _folders():
+        with suppress(OSError):
+            return _load(name, _written(folder, name, source))
+    module = ModuleType(name)
+    _run(source, f"<{name}>", vars(module))
+    return module
+
+
+def _folders() -> Iterator[Path]:
+    """Yield where files may be written: where Numba was told to, beside the kernels, the user's."""
+    from numba.core import config
+    from numba.misc.appdirs import AppDirs
+
+    settings: Any = config
+    folders: Any = AppDirs
+    if settings.CACHE_DIR:
+        yield Path(settings.CACHE_DIR)
+    yield Path(__file__).parent / "__pycache__"
+    yield Path(folders("rnnkit", appauthor=False).user_cache_dir)
+
+
+def _written(folder: Path, name: str, source: str) -> Path:
+    """Return the file of a module, written whole unless another process has."""
+    file = folder / f"{name}.py"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f"{name}.{os.getpid()}"
+        draft.write_text(source)
+        try:
+            with suppress(FileExistsError):
+                os.link(draft, file)
+        finally:
+            draft.unlink()
+    return file
+
+
+def _load(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec and spec.loader, "a file that ends in .py"
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _run(source: str, name: str, scope: dict[str, Any]) -> None:
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    exec(compile(source, name, "exec"), scope)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,196 @@
+"""A window of a cell by its equations: memory, the loops over it, the products of all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from rnnkit.compute.compiled_scan import check_gradients, flat, indicated, restarts
+from rnnkit.compute.equations.program import Factor, Program
+from rnnkit.compute.parallel import run, shares
+from rnnkit.compute.products import Product, multiply, multiply_all, packed, scatter_add
+from rnnkit.core.context import Context
+from rnnkit.types import Array, Backward, Grads, Params, Shape, State
+
+Sizes = Mapping[str, int]
+
+
+def run_window(
+    program: Program,
+    params: Params,
+    xs: Array,
+    state: State,
+    initial: State,
+    resets: Array | None,
+    ctx: Context,
+) -> tuple[Array, State, Backward]:
+    """Run all steps of `xs` (T, B, F), as `Layer.scan` does.
+
+    The states of all steps lie in one array each. Where streams restart in the middle, a step has a
+    place for what enters it beside the place for what it gives.
+    """
+    symbols, factors, compiled = program.symbols, program.factors, program.compiled
+    (steps, batch, width), units = xs.shape, state[0].shape[1]
+    sizes: Sizes = {"units": units, "inputs": width}
+    _check(program, params, sizes, state, resets, xs.shape, ctx)
+    resets, stride = restarts(resets, batch)
+    Wx = params["Wx"] if symbols.gates else np.empty((width, 0), ctx.dtype)
+    b = params["b"] if symbols.gates else np.empty(0, ctx.dtype)
+    pointwise = tuple(params[name] for name in symbols.pointwise)
+    matrices = [_columns(params, factor, sizes) for factor in factors]
+    arranged = packed if compiled else np.ascontiguousarray
+    zx, ids = ctx.empty((steps, batch, len(b))), np.empty(0, np.int32)
+    if compiled and len(b) and not program.reads_inputs:
+        ids = indicated(xs)
+    if len(b) and not len(ids):
+        multiply(flat(xs), Wx, flat(zx))
+    if not compiled:
+        zx += b
+    states = tuple(ctx.empty((steps * stride + (stride == 1), batch, units)) for _ in state)
+    for whole, array in zip(states, state, strict=True):
+        whole[0] = array
+    outs = tuple(
+        ctx.empty((steps if factor.whole else 1, batch, matrix.shape[1]))
+        for factor, matrix in zip(factors, matrices, strict=True)
+    )
+    kept = tuple(ctx.empty((steps, batch, sizes[each])) for each in program.kept)
+    inputs = np.ascontiguousarray(xs) if program.reads_inputs else zx
+    for factor, matrix, out in zip(factors, matrices, outs, strict=True):
+        if factor.value[0] == "input":
+            multiply(flat(inputs), matrix, flat(out))
+    work = steps * batch * sum(matrix.size for matrix in matrices)
+    streams = shares(batch, work) if compiled else [(0, batch)]
+    read = pointwise, tuple(map(arranged, matrices)), outs, kept, initial, resets, stride
+    if compiled:
+        loop = partial(program.loops.forward, steps, inputs, ids, Wx, b, zx, states, *read)
+        run([partial(loop, *share) for share in streams])
+    else:
+        program.loops.forward(steps, inputs, zx, states, *read, ctx.empty)
+
+    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        check_gradients(dys, dstate, xs, state)
+        dys, dzx = np.ascontiguousarray(dys), ctx.empty(zx.shape)
+        dms = tuple(
+            dzx if factor.shared else ctx.empty((steps, batch, matrix.shape[1]))
+            for factor, matrix in zip(factors, matrices, strict=True)
+        )
+        backs = tuple(ctx.empty((batch, sizes[each])) for each in program.backs)
+        carry, terms = _carried(program, dstate)
+        dxs = ctx.empty(xs.shape) if program.inputs_direct else inputs
+        turned = tuple(arranged(matrix.T) for matrix in matrices)
+        read = zx, states, pointwise, outs, kept, turned, dys, carry, terms, dzx, dms, backs, dxs
+        # Threads may not add to one array: each has its own, added up in order.
+        own = [(np.zeros_like(b), tuple(map(np.zeros_like, pointwise))) for _ in streams]
+        if compiled:
+            loop = partial(program.loops.backward, steps, inputs, b, *read)
+            sums = zip(own, streams, strict=True)
+            run([partial(loop, dps, db, resets, stride, *share) for (db, dps), share in sums])
+        else:
+            db, dps = own[0]
+            program.loops.backward(steps, inputs, *read, dps, resets, stride, ctx.empty)
+            db += dzx.sum(axis=(0, 1))
+        for db, dps in own:
+            for name, gradient in zip(("b", *symbols.pointwise), (db, *dps), strict=True):
+                if len(gradient):
+                    grads[name] += gradient
+        products = []
+        entered = [array[: steps * stride : stride] for array in states]
+        for factor, dm in zip(factors, dms, strict=True):
+            kind, place = factor.value
+            value = {"state": entered, "kept": kept, "input": (inputs,)}[kind][place]
+            into = _columns(grads, factor, sizes)
+            formed = Product(flat(value).T, flat(dm), into, ctx.empty(into.shape))
+            if factor.again:
+                multiply_all(formed)  # it may add to what another adds to
+            else:
+                products.append(formed)
+        if len(ids):
+            scatter_add(grads["Wx"], ids, flat(dzx))
+        elif len(b):
+            products.append(Product(flat(xs).T, flat(dzx), grads["Wx"], ctx.empty(Wx.shape)))
+        parts = [(dzx, Wx)] if len(b) else []
+        parts += [(dms[number], matrices[number]) for number in program.inputs_back]
+        slopes = [ctx.empty(xs.shape) for _ in parts] if ctx.learns_below else []
+        for (dm, matrix), slope in zip(parts, slopes, strict=False):
+            products.append(Product(flat(dm), matrix.T, flat(slope)))
+        multiply_all(*products)
+        if not ctx.learns_below:
+            return None, _before(program, carry, terms)
+        slopes += [dxs] if program.inputs_direct else []
+        for more in slopes[1:]:
+            slopes[0] += more
+        found = slopes[0] if slopes else np.zeros(xs.shape, ctx.dtype)
+        return found, _before(program, carry, terms)
+
+    after = tuple(whole[-1] for whole in states)
+    return np.ascontiguousarray(states[0][1::stride]), after, backward
+
+
+def _carried(program: Program, dstate: State) -> tuple[State, State]:
+    """Return what is carried and the products that wait, with the gradient of the last state."""
+    terms: list[Array] = []
+    for place, state in enumerate(program.terms):
+        first = state not in program.terms[:place]
+        terms.append(dstate[state].copy() if first else np.zeros_like(dstate[state]))
+    carry = [
+        given if not own else np.zeros_like(given) if state in program.terms else given.copy()
+        for state, (given, own) in enumerate(zip(dstate, program.carried, strict=True))
+    ]
+    return tuple(carry), tuple(terms)
+
+
+def _before(program: Program, carry: State, terms: State) -> State:
+    """Return the gradient of the state that entered the window."""
+    found = []
+    for state, (carried, own) in enumerate(zip(carry, program.carried, strict=True)):
+        waited = zip(program.terms, terms, strict=True)
+        first, *more = [*([carried] if own else []), *(term for k, term in waited if k == state)]
+        for term in more:
+            first = first + term
+        found.append(first)
+    return tuple(found)
+
+
+def _columns(arrays: Mapping[str, Array], factor: Factor, sizes: Sizes) -> Array:
+    """Return the columns of a matrix, or of its gradient, that a product reads."""
+    width = sizes[factor.width]
+    return arrays[factor.matrix][:, factor.first * width : (factor.first + factor.blocks) * width]
+
+
+def _check(
+    program: Program,
+    params: Params,
+    sizes: Sizes,
+    state: State,
+    resets: Array | None,
+    shape: Shape,
+    ctx: Context,
+) -> None:
+    """Raise TypeError or ValueError for what loops would read past its end."""
+    symbols, units = program.symbols, sizes["units"]
+    if symbols.gates:
+        _expect("xs", shape, (*shape[:2], len(params["Wx"])))
+        _expect("b", params["b"].shape, (len(symbols.gates) * units,))
+        _expect("Wx", params["Wx"].shape, (sizes["inputs"], len(symbols.gates) * units))
+    for name, (source, target, blocks) in symbols.matrices.items():
+        wanted = sizes[source], sizes[target] * max(len(blocks), 1)
+        _expect(name, params[name].shape, wanted)
+    for name in symbols.pointwise:
+        _expect(name, params[name].shape, (units,))
+    for array in state:
+        _expect("the state", array.shape, (shape[1], units))
+    if resets is not None:
+        _expect("resets", resets.shape, shape[:2])
+    for name, array in params.items():
+        if array.dtype != ctx.dtype:
+            raise TypeError(
+                f"{name} is {array.dtype}, but the context computes in {ctx.dtype} "
+                f"(Context(dtype=np.dtype(np.{array.dtype})), or parameters of its type)"
+            )
+
+
+def _expect(name: str, found: Shape, wanted: Shape) -> None:
+    if found != wanted:
+        raise ValueError(f"{name}: expected the shape {wanted}, received {found}")
