@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rnnkit.compute.equations.loop_text import carries
@@ -34,7 +35,9 @@ class Program(NamedTuple):
     """The loops of a cell, compiled or of NumPy, and the memory that they work on.
 
     `kept` and `backs` are the widths of arrays. `terms` gives the state of each product that waits,
-    `carried` tells which states' gradients are carried beside them.
+    `waiting` their numbers for each state; `carried` tells which states' gradients are carried
+    beside them. `shapes` are those of the parameters: widths of the rows, "" for a vector, and of
+    each of so many blocks of columns.
     """
 
     symbols: Symbols
@@ -44,11 +47,13 @@ class Program(NamedTuple):
     kept: tuple[str, ...]
     backs: tuple[str, ...]
     terms: tuple[int, ...]
+    waiting: tuple[tuple[int, ...], ...]
     carried: tuple[bool, ...]
     reads_inputs: bool
     inputs_direct: bool
     """A step writes a part of the gradient of x itself."""
     inputs_back: tuple[int, ...]
+    shapes: tuple[tuple[str, str, str, int], ...]
     """Products whose gradients give a part of that of x, for all steps at once."""
 
 
@@ -59,6 +64,8 @@ def write_program(name: str, step: StepGraph, *, compiled: bool) -> Program:
         loops = compiled_loops(name, loops_source(plan))
     else:
         loops = numpy_loops(name, statements_source(plan))
+    terms = tuple(state for state, _ in plan.terms)
+    states = range(len(step.new))
     return Program(
         step.symbols,
         loops,
@@ -66,12 +73,24 @@ def write_program(name: str, step: StepGraph, *, compiled: bool) -> Program:
         tuple(_factor(plan, number, each) for number, each in enumerate(step.products)),
         tuple(node.width for node in plan.kept),
         tuple(node.width for node in backs(plan)),
-        tuple(state for state, _ in plan.terms),
-        tuple(carries(plan, state) for state in range(len(step.new))),
+        terms,
+        tuple(tuple(j for j, of in enumerate(terms) if of == state) for state in states),
+        tuple(carries(plan, state) for state in states),
         plan.reads_inputs,
         plan.inputs is not None,
         tuple(node.detail for node in plan.inputs_back),
+        tuple(_shapes(step.symbols)),
     )
+
+
+def _shapes(symbols: Symbols) -> Iterator[tuple[str, str, str, int]]:
+    if symbols.gates:
+        yield "Wx", "inputs", "units", len(symbols.gates)
+        yield "b", "", "units", len(symbols.gates)
+    for name, (source, target, blocks) in symbols.matrices.items():
+        yield name, source, target, max(len(blocks), 1)
+    for name in symbols.pointwise:
+        yield name, "", "units", 1
 
 
 def _factor(plan: WindowPlan, number: int, product: StepProduct) -> Factor:

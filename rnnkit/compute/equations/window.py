@@ -82,24 +82,24 @@ def run_window(
         turned = tuple(arranged(matrix.T) for matrix in matrices)
         read = zx, states, pointwise, outs, kept, turned, dys, carry, terms, dzx, dms, backs, dxs
         # Threads may not add to one array: each has its own, added up in order.
-        own = [(np.zeros_like(b), tuple(map(np.zeros_like, pointwise))) for _ in streams]
+        own = [tuple(np.zeros(len(each), ctx.dtype) for each in (b, *pointwise)) for _ in streams]
         if compiled:
             loop = partial(program.loops.backward, steps, inputs, b, *read)
             sums = zip(own, streams, strict=True)
-            run([partial(loop, dps, db, resets, stride, *share) for (db, dps), share in sums])
+            run([partial(loop, ds[1:], ds[0], resets, stride, *share) for ds, share in sums])
         else:
-            db, dps = own[0]
+            db, *dps = own[0]
             program.loops.backward(steps, inputs, *read, dps, resets, stride, ctx.empty)
             db += dzx.sum(axis=(0, 1))
-        for db, dps in own:
-            for name, gradient in zip(("b", *symbols.pointwise), (db, *dps), strict=True):
+        for gradients in own:
+            for name, gradient in zip(("b", *symbols.pointwise), gradients, strict=True):
                 if len(gradient):
                     grads[name] += gradient
         products = []
         entered = [array[: steps * stride : stride] for array in states]
         for factor, dm in zip(factors, dms, strict=True):
             kind, place = factor.value
-            value = {"state": entered, "kept": kept, "input": (inputs,)}[kind][place]
+            value = entered[place] if kind == "state" else kept[place] if kind == "kept" else inputs
             into = _columns(grads, factor, sizes)
             formed = Product(flat(value).T, flat(dm), into, ctx.empty(into.shape))
             if factor.again:
@@ -129,27 +129,29 @@ def run_window(
 
 
 def _carried(program: Program, dstate: State) -> tuple[State, State]:
-    """Return what is carried and the products that wait, with the gradient of the last state."""
-    terms: list[Array] = []
-    for place, state in enumerate(program.terms):
-        first = state not in program.terms[:place]
-        terms.append(dstate[state].copy() if first else np.zeros_like(dstate[state]))
-    carry = [
-        given if not own else np.zeros_like(given) if state in program.terms else given.copy()
-        for state, (given, own) in enumerate(zip(dstate, program.carried, strict=True))
-    ]
+    """Return what is carried and the products that wait, with the gradient of the last state.
+
+    The first of what a state's gradient is made of begins with it, the others with zero.
+    """
+    carry, terms = list(dstate), [dstate[state] for state in program.terms]
+    for state, given in enumerate(dstate):
+        places = program.waiting[state]
+        for place in places[:1]:
+            terms[place] = given.copy()
+        for place in places[1:]:
+            terms[place] = np.zeros(given.shape, given.dtype)
+        if program.carried[state]:
+            carry[state] = np.zeros(given.shape, given.dtype) if places else given.copy()
     return tuple(carry), tuple(terms)
 
 
 def _before(program: Program, carry: State, terms: State) -> State:
     """Return the gradient of the state that entered the window."""
-    found = []
-    for state, (carried, own) in enumerate(zip(carry, program.carried, strict=True)):
-        waited = zip(program.terms, terms, strict=True)
-        first, *more = [*([carried] if own else []), *(term for k, term in waited if k == state)]
-        for term in more:
-            first = first + term
-        found.append(first)
+    found = list(carry)
+    for state, places in enumerate(program.waiting):
+        waited = [terms[place] for place in places]
+        parts = [carry[state], *waited] if program.carried[state] else waited
+        found[state] = sum(parts[1:], parts[0])
     return tuple(found)
 
 
@@ -169,26 +171,21 @@ def _check(
     ctx: Context,
 ) -> None:
     """Raise TypeError or ValueError for what loops would read past its end."""
-    symbols, units = program.symbols, sizes["units"]
-    if symbols.gates:
-        _expect("xs", shape, (*shape[:2], len(params["Wx"])))
-        _expect("b", params["b"].shape, (len(symbols.gates) * units,))
-        _expect("Wx", params["Wx"].shape, (sizes["inputs"], len(symbols.gates) * units))
-    for name, (source, target, blocks) in symbols.matrices.items():
-        wanted = sizes[source], sizes[target] * max(len(blocks), 1)
-        _expect(name, params[name].shape, wanted)
-    for name in symbols.pointwise:
-        _expect(name, params[name].shape, (units,))
-    for array in state:
-        _expect("the state", array.shape, (shape[1], units))
-    if resets is not None:
-        _expect("resets", resets.shape, shape[:2])
-    for name, array in params.items():
+    for name, rows, columns, count in program.shapes:
+        array, width = params[name], count * sizes[columns]
         if array.dtype != ctx.dtype:
             raise TypeError(
-                f"{name} is {array.dtype}, but the context computes in {ctx.dtype} "
+                f"the parameters are {array.dtype}, but the context computes in {ctx.dtype} "
                 f"(Context(dtype=np.dtype(np.{array.dtype})), or parameters of its type)"
             )
+        if array.shape != ((sizes[rows], width) if rows else (width,)):
+            _expect("xs", shape, (*shape[:2], len(params["Wx"])))
+            _expect("h", state[0].shape, (shape[1], len(params["Wh"])))
+            _expect(name, array.shape, (sizes[rows], width) if rows else (width,))
+    for array in state:
+        _expect("the state", array.shape, (shape[1], sizes["units"]))
+    if resets is not None:
+        _expect("resets", resets.shape, shape[:2])
 
 
 def _expect(name: str, found: Shape, wanted: Shape) -> None:
