@@ -10,6 +10,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from rnnkit.contracts.equation_cell import EquationCell
+from rnnkit.contracts.printed_equations import printed_equations
 from rnnkit.contracts.registry import Registry
 from rnnkit.core import initializers
 from rnnkit.core.block import Block, Record
@@ -24,7 +26,8 @@ HEAD = """# Every key of a spec
 *Written by `python docs/make_types.py`; a test compares it with the classes.*
 
 A key without a default must be given. The types here are rnnkit's own; `rnnkit plugins` lists
-what is installed, and `rnnkit schema` writes the same for an editor.
+what is installed, and `rnnkit schema` writes the same for an editor. Equations are those
+of a cell's defaults, as `rnnkit show RUN --equations` [prints them](plugins.md#equations-in-print).
 """
 
 SECTIONS = (
@@ -95,7 +98,7 @@ def section(title: str, cls: type[BaseModel]) -> str:
     """Return what a class is, and its keys in a table."""
     schema = cls.model_json_schema(schema_generator=BlockSchema)
     required = schema.get("required", ())
-    lines = [title, "", inspect.cleandoc(cls.__doc__ or ""), ""]
+    lines = [title, "", inspect.cleandoc(cls.__doc__ or ""), "", *equations(cls)]
     rows = [
         f"| `{key}` | {value(field)} | {'' if key in required else default(field)} |"
         for key, field in schema["properties"].items()
@@ -104,6 +107,14 @@ def section(title: str, cls: type[BaseModel]) -> str:
     if rows:
         lines += ["| key | value | default |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
+
+
+def equations(cls: type[BaseModel]) -> list[str]:
+    """Return the equations of a cell that has them, for the defaults of its keys."""
+    if not issubclass(cls, EquationCell):
+        return []
+    found = printed_equations("", cls(units=1))[""]
+    return ["```text", *found.text, "```", ""] if found else []
 
 
 def default(field: dict[str, Any]) -> str:

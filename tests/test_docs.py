@@ -11,14 +11,16 @@ import pkgutil
 import re
 import shlex
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 
 import rnnkit
 from rnnkit.cli import run_command
+from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record
+from rnnkit.equations import tanh
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 
@@ -145,6 +147,20 @@ def records(annotation: Any) -> set[type]:
 
 def test_the_reference_of_types_has_every_object_of_a_spec() -> None:
     assert {cls for _, cls in make_types().SECTIONS} == records(Spec)
+
+
+def test_the_reference_of_types_has_the_equations_of_a_cell() -> None:
+    class Cell(EquationCell):
+        """A cell of one line."""
+
+        type: Literal["cell"] = "cell"
+        gates = ("n",)
+
+        def equations(self, x, r, s, p):
+            return tanh(x.n + r.n)
+
+    section = make_types().section("### cell", Cell)
+    assert "\nA cell of one line.\n\n```text\nh' = tanh(x Wx + b + h Wh)\n```\n\n|" in section
 
 
 def test_the_reference_of_types_is_what_the_classes_are() -> None:

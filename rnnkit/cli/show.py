@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 @make_command("show")
 @click.argument("checkpoints", type=PATH, nargs=-1, required=True, metavar="CHECKPOINT...")
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
-def command(checkpoints: tuple[Path, ...], spec: bool) -> None:
+@click.option("--equations", is_flag=True, help="Print the equations of the cells alone.")
+@click.option("--latex", is_flag=True, help="Print the equations as LaTeX.")
+def command(checkpoints: tuple[Path, ...], spec: bool, equations: bool, latex: bool) -> None:
     """Show what CHECKPOINT, a file or a run directory, holds; the file is verified first.
 
     Of several it shows their scores side by side, and where their specs differ.
@@ -35,12 +37,14 @@ def command(checkpoints: tuple[Path, ...], spec: bool) -> None:
     from rnnkit.inference.model import checkpoint_of
     from rnnkit.spec.model import canonical_json
 
-    if spec and len(checkpoints) > 1:
-        raise click.UsageError("--spec prints one spec: give one CHECKPOINT")
+    _check_options(len(checkpoints), spec, equations, latex)
     files = [checkpoint_of(checkpoint) for checkpoint in checkpoints]
     found = [read_checkpoint(file, tell) for file in files]
     if spec:
         print_result(canonical_json(found[0].meta.spec).decode(), nl=False)
+        return
+    if equations:
+        _show_equations(found[0], files[0], latex)
         return
     results = [described(*each) for each in zip(found, files, checkpoints, strict=True)]
     if len(results) == 1:
@@ -50,6 +54,29 @@ def command(checkpoints: tuple[Path, ...], spec: bool) -> None:
         differing = differences([snapshot.meta.spec for snapshot in found])
         compared = {"checkpoints": results, "differences": differing}
         emit(compared, _side_by_side(results, differing))
+
+
+def _check_options(checkpoints: int, spec: bool, equations: bool, latex: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    if spec and equations:
+        raise click.UsageError("--spec and --equations each print one thing alone: give one")
+    if spec and checkpoints > 1:
+        raise click.UsageError("--spec prints one spec: give one CHECKPOINT")
+    if equations and checkpoints > 1:
+        raise click.UsageError("--equations prints those of one model: give one CHECKPOINT")
+    if latex and not equations:
+        raise click.UsageError("--latex is a form of the equations: give --equations --latex")
+
+
+def _show_equations(snapshot: Snapshot, file: Path, latex: bool) -> None:
+    """Print the equations of each layer of a checkpoint; as one object in both forms."""
+    from rnnkit.contracts.registry import Registry
+    from rnnkit.inference.equations_text import equations_latex, equations_of, equations_text
+    from rnnkit.inference.model import network_of
+
+    found = equations_of(network_of(snapshot, file, Registry())[1])
+    both = {name: notation and notation._asdict() for name, notation in found.items()}
+    emit({"equations": both}, equations_latex(found) if latex else equations_text(found))
 
 
 def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
