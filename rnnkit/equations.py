@@ -13,8 +13,10 @@ from rnnkit.compute.equations.functions import softplus as softplus
 from rnnkit.compute.equations.functions import sqrt as sqrt
 from rnnkit.compute.equations.functions import tanh as tanh
 from rnnkit.compute.equations.functions import where as where
+from rnnkit.compute.equations.trace import Names as Names
 
 __all__ = [
+    "Names",
     "dot",
     "exp",
     "log",

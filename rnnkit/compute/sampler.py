@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import chain
 
 import numpy as np
 
+from rnnkit.compute.equations.source import generated_module
+from rnnkit.compute.equations.vector_step import sampler_source
 from rnnkit.compute.kernels.sample_plan import Plan
 from rnnkit.compute.parallel import assisted, divided, threads
 from rnnkit.types import Array
@@ -22,11 +24,12 @@ def tokens(
     Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
     Ids are -1 from where the logits are not finite.
     """
-    from rnnkit.compute.kernels.sampler import sample
+    from rnnkit.compute.kernels.sampler import sampler
     from rnnkit.compute.kernels.shared_gemv import team
 
+    sample = sampler(_cell_steps(plans[0].cells))
     tasks = [
-        partial(sample, *plan, int(last), column, *options)
+        partial(sample, *plan[:-1], int(last), column, *options)
         for plan, last, column in zip(plans, ids, drawn.T.copy(), strict=True)
     ]
     if len(tasks) == 1 and threads() > 1 and plans[0].large:
@@ -37,6 +40,13 @@ def tokens(
         return [task(alone) for task in tasks[first:last]]
 
     return np.stack(list(chain.from_iterable(divided(len(tasks), math.inf, some, fewest=1))), 1)
+
+
+@cache
+def _cell_steps(cells: tuple[str, ...]) -> Callable[..., None]:
+    """Return the compiled steps of some kinds of cells."""
+    steps: Callable[..., None] = generated_module("a sampler", sampler_source(cells)).steps
+    return steps
 
 
 def _on_two_threads(task: partial[Array], plan: Plan) -> Array:

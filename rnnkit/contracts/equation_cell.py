@@ -9,10 +9,14 @@ from typing import Any, ClassVar
 
 from rnnkit.compute.equations.graph import EquationError
 from rnnkit.compute.equations.program import Program, write_program
+from rnnkit.compute.equations.sampling import cell_steps
 from rnnkit.compute.equations.trace import Names, StepGraph, Symbols, trace
+from rnnkit.compute.equations.vector_step import VectorStep, vector_step
 from rnnkit.compute.equations.window import run_window
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.returned import broken
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
@@ -135,6 +139,19 @@ class EquationCell(Cell):
         program = _program(type(self), self._fields(), compiled)
         return run_window(program, params, xs, state, initial, resets, ctx)
 
+    def compiled(self, params: Params) -> Steps:
+        """Tell the compiled sampler."""
+        step = _vector_step(type(self), self._fields())
+        rows = (len(params[name]) for name, of in self._rows().items() if of == "inputs")
+        inputs = next(rows, 1)
+        return cell_steps(step, params, inputs, self.units)
+
+    def _rows(self) -> dict[str, str]:
+        """Return what the matrices multiply, by their names."""
+        symbols = self.symbols(Signal(1))
+        own = {"Wx": "inputs"} if self.gates else {}
+        return own | {name: of[0] for name, of in symbols.matrices.items()}
+
     def _fields(self) -> tuple[tuple[str, Hashable], ...]:
         """Return the fields that the equations may read."""
         return tuple(item for item in self.__dict__.items() if item[0] not in SHARED)
@@ -145,6 +162,11 @@ def _program(
     kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...], compiled: bool
 ) -> Program:
     return write_program(kind.__name__, _step_graph(kind, fields), compiled=compiled)
+
+
+@cache
+def _vector_step(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...]) -> VectorStep:
+    return vector_step(_step_graph(kind, fields))
 
 
 @cache
@@ -167,3 +189,8 @@ def _place(cell: EquationCell, error: Exception) -> str:
     ]
     line = lines[-1] if lines else code.co_firstlineno
     return f"{type(cell).__name__}.equations, line {line} of {code.co_filename}"
+
+
+def is_by_equations(layer: Layer) -> bool:
+    """Tell whether a layer computes what its equations say: no subclass has a `scan` of its own."""
+    return isinstance(layer, EquationCell) and type(layer).scan is EquationCell.scan

@@ -17,6 +17,7 @@ from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute.kernels import sample_plan
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.sampler import tokens
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DivergedError
@@ -55,6 +56,11 @@ STACKS: dict[str, tuple[dict[str, Any], ...]] = {
         {"type": "gru", "units": 8},
         {"type": "lstm", "units": 9},
         {"type": "affine", "tie": "table"},
+    ),
+    "before": (
+        {"type": "embedding", "units": 7},
+        {"type": "gru_reset_before", "units": 21},
+        {"type": "affine"},
     ),
     "bigram": ({"type": "one_hot"}, {"type": "affine"}),
 }
@@ -118,15 +124,13 @@ def test_the_ids_of_the_general_path(
 def test_the_state_of_the_general_path(
     stack: tuple[Network, dict[str, dict[str, Array]]],
 ) -> None:
-    from rnnkit.compute.kernels.sampler import sample
-    from rnnkit.compute.kernels.shared_gemv import team
-
     network, params = stack
     _, states, _ = network.scan(params, PROMPT[:, None], start(network), None, Context())
     before = {name: [a.copy() for a in state] for name, state in states.items()}
     plan = compiled(network, params, states)
     assert plan
-    found = sample(*plan, 2, np.random.default_rng(1).random(40), 1.0, 11, 1.0, team(0, 0))
+    drawn = np.random.default_rng(1).random((40, 1))
+    found = tokens([plan], np.array([2]), drawn, (1.0, 11, 1.0))[:, 0]
     read = np.array([2, *found[:-1]])[:, None]
     _, after, _ = network.scan(params, read, states, None, Context())
     wanted = [array for state in after.values() for array in state]
@@ -206,7 +210,6 @@ def test_one_logit_that_is_nan(options: dict[str, Any], place: int) -> None:
         ({"type": "one_hot"},),
         ({"type": "embedding", "units": 11},),
         ({"type": "one_hot"}, {"type": "layer_norm"}),
-        ({"type": "embedding", "units": 4}, {"type": "gru_reset_before", "units": 11}),
         (
             {"type": "embedding", "units": 11},
             {"type": "residual", "layer": {"type": "affine", "units": 11}},
@@ -221,14 +224,23 @@ def test_other_stacks_take_the_general_path(layers: Sequence[dict[str, Any]]) ->
     assert len(ids(network, params, {})[0]) == 70
 
 
-def test_a_subclass_of_a_cell_takes_the_general_path() -> None:
+@needs_kernels
+@pytest.mark.parametrize("other", [False, True])
+def test_a_subclass_with_a_scan_of_its_own_takes_the_general_path(other: bool) -> None:
+    class Same(LSTM):
+        """Has other fields, but the same equations."""
+
     class Other(LSTM):
         """Does something else with the same parameters."""
 
+        def scan(self, *arguments: Any) -> Any:
+            return super().scan(*arguments)
+
+    kind = Other if other else Same
     network, params = made(STACKS["lstm"])
-    layers = [Other(units=x.units) if isinstance(x, LSTM) else x for x in network.layers]
-    other = Network(tuple(layers), network.loss, IDS, IDS)
-    assert compiled(other, params, start(other)) is None
+    layers = [kind(units=x.units) if isinstance(x, LSTM) else x for x in network.layers]
+    network = Network(tuple(layers), network.loss, IDS, IDS)
+    assert (compiled(network, params, start(network)) is None) == other
 
 
 def test_a_plugin_takes_the_general_path(site: Path, tmp_path: Path) -> None:

@@ -54,10 +54,13 @@ class Target(NamedTuple):
 
 
 class LoopText:
-    """Writes loops of one plan; `ready` says which values lie in memory by now."""
+    """Writes loops of one plan; `ready` says which values lie in memory by now.
 
-    def __init__(self, plan: WindowPlan) -> None:
-        self.plan, self.step = plan, plan.step
+    `biased`: the bias is in the gates already.
+    """
+
+    def __init__(self, plan: WindowPlan, *, biased: bool = False) -> None:
+        self.plan, self.step, self.biased = plan, plan.step, biased
         self.ready: dict[Value, Place] = {}
         self.backs: list[Value] = []
         """Products with a transposed matrix that the step reads, in the order of their buffers."""
@@ -82,7 +85,7 @@ class LoopText:
             if node.op == "constant":
                 return f"T({node.detail!r})"
             if node.op == "x":
-                return f"({gates}[k] + {self._bias(block.first, count)}[k])"
+                return self._gate(gates, block.first, count)
             if node.op == "dot":
                 return f"{self._product(views, node, count)}[k]"
             return f"({EXPRESSIONS[node.op].format(*map(text, node.args))})"
@@ -138,7 +141,7 @@ class LoopText:
             return f"{self._target(views, Target(*self.ready[node]))}[k]"
         match node.op:
             case "x":
-                return f"{self._gates(views, 'z', node.detail)}[k] + {self._bias(node.detail)}[k]"
+                return self._gate(self._gates(views, "z", node.detail), node.detail)
             case "state":
                 return f"{_row(views, f'o{node.detail}', f's{node.detail}[old, row]')}[k]"
             case "parameter":
@@ -202,6 +205,12 @@ class LoopText:
         if count == len(self.step.symbols.gates):
             return _row(views, f"{name}r", row)
         return _part(views, f"{name}r", row, first, count)
+
+    def _gate(self, view: str, first: int, count: int = 1) -> str:
+        """Return what reads gates with their bias."""
+        if self.biased:
+            return f"{view}[k]"
+        return f"({view}[k] + {self._bias(first, count)}[k])"
 
     def _bias(self, first: int, count: int = 1) -> str:
         if count == len(self.step.symbols.gates):

@@ -119,6 +119,17 @@ def plan_window(step: StepGraph, *, in_blocks: bool) -> WindowPlan:
     return _Keeper(plan, again=not in_blocks).planned()
 
 
+def plan_step(step: StepGraph) -> WindowPlan:
+    """Return the plan of a step that nothing goes back through."""
+    nothing = Gradients((), {}, (), tuple(() for _ in step.new), ())
+    carried = tuple(Carried(None, ()) for _ in step.new)
+    blocks = find_blocks(step)
+    plan = WindowPlan(
+        step, _levels(step), blocks, {}, (), frozenset(), nothing, {}, carried, None, ()
+    )
+    return _Keeper(plan, again=True).planned()
+
+
 def _levels(step: StepGraph) -> dict[Value, int]:
     """Return how many rounds of products each value waits for."""
     levels: dict[Value, int] = {}

@@ -22,7 +22,7 @@ import numpy as np
 
 from rnnkit.compute.kernels.jit import jit, sources
 
-HEADER = '''"""Written by rnnkit from the equations of {name}."""
+HEADER = '''"""Written by rnnkit from the equations of {of}."""
 
 from math import sqrt
 
@@ -47,7 +47,7 @@ class WindowLoops(NamedTuple):
 
 def compiled_loops(name: str, source: str) -> WindowLoops:
     """Return the functions of generated source, compiled at their first call."""
-    module = _module(HEADER.format(name=name) + source)
+    module = generated_module(name, source)
     return WindowLoops(jit(module.forward), jit(module.backward))
 
 
@@ -58,7 +58,9 @@ def numpy_loops(name: str, source: str) -> WindowLoops:
     return WindowLoops(scope["forward"], scope["backward"])
 
 
-def _module(source: str) -> ModuleType:
+def generated_module(of: str, source: str) -> ModuleType:
+    """Return the module of generated source; `of` says for whom it was written."""
+    source = HEADER.format(of=of) + source
     name = f"rnnkit_equations_{_digest(source + sources())}"
     if name in sys.modules:
         return sys.modules[name]

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.types import Array, Params, State
+from rnnkit.types import Array, State
 
-LOOKUP, ONE_HOT, AFFINE, RNN_TANH, RNN_RELU, LSTM, GRU = range(7)
-CELLS = {"rnn_tanh": RNN_TANH, "rnn_relu": RNN_RELU, "lstm": LSTM, "gru": GRU}
+LOOKUP, ONE_HOT, AFFINE, PART, CELL = range(5)
+"""Kinds of steps: a PART belongs to the cell before it; kinds of cells are CELL and above."""
 
 LANES = 16
 """Rows of a matrix start at a cache line: no load crosses two, and no loop has a remainder."""
@@ -27,12 +27,22 @@ LARGE = 2**18
 """Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
 
 
+class CellStep(NamedTuple):
+    """What a cell does with one vector: the source of its step, and the memory that takes."""
+
+    source: str
+    units: int
+    arrays: int
+    scratch: int
+
+
 class PlanStep(NamedTuple):
-    """What is done with one vector: a kind, the matrix, and what is added to the product."""
+    """What is done with one vector: a kind, the matrix, what is added to the product; a cell."""
 
     kind: int
     W: Array
     bias: Array
+    cell: CellStep | None = None
 
 
 Steps = tuple[PlanStep, ...]
@@ -55,33 +65,33 @@ def affine(W: Array, bias: Array | None) -> Steps:
     return (PlanStep(AFFINE, W, np.zeros(W.shape[1], W.dtype) if bias is None else bias),)
 
 
-def cell(name: str, params: Params) -> Steps:
-    """Give the new hidden state of a cell that has a compiled kernel of this name."""
-    bias = np.zeros_like(params["b"])
-    if name == "gru":
-        bias[-len(params["bn"]) :] = params["bn"]
-    return (*affine(params["Wx"], params["b"]), PlanStep(CELLS[name], params["Wh"], bias))
+def part(W: Array, bias: Array | None = None) -> PlanStep:
+    """Return a matrix, or one row, that the step of the cell before it reads."""
+    return PlanStep(PART, W, W[:0, 0] if bias is None else bias)
 
 
 class Plan(NamedTuple):
     """The steps in order, and the hidden state that they start from.
 
-    A row of `program` is kind, rows, width, place of the matrix, units, place of the state. A
-    matrix lies in `weights` with its rows padded to `width`, the bias as its last row. Each array
-    of a state has two places side by side in `states`: what a step reads, and what it writes.
+    A row of `program` is kind, rows, width, place of the matrix, units, place of the state, arrays
+    of the state. A matrix lies in `weights` with its rows padded to `width`, the bias as its last
+    row. Each array of a state has two places side by side in `states`: what a step reads, and what
+    it writes. `cells` are the sources of the steps of the kinds from CELL on.
     """
 
     program: Array
     weights: Array
     states: Array
+    scratch: Array
     outputs: int
+    cells: tuple[str, ...]
 
     @property
     def state(self) -> State:
         """The hidden state, as one tuple of (1, units) arrays for all layers together."""
         found: list[Array] = []
-        for kind, _, _, _, units, place in self.program.tolist():
-            starts = (place + 2 * units * k for k in range(_arrays(kind)))
+        for *_, units, place, arrays in self.program.tolist():
+            starts = (place + 2 * units * k for k in range(arrays))
             found += [self.states[None, start : start + units] for start in starts]
         return tuple(found)
 
@@ -94,7 +104,7 @@ class Plan(NamedTuple):
 
     def with_state(self, state: State) -> Plan:
         """Return a plan of the same matrices with a hidden state of its own."""
-        plan = self._replace(states=self.states.copy())
+        plan = self._replace(states=self.states.copy(), scratch=self.scratch.copy())
         for mine, given in zip(plan.state, state, strict=True):
             mine[...] = given
         return plan
@@ -108,34 +118,39 @@ def make_plan(steps: Sequence[PlanStep], state: State) -> Plan | None:
     steps = _folded(steps)
     if not steps or steps[0].kind != LOOKUP:
         return None
-    program, size, room = _program(steps)
+    cells = tuple(dict.fromkeys(step.cell.source for step in steps if step.cell))
+    program, size, room = _program(steps, cells)
     weights = _aligned(size)
-    for step, (_, rows, width, start, _, _) in zip(steps, program, strict=True):
+    for step, (_, rows, width, start, *_) in zip(steps, program, strict=True):
         matrix = weights[start : start + (rows + 1) * width].reshape(rows + 1, width)
         matrix[:rows, : step.W.shape[1]] = step.W
         matrix[rows, : step.bias.size] = step.bias
+    scratch = _aligned(max((step.cell.scratch for step in steps if step.cell), default=0))
     states = np.zeros(room, np.float32)
-    plan = Plan(np.array(program, np.int64), weights, states, steps[-1].W.shape[1])
+    outputs = steps[-1].W.shape[1]
+    plan = Plan(np.array(program, np.int64), weights, states, scratch, outputs, cells)
     return plan.with_state(state)
 
 
-def _program(steps: Sequence[PlanStep]) -> tuple[list[tuple[int, ...]], int, int]:
+def padded(columns: int) -> int:
+    """Return how many numbers a row of a matrix takes."""
+    return columns + -columns % LANES
+
+
+def _program(
+    steps: Sequence[PlanStep], cells: Sequence[str]
+) -> tuple[list[tuple[int, ...]], int, int]:
     """Return the table of the steps, and how many numbers the matrices and the states take."""
     program: list[tuple[int, ...]] = []
     start = place = 0
-    for kind, W, _ in steps:
-        rows, columns = W.shape
-        width = columns + -columns % LANES
-        units = rows if _arrays(kind) else 0
-        program.append((kind, rows, width, start, units, place))
+    for kind, W, _, cell in steps:
+        rows, width = len(W), padded(W.shape[1])
+        units, arrays = (cell.units, cell.arrays) if cell else (0, 0)
+        number = CELL + cells.index(cell.source) if cell else kind
+        program.append((number, rows, width, start, units, place, arrays))
         start += (rows + 1) * width
-        place += 2 * units * _arrays(kind)
+        place += 2 * units * arrays
     return program, start, place
-
-
-def _arrays(kind: int) -> int:
-    """Return how many arrays the state of a step has."""
-    return {RNN_TANH: 1, RNN_RELU: 1, GRU: 1, LSTM: 2}.get(kind, 0)
 
 
 def _folded(steps: Sequence[PlanStep]) -> list[PlanStep]:
