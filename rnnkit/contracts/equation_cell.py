@@ -7,10 +7,11 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any, ClassVar
 
-from rnnkit.compute.equations.graph import EquationError
 from rnnkit.compute.equations.program import Program, write_program
+from rnnkit.compute.equations.refusals import EquationError
 from rnnkit.compute.equations.sampling import cell_steps
-from rnnkit.compute.equations.trace import Names, StepGraph, Symbols, trace
+from rnnkit.compute.equations.symbols import Symbols
+from rnnkit.compute.equations.trace import Names, StepGraph, trace
 from rnnkit.compute.equations.vector_step import VectorStep, vector_step
 from rnnkit.compute.equations.window import run_window
 from rnnkit.compute.kernels.jit import kernels_available
@@ -177,6 +178,9 @@ def _step_graph(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ..
         return trace(cell.equations, cell.symbols(Signal(1)))
     except EquationError as error:
         raise broken(cell, "", f"{_place(cell, error)}: {error}") from None
+    except Exception as error:
+        message = f"{_place(cell, error)}: {type(error).__name__}: {error}"
+        raise broken(cell, "", message) from error
 
 
 def _place(cell: EquationCell, error: Exception) -> str:

@@ -65,7 +65,7 @@ def derive(step: StepGraph, stops: Mapping[Value, int]) -> Gradients:
             collected[node.args[0]].append(graph.node("before", detail=gate, width="units"))
         elif node.args and node.op != "dot":
             for arg, gradient in zip(node.args, gradients(node, slope), strict=True):
-                if gradient is not None and not _nothing(gradient) and arg.op != "constant":
+                if gradient is not None and not gradient.is_zero and arg.op != "constant":
                     collected[arg].append(gradient)
     leaf = {(node.op, node.detail): node for node in step.nodes if not node.args}
 
@@ -83,7 +83,3 @@ def derive(step: StepGraph, stops: Mapping[Value, int]) -> Gradients:
         tuple(terms("state", place) for place in range(len(symbols.states))),
         terms("input", None),
     )
-
-
-def _nothing(node: Value) -> bool:
-    return node.op == "constant" and node.detail == 0.0

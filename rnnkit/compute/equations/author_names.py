@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from rnnkit.compute.equations.graph import Value
-from rnnkit.compute.equations.trace import Names, StepGraph, Symbols, trace
+from rnnkit.compute.equations.symbols import Symbols
+from rnnkit.compute.equations.trace import Names, StepGraph, trace
 
 
 def trace_with_names(

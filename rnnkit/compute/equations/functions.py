@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from rnnkit.compute.equations.graph import EquationError, Value, ValueGraph
+from rnnkit.compute.equations.graph import COMPARISONS, Value, ValueGraph
+from rnnkit.compute.equations.refusals import EquationError
 from rnnkit.types import Array
 
 V = TypeVar("V", Value, Array)
@@ -78,22 +79,30 @@ def minimum(a: Any, b: Any) -> Any:
 
 def where(condition: Any, then: Any, otherwise: Any) -> Any:
     """Return `then` where a comparison such as `a < b` holds, else `otherwise`."""
-    if not isinstance(condition, Value):
-        return np.where(condition, then, otherwise)
-    if condition.op not in ("<", "<="):
-        raise EquationError("where: the condition is no comparison: write one such as a < 0")
-    return condition.graph.of("where", condition, then, otherwise)
+    if isinstance(condition, Value):
+        if condition.op not in COMPARISONS and condition.op != "constant":
+            raise EquationError("where: the condition is no comparison: write one such as a < 0")
+        return condition.graph.of("where", condition, then, otherwise)
+    if _graph(then, otherwise):
+        raise EquationError("where: the condition reads no value: choose by Python's if")
+    return np.where(condition, then, otherwise)
 
 
 def dot(value: Any, matrix: Any) -> Any:
     """Return value @ matrix; of a matrix of several blocks `matrix.NAME` is one."""
-    if not isinstance(value, Value):
+    if not isinstance(value, Value) and not isinstance(matrix, Matrix):
+        if isinstance(value, Matrix):
+            raise EquationError("dot: the first is a matrix: write dot(value, p.NAME)")
         return value @ matrix
+    if not isinstance(value, Value):
+        raise EquationError(f"dot with {matrix.name}: expected a value, received {value!r}")
     if not isinstance(matrix, Matrix):
         raise EquationError(
             "dot: the second is no matrix: write p.NAME of one that `matrices` declares, or "
             "p.NAME.BLOCK where it has several blocks"
         )
+    if value.op in COMPARISONS:
+        raise EquationError(f"dot with {matrix.name}: a comparison is no number")
     if value.width != matrix.source:
         widths = {"units": "one number a unit", "inputs": "as many as x has", "": "one number"}
         raise EquationError(

@@ -7,8 +7,12 @@ arguments come before what reads them.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from numbers import Real
+from typing import Any
+
+from rnnkit.compute.equations.refusals import EquationError, NoNumber
 
 LEAVES = frozenset(("x", "input", "state", "parameter", "constant", "slope"))
 """What has no arguments: a gate's part of x Wx + b, x itself, a state before the step, a pointwise
@@ -20,21 +24,46 @@ TRANSCENDENTAL = frozenset(("tanh", "sigmoid", "exp", "log", "softplus", "sqrt",
 PRODUCTS = frozenset(("dot", "back"))
 """Products with a matrix, and the way back through one."""
 
+ARITHMETIC = frozenset(("+", "-", "*", "/", "neg"))
+
 COMPARISONS = frozenset(("<", "<="))
 
-ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b if b else math.nan,
+OF_NUMBERS: dict[str, Callable[..., float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "neg": operator.neg,
+    "tanh": math.tanh,
+    "sigmoid": lambda a: 0.5 * math.tanh(0.5 * a) + 0.5,
+    "exp": math.exp,
+    "log": math.log,
+    "softplus": lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))),
+    "sqrt": math.sqrt,
+    "relu": lambda a: max(a, 0.0),
+    "abs": abs,
+    "max": max,
+    "min": min,
+    "<": operator.lt,
+    "<=": operator.le,
+    "where": lambda condition, then, otherwise: then if condition else otherwise,
 }
+"""What an operation makes of numbers alone: a node that is no number has a width."""
+
+BY_NUMPY = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": "<",
+    "greater_equal": "<=",
+}
+"""What NumPy calls the operators: a number of NumPy to the left of one asks by these names."""
 
 
-class EquationError(Exception):
-    """The equations of a cell say what no step can be made of; the message says what to write."""
-
-
-class Value:
+class Value(NoNumber):
     """A value of every unit: an operation of other values, or a leaf.
 
     `detail` tells leaves and products apart: the gate, the state, the name, the number, the block
@@ -42,13 +71,17 @@ class Value:
     """
 
     __slots__ = ("args", "detail", "graph", "index", "op", "width")
-    __array_priority__ = 1000.0
 
     def __init__(
         self, graph: ValueGraph, op: str, args: tuple[Value, ...], detail: Any, width: str
     ) -> None:
         self.graph, self.op, self.args, self.detail, self.width = graph, op, args, detail, width
         self.index = len(graph.nodes)
+
+    @property
+    def is_zero(self) -> bool:
+        """Tell whether this is the number 0."""
+        return self.op == "constant" and self.detail == 0.0
 
     def __add__(self, other: Value | float) -> Value:
         return self.graph.of("+", self, other)
@@ -100,35 +133,35 @@ class Value:
             found = found * self
         return found
 
-    def __bool__(self) -> NoReturn:
-        raise EquationError(
-            "Python's if, and, or, not, min and max look at one value, but equations are written "
-            "once for all: write where(a < b, then, otherwise), maximum or minimum"
-        )
+    def __eq__(self, other: object) -> bool:
+        if self.graph.tracing:  # afterwards values are keys, and in tuples
+            raise EquationError(
+                "== and != compare no values, which are hardly ever equal: write "
+                "where(a < b, then, otherwise)"
+            )
+        return self is other
 
-    def __float__(self) -> NoReturn:
-        raise EquationError(
-            "a function of one number reads a value of every unit: write that of rnnkit.equations"
-        )
+    __hash__ = object.__hash__
 
-    def __array_ufunc__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
-        raise EquationError(
-            f"np.{function.__name__} reads arrays, but equations are written once for all: write "
-            "the function of rnnkit.equations, and numbers in place of arrays"
-        )
-
-    def __iter__(self) -> NoReturn:
-        raise EquationError("a value has no parts: write the equation of one unit")
-
-    def __getitem__(self, _: object) -> NoReturn:
-        raise EquationError("a value has no parts: write the equation of one unit")
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **_: Any) -> Value:
+        op = BY_NUMPY.get(function.__name__)
+        if op is None or method != "__call__":
+            self.__array_function__(function)
+        # A number of NumPy may come as an array without dimensions.
+        args = [each.item() if getattr(each, "ndim", None) == 0 else each for each in inputs]
+        swapped = function.__name__.startswith("greater")
+        return self.graph.of(op, *(reversed(args) if swapped else args))
 
 
 class ValueGraph:
-    """The nodes of one step, in the order in which they were made."""
+    """The nodes of one step, in the order in which they were made.
+
+    `tracing` is True while an author's equations run.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Value] = []
+        self.tracing = False
         self._known: dict[tuple[object, ...], Value] = {}
 
     def number(self, value: float) -> Value:
@@ -138,10 +171,12 @@ class ValueGraph:
     def lift(self, value: object) -> Value:
         """Return a node for what an author wrote; raises EquationError for what is no value."""
         if isinstance(value, Value):
+            if value.graph is not self:
+                raise EquationError("a value of another call of the equations: nothing is kept")
             return value
-        if isinstance(value, int | float) and math.isfinite(value):
-            return self.number(value)
-        given = value if isinstance(value, int | float) else type(value).__name__
+        if isinstance(value, Real) and math.isfinite(value):
+            return self.number(float(value))
+        given = value if isinstance(value, Real) else type(value).__name__
         raise EquationError(f"expected a value or a finite number, received {given}")
 
     def of(self, op: str, *values: object) -> Value:
@@ -152,6 +187,8 @@ class ValueGraph:
 
     def node(self, op: str, *args: Value, detail: Any = None, width: str | None = None) -> Value:
         """Return the node with these parts; an equal one where there is one."""
+        if any(arg.op in COMPARISONS for arg in (args[1:] if op == "where" else args)):
+            raise EquationError("a comparison is no number: write where(a < b, 1, 0)")
         width = _common_width(op, args) if width is None else width
         # A number is told by its digits: -0.0 == 0.0, and their quotients are not equal.
         key = op, tuple(arg.index for arg in args), repr(detail), width
@@ -164,9 +201,8 @@ class ValueGraph:
     def _simpler(self, op: str, args: tuple[Value, ...]) -> Value | None:
         """Return what an operation with a number, or of an operation, is without it."""
         numbers: list[Any] = [arg.detail if arg.op == "constant" else None for arg in args]
-        if op in ARITHMETIC and None not in numbers:
-            value = ARITHMETIC[op](*numbers)
-            return self.number(value) if math.isfinite(value) else None
+        if None not in numbers:
+            return self.number(_of_numbers(op, numbers))
         match op, numbers:
             case "+", [0.0, None]:
                 return args[1]
@@ -180,14 +216,24 @@ class ValueGraph:
                 return args[0]
             case "*", ([0.0, None] | [None, 0.0]):
                 return self.number(0.0)
-            case "neg", [float(value)]:
-                return self.number(-value)
+            case "/", [0.0, None]:
+                return self.number(0.0)
+            case "/", [None, 0.0]:
+                raise EquationError("a division by 0")
+            case "where", [float(holds), _, _]:
+                return args[1] if holds else args[2]
+        if op == "where" and args[1] is args[2]:
+            return args[1]
+        if op == "+" and args[0].op == args[1].op == "where" and args[0].args[0] is args[1].args[0]:
+            # One choice: a sum of choices would hide from `rules` that nothing may flow.
+            (condition, a, b), (_, c, d) = args[0].args, args[1].args
+            return self.of("where", condition, a + c, b + d)
         inner = args[-1]
         if op in "+-" and inner.op == "neg":
             return self.of("-" if op == "+" else "+", args[0], inner.args[0])
         if op == "neg" and inner.op == "neg":
             return inner.args[0]
-        if op == "log" and inner.op == "sigmoid":  # exact where sigmoid(a) has computed_from 0
+        if op == "log" and inner.op == "sigmoid":  # exact where sigmoid(a) is 0
             return -self.of("softplus", -inner.args[0])
         return None
 
@@ -215,6 +261,19 @@ def total(nodes: Sequence[Value]) -> Value:
     for node in nodes[1:]:
         found = found + node
     return found
+
+
+def _of_numbers(op: str, numbers: Sequence[float]) -> float:
+    """Return what an operation makes of numbers; raises EquationError where it is no number."""
+    try:
+        value = float(OF_NUMBERS[op](*numbers))
+    except ArithmeticError:
+        value = math.inf
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value):
+        return value
+    raise EquationError(f"{op} of {', '.join(map(str, numbers))} is no finite number")
 
 
 def _common_width(op: str, args: Sequence[Value]) -> str:

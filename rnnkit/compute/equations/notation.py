@@ -13,7 +13,8 @@ from typing import NamedTuple
 from rnnkit.compute.equations.author_names import trace_with_names
 from rnnkit.compute.equations.graph import Value
 from rnnkit.compute.equations.languages import ATOM, FUNCTIONS, LATEX, SUM, TEXT, Language
-from rnnkit.compute.equations.trace import Names, StepGraph, Symbols
+from rnnkit.compute.equations.symbols import Symbols
+from rnnkit.compute.equations.trace import Names, StepGraph
 
 
 class Notation(NamedTuple):

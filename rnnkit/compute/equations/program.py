@@ -10,7 +10,8 @@ from rnnkit.compute.equations.loops import backs, is_shared, loops_source
 from rnnkit.compute.equations.plan import WindowPlan, plan_window
 from rnnkit.compute.equations.source import WindowLoops, compiled_loops, numpy_loops
 from rnnkit.compute.equations.statements import statements_source
-from rnnkit.compute.equations.trace import StepGraph, StepProduct, Symbols
+from rnnkit.compute.equations.symbols import Symbols
+from rnnkit.compute.equations.trace import StepGraph, StepProduct
 
 
 class Factor(NamedTuple):

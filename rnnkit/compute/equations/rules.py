@@ -1,7 +1,8 @@
 """The derivative of every operation, as nodes of the same graph.
 
-A gradient that must not flow is chosen away by `where`: 0 times an infinite one would be NaN. At a
-tie `max` and `min` give all of it to the first; relu and abs have the slope 0 at 0.
+A gradient that must not flow is chosen away by `where`, last of all: 0 times an infinite slope, of
+sqrt at 0 say, would be NaN. At a tie `max` and `min` give all of it to the first; relu and abs have
+the slope 0 at 0.
 """
 
 from __future__ import annotations
@@ -16,6 +17,14 @@ Rule = Callable[[Value, Value], tuple[Value | None, ...]]
 
 def gradients(node: Value, slope: Value) -> tuple[Value | None, ...]:
     """Return the gradient of each argument from that of the value; None where there is none."""
+    if slope.op == "where":
+        condition, then, otherwise = slope.args
+        if otherwise.is_zero:
+            found = gradients(node, then)
+            return tuple(each if each is None else where(condition, each, 0.0) for each in found)
+        if then.is_zero:
+            found = gradients(node, otherwise)
+            return tuple(each if each is None else where(condition, 0.0, each) for each in found)
     return RULES[node.op](node, slope)
 
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from rnnkit.compute.equations.functions import Matrix, dot
-from rnnkit.compute.equations.graph import EquationError, Value, ValueGraph, by_index, computed_from
-
-
-class Symbols(NamedTuple):
-    """What equations may name: gates, states, pointwise parameters, matrices.
-
-    `recurrent` are the gates that have a part of h Wh. A matrix is given by the widths of what it
-    takes and gives and the names of its blocks, () for a matrix of one.
-    """
-
-    gates: tuple[str, ...]
-    recurrent: tuple[str, ...]
-    states: tuple[str, ...]
-    pointwise: tuple[str, ...]
-    matrices: Mapping[str, tuple[str, str, tuple[str, ...]]]
+from rnnkit.compute.equations.graph import COMPARISONS, Value, ValueGraph, by_index, computed_from
+from rnnkit.compute.equations.refusals import EquationError
+from rnnkit.compute.equations.symbols import Symbols, check_symbols, unknown_name
 
 
 class StepProduct(NamedTuple):
@@ -63,22 +50,26 @@ class Names:
         try:
             return self._values[name]
         except KeyError:
-            raise EquationError(_unknown(self._what, name, list(self._values))) from None
+            raise EquationError(unknown_name(self._what, name, list(self._values))) from None
 
 
 def trace(equations: Callable[[Names, Names, Names, Names], object], symbols: Symbols) -> StepGraph:
     """Return the graph of `equations(x, r, s, p)`; raises EquationError for what is no step."""
+    check_symbols(symbols)
     graph = ValueGraph()
-    found = equations(*_named(graph, symbols))
+    names = _named(graph, symbols)
+    graph.tracing = True
+    found = equations(*names)
+    graph.tracing = False
+    if found is None:
+        raise EquationError(f"they return nothing: return the new {_listed(symbols.states)}")
     values = found if isinstance(found, tuple | list) else (found,)
     if len(values) != len(symbols.states):
-        raise EquationError(
-            f"expected the new {_listed(symbols.states)}, received {len(values)} values"
-        )
+        count = f"{len(values)} value{'s' * (len(values) != 1)}"
+        raise EquationError(f"expected the new {_listed(symbols.states)}, received {count}")
     new = tuple(map(graph.lift, values))
     for name, node in zip(symbols.states, new, strict=True):
-        if node.width != "units" or node.op in ("<", "<="):
-            raise EquationError(f"the new {name} is not one number a unit")
+        _check_state(name, node)
     nodes = tuple(by_index(computed_from(new)))
     _check_read(symbols, nodes)
     return StepGraph(graph, symbols, new, nodes, tuple(_products(nodes)))
@@ -109,6 +100,16 @@ def _named(graph: ValueGraph, symbols: Symbols) -> tuple[Names, Names, Names, Na
         Names("there is no state", s),
         Names("there is no parameter", p),
     )
+
+
+def _check_state(name: str, node: Value) -> None:
+    """Raise EquationError for what is not one number a unit."""
+    if node.op in COMPARISONS:
+        raise EquationError(f"the new {name} is a comparison: write where(a < b, 1, 0)")
+    if node.width == "inputs":
+        raise EquationError(f"the new {name} is as wide as x: make it one of dot(value, matrix)")
+    if node.op == "constant":
+        raise EquationError(f"the new {name} is the number {node.detail} of every unit")
 
 
 def _check_read(symbols: Symbols, nodes: Sequence[Value]) -> None:
@@ -160,12 +161,6 @@ def _products(nodes: Sequence[Value]) -> list[StepProduct]:
             if node is not None:
                 run.append(node)
     return found
-
-
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f", did you mean {close[0]}?" if close else ""
-    return f"{what} {name}{hint} (there is {', '.join(known) or 'none'})"
 
 
 def _listed(names: Sequence[str]) -> str:
