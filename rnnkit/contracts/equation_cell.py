@@ -7,17 +7,20 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any, ClassVar
 
+from rnnkit.compute.equations.evaluate import StepArrays, evaluate_nodes
+from rnnkit.compute.equations.gates import find_gates
 from rnnkit.compute.equations.program import Program, write_program
 from rnnkit.compute.equations.refusals import EquationError
 from rnnkit.compute.equations.sampling import cell_steps
 from rnnkit.compute.equations.symbols import Symbols
-from rnnkit.compute.equations.trace import Names, StepGraph, trace
+from rnnkit.compute.equations.trace import Names as Names
+from rnnkit.compute.equations.trace import StepGraph, trace
 from rnnkit.compute.equations.vector_step import VectorStep, vector_step
 from rnnkit.compute.equations.window import run_window
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.contracts.cell import Cell
-from rnnkit.contracts.layer import Layer
+from rnnkit.contracts.layer import inherited
 from rnnkit.contracts.returned import broken
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
@@ -111,6 +114,18 @@ class EquationCell(Cell):
         pointwise = tuple(self.extra(inputs))
         return Symbols(self.gates, gates, self.states, pointwise, {**own, **more})
 
+    @inherited
+    def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
+        """Return each sigmoid of a sum that reads the part of x of one gate, by that gate's name.
+
+        That is i, f and o of an LSTM, r and z of a GRU.
+        """
+        step = self.step_graph()
+        zx = xs @ params["Wx"] + params["b"] if self.gates else xs[:, :0]
+        gates = find_gates(step)
+        values = evaluate_nodes(step, gates.values(), StepArrays(zx, xs, state, params))
+        return {name: values[node] for name, node in gates.items()}
+
     def step_graph(self) -> StepGraph:
         """Return the graph of one step; raises PluginError for equations that make none."""
         return _step_graph(type(self), self._fields())
@@ -140,6 +155,7 @@ class EquationCell(Cell):
         program = _program(type(self), self._fields(), compiled)
         return run_window(program, params, xs, state, initial, resets, ctx)
 
+    @inherited
     def compiled(self, params: Params) -> Steps:
         """Tell the compiled sampler."""
         step = _vector_step(type(self), self._fields())
@@ -193,8 +209,3 @@ def _place(cell: EquationCell, error: Exception) -> str:
     ]
     line = lines[-1] if lines else code.co_firstlineno
     return f"{type(cell).__name__}.equations, line {line} of {code.co_filename}"
-
-
-def is_by_equations(layer: Layer) -> bool:
-    """Tell whether a layer computes what its equations say: no subclass has a `scan` of its own."""
-    return isinstance(layer, EquationCell) and type(layer).scan is EquationCell.scan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from rnnkit.compute.kernels.sample_plan import Steps
-from rnnkit.core.block import Block, Name, nested
+from rnnkit.core.block import Block, Name, nested, stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Identity, Init, Orthogonal, Vectors
 from rnnkit.core.params import Declaration, ParamSpec
@@ -115,7 +115,8 @@ class Layer(Block):
         """Return the gates (N, n) by name, each from 0 to 1, at N steps that need not be in a row.
 
         `xs` (N, F) are the inputs of the steps and `state`, arrays (N, n), is what entered them. A
-        layer that tells nothing has none; as with `compiled`, only its own class is asked.
+        layer that tells nothing has none; as with `compiled`, only its own class is asked, but for
+        an `inherited` one.
         """
         return {}
 
@@ -166,6 +167,9 @@ def _check_rows(name: str, spec: ParamSpec, inputs: Signal) -> None:
         )
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+_INHERITED: set[Callable[..., Any]] = set()
+
 LayerBlock = Annotated[Layer, nested("rnnkit.layers")]
 """The field of a wrapper that holds the inner layer."""
 
@@ -180,9 +184,25 @@ def couples_streams(layer: Layer) -> bool:
     return layer.couples_streams or any(map(couples_streams, layer.inner().values()))
 
 
+def inherited(method: Method) -> Method:
+    """Mark a method that speaks for subclasses too, made from whatever they declare.
+
+    Only for those that leave `forward` and `scan` as they are.
+    """
+    _INHERITED.add(method)
+    return method
+
+
+def may_ask(layer: Layer, method: str) -> bool:
+    """Tell whether a method is of the layer's own class, or `inherited` and still true."""
+    kind = type(layer)
+    known = getattr(kind, method) in _INHERITED and stands_for(layer, method, "forward", "scan")
+    return known or method in vars(kind)
+
+
 def gates_of(layer: Layer, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
-    """Return `Layer.gate_values`, empty where only a base class gives them."""
-    return layer.gate_values(params, xs, state) if "gate_values" in vars(type(layer)) else {}
+    """Return `Layer.gate_values`, empty where it may not speak for the class of the layer."""
+    return layer.gate_values(params, xs, state) if may_ask(layer, "gate_values") else {}
 
 
 def prefixed(views: Mapping[str, Array], prefix: str) -> dict[str, Array]:

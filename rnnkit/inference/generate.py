@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
 from rnnkit.compute.sampler import tokens
-from rnnkit.contracts.equation_cell import is_by_equations
+from rnnkit.contracts.layer import may_ask
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.core.validation import options_error
@@ -148,8 +148,7 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
         return None
     steps: list[PlanStep] = []
     for name, layer in zip(network.names, network.layers, strict=True):
-        own = "compiled" in vars(type(layer)) or is_by_equations(layer)
-        found = layer.compiled(params[name]) if own else None
+        found = layer.compiled(params[name]) if may_ask(layer, "compiled") else None
         if found is None:
             return None
         steps += found
