@@ -61,7 +61,6 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.builtin.tokenizers.word import Word as Word
     from rnnkit.compute.equations.functions import sigmoid as sigmoid
     from rnnkit.compute.kernels.jit import kernels_available as kernels_available
-    from rnnkit.compute.kernels.kernel import Kernel as Kernel
     from rnnkit.contracts.cell import Cell as Cell
     from rnnkit.contracts.cell import GatedCell as GatedCell
     from rnnkit.contracts.cell import StepCell as StepCell
@@ -191,7 +190,6 @@ _PUBLIC = {
     "builtin.tokenizers.word": ("Word",),
     "compute.equations.functions": ("sigmoid",),
     "compute.kernels.jit": ("kernels_available",),
-    "compute.kernels.kernel": ("Kernel",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell"),
     "contracts.equation_cell": ("EquationCell",),
     "contracts.dataset": (

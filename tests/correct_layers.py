@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.compute.compiled_scan import flat
-from rnnkit.contracts.cell import Cell, sigmoid
+from rnnkit.compute.equations.functions import sigmoid
+from rnnkit.compute.window_arrays import flat
+from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
 from rnnkit.core.block import Rate
 from rnnkit.core.context import Context

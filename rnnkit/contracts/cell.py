@@ -7,12 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from rnnkit.compute.compiled_scan import flat, fused_scan
-from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.compute.window_arrays import flat
 from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
 from rnnkit.contracts.returned import check_array, check_arrays, parts_of
-from rnnkit.core.block import Size, stands_for
+from rnnkit.core.block import Size
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.core.params import Declaration, ParamSpec
@@ -63,13 +62,6 @@ class GatedCell(Cell):
         """
         raise NotImplementedError(f"{type(self).__name__}.mix")
 
-    def kernel(self) -> Kernel | None:
-        """Return the compiled form of `mix`; None where there is none, or kernels are off.
-
-        It is not asked where a subclass has a `mix` of its own.
-        """
-        return None
-
     def extra(self, inputs: Signal) -> Declaration:
         """Declare further parameters that `mix` uses pointwise."""
         return {}
@@ -87,17 +79,7 @@ class GatedCell(Cell):
     def scan(
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
-        """Run all steps, restarting streams where `resets` is true, by `kernel` or by `mix`."""
-        if kernel := step_kernel(self):
-            initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
-            extra = self.extra(Signal(xs.shape[2]))
-            return fused_scan(kernel, tuple(extra), params, xs, state, initial, resets, ctx)
-        return self.scan_by_mix(params, xs, state, resets, ctx)
-
-    def scan_by_mix(
-        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
-    ) -> tuple[Array, State, Backward]:
-        """Do what `scan` does without a kernel."""
+        """Run all steps, restarting streams where `resets` is true."""
         Wx, Wh, b = params["Wx"], params["Wh"], params["b"]
         steps, batch, _ = xs.shape
         gated = (steps, batch, Wh.shape[1])
@@ -192,11 +174,6 @@ class StepCell(Cell):
             return dxs, dstate
 
         return ys, state, backward_scan
-
-
-def step_kernel(cell: GatedCell) -> Kernel | None:
-    """Return the compiled step that takes the place of `mix`, where there is one."""
-    return cell.kernel() if stands_for(cell, "kernel", "mix") else None
 
 
 def _restart(

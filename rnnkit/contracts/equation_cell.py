@@ -153,7 +153,7 @@ class EquationCell(Cell):
     ) -> tuple[Array, State, Backward]:
         initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
         program = _program(type(self), self._fields(), compiled)
-        return run_window(program, params, xs, state, initial, resets, ctx)
+        return run_window(program, self.units, params, xs, state, initial, resets, ctx)
 
     @inherited
     def compiled(self, params: Params) -> Steps:

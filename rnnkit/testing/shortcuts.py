@@ -1,4 +1,4 @@
-"""Checks of what takes the place of a layer's own methods: a compiled step, a plain product."""
+"""Checks of what takes the place of a layer's own methods: compiled equations, a plain product."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from rnnkit.compute.compiled_scan import flat
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.contracts.cell import GatedCell, StepCell, step_kernel
+from rnnkit.compute.window_arrays import flat
+from rnnkit.contracts.cell import StepCell
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import stands_for
@@ -27,18 +27,16 @@ ScanMethod: TypeAlias = Callable[
 
 
 def shortcuts(subject: Subject) -> Iterator[Comparison]:
-    """A compiled window gives what `mix` or `step` gives, and `linear` what `forward` gives."""
+    """Compiled equations give what NumPy gives, `scan` what `step`, `linear` what `forward`."""
     layer, window = subject.layer, subject.window(train=True, resets=True)
     if isinstance(layer, EquationCell) and kernels_available():
         yield from _scans(layer, window, layer.scan_by_numpy, "compiled equations")
-    elif isinstance(layer, GatedCell) and step_kernel(layer):
-        yield from _scans(layer, window, layer.scan_by_mix, "kernel()")
     elif isinstance(layer, StepCell) and type(layer).scan is not StepCell.scan:
         yield from _scans(layer, window, partial(StepCell.scan, layer), "scan()")
     elif stands_for(layer, "linear", "forward", "scan") and (of := layer.linear(window.params())):
         yield from _linear(layer, window, *of)
     else:
-        raise Skipped("it has no kernel() in use, no scan() beside its step(), and no linear()")
+        raise Skipped("it has no compiled equations, no scan() beside its step(), and no linear()")
 
 
 def _scans(layer: Layer, window: Window, by_steps: ScanMethod, name: str) -> Iterator[Comparison]:

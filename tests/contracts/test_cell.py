@@ -11,7 +11,8 @@ from pydantic import Field
 
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.layers.bidirectional import Bidirectional
-from rnnkit.contracts.cell import GatedCell, StepCell, sigmoid
+from rnnkit.compute.equations.functions import sigmoid
+from rnnkit.contracts.cell import GatedCell, StepCell
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,17 +13,16 @@ from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.cells.rnn import RNN
 from rnnkit.builtin.layers.affine import Affine
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.compute.kernels.dispatch import cell_kernel
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.kernels.kernel import Kernel
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
+from rnnkit.equations import Names
 from rnnkit.network.network import Network
 from rnnkit.testing import ConformanceError, check_layer
-from rnnkit.types import Array, Backward, Grads, MixBackward, Params, State, StepBackward
+from rnnkit.types import Array, Backward, Params, State
 
 FLOAT64 = np.dtype(np.float64)
 compiled = pytest.mark.skipif(
@@ -36,31 +35,18 @@ class Halved(LSTM):
 
     type: Literal["halved"] = "halved"  # type: ignore[assignment]
 
-    def mix(
-        self, params: Params, zx: Array, zh: Array, state: State, ctx: Context
-    ) -> tuple[State, MixBackward]:
-        (h, c), backward = super().mix(params, zx, zh, state, ctx)
-
-        def halved(dstate: State, grads: Grads) -> tuple[Array, Array, State]:
-            return backward(tuple(d / 2 for d in dstate), grads)
-
-        return (h / 2, c / 2), halved
+    def equations(self, x: Names, r: Names, s: Names, p: Names) -> tuple[Any, Any]:
+        h, c = super().equations(x, r, s, p)
+        return h / 2, c / 2
 
 
 class HalvedStep(GRUResetBefore):
-    """The same for a cell that is written as one step."""
+    """The same for a cell with a product inside."""
 
     type: Literal["halved_step"] = "halved_step"  # type: ignore[assignment]
 
-    def step(
-        self, params: Params, x: Array, state: State, ctx: Context
-    ) -> tuple[Array, State, StepBackward]:
-        y, _, backward = super().step(params, x, state, ctx)
-
-        def halved(dy: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
-            return backward(dy / 2, (dstate[0] / 2,), grads)
-
-        return y / 2, (y / 2,), halved
+    def equations(self, x: Names, r: Names, s: Names, p: Names) -> Any:
+        return super().equations(x, r, s, p) / 2
 
 
 class Tenth(Affine):
@@ -88,17 +74,12 @@ class Tenfold(SoftmaxCrossEntropy):
 
 
 class Mistaken(RNN):
-    """Compiled, another cell than its `mix`; each is right in itself."""
+    """Compiled, another cell than in NumPy; each is right in itself."""
 
     type: Literal["mistaken"] = "mistaken"  # type: ignore[assignment]
 
-    def mix(
-        self, params: Params, zx: Array, zh: Array, state: State, ctx: Context
-    ) -> tuple[State, MixBackward]:
-        return super().mix(params, zx, zh, state, ctx)
-
-    def kernel(self) -> Kernel | None:
-        return cell_kernel("rnn_relu")
+    def scan_by_numpy(self, *window: Any) -> Any:
+        return RNN(units=self.units, activation="relu").scan_by_numpy(*window)
 
 
 @pytest.mark.parametrize("layer", [Halved(units=4), HalvedStep(units=4), Tenth(units=3)])
@@ -140,8 +121,8 @@ def test_what_is_learned_is_what_layer_and_loss_give(last: Layer, loss: Loss) ->
 
 
 @compiled
-def test_the_kit_tells_a_kernel_from_another_cell() -> None:
-    with pytest.raises(ConformanceError, match="'shortcuts': ys by kernel"):
+def test_the_kit_tells_compiled_equations_from_another_cell() -> None:
+    with pytest.raises(ConformanceError, match="'shortcuts': ys by compiled equations"):
         check_layer(Mistaken(units=4))
 
 
@@ -155,7 +136,7 @@ def test_what_does_not_fit_is_refused_before_compiled_code_reads_it(
     }
     xs = np.zeros((3, 5, 2), np.float32)
     few, state = (cell.initial_state(Signal(2), n, np.dtype(np.float32)) for n in (2, 5))
-    with pytest.raises(ValueError, match=r"h: expected the shape \(5, 4\), received \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"the state: expected the shape \(5, 4\), rec"):
         cell.forward(params, xs, few, Context())
     with pytest.raises(ValueError, match=r"resets: expected the shape \(3, 5\), received \(1, 5\)"):
         cell.scan(params, xs, state, np.ones((1, 5), bool), Context())

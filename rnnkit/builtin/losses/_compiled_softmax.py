@@ -9,9 +9,9 @@ from types import ModuleType
 import numpy as np
 
 from rnnkit.builtin.losses._rows import check_rows
-from rnnkit.compute.compiled_scan import flat
 from rnnkit.compute.parallel import divided
 from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.compute.window_arrays import flat
 from rnnkit.core.context import Context
 from rnnkit.types import Array
 

@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from rnnkit.compute.compiled_scan import check_gradients, flat, indicated, restarts
 from rnnkit.compute.equations.program import Factor, Program
 from rnnkit.compute.parallel import run, shares
 from rnnkit.compute.products import Product, multiply, multiply_all, packed, scatter_add
+from rnnkit.compute.window_arrays import check_gradients, expect_shape, flat, indicated, restarts
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
@@ -19,6 +19,7 @@ Sizes = Mapping[str, int]
 
 def run_window(
     program: Program,
+    units: int,
     params: Params,
     xs: Array,
     state: State,
@@ -32,7 +33,7 @@ def run_window(
     place for what enters it beside the place for what it gives.
     """
     symbols, factors, compiled = program.symbols, program.factors, program.compiled
-    (steps, batch, width), units = xs.shape, state[0].shape[1]
+    steps, batch, width = xs.shape
     sizes: Sizes = {"units": units, "inputs": width}
     _check(program, params, sizes, state, resets, xs.shape, ctx)
     resets, stride = restarts(resets, batch)
@@ -179,15 +180,10 @@ def _check(
                 f"(Context(dtype=np.dtype(np.{array.dtype})), or parameters of its type)"
             )
         if array.shape != ((sizes[rows], width) if rows else (width,)):
-            _expect("xs", shape, (*shape[:2], len(params["Wx"])))
-            _expect("h", state[0].shape, (shape[1], len(params["Wh"])))
-            _expect(name, array.shape, (sizes[rows], width) if rows else (width,))
+            if rows == "inputs":
+                expect_shape("xs", shape, (*shape[:2], len(array)))
+            expect_shape(name, array.shape, (sizes[rows], width) if rows else (width,))
     for array in state:
-        _expect("the state", array.shape, (shape[1], sizes["units"]))
+        expect_shape("the state", array.shape, (shape[1], sizes["units"]))
     if resets is not None:
-        _expect("resets", resets.shape, shape[:2])
-
-
-def _expect(name: str, found: Shape, wanted: Shape) -> None:
-    if found != wanted:
-        raise ValueError(f"{name}: expected the shape {wanted}, received {found}")
+        expect_shape("resets", resets.shape, shape[:2])

@@ -7,22 +7,6 @@ from importlib import import_module
 from types import ModuleType
 
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.kernels.kernel import Kernel
-
-
-@cache
-def cell_kernel(name: str) -> Kernel | None:
-    """Return the compiled step of a cell; None where kernels are off."""
-    if not kernels_available():
-        return None
-    from rnnkit.compute.kernels import gru, lstm, rnn
-
-    return {
-        "gru": Kernel(gru.forward, gru.backward, split=True),
-        "lstm": Kernel(lstm.forward, lstm.backward),
-        "rnn_relu": Kernel(rnn.relu_forward, rnn.relu_backward),
-        "rnn_tanh": Kernel(rnn.tanh_forward, rnn.tanh_backward),
-    }[name]
 
 
 @cache

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.compute.compiled_scan import check_gradients, check_window, restarts
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.compute.window_arrays import check_gradients, restarts
 from rnnkit.core.context import Context
 
 STEPS, STREAMS, INPUTS, UNITS = 5, 3, 4, 2
@@ -20,7 +21,11 @@ def zeros(*shape: int) -> np.ndarray:
 def window(**other: Any) -> dict[str, Any]:
     """The arrays of an LSTM's window, some of them others."""
     right = {
-        "params": {"Wx": zeros(INPUTS, 4 * UNITS), "Wh": zeros(UNITS, 4 * UNITS)},
+        "params": {
+            "Wx": zeros(INPUTS, 4 * UNITS),
+            "Wh": zeros(UNITS, 4 * UNITS),
+            "b": zeros(4 * UNITS),
+        },
         "xs": zeros(STEPS, STREAMS, INPUTS),
         "state": (zeros(STREAMS, UNITS), zeros(STREAMS, UNITS)),
         "resets": np.zeros((STEPS, STREAMS), bool),
@@ -30,29 +35,35 @@ def window(**other: Any) -> dict[str, Any]:
 
 
 def test_a_window_that_fits_is_taken() -> None:
-    check_window(**window())
-    check_window(**window(resets=None, xs=zeros(0, STREAMS, INPUTS)))
+    LSTM(units=UNITS).scan(**window())
+    LSTM(units=UNITS).scan(**window(resets=None))
 
 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
         ({"xs": zeros(STEPS, STREAMS, 5)}, r"xs: expected the shape \(5, 3, 4\), received \(5, 3,"),
-        ({"state": (zeros(STREAMS, 3), zeros(STREAMS, UNITS))}, r"h: expected the shape \(3, 2\)"),
-        ({"state": (zeros(4, UNITS), zeros(STREAMS, UNITS))}, r"h: expected the shape \(3, 2\)"),
+        (
+            {"state": (zeros(STREAMS, 3), zeros(STREAMS, UNITS))},
+            r"the state: expected the shape \(3",
+        ),
+        (
+            {"state": (zeros(4, UNITS), zeros(STREAMS, UNITS))},
+            r"the state: expected the shape \(3",
+        ),
         ({"state": (zeros(STREAMS, UNITS), zeros(4, UNITS))}, r"the state: expected the shape \(3"),
         ({"resets": np.zeros((STREAMS, STEPS), bool)}, r"resets: expected the shape \(5, 3\), rec"),
     ],
 )
 def test_other_shapes_are_refused(other: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):
-        check_window(**window(**other))
+        LSTM(units=UNITS).scan(**window(**other))
 
 
 def test_parameters_of_another_type_than_the_context_are_refused() -> None:
     said = "the parameters are float32, but the context computes in float64 "
     with pytest.raises(TypeError, match=said):
-        check_window(**window(ctx=Context(dtype=np.dtype(np.float64))))
+        LSTM(units=UNITS).scan(**window(ctx=Context(dtype=np.dtype(np.float64))))
 
 
 def test_gradients_have_the_shapes_of_the_outputs_and_the_state() -> None:
