@@ -38,7 +38,7 @@ def flat(sequence: Array) -> Array:
     return sequence.reshape(-1, sequence.shape[-1])
 
 
-def indicated(xs: Array) -> Array:
+def one_hot_ids(xs: Array) -> Array:
     """Return where the 1 of each row stands; () where not every row is 0 but for one 1.
 
     A product with such a row is a row of the matrix.

@@ -13,7 +13,7 @@ from rnnkit.compute.equations.graph import TRANSCENDENTAL, Value, computed_from
 from rnnkit.compute.equations.trace import StepGraph
 
 
-class Block(NamedTuple):
+class GateBlock(NamedTuple):
     """Gates from `first` on, and the value that each becomes, in their order."""
 
     first: int
@@ -25,15 +25,15 @@ class Block(NamedTuple):
         return range(self.first, self.first + len(self.heads))
 
 
-def find_blocks(step: StepGraph) -> tuple[Block, ...]:
+def find_blocks(step: StepGraph) -> tuple[GateBlock, ...]:
     """Return the runs of gates whose sums are read by one function alone."""
-    found: list[tuple[Hashable, Block]] = []
+    found: list[tuple[Hashable, GateBlock]] = []
     for gate, head, form in sorted(_heads(step), key=lambda each: each[0]):
         known, block = found[-1] if found else (None, None)
         if block and known == form and _beside(step, block.heads[-1], head):
-            found[-1] = form, Block(block.first, (*block.heads, head))
+            found[-1] = form, GateBlock(block.first, (*block.heads, head))
         else:
-            found.append((form, Block(gate, (head,))))
+            found.append((form, GateBlock(gate, (head,))))
     return tuple(block for _, block in found)
 
 
@@ -47,7 +47,7 @@ def _beside(step: StepGraph, left: Value, right: Value) -> bool:
     )
 
 
-def is_plain(block: Block) -> bool:
+def is_plain(block: GateBlock) -> bool:
     """Tell whether the slope of a block is known from its values: tanh or sigmoid of plain sums."""
     return all(
         head.op in ("tanh", "sigmoid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from rnnkit.compute.equations.blocks import Block
+from rnnkit.compute.equations.blocks import GateBlock
 from rnnkit.compute.equations.graph import Value, computed_from
 from rnnkit.compute.equations.plan import Place, WindowPlan
 from rnnkit.compute.equations.trace import StepProduct
@@ -37,7 +37,7 @@ EXPRESSIONS: Mapping[str, str] = {
 }
 
 
-class Loop(NamedTuple):
+class RowLoop(NamedTuple):
     """The views of a row that a loop reads and writes, its statements, and how often it runs."""
 
     views: dict[str, str]
@@ -45,7 +45,7 @@ class Loop(NamedTuple):
     extent: str
 
 
-class Target(NamedTuple):
+class Destination(NamedTuple):
     """Where a loop stores a value: an array, a part of it, how it is written; `+=` for sums."""
 
     array: str
@@ -67,7 +67,7 @@ class LoopText:
         self.constants: dict[str, str] = {}
         """Views that are the same for all rows and steps."""
 
-    def loops(self, sinks: Sequence[tuple[Target, Value]]) -> list[Loop]:
+    def loops(self, sinks: Sequence[tuple[Destination, Value]]) -> list[RowLoop]:
         """Return the loops that compute and store some values, one for each width."""
         found = []
         for width in ("inputs", "units"):
@@ -76,7 +76,7 @@ class LoopText:
                 found.append(self._loop(own, SIZES[width]))
         return found
 
-    def block_loop(self, block: Block) -> Loop:
+    def block_loop(self, block: GateBlock) -> RowLoop:
         """Return one loop over gates that lie side by side, each in its own place."""
         views: dict[str, str] = {}
         count, head = len(block.heads), block.heads[0]
@@ -91,9 +91,9 @@ class LoopText:
             return f"({EXPRESSIONS[node.op].format(*map(text, node.args))})"
 
         gates = self._gates(views, "z", block.first, count)
-        return Loop(views, [f"{gates}[k] = {text(head)}"], f"{count} * n")
+        return RowLoop(views, [f"{gates}[k] = {text(head)}"], f"{count} * n")
 
-    def rows(self, loops: Iterable[Loop]) -> list[str]:
+    def rows(self, loops: Iterable[RowLoop]) -> list[str]:
         """Return the statements of some loops for each stream."""
         views, body = dict[str, str](), list[str]()
         for loop in loops:
@@ -109,8 +109,8 @@ class LoopText:
             *indented([f"{name} = {view}" for name, view in named] + body),
         ]
 
-    def _loop(self, sinks: Sequence[tuple[Target, Value]], extent: str) -> Loop:
-        loop = Loop({}, [], extent)
+    def _loop(self, sinks: Sequence[tuple[Destination, Value]], extent: str) -> RowLoop:
+        loop = RowLoop({}, [], extent)
         names: dict[Value, str] = {}
         late: list[str] = []
         for number, (target, node) in enumerate(sinks):
@@ -122,7 +122,7 @@ class LoopText:
             stores.append(f"{self._target(loop.views, target)}[k] {target.assign} {value}")
         return loop._replace(lines=loop.lines + late)
 
-    def _emit(self, loop: Loop, names: dict[Value, str], node: Value) -> str:
+    def _emit(self, loop: RowLoop, names: dict[Value, str], node: Value) -> str:
         if node in names:
             return names[node]
         if node.op == "constant":
@@ -138,7 +138,7 @@ class LoopText:
     def _load(self, views: dict[str, str], node: Value) -> str:
         """Return what reads a value from memory; "" for one that is to be computed."""
         if node in self.ready:
-            return f"{self._target(views, Target(*self.ready[node]))}[k]"
+            return f"{self._target(views, Destination(*self.ready[node]))}[k]"
         match node.op:
             case "x":
                 return self._gate(self._gates(views, "z", node.detail), node.detail)
@@ -175,7 +175,7 @@ class LoopText:
             return _row(views, name, row)
         return _part(views, name, row, part, count, SIZES[node.width])
 
-    def _target(self, views: dict[str, str], target: Target) -> str:
+    def _target(self, views: dict[str, str], target: Destination) -> str:
         array, part, _ = target
         match array:
             case "zx":
@@ -219,7 +219,7 @@ class LoopText:
         self.constants[name] = f"bias[{first} * n : {first + count} * n]"
         return name
 
-    def _overwrites(self, target: Target, node: Value) -> bool:
+    def _overwrites(self, target: Destination, node: Value) -> bool:
         """Tell whether storing to a target destroys what a value is read from."""
         if target.array == "carry":
             return node.op == "slope" and node.detail == target.part
@@ -248,7 +248,7 @@ def indented(lines: Iterable[str]) -> list[str]:
     return [INDENT + line for line in lines]
 
 
-def unpacked(prefix: str, count: int, source: str) -> list[str]:
+def unpacking(prefix: str, count: int, source: str) -> list[str]:
     """Return the statement that names the parts of a tuple; none where it is empty."""
     names = ", ".join(f"{prefix}{number}" for number in range(count))
     return [f"({names},) = {source}"] if count else []

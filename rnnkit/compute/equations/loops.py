@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rnnkit.compute.equations.graph import Value, computed_from
 from rnnkit.compute.equations.loop_text import (
-    Loop,
+    Destination,
     LoopText,
-    Target,
+    RowLoop,
     carries,
     indented,
-    unpacked,
+    unpacking,
 )
 from rnnkit.compute.equations.plan import Place, WindowPlan
 
@@ -68,7 +68,7 @@ def _forward(plan: WindowPlan) -> list[str]:
     ]
     return [
         *_heads(plan),
-        *unpacked("W", len(step.products), "matrices"),
+        *unpacking("W", len(step.products), "matrices"),
         "batch = s0.shape[1]",
         *_constants(text),
         "for t in range(steps):",
@@ -76,7 +76,7 @@ def _forward(plan: WindowPlan) -> list[str]:
     ]
 
 
-def level_loops(text: LoopText, level: int) -> list[Loop]:
+def level_loops(text: LoopText, level: int) -> list[RowLoop]:
     """Return the loops of one level of the way forward, and note what they leave in memory."""
     plan, step = text.plan, text.plan.step
     loops = []
@@ -89,9 +89,9 @@ def level_loops(text: LoopText, level: int) -> list[Loop]:
         for node, place in plan.places.items()
         if plan.levels[node] == level and node not in text.ready
     }
-    sinks = [(Target(*placed[node]), node) for node in step.nodes if node in placed]
+    sinks = [(Destination(*placed[node]), node) for node in step.nodes if node in placed]
     new = [(k, node) for k, node in enumerate(step.new) if plan.levels[node] == level]
-    loops += text.loops(sinks + [(Target("new", k), node) for k, node in new])
+    loops += text.loops(sinks + [(Destination("new", k), node) for k, node in new])
     text.ready |= {node: Place("new", k) for k, node in new} | placed
     return loops
 
@@ -133,12 +133,12 @@ def _backward(plan: WindowPlan) -> list[str]:
     body += ["        if resets[t, row]:", *(f"            {line}" for line in stop)]
     return [
         *_heads(plan),
-        *unpacked("turned", len(step.products), "turned"),
-        *unpacked("dm", len(step.products), "dms"),
-        *unpacked("back", len(text.backs), "backs"),
-        *unpacked("carry", len(step.new), "carry"),
-        *unpacked("term", len(plan.terms), "terms"),
-        *unpacked("dp", len(step.symbols.pointwise), "dparams"),
+        *unpacking("turned", len(step.products), "turned"),
+        *unpacking("dm", len(step.products), "dms"),
+        *unpacking("back", len(text.backs), "backs"),
+        *unpacking("carry", len(step.new), "carry"),
+        *unpacking("term", len(plan.terms), "terms"),
+        *unpacking("dp", len(step.symbols.pointwise), "dparams"),
         *_constants(text),
         "for t in range(steps - 1, -1, -1):",
         *indented(["old = t * stride", *body]),
@@ -176,27 +176,28 @@ def back_levels(plan: WindowPlan) -> dict[Value, int]:
     return levels
 
 
-def gradient_sinks(plan: WindowPlan) -> list[tuple[Target, Value]]:
+def gradient_sinks(plan: WindowPlan) -> list[tuple[Destination, Value]]:
     """Return what a step of the way back computes, and where it goes."""
     gradients, zero = plan.gradients, plan.step.graph.number(0.0)
-    sinks = [(Target("dzx", gate), node) for gate, node in enumerate(gradients.gates)]
+    sinks = [(Destination("dzx", gate), node) for gate, node in enumerate(gradients.gates)]
     for number, blocks in enumerate(gradients.products):
         if not is_shared(plan, number):
             dots = plan.step.products[number].dots
             sinks += [
-                (Target(f"dm{number}", part), _as_wide(node, dot))
+                (Destination(f"dm{number}", part), _as_wide(node, dot))
                 for part, (node, dot) in enumerate(zip(blocks, dots, strict=True))
             ]
     names = plan.step.symbols.pointwise
     sinks += [
-        (Target("dp", place, "+="), gradients.pointwise[name]) for place, name in enumerate(names)
+        (Destination("dp", place, "+="), gradients.pointwise[name])
+        for place, name in enumerate(names)
     ]
     if plan.inputs is not None:
-        sinks.append((Target("dxs", 0), plan.inputs))
+        sinks.append((Destination("dxs", 0), plan.inputs))
     for state, carried in enumerate(plan.carried):
         if carries(plan, state):
             direct = zero if carried.direct is None else carried.direct
-            sinks.append((Target("carry", state), direct))
+            sinks.append((Destination("carry", state), direct))
     return sinks
 
 
@@ -226,10 +227,10 @@ def _way_back(plan: WindowPlan, node: Value, out: str) -> str:
 def _heads(plan: WindowPlan) -> list[str]:
     step = plan.step
     return [
-        *unpacked("s", len(step.new), "states"),
-        *unpacked("p", len(step.symbols.pointwise), "params"),
-        *unpacked("m", len(step.products), "outs"),
-        *unpacked("v", len(plan.kept), "kept"),
+        *unpacking("s", len(step.new), "states"),
+        *unpacking("p", len(step.symbols.pointwise), "params"),
+        *unpacking("m", len(step.products), "outs"),
+        *unpacking("v", len(plan.kept), "kept"),
         "T = s0.dtype.type",
         "n = s0.shape[2]",
         "width = xs.shape[2]",

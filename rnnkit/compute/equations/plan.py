@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from rnnkit.compute.equations.adjoint import Gradients, derive
-from rnnkit.compute.equations.blocks import Block, find_blocks, is_plain
+from rnnkit.compute.equations.blocks import GateBlock, find_blocks, is_plain
 from rnnkit.compute.equations.graph import TRANSCENDENTAL, Value, by_index, computed_from, total
 from rnnkit.compute.equations.trace import StepGraph
 
@@ -43,7 +43,7 @@ class WindowPlan(NamedTuple):
 
     step: StepGraph
     levels: Mapping[Value, int]
-    blocks: tuple[Block, ...]
+    blocks: tuple[GateBlock, ...]
     places: Mapping[Value, Place]
     kept: tuple[Value, ...]
     whole: frozenset[int]
@@ -61,7 +61,7 @@ class WindowPlan(NamedTuple):
         """The last level."""
         return max(self.levels[node] for node in self.step.new)
 
-    def own_loop(self, block: Block) -> bool:
+    def own_loop(self, block: GateBlock) -> bool:
         """Tell whether a block is computed by a loop of its own, in its own places."""
         places = [self.places.get(head) for head in block.heads]
         return places == [Place("zx", gate) for gate in block.gates]
@@ -277,5 +277,5 @@ class _Keeper:
                 ]
 
 
-def _pairs(block: Block) -> Iterable[tuple[Value, int]]:
+def _pairs(block: GateBlock) -> Iterable[tuple[Value, int]]:
     return zip(block.heads, block.gates, strict=True)

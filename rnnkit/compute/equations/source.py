@@ -8,19 +8,20 @@ each process.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.kernels.jit import jit, sources
+from rnnkit.compute.kernels.jit import cache_folders, jit, sources
 
 HEADER = '''"""Written by rnnkit from the equations of {of}."""
 
@@ -64,7 +65,7 @@ def generated_module(of: str, source: str) -> ModuleType:
     name = f"rnnkit_equations_{_digest(source + sources())}"
     if name in sys.modules:
         return sys.modules[name]
-    for folder in _folders():
+    for folder in cache_folders():
         with suppress(OSError):
             return _load(name, _written(folder, name, source))
     module = ModuleType(name)
@@ -72,22 +73,9 @@ def generated_module(of: str, source: str) -> ModuleType:
     return module
 
 
-def _folders() -> Iterator[Path]:
-    """Yield where files may be written: where Numba was told to, beside the kernels, the user's."""
-    from numba.core import config
-    from numba.misc.appdirs import AppDirs
-
-    settings: Any = config
-    folders: Any = AppDirs
-    if settings.CACHE_DIR:
-        yield Path(settings.CACHE_DIR)
-    yield Path(__file__).parent / "__pycache__"
-    yield Path(folders("rnnkit", appauthor=False).user_cache_dir)
-
-
 def _written(folder: Path, name: str, source: str) -> Path:
     """Return the file of a module, written whole unless another process has."""
-    file = folder / f"{name}.py"
+    file = folder / f"{name}.source"  # no .py: nobody takes it for a module of the package
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f"{name}.{os.getpid()}"
@@ -101,10 +89,11 @@ def _written(folder: Path, name: str, source: str) -> Path:
 
 
 def _load(name: str, file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec and spec.loader, "a file that ends in .py"
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader(name, str(file))
+    spec = spec_from_loader(name, loader)
+    assert spec, "a loader gives one"
+    module = sys.modules[name] = module_from_spec(spec)
+    loader.exec_module(module)
     return module
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rnnkit.compute.equations.graph import COMPARISONS, Value
-from rnnkit.compute.equations.loop_text import SIZES, Target, carries, product_of
+from rnnkit.compute.equations.loop_text import SIZES, Destination, carries, product_of
 from rnnkit.compute.equations.plan import Place, WindowPlan
 
 UFUNCS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ class StatementText:
         self._free: dict[str, list[str]] = {"units": [], "inputs": []}
         self._views: set[str] = set()
 
-    def level(self, sinks: Sequence[tuple[Target, Value]]) -> None:
+    def level(self, sinks: Sequence[tuple[Destination, Value]]) -> None:
         """Write what computes some values and stores them."""
         _Level(self, sinks).write()
 
@@ -74,7 +74,7 @@ class StatementText:
             f"{name}_{part}_{count}", f"{row}[:, {part} * {size} : {part + count} * {size}]"
         )
 
-    def target(self, target: Target) -> str:
+    def target(self, target: Destination) -> str:
         """Return the view of a target."""
         array, part, _ = target
         match array:
@@ -99,7 +99,7 @@ class StatementText:
     def stored(self, node: Value) -> str:
         """Return the text of a value that lies in memory; "" for one that is to be computed."""
         if place := self.ready.get(node):
-            return self.target(Target(*place))
+            return self.target(Destination(*place))
         match node.op:
             case "constant":
                 return repr(node.detail)
@@ -162,14 +162,14 @@ class StatementText:
 class _Level:
     """One level of a step: values in an order in which each is used soon after it is made."""
 
-    def __init__(self, text: StatementText, sinks: Sequence[tuple[Target, Value]]) -> None:
+    def __init__(self, text: StatementText, sinks: Sequence[tuple[Destination, Value]]) -> None:
         self.text, self.sinks = text, sinks
         self.order = self._ordered([node for _, node in sinks])
         self.uses = Counter(arg for node in self.order for arg in node.args)
         self.uses.update(node for _, node in sinks)
         self.names: dict[Value, str] = {}
         self.held: dict[Value, str] = {}
-        self.written: set[Target] = set()
+        self.written: set[Destination] = set()
 
     def write(self) -> None:
         """Compute all values; what is carried on is written last."""
@@ -232,20 +232,20 @@ class _Level:
         self.held[node] = self.names[node] = self.text.scratch(node.width)
         return self.names[node]
 
-    def _is_free(self, target: Target) -> bool:
+    def _is_free(self, target: Destination) -> bool:
         if target.array == "carry":
             slope = self.text.step.graph.node("slope", detail=target.part, width="units")
             return not self.uses[slope]
         return target.assign == "="
 
-    def _store(self, node: Value, targets: Sequence[Target]) -> None:
+    def _store(self, node: Value, targets: Sequence[Destination]) -> None:
         for target in targets:
             if target in self.written:
                 self._used((node,))
             elif target.array != "carry":
                 self._copy(target, node)
 
-    def _copy(self, target: Target, node: Value) -> None:
+    def _copy(self, target: Destination, node: Value) -> None:
         value = self._name(node)
         if target.assign == "+=":
             self.text.lines.append(f"{self.text.target(target)} += {value}.sum(axis=0)")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rnnkit.compute.equations.blocks import Block, is_chain
+from rnnkit.compute.equations.blocks import GateBlock, is_chain
 from rnnkit.compute.equations.graph import Value
-from rnnkit.compute.equations.loop_text import SIZES, Target, carries, indented, unpacked
+from rnnkit.compute.equations.loop_text import SIZES, Destination, carries, indented, unpacking
 from rnnkit.compute.equations.loops import back_levels, backs, gradient_sinks, is_shared
 from rnnkit.compute.equations.plan import Place, WindowPlan
 from rnnkit.compute.equations.statement_text import StatementText
@@ -51,8 +51,8 @@ def _forward(plan: WindowPlan) -> list[str]:
         }
         new = [(k, node) for k, node in enumerate(step.new) if plan.levels[node] == level]
         text.level(
-            [(Target(*placed[node]), node) for node in step.nodes if node in placed]
-            + [(Target("new", k), node) for k, node in new]
+            [(Destination(*placed[node]), node) for node in step.nodes if node in placed]
+            + [(Destination("new", k), node) for k, node in new]
         )
         text.ready |= {node: Place("new", k) for k, node in new} | placed
     start = [
@@ -64,7 +64,7 @@ def _forward(plan: WindowPlan) -> list[str]:
     ]
     return [
         *_heads(plan, text),
-        *unpacked("W", len(step.products), "matrices"),
+        *unpacking("W", len(step.products), "matrices"),
         "for t in range(steps):",
         *indented(start + text.lines),
     ]
@@ -104,18 +104,18 @@ def _backward(plan: WindowPlan) -> list[str]:
     return [
         *_heads(plan, text),
         *(f"slope{b.first} = empty((batch, {len(b.heads)} * n))" for b in plain),
-        *unpacked("turned", len(step.products), "turned"),
-        *unpacked("dm", len(step.products), "dms"),
-        *unpacked("back", len(text.backs), "backs"),
-        *unpacked("carry", len(step.new), "carry"),
-        *unpacked("term", len(plan.terms), "terms"),
-        *unpacked("dp", len(step.symbols.pointwise), "dparams"),
+        *unpacking("turned", len(step.products), "turned"),
+        *unpacking("dm", len(step.products), "dms"),
+        *unpacking("back", len(text.backs), "backs"),
+        *unpacking("carry", len(step.new), "carry"),
+        *unpacking("term", len(plan.terms), "terms"),
+        *unpacking("dp", len(step.symbols.pointwise), "dparams"),
         "for t in range(steps - 1, -1, -1):",
         *indented(["old = t * stride", *text.lines]),
     ]
 
 
-def _whole(text: StatementText, block: Block) -> None:
+def _whole(text: StatementText, block: GateBlock) -> None:
     """Write the function of a block over all its gates at once, in place."""
     count = len(block.heads)
     gates = text.gates("zx", block.first, count)
@@ -134,7 +134,7 @@ def _whole(text: StatementText, block: Block) -> None:
     text.ready |= {head: text.plan.places[head] for head in block.heads}
 
 
-def _slope(text: StatementText, block: Block) -> None:
+def _slope(text: StatementText, block: GateBlock) -> None:
     """Turn the gradient of a block's values into that of its sums, by its values alone."""
     count, slope = len(block.heads), f"slope{block.first}"
     value, d = text.gates("zx", block.first, count), text.gates("dzx", block.first, count)
@@ -175,10 +175,10 @@ def _way_back(plan: WindowPlan, node: Value, out: str) -> str:
 def _heads(plan: WindowPlan, text: StatementText) -> Sequence[str]:
     step = plan.step
     return [
-        *unpacked("s", len(step.new), "states"),
-        *unpacked("p", len(step.symbols.pointwise), "params"),
-        *unpacked("m", len(step.products), "outs"),
-        *unpacked("v", len(plan.kept), "kept"),
+        *unpacking("s", len(step.new), "states"),
+        *unpacking("p", len(step.symbols.pointwise), "params"),
+        *unpacking("m", len(step.products), "outs"),
+        *unpacking("v", len(plan.kept), "kept"),
         "batch, n, width = s0.shape[1], s0.shape[2], xs.shape[2]",
         *(
             f"{width}{number} = empty((batch, {SIZES[width]}))"

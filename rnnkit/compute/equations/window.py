@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.compute.equations.program import Factor, Program
 from rnnkit.compute.parallel import run, shares
 from rnnkit.compute.products import Product, multiply, multiply_all, packed, scatter_add
-from rnnkit.compute.window_arrays import check_gradients, expect_shape, flat, indicated, restarts
+from rnnkit.compute.window_arrays import check_gradients, expect_shape, flat, one_hot_ids, restarts
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
@@ -44,7 +44,7 @@ def run_window(
     arranged = packed if compiled else np.ascontiguousarray
     zx, ids = ctx.empty((steps, batch, len(b))), np.empty(0, np.int32)
     if compiled and len(b) and not program.reads_inputs:
-        ids = indicated(xs)
+        ids = one_hot_ids(xs)
     if len(b) and not len(ids):
         multiply(flat(xs), Wx, flat(zx))
     if not compiled:

@@ -16,7 +16,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -82,6 +82,19 @@ def sources() -> str:
     """Return a digest of all kernels: any of them may be compiled into any other."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def cache_folders() -> Iterator[Path]:
+    """Yield where generated sources may lie, as Numba looks for where to cache what it compiles."""
+    from numba.core import config
+    from numba.misc.appdirs import AppDirs
+
+    settings: Any = config
+    folders: Any = AppDirs
+    if settings.CACHE_DIR:
+        yield Path(settings.CACHE_DIR)
+    yield Path(__file__).parent / "__pycache__"
+    yield Path(folders("rnnkit", appauthor=False).user_cache_dir)
 
 
 def jit(function: F) -> F:
