@@ -204,11 +204,11 @@ def if_there(opened: Callable[[], T]) -> T | None:
 
 def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> None:
     """Raise where there is nothing to measure, or nothing to scale."""
-    from rnnkit.analysis.plots.probe import cells
+    from rnnkit.analysis.plots.probe import followed
     from rnnkit.analysis.plots.variants import RECURRENT, has_recurrent_weights
 
-    if not cells(network):
-        message = "has no recurrent cell, so no gradient flows through time (add one, such as lstm)"
+    if not followed(network):
+        message = "has no layer with a state, so no gradient flows through time (add one, as lstm)"
         raise SpecError.of("SPEC_NO_CELL", message, where)
     if scales and not has_recurrent_weights(network):
         raise click.UsageError(f"--scale: no cell of the model has weights {RECURRENT}")

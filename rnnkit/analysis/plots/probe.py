@@ -1,4 +1,4 @@
-"""Recurrent cells replaced inside a network, and one replacement that measures what flows back."""
+"""Layers replaced inside a network, and one replacement that measures what flows back."""
 
 from __future__ import annotations
 
@@ -20,32 +20,47 @@ from rnnkit.types import Array, Backward, DType, Grads, Params, State
 
 def replaced(network: Network, change: Callable[[Cell], Layer]) -> Network:
     """Return the network with every cell exchanged, also those inside other layers."""
-    return replace(network, layers=tuple(_changed(layer, change) for layer in network.layers))
+
+    def exchanged(layer: Layer) -> Layer:
+        return change(layer) if isinstance(layer, Cell) else layer
+
+    return _replaced(network, exchanged)
 
 
-def cells(network: Network) -> list[Cell]:
-    """Return every cell of a network, in its order; one that a wrapper runs twice stands once."""
-    found: list[Cell] = []
+def followed(network: Network) -> list[Layer]:
+    """Return every layer with a state of its own, in the order of the network.
 
-    def note(cell: Cell) -> Cell:
-        found.append(cell)
-        return cell
+    One that a wrapper runs twice stands once.
+    """
+    found: list[Layer] = []
 
-    replaced(network, note)
+    def note(layer: Layer) -> Layer:
+        found.extend([layer] * has_state(layer))
+        return layer
+
+    _replaced(network, note)
     return found
 
 
-def _changed(layer: Layer, change: Callable[[Cell], Layer]) -> Layer:
-    if isinstance(layer, Cell):
-        return change(layer)
+def has_state(layer: Layer) -> bool:
+    """Tell whether a layer carries a state from step to step that is not that of an inner one."""
+    keeps = type(layer).state_sizes is not Layer.state_sizes
+    return keeps and layer.causal and not layer.inner()
+
+
+def _replaced(network: Network, change: Callable[[Layer], Layer]) -> Network:
+    return replace(network, layers=tuple(_changed(layer, change) for layer in network.layers))
+
+
+def _changed(layer: Layer, change: Callable[[Layer], Layer]) -> Layer:
     held = {name: getattr(layer, name) for name in type(layer).model_fields}
     inner = {name: _changed(v, change) for name, v in held.items() if isinstance(v, Layer)}
-    return layer.model_copy(update=inner) if inner else layer
+    return layer.model_copy(update=inner) if inner else change(layer)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What one cell saw: the norm of dL/dh of each stream after each step, and its resets."""
+    """What one layer saw: the norm of dL/dh of each stream after each step, and its resets."""
 
     norms: Array
     resets: Array | None
@@ -53,44 +68,47 @@ class Trace:
 
 @dataclass
 class Tape:
-    """The traces of all cells, by the path of the cell."""
+    """The traces of all layers with a state, by their paths."""
 
     traces: dict[str, Trace] = field(default_factory=dict)
 
-    def probe(self, cell: Cell) -> Probe:
-        """Return a layer that does what the cell does, and writes to this tape."""
-        return Probe.model_construct(type=cell.type, name=cell.name, cell=cell, tape=self)
+    def probe(self, layer: Layer) -> Layer:
+        """Return a layer that does what one with a state does, and writes to this tape."""
+        if not has_state(layer):
+            return layer
+        return Probe.model_construct(type=layer.type, name=layer.name, layer=layer, tape=self)
 
 
 class Probe(Layer):
-    """A cell that runs step by step, and notes the gradient of each hidden state on its way back.
+    """A layer that runs step by step, and notes the gradient of each state on its way back.
 
     The output of a cell is state[0], so the whole derivative of the loss by the state after step t
-    is what the layers above send to that step, plus what the cell sends back from step t + 1.
+    is what the layers above send to that step, plus what the layer sends back from step t + 1. The
+    state of another layer is no output: what is sent back is all, over all its arrays.
     """
 
     type: str
-    cell: Any
+    layer: Any
     tape: Any
 
     def output(self, inputs: Signal) -> Signal:
-        """Give what the cell gives."""
-        signal: Signal = self.cell.output(inputs)
+        """Give what the layer gives."""
+        signal: Signal = self.layer.output(inputs)
         return signal
 
     def declared(self, inputs: Signal) -> Declaration:
-        """Declare what the cell declares."""
-        declaration: Declaration = self.cell.declared(inputs)
+        """Declare what the layer declares."""
+        declaration: Declaration = self.layer.declared(inputs)
         return declaration
 
     def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
-        """Keep what the cell keeps."""
-        sizes: tuple[int, ...] = self.cell.state_sizes(inputs)
+        """Keep what the layer keeps."""
+        sizes: tuple[int, ...] = self.layer.state_sizes(inputs)
         return sizes
 
     def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
-        """Start as the cell."""
-        state: State = self.cell.initial_state(inputs, batch, dtype)
+        """Start as the layer."""
+        state: State = self.layer.initial_state(inputs, batch, dtype)
         return state
 
     def forward(
@@ -102,30 +120,33 @@ class Probe(Layer):
     def scan(
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
-        """Run the cell in windows of one step."""
+        """Run the layer in windows of one step."""
         outputs, backwards = [], []
         for t in range(len(xs)):
             step = None if resets is None else resets[t : t + 1]
             ys, state, backward = scanned(
-                self.cell, params, xs[t : t + 1], state, step, ctx.later(t)
+                self.layer, params, xs[t : t + 1], state, step, ctx.later(t)
             )
             outputs.append(ys)
             backwards.append(backward)
 
-        def backward_steps(dys: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
-            dxs = np.empty_like(xs)
-            norms = np.empty(dys.shape[:2])
+        def backward_steps(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+            norms, parts = np.zeros(dys.shape[:2]), list[Array]()
             for t in range(len(xs) - 1, -1, -1):
-                norms[t] = np.linalg.norm(dys[t] + dstate[0], axis=1)
-                dxs[t : t + 1], dstate = backwards[t](dys[t : t + 1], dstate, grads)
+                if isinstance(self.layer, Cell):
+                    norms[t] = np.linalg.norm(dys[t] + dstate[0], axis=1)
+                elif dstate:
+                    norms[t] = np.linalg.norm(np.concatenate(dstate, axis=1), axis=1)
+                dx, dstate = backwards[t](dys[t : t + 1], dstate, grads)
+                parts += [] if dx is None else [dx]
             self.tape.traces[ctx.path] = Trace(norms, resets)
-            return dxs, dstate
+            return (np.concatenate(parts[::-1]) if parts else None), dstate
 
         return np.concatenate(outputs), state, backward_steps
 
 
 def traced(network: Network, learn: Callable[[Network], object]) -> Mapping[str, Trace]:
-    """Return what `learn` lets flow back through each cell of a network, by its path."""
+    """Return what `learn` lets flow back through each layer with a state, by its path."""
     tape = Tape()
-    learn(replaced(network, tape.probe))
+    learn(_replaced(network, tape.probe))
     return tape.traces

@@ -12,7 +12,7 @@ from layer_examples import build as layer_of
 
 from rnnkit.analysis.plots.example import random_batch
 from rnnkit.analysis.plots.gradients import DTYPE, Flow, flows, panel
-from rnnkit.analysis.plots.probe import cells, replaced
+from rnnkit.analysis.plots.probe import Tape, followed, replaced
 from rnnkit.analysis.plots.variants import rescale, variants, with_cell
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.dataset import Batch
@@ -131,6 +131,51 @@ def test_a_decoder_sends_the_gradient_into_its_encoder(bridge: Any) -> None:
         assert flow.norms == pytest.approx(expected, rel=1e-6)
 
 
+class Leak(Layer):
+    """A layer that is no cell: its state, 0.9 s + x, is not its output, s + x."""
+
+    type: str = "leak"
+
+    def output(self, inputs: Signal) -> Signal:
+        return inputs.values()
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        return (inputs.known(),)
+
+    def forward(self, params: Any, xs: Any, state: Any, ctx: Context) -> Any:
+        ys, (s,) = np.empty_like(xs), state
+        for t, x in enumerate(xs):
+            ys[t], s = s + x, 0.9 * s + x
+
+        def backward(dys: Any, dstate: Any, grads: Any) -> Any:
+            dxs, (d,) = np.empty_like(xs), dstate
+            for t in range(len(xs) - 1, -1, -1):
+                dxs[t], d = dys[t] + d, 0.9 * d + dys[t]
+            return dxs, (d,)
+
+        return ys, (s,), backward
+
+
+def test_a_layer_with_a_state_that_is_no_cell_is_followed() -> None:
+    random, tape = np.random.default_rng(4), Tape()
+    xs, dys = random.standard_normal((2, STEPS, STREAMS, 3))
+    state = (np.zeros((STREAMS, 3)),)
+    assert followed(Network.sized([*layers()[:1], Leak(), *layers()[1:]], LOSS, IDS, IDS))
+    ys, after, backward = tape.probe(Leak()).scan({}, xs, state, None, Context(dtype=DTYPE))
+    plain, _, behind = Leak().forward({}, xs, state, Context(dtype=DTYPE))
+    np.testing.assert_array_equal(ys, plain)
+    dxs, before = backward(dys, (np.zeros((STREAMS, 3)),), {})
+    wanted, first = behind(dys, (np.zeros((STREAMS, 3)),), {})
+    np.testing.assert_allclose(dxs, wanted)
+    np.testing.assert_allclose(before[0], first[0])
+    (trace,) = tape.traces.values()
+    later, norms = np.zeros((STREAMS, 3)), []
+    for dy in dys[::-1]:  # what the state after a step sends on, to the steps after it alone
+        norms.append(np.linalg.norm(later, axis=1))
+        later = 0.9 * later + dy
+    np.testing.assert_allclose(trace.norms, norms[::-1])
+
+
 def test_a_bidirectional_layer_shows_its_forward_direction() -> None:
     net = network({"type": "bidirectional", "layer": {"type": "rnn", "units": 3}})
     store, batch = started(net), random_batch(net, STEPS, STREAMS, 1)
@@ -233,7 +278,7 @@ def test_another_cell_keeps_units_name_and_starts() -> None:
         {"type": "lstm", "units": 3, "name": "memory", "init": init},
         {"type": "residual", "layer": {"type": "rnn", "units": 3, "activation": "relu"}},
     )
-    first, second = cells(with_cell(net, CELL["rnn"]))
+    first, second = followed(with_cell(net, CELL["rnn"]))
     assert (first.type, first.units, first.name, list(first.init)) == ("rnn", 3, "memory", ["Wh"])
     assert second.activation == "relu"  # its own block, since it is that cell already
 
