@@ -140,7 +140,7 @@ def test_a_model_without_a_cell(tmp_path: Path) -> None:
     path = write_spec(tmp_path, value)
     ran = command("gradients", path)
     assert ran.code == 3 and ran.err == (
-        f"{path} [SPEC_NO_CELL] has no layer with a state, so no gradient flows through time "
+        f"{path} [SPEC_NO_CELL] has no layer with a state: no gradient flows through time "
         "(add one, such as lstm)\n"
     )
 
