@@ -208,7 +208,7 @@ def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> No
     from rnnkit.analysis.plots.variants import RECURRENT, has_recurrent_weights
 
     if not followed(network):
-        message = "has no layer with a state: no gradient flows through time (add one, such as lstm)"
+        message = "has no layer with a state: no gradient flows through time (add one, as lstm)"
         raise SpecError.of("SPEC_NO_CELL", message, where)
     if scales and not has_recurrent_weights(network):
         raise click.UsageError(f"--scale: no cell of the model has weights {RECURRENT}")

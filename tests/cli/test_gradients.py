@@ -141,7 +141,7 @@ def test_a_model_without_a_cell(tmp_path: Path) -> None:
     ran = command("gradients", path)
     assert ran.code == 3 and ran.err == (
         f"{path} [SPEC_NO_CELL] has no layer with a state: no gradient flows through time "
-        "(add one, such as lstm)\n"
+        "(add one, as lstm)\n"
     )
 
 

@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnkit.compute.equations.program import Factor, Program
 from rnnkit.compute.parallel import run, shares
 from rnnkit.compute.products import Product, multiply, multiply_all, packed, scatter_add
-from rnnkit.compute.window_arrays import check_gradients, expect_shape, flat, one_hot_ids, restarts
+from rnnkit.compute.window_arrays import (
+    check_gradients,
+    expect_shape,
+    flat,
+    one_hot_ids,
+    restarts,
+)
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, Shape, State
 
 Sizes = Mapping[str, int]
+
+
+class _Window(NamedTuple):
+    """One window in memory: its parameters, what the loops fill, who computes which streams.
+
+    The states of all steps lie in one array each. Where streams restart in the middle, a step has a
+    place for what enters it beside the place for what it gives.
+    """
+
+    xs: Array
+    inputs: Array
+    ids: Array
+    Wx: Array
+    b: Array
+    pointwise: tuple[Array, ...]
+    matrices: tuple[Array, ...]
+    zx: Array
+    states: State
+    outs: tuple[Array, ...]
+    kept: tuple[Array, ...]
+    resets: Array
+    stride: int
+    streams: list[tuple[int, int]]
+    sizes: Sizes
+
+
+class _Slopes(NamedTuple):
+    """The gradients of one window: of the gates, the products, the states, and x itself."""
+
+    dzx: Array
+    dms: tuple[Array, ...]
+    backs: tuple[Array, ...]
+    carry: State
+    terms: State
+    dxs: Array
 
 
 def run_window(
@@ -27,29 +69,48 @@ def run_window(
     resets: Array | None,
     ctx: Context,
 ) -> tuple[Array, State, Backward]:
-    """Run all steps of `xs` (T, B, F), as `Layer.scan` does.
-
-    The states of all steps lie in one array each. Where streams restart in the middle, a step has a
-    place for what enters it beside the place for what it gives.
-    """
-    symbols, factors, compiled = program.symbols, program.factors, program.compiled
-    steps, batch, width = xs.shape
-    sizes: Sizes = {"units": units, "inputs": width}
+    """Run all steps of `xs` (T, B, F), as `Layer.scan` does."""
+    sizes: Sizes = {"units": units, "inputs": xs.shape[2]}
     _check(program, params, sizes, state, resets, xs.shape, ctx)
+    window = _window(program, params, sizes, xs, state, resets, ctx)
+    _run_forward(program, window, initial, ctx)
+
+    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+        check_gradients(dys, dstate, xs, state)
+        slopes = _slopes(program, window, dstate, ctx)
+        _run_backward(program, window, np.ascontiguousarray(dys), slopes, grads, ctx)
+        dxs = _form_products(program, window, slopes, grads, ctx)
+        return dxs, _before(program, slopes)
+
+    after = tuple(whole[-1] for whole in window.states)
+    return np.ascontiguousarray(window.states[0][1 :: window.stride]), after, backward
+
+
+def _window(
+    program: Program,
+    params: Params,
+    sizes: Sizes,
+    xs: Array,
+    state: State,
+    resets: Array | None,
+    ctx: Context,
+) -> _Window:
+    """Return the memory of a window, with the products that are formed for all steps at once."""
+    symbols, factors = program.symbols, program.factors
+    steps, batch, width = xs.shape
     resets, stride = restarts(resets, batch)
     Wx = params["Wx"] if symbols.gates else np.empty((width, 0), ctx.dtype)
     b = params["b"] if symbols.gates else np.empty(0, ctx.dtype)
-    pointwise = tuple(params[name] for name in symbols.pointwise)
-    matrices = [_columns(params, factor, sizes) for factor in factors]
-    arranged = packed if compiled else np.ascontiguousarray
+    matrices = tuple(_columns(params, factor, sizes) for factor in factors)
     zx, ids = ctx.empty((steps, batch, len(b))), np.empty(0, np.int32)
-    if compiled and len(b) and not program.reads_inputs:
+    if program.compiled and len(b) and not program.reads_inputs:
         ids = one_hot_ids(xs)
     if len(b) and not len(ids):
         multiply(flat(xs), Wx, flat(zx))
-    if not compiled:
+    if not program.compiled:
         zx += b
-    states = tuple(ctx.empty((steps * stride + (stride == 1), batch, units)) for _ in state)
+    length = steps * stride + (stride == 1)
+    states = tuple(ctx.empty((length, *array.shape)) for array in state)
     for whole, array in zip(states, state, strict=True):
         whole[0] = array
     outs = tuple(
@@ -62,78 +123,38 @@ def run_window(
         if factor.value[0] == "input":
             multiply(flat(inputs), matrix, flat(out))
     work = steps * batch * sum(matrix.size for matrix in matrices)
-    streams = shares(batch, work) if compiled else [(0, batch)]
-    read = pointwise, tuple(map(arranged, matrices)), outs, kept, initial, resets, stride
-    if compiled:
-        loop = partial(program.loops.forward, steps, inputs, ids, Wx, b, zx, states, *read)
-        run([partial(loop, *share) for share in streams])
+    streams = shares(batch, work) if program.compiled else [(0, batch)]
+    pointwise = tuple(params[name] for name in symbols.pointwise)
+    read = xs, inputs, ids, Wx, b, pointwise, matrices
+    return _Window(*read, zx, states, outs, kept, resets, stride, streams, sizes)
+
+
+def _run_forward(program: Program, window: _Window, initial: State, ctx: Context) -> None:
+    """Fill the memory of a window, step by step."""
+    steps, inputs, zx, states = len(window.xs), window.inputs, window.zx, window.states
+    matrices = tuple(map(_arranged(program), window.matrices))
+    written = window.pointwise, matrices, window.outs, window.kept
+    read = *written, initial, window.resets, window.stride
+    loop = program.loops.forward
+    if program.compiled:
+        gates = window.ids, window.Wx, window.b, zx
+        loop = partial(loop, steps, inputs, *gates, states, *read)
+        run([partial(loop, *share) for share in window.streams])
     else:
-        program.loops.forward(steps, inputs, zx, states, *read, ctx.empty)
-
-    def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
-        check_gradients(dys, dstate, xs, state)
-        dys, dzx = np.ascontiguousarray(dys), ctx.empty(zx.shape)
-        dms = tuple(
-            dzx if factor.shared else ctx.empty((steps, batch, matrix.shape[1]))
-            for factor, matrix in zip(factors, matrices, strict=True)
-        )
-        backs = tuple(ctx.empty((batch, sizes[each])) for each in program.backs)
-        carry, terms = _carried(program, dstate)
-        dxs = ctx.empty(xs.shape) if program.inputs_direct else inputs
-        turned = tuple(arranged(matrix.T) for matrix in matrices)
-        read = zx, states, pointwise, outs, kept, turned, dys, carry, terms, dzx, dms, backs, dxs
-        # Threads may not add to one array: each has its own, added up in order.
-        own = [tuple(np.zeros(len(each), ctx.dtype) for each in (b, *pointwise)) for _ in streams]
-        if compiled:
-            loop = partial(program.loops.backward, steps, inputs, b, *read)
-            sums = zip(own, streams, strict=True)
-            run([partial(loop, ds[1:], ds[0], resets, stride, *share) for ds, share in sums])
-        else:
-            db, *dps = own[0]
-            program.loops.backward(steps, inputs, *read, dps, resets, stride, ctx.empty)
-            db += dzx.sum(axis=(0, 1))
-        for gradients in own:
-            for name, gradient in zip(("b", *symbols.pointwise), gradients, strict=True):
-                if len(gradient):
-                    grads[name] += gradient
-        products = []
-        entered = [array[: steps * stride : stride] for array in states]
-        for factor, dm in zip(factors, dms, strict=True):
-            kind, place = factor.value
-            value = entered[place] if kind == "state" else kept[place] if kind == "kept" else inputs
-            into = _columns(grads, factor, sizes)
-            formed = Product(flat(value).T, flat(dm), into, ctx.empty(into.shape))
-            if factor.again:
-                multiply_all(formed)  # it may add to what another adds to
-            else:
-                products.append(formed)
-        if len(ids):
-            scatter_add(grads["Wx"], ids, flat(dzx))
-        elif len(b):
-            products.append(Product(flat(xs).T, flat(dzx), grads["Wx"], ctx.empty(Wx.shape)))
-        parts = [(dzx, Wx)] if len(b) else []
-        parts += [(dms[number], matrices[number]) for number in program.inputs_back]
-        slopes = [ctx.empty(xs.shape) for _ in parts] if ctx.learns_below else []
-        for (dm, matrix), slope in zip(parts, slopes, strict=False):
-            products.append(Product(flat(dm), matrix.T, flat(slope)))
-        multiply_all(*products)
-        if not ctx.learns_below:
-            return None, _before(program, carry, terms)
-        slopes += [dxs] if program.inputs_direct else []
-        for more in slopes[1:]:
-            slopes[0] += more
-        found = slopes[0] if slopes else np.zeros(xs.shape, ctx.dtype)
-        return found, _before(program, carry, terms)
-
-    after = tuple(whole[-1] for whole in states)
-    return np.ascontiguousarray(states[0][1::stride]), after, backward
+        loop(steps, inputs, zx, states, *read, ctx.empty)
 
 
-def _carried(program: Program, dstate: State) -> tuple[State, State]:
-    """Return what is carried and the products that wait, with the gradient of the last state.
+def _slopes(program: Program, window: _Window, dstate: State, ctx: Context) -> _Slopes:
+    """Return memory for the gradients, those of the last states in it.
 
     The first of what a state's gradient is made of begins with it, the others with zero.
     """
+    (steps, batch, _), dzx = window.xs.shape, ctx.empty(window.zx.shape)
+    dms = tuple(
+        dzx if factor.shared else ctx.empty((steps, batch, matrix.shape[1]))
+        for factor, matrix in zip(program.factors, window.matrices, strict=True)
+    )
+    backs = tuple(ctx.empty((batch, window.sizes[each])) for each in program.backs)
     carry, terms = list(dstate), [dstate[state] for state in program.terms]
     for state, given in enumerate(dstate):
         places = program.waiting[state]
@@ -143,23 +164,99 @@ def _carried(program: Program, dstate: State) -> tuple[State, State]:
             terms[place] = np.zeros(given.shape, given.dtype)
         if program.carried[state]:
             carry[state] = np.zeros(given.shape, given.dtype) if places else given.copy()
-    return tuple(carry), tuple(terms)
+    dxs = ctx.empty(window.xs.shape) if program.inputs_direct else window.inputs
+    return _Slopes(dzx, dms, backs, tuple(carry), tuple(terms), dxs)
 
 
-def _before(program: Program, carry: State, terms: State) -> State:
+def _run_backward(
+    program: Program, window: _Window, dys: Array, slopes: _Slopes, grads: Grads, ctx: Context
+) -> None:
+    """Fill the gradients, step by step, and add those of the bias and the pointwise parameters."""
+    dzx, dms, backs, carry, terms, dxs = slopes
+    arranged = _arranged(program)
+    turned = tuple(arranged(matrix.T) for matrix in window.matrices)
+    read = window.zx, window.states, window.pointwise, window.outs, window.kept, turned, dys
+    written = carry, terms, dzx, dms, backs, dxs
+    # Threads may not add to one array: each has its own, added up in order.
+    sums = [
+        tuple(np.zeros(len(each), ctx.dtype) for each in (window.b, *window.pointwise))
+        for _ in window.streams
+    ]
+    steps, loop = len(window.xs), program.loops.backward
+    if program.compiled:
+        loop = partial(loop, steps, window.inputs, window.b, *read, *written)
+        run(
+            [
+                partial(loop, own, db, window.resets, window.stride, *share)
+                for (db, *parts), share in zip(sums, window.streams, strict=True)
+                for own in (tuple(parts),)
+            ]
+        )
+    else:
+        db, *parts = sums[0]
+        streams = window.resets, window.stride, ctx.empty
+        loop(steps, window.inputs, *read, *written, parts, *streams)
+        db += dzx.sum(axis=(0, 1))
+    for own in sums:
+        for name, gradient in zip(("b", *program.symbols.pointwise), own, strict=True):
+            if len(gradient):
+                grads[name] += gradient
+
+
+def _form_products(
+    program: Program, window: _Window, slopes: _Slopes, grads: Grads, ctx: Context
+) -> Array | None:
+    """Add the gradients of the matrices, and return that of the inputs where it is asked."""
+    xs, steps, products = window.xs, len(window.xs), list[Product]()
+    entered = [array[: steps * window.stride : window.stride] for array in window.states]
+    for factor, dm in zip(program.factors, slopes.dms, strict=True):
+        kind, place = factor.value
+        held = {"state": entered, "kept": window.kept, "input": (window.inputs,)}[kind]
+        into = _columns(grads, factor, window.sizes)
+        formed = Product(flat(held[place]).T, flat(dm), into, ctx.empty(into.shape))
+        if factor.again:
+            multiply_all(formed)  # it may add to what another adds to
+        else:
+            products.append(formed)
+    if len(window.ids):
+        scatter_add(grads["Wx"], window.ids, flat(slopes.dzx))
+    elif len(window.b):
+        into = grads["Wx"]
+        products.append(Product(flat(xs).T, flat(slopes.dzx), into, ctx.empty(into.shape)))
+    parts = [(slopes.dzx, window.Wx)] if len(window.b) else []
+    parts += [(slopes.dms[number], window.matrices[number]) for number in program.inputs_back]
+    sums = [ctx.empty(xs.shape) for _ in parts] if ctx.learns_below else []
+    for (dm, matrix), out in zip(parts, sums, strict=False):
+        products.append(Product(flat(dm), matrix.T, flat(out)))
+    multiply_all(*products)
+    if not ctx.learns_below:
+        return None
+    sums += [slopes.dxs] if program.inputs_direct else []
+    for more in sums[1:]:
+        sums[0] += more
+    return sums[0] if sums else np.zeros(xs.shape, ctx.dtype)
+
+
+def _before(program: Program, slopes: _Slopes) -> State:
     """Return the gradient of the state that entered the window."""
-    found = list(carry)
-    for state, places in enumerate(program.waiting):
-        waited = [terms[place] for place in places]
-        parts = [carry[state], *waited] if program.carried[state] else waited
-        found[state] = sum(parts[1:], parts[0])
+    found = []
+    for state, (carried, places) in enumerate(zip(program.carried, program.waiting, strict=True)):
+        parts = [slopes.carry[state]] if carried else []
+        parts += [slopes.terms[place] for place in places]
+        found.append(sum(parts[1:], parts[0]))
     return tuple(found)
+
+
+def _arranged(program: Program) -> Callable[[Array], Array]:
+    """Return how the loops of a program read a matrix."""
+    return packed if program.compiled else np.ascontiguousarray
 
 
 def _columns(arrays: Mapping[str, Array], factor: Factor, sizes: Sizes) -> Array:
     """Return the columns of a matrix, or of its gradient, that a product reads."""
     width = sizes[factor.width]
-    return arrays[factor.matrix][:, factor.first * width : (factor.first + factor.blocks) * width]
+    last = factor.first + factor.blocks
+    return arrays[factor.matrix][:, factor.first * width : last * width]
 
 
 def _check(
@@ -174,15 +271,16 @@ def _check(
     """Raise TypeError or ValueError for what loops would read past its end."""
     for name, rows, columns, count in program.shapes:
         array, width = params[name], count * sizes[columns]
+        wanted = (sizes[rows], width) if rows else (width,)
         if array.dtype != ctx.dtype:
             raise TypeError(
                 f"the parameters are {array.dtype}, but the context computes in {ctx.dtype} "
                 f"(Context(dtype=np.dtype(np.{array.dtype})), or parameters of its type)"
             )
-        if array.shape != ((sizes[rows], width) if rows else (width,)):
+        if array.shape != wanted:
             if rows == "inputs":
                 expect_shape("xs", shape, (*shape[:2], len(array)))
-            expect_shape(name, array.shape, (sizes[rows], width) if rows else (width,))
+            expect_shape(name, array.shape, wanted)
     for array in state:
         expect_shape("the state", array.shape, (shape[1], sizes["units"]))
     if resets is not None:
