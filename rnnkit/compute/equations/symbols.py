@@ -39,7 +39,7 @@ def check_symbols(symbols: Symbols) -> None:
     for name in symbols.recurrent:
         if name not in symbols.gates:
             raise EquationError(unknown_name("`recurrent` names no gate", name, symbols.gates))
-    own = ["Wx", "b"]
+    own = ["Wx", "b"] if symbols.gates else []
     if symbols.recurrent and symbols.matrices["Wh"] != ("units", "units", symbols.recurrent):
         own.append("Wh")
     _check_once("the cell", [*own, *symbols.matrices, *symbols.pointwise])
