@@ -23,6 +23,9 @@ TOLERANCE = 1e-5
 SHAPES = (1, 1), (13, 4), (50, 2)
 """Steps and streams of the windows that are compared."""
 
+BEFORE = 9
+"""Steps of the windows that leave the states with which these begin."""
+
 Runner: TypeAlias = Callable[[Array, States], tuple[Array, States]]
 """`run(xs, states)` gives (ys, states) of the other program, as `Network.scan` takes and gives."""
 
@@ -56,12 +59,12 @@ class Proof:
 def prove_network(
     network: Network, params: Mapping[str, Params], run: Runner, program: str, seed: int = 0
 ) -> Proof:
-    """Compare windows of several (T, B) from random states, and three carried ones with one.
+    """Compare windows of several (T, B) from states of others, and three carried ones with one.
 
     Raises ThresholdError where outputs or states differ by more than `TOLERANCE`.
     """
     largest, windows = 0.0, 0
-    for xs, states in _cases(network, np.random.default_rng(seed)):
+    for xs, states in _cases(network, params, np.random.default_rng(seed)):
         ys, after, _ = network.scan(params, xs, states, None, Context())
         found, carried = run(xs, states)
         largest = max(largest, difference(ys, found), states_apart(after, carried))
@@ -87,12 +90,14 @@ def difference(expected: Array, found: Array) -> float:
     return float(apart / max(1.0, np.abs(expected).max()))
 
 
-def _cases(network: Network, random: np.random.Generator) -> Iterator[tuple[Array, States]]:
+def _cases(
+    network: Network, params: Mapping[str, Params], random: np.random.Generator
+) -> Iterator[tuple[Array, States]]:
+    """Yield windows and the states before them, which others left: a cell may reach no other."""
     for steps, streams in SHAPES:
-        states = {
-            name: tuple(random.uniform(-1, 1, shape).astype(np.float32) for shape in shapes)
-            for name, shapes in network.state_shapes(streams).items()
-        }
+        states = network.initial_states(streams, np.dtype(np.float32))
+        before = window(network, random, BEFORE, streams)
+        _, states, _ = network.scan(params, before, states, None, Context())
         yield window(network, random, steps, streams), states
 
 
