@@ -28,6 +28,9 @@ def cell(kind: str, **settings: Any) -> dict[str, Any]:
 
 LSTM, GRU = cell("lstm"), cell("gru")
 
+PLUGINS = " (of those, --to onnx and --to c take every EquationCell)"
+"""What a refusal says of the types of plugins."""
+
 STACKS: dict[str, list[Any]] = {
     "rnn tanh": [EMBEDDING, cell("rnn"), AFFINE],
     "rnn relu": [EMBEDDING, cell("rnn", activation="relu"), {"type": "affine", "bias": False}],

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from rnnkit.exchange.c_source import SourceFile
+from rnnkit.exchange.c_equations import write_cell_step
+from rnnkit.exchange.c_source import SourceFile, c_identifier
 from rnnkit.exchange.pieces import Piece
 
 StepWriter: TypeAlias = Callable[[SourceFile, Piece, str], None]
@@ -29,11 +30,10 @@ def write_step(source: SourceFile, piece: Piece, name: str, state: str) -> str:
     if not piece.states:
         WRITERS[piece.type](source, piece, name)
         return f"{name}({{x}}, {{y}});"
-    for array, width in piece.states.items():
-        source.fields.append((f"{state}_{array}", width))
-    CELLS[piece.type](source, piece, name)
-    fields = ", ".join(f"state->{state}_{array}" for array in piece.states)
-    return f"{name}({{x}}, {fields}, {{y}});"
+    fields = [f"{state}_{c_identifier(array)}" for array in piece.states]
+    source.fields += zip(fields, piece.states.values(), strict=True)
+    (write_cell_step if piece.step else CELLS[piece.type])(source, piece, name)
+    return f"{name}({{x}}, {', '.join(f'state->{each}' for each in fields)}, {{y}});"
 
 
 def _residual(source: SourceFile, piece: Piece, name: str, state: str) -> str:

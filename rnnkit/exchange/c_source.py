@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,14 @@ from rnnkit.types import Array
 
 HELPERS = """\
 static float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+static float softplus(float x) { return (x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x))); }
+
+static float relu(float x) { return x < 0.0f ? 0.0f : x; }
+
+static float maximum(float a, float b) { return a < b ? b : a; }
+
+static float minimum(float a, float b) { return b < a ? b : a; }
 
 /* y[0..m) += x[0..n) W, the rows of W being `stride` apart. */
 static void add_product(const float *x, int n, const float *W, int stride, int m, float *y)
@@ -36,7 +45,10 @@ static void add_product_transposed(const float *x, int n, const float *W, int m,
     }
 }
 """
-NAMES = ("sigmoid", "add_product", "add_product_transposed")
+NAMES = (
+    *("sigmoid", "softplus", "relu", "maximum", "minimum"),
+    *("add_product", "add_product_transposed"),
+)
 
 
 @dataclass
@@ -81,6 +93,17 @@ def constants(kind: str, name: str, values: Iterable[float], suffix: str = "") -
     """Return an array of numbers, each in the fewest digits that give it back to the last bit."""
     numbers = [np.format_float_scientific(v, unique=True, trim="0") + suffix for v in values]
     return _array(kind, name, numbers)
+
+
+def float_literal(value: float) -> str:
+    """Return a number as a literal of type float."""
+    rounded = np.float32(value)
+    return f"{rounded!s}f" if np.isfinite(rounded) else "-INFINITY"[value > 0 :]
+
+
+def c_identifier(text: str) -> str:
+    """Return a name that C99 takes within a name: another letter than ASCII's as its number."""
+    return re.sub(r"\W", "_", "".join(c if c.isascii() else f"u{ord(c):x}" for c in text))
 
 
 def string_literals(kind: str, name: str, values: Sequence[str]) -> str:

@@ -7,33 +7,16 @@ directions: W (1, gates H, F), R (1, gates H, H), B (1, 2 gates H), states (1, B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnnkit.exchange.onnx_graph import INT32, Graph
+from rnnkit.exchange.onnx_graph import INT32, Graph, Wires
+from rnnkit.exchange.onnx_scan import write_scan
 from rnnkit.exchange.pieces import Piece, in_order, second_bias
 from rnnkit.types import Array
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What a layer reads beside its inputs, and where its last state goes.
-
-    `before` has the first state (1, B, n) by name, zeros where it is left out; `after` takes the
-    last one. `lengths` (B,) are those of sequences that begin together, "" where all are as long as
-    the window. `memory` (S, B, F) is what an encoder gave for sources of `memory_lengths` (B,).
-    """
-
-    graph: Graph
-    before: Mapping[str, str]
-    after: dict[str, str]
-    lengths: str = ""
-    memory: str = ""
-    memory_lengths: str = ""
-
 
 Writer: TypeAlias = Callable[[Piece, str, Wires], str]
 """`write(piece, x, wires)` adds a layer that reads x (T, B, F) or (T, B), and returns y's name."""
@@ -41,7 +24,7 @@ Writer: TypeAlias = Callable[[Piece, str, Wires], str]
 
 def write_layer(piece: Piece, x: str, wires: Wires) -> str:
     """Add a layer to the graph; return the name of what it gives."""
-    return WRITERS[piece.type](piece, x, wires)
+    return WRITERS.get(piece.type, write_scan)(piece, x, wires)
 
 
 def _embedding(piece: Piece, x: str, wires: Wires) -> str:
@@ -103,9 +86,7 @@ def _attention(piece: Piece, x: str, wires: Wires) -> str:
     asked = graph.node("Transpose", [x], perm=[1, 0, 2])
     memory = graph.node("Transpose", [wires.memory], perm=[1, 0, 2])
     scores = (_dot if piece.settings["score"] == "dot" else _additive)(piece, asked, memory, graph)
-    steps = graph.node("Shape", [wires.memory], start=0, end=1)
-    zero, one = graph.constant(0), graph.constant(1)
-    places = graph.node("Range", [zero, graph.node("Squeeze", [steps]), one])
+    places = graph.count(wires.memory)
     lengths = graph.node("Unsqueeze", [wires.memory_lengths, graph.constant([1, 2])])
     unseen = graph.constant(-1e30, np.float32)
     scores = graph.node("Where", [graph.node("Less", [places, lengths]), scores, unseen])
@@ -185,4 +166,4 @@ WRITERS: dict[str, Writer] = {
     "residual": _residual,
     "rnn": _rnn,
 }
-"""What writes each type of layer."""
+"""What writes each type of layer; any other cell by its equations is an operator Scan."""

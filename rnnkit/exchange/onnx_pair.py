@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnkit.exchange.onnx_graph import FLOAT, INT64, Graph
-from rnnkit.exchange.onnx_layers import Wires, write_layer
-from rnnkit.exchange.onnx_stack import STREAMS, give_outputs, shape_of, with_states
+from rnnkit.exchange.onnx_graph import FLOAT, INT64, STREAMS, Graph, Wires
+from rnnkit.exchange.onnx_layers import write_layer
+from rnnkit.exchange.onnx_stack import give_outputs, shape_of, with_states
 from rnnkit.exchange.pieces import Piece
 from rnnkit.network.seq2seq import Seq2Seq
 

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rnnkit.core.signal import Signal
-from rnnkit.exchange.onnx_graph import FLOAT, INT64, Graph
-from rnnkit.exchange.onnx_layers import Wires, write_layer
+from rnnkit.exchange.onnx_graph import FLOAT, INT64, STREAMS, Graph, Wires
+from rnnkit.exchange.onnx_layers import write_layer
 from rnnkit.exchange.pieces import Piece
 from rnnkit.network.network import Network, States
 from rnnkit.types import Array
-
-STREAMS = "streams"
 
 
 def stack_graph(pieces: Sequence[Piece], network: Network, ragged: bool) -> Graph:

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from rnnkit.exchange.c_layers import reason, write_step
 from rnnkit.exchange.c_proof import compiled_source
-from rnnkit.exchange.c_source import SourceFile, constants, definition, string_literals
+from rnnkit.exchange.c_source import (
+    SourceFile,
+    c_identifier,
+    constants,
+    definition,
+    string_literals,
+)
 from rnnkit.exchange.pieces import pieces_of, refusals
 from rnnkit.exchange.proof import Proof, prove_network
 from rnnkit.exchange.trained import Trained
@@ -26,7 +32,9 @@ class C:
         """Refuse layers that are no function of one step."""
         pieces = pieces_of(model.network, model.store.values)
         pair = ["an encoder reads its whole source before the first step"]
-        return (pair if model.network.reads_source else []) + refusals(pieces, reason)
+        return (pair if model.network.reads_source else []) + refusals(
+            pieces, reason, equations=True
+        )
 
     def write(self, model: Trained, folder: Path, verified: bool) -> None:
         """Write the two files."""
@@ -70,8 +78,8 @@ def _step(model: Trained, source: SourceFile, name: str) -> str:
     if network.inputs.ids:
         body.append(f"if (x < 0 || x >= {network.inputs.known()})\n    return -1;")
     for at, piece in enumerate(pieces):
-        own = f"{name}_{at}_{piece.type}"
-        call = write_step(source, piece, own, re.sub(r"\W", "_", f"s{piece.name}"))
+        own = f"{name}_{at}_{c_identifier(piece.type)}"
+        call = write_step(source, piece, own, c_identifier(f"s{piece.name}"))
         writes = "y" if at == len(pieces) - 1 else f"y{at}"
         if writes != "y":
             body.append(f"float {writes}[{piece.gives.known()}];")

@@ -29,7 +29,7 @@ class Onnx:
 
     def refusals(self, model: Trained) -> list[str]:
         """Refuse layers that have no operators."""
-        return refusals(pieces_of(model.network, model.store.values), _reason)
+        return refusals(pieces_of(model.network, model.store.values), _reason, equations=True)
 
     def write(self, model: Trained, folder: Path, verified: bool) -> None:
         """Write the graphs."""

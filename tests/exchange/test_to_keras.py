@@ -15,6 +15,7 @@ from exchange_cases import (
     EMBEDDING,
     GRU,
     LSTM,
+    PLUGINS,
     STACKS,
     cell,
     found_out,
@@ -167,7 +168,7 @@ def test_what_has_no_layer_is_refused_all_at_once(tmp_path: Path, monkeypatch: A
         export(model, "keras", tmp_path / "out")
     assert [problem.message for problem in error.value.problems] == [
         "layer 1.bidirectional: Keras runs recurrent layers in both directions, but not 'residual'",
-        "layer 2.lstm: the type 'lstm' is a plugin's",
+        f"layer 2.lstm: the type 'lstm' is a plugin's{PLUGINS}",
     ]
     pair = of_pairs(tmp_path, [EMBEDDING, LSTM], [EMBEDDING, LSTM, AFFINE])
     with pytest.raises(CheckpointError, match="an encoder and a decoder are not written"):

@@ -13,6 +13,8 @@ from exchange_cases import (
     EMBEDDING,
     GRU,
     LSTM,
+    NORM,
+    PLUGINS,
     STACKS,
     found_out,
     of_pairs,
@@ -123,13 +125,13 @@ def test_the_file_tells_names_shapes_and_what_the_ids_mean(tmp_path: Path) -> No
 
 
 def test_a_plugins_layers_are_refused_all_at_once(tmp_path: Path, monkeypatch: Any) -> None:
-    model = of_text(tmp_path, [EMBEDDING, LSTM, GRU, AFFINE])
-    for kind in {type(model.network.layers[1]), type(model.network.layers[2])}:
+    model = of_text(tmp_path, [EMBEDDING, LSTM, NORM, AFFINE])
+    for kind in {type(model.network.layers[0]), type(model.network.layers[2])}:
         monkeypatch.setattr(kind, "__module__", "strange.cells")
     with pytest.raises(CheckpointError, match="EXPORT_UNKNOWN") as error:
         export(model, "onnx", tmp_path / "out")
     assert [problem.message for problem in error.value.problems] == [
-        "layer 1.lstm: the type 'lstm' is a plugin's",
-        "layer 2.gru: the type 'gru' is a plugin's",
+        f"layer 0.embedding: the type 'embedding' is a plugin's{PLUGINS}",
+        f"layer 2.layer_norm: the type 'layer_norm' is a plugin's{PLUGINS}",
     ]
     assert error.value.exit_code == 6

@@ -16,6 +16,7 @@ from exchange_cases import (
     EMBEDDING,
     GRU,
     LSTM,
+    PLUGINS,
     STACKS,
     cell,
     found_out,
@@ -216,7 +217,7 @@ def test_what_has_no_module_is_refused_all_at_once(tmp_path: Path, monkeypatch: 
     assert [problem.message for problem in error.value.problems] == [
         "layer 1.bidirectional: PyTorch runs rnn, lstm and gru in both directions, but not "
         "'gru_reset_before'",
-        "layer 2.gru: the type 'gru' is a plugin's",
+        f"layer 2.gru: the type 'gru' is a plugin's{PLUGINS}",
     ]
     pair = of_pairs(tmp_path, [EMBEDDING, LSTM], [EMBEDDING, LSTM, AFFINE])
     with pytest.raises(CheckpointError, match="an encoder and a decoder are not written"):
