@@ -28,69 +28,8 @@ from rnnkit.equations import (
 )
 from rnnkit.types import Array, Backward, Params, State
 
-FUNCTIONS = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-    "neg": np.negative,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "exp": np.exp,
-    "log": np.log,
-    "softplus": softplus,
-    "sqrt": np.sqrt,
-    "relu": relu,
-    "abs": np.abs,
-    "max": np.maximum,
-    "min": np.minimum,
-    "where": np.where,
-    "<": np.less,
-    "<=": np.less_equal,
-}
 
-
-class Interpreted(EquationCell):
-    """Runs the nodes of its graph one by one, from its first to its last step."""
-
-    type: Any
-
-    def scan(
-        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
-    ) -> tuple[Array, State, Backward]:
-        start = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
-        ys = []
-        for t, x in enumerate(xs):
-            if resets is not None:
-                rows = zip(state, start, strict=True)
-                state = tuple(np.where(resets[t][:, None], new, old) for old, new in rows)
-            state = self.next_state(params, x, state)
-            ys.append(state[0])
-        return np.stack(ys), state, lambda dys, dstate, grads: (None, dstate)
-
-    def next_state(self, params: Params, x: Array, state: State) -> State:
-        step, found = self.step_graph(), {}
-        gates = np.split(x @ params["Wx"] + params["b"], len(self.gates), 1) if self.gates else []
-        leaves = {"x": gates, "state": state, "parameter": params}
-        with np.errstate(all="ignore"):
-            for node in step.nodes:
-                if node.op == "input":
-                    found[node] = x
-                elif node.op == "constant":
-                    found[node] = np.float32(node.detail)
-                elif node.op == "dot":
-                    matrix, blocks = node.detail, step.symbols.matrices[node.detail.name][2]
-                    parts = np.split(params[matrix.name], max(len(blocks), 1), axis=1)
-                    found[node] = found[node.args[0]] @ parts[matrix.block]
-                elif node.args:
-                    found[node] = FUNCTIONS[node.op](*(found[arg] for arg in node.args))
-                else:
-                    found[node] = leaves[node.op][node.detail]
-        whole = np.zeros_like(state[0])
-        return tuple(whole + found[node] for node in step.new)
-
-
-class ElmanEquations(Interpreted):
+class ElmanEquations(EquationCell):
     type: Literal["eq_rnn"] = "eq_rnn"
     gates: ClassVar = ("h",)
 
@@ -98,14 +37,7 @@ class ElmanEquations(Interpreted):
         return tanh(x.h + r.h)
 
 
-class ReluEquations(ElmanEquations):
-    type: Literal["eq_relu"] = "eq_relu"
-
-    def equations(self, x: Any, r: Any, s: Any, p: Any) -> Any:
-        return relu(x.h + r.h)
-
-
-class LSTMEquations(Interpreted):
+class LSTMEquations(EquationCell):
     type: Literal["eq_lstm"] = "eq_lstm"
     gates: ClassVar = ("i", "f", "o", "g")
     states: ClassVar = ("h", "c")
@@ -116,7 +48,7 @@ class LSTMEquations(Interpreted):
         return o * tanh(c), c
 
 
-class GRUEquations(Interpreted):
+class GRUEquations(EquationCell):
     type: Literal["eq_gru"] = "eq_gru"
     gates: ClassVar = ("r", "z", "n")
 
@@ -129,23 +61,17 @@ class GRUEquations(Interpreted):
         return (1 - z) * n + z * s.h
 
 
-class ResetBeforeEquations(Interpreted):
-    """GRU whose reset scales the state, its last product a block of Wh that is no gate's own."""
-
+class ResetBeforeEquations(EquationCell):
     type: Literal["eq_gru_reset_before"] = "eq_gru_reset_before"
     gates: ClassVar = ("r", "z", "n")
-    recurrent: ClassVar = False
-
-    def matrices(self) -> Mapping[str, tuple[str, ...]]:
-        return {"Wh": ("units", "units", "r", "z", "n")}
 
     def equations(self, x: Any, r: Any, s: Any, p: Any) -> Any:
-        z = sigmoid(x.z + dot(s.h, p.Wh.z))
-        n = tanh(x.n + dot(sigmoid(x.r + dot(s.h, p.Wh.r)) * s.h, p.Wh.n))
+        reset, z = sigmoid(x.r + r.r), sigmoid(x.z + r.z)
+        n = tanh(x.n + dot(reset * s.h, p.Wh.n))
         return (1 - z) * n + z * s.h
 
 
-class MinGRUEquations(Interpreted):
+class MinGRUEquations(EquationCell):
     """No product in the time loop (Feng et al. 2024)."""
 
     type: Literal["eq_min_gru"] = "eq_min_gru"
@@ -157,7 +83,7 @@ class MinGRUEquations(Interpreted):
         return (1 - z) * s.h + z * where(x.n < 0, sigmoid(x.n), x.n + 0.5)
 
 
-class ExponentialEquations(Interpreted):
+class ExponentialEquations(EquationCell):
     """sLSTM (Beck et al. 2024), whose states are quotients and logarithms: few are reached."""
 
     type: Literal["eq_slstm"] = "eq_slstm"
@@ -172,7 +98,7 @@ class ExponentialEquations(Interpreted):
         return sigmoid(x.o + r.o) * (c / n), c, n, m
 
 
-class MogrifierEquations(Interpreted):
+class MogrifierEquations(EquationCell):
     """Two rounds in which state and input gate each other (Melis et al. 2020): no x Wx + b."""
 
     type: Literal["eq_mogrifier"] = "eq_mogrifier"
@@ -201,7 +127,7 @@ class MogrifierEquations(Interpreted):
         return o * tanh(c), c
 
 
-class EveryOperation(Interpreted):
+class EveryOperation(EquationCell):
     """Each operation at least once; gates apart, states exchanged, one that only the way leaves."""
 
     type: Literal["eq_every"] = "eq_every"
@@ -219,13 +145,14 @@ class EveryOperation(Interpreted):
     def equations(self, x: Any, r: Any, s: Any, p: Any) -> Any:
         a = softplus(x.a + r.a) - minimum(abs(s.x), 0.5)
         b = a / sqrt(1 + x.b * x.b) + p.int * (s.y - (a - p.h_in)) - -1e-3 * a
-        c = where(a <= dot(b, p.W), relu(-r.c), exp(-abs(x.c)) - dot(x.input, p.P.two))
+        w = dot(b, p.W)
+        c = where(a <= w, relu(-r.c), exp(-abs(x.c)) - dot(x.input, p.P.two)) + 0.25 * w
         β = p.β
         d = tanh(c - (b - c) / (exp(x.a * 0) + 0.25 * β * β)) * where(s.h >= b, 0.5, c * a)
         return tanh(d) - dot(x.input, p.P.one), s.y, tanh(s.x + s.λ), p.h_in * β
 
 
-class ClockEquations(Interpreted):
+class ClockEquations(EquationCell):
     """Reads no input: only the number of its steps matters."""
 
     type: Literal["eq_clock"] = "eq_clock"
@@ -236,7 +163,7 @@ class ClockEquations(Interpreted):
 
     def equations(self, x: Any, r: Any, s: Any, p: Any) -> Any:
         phase = s.phase + p.rate
-        return tanh(phase), phase
+        return tanh(phase) - 0.5 * s.h, phase
 
 
 class LateStart(ElmanEquations):
@@ -269,7 +196,7 @@ KNOWN = {
 """By the type of rnnkit's own whose equations they have."""
 
 CELLS = (
-    *(ElmanEquations, ReluEquations, LSTMEquations, GRUEquations, ResetBeforeEquations),
+    *(ElmanEquations, LSTMEquations, GRUEquations, ResetBeforeEquations),
     *(MinGRUEquations, ExponentialEquations, MogrifierEquations, EveryOperation),
     ClockEquations,
 )
