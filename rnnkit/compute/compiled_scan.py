@@ -83,13 +83,15 @@ def fused_scan(
             for name, gradient in zip(summed, own, strict=True):
                 grads[name] += gradient
         hs = states[0][: steps * stride : stride]
-        products = [Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape))]
+        products = []
+        if ctx.learns:
+            products.append(Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)))
         dxs = ctx.empty(xs.shape) if ctx.learns_below else None
         if dxs is not None:
             products.append(Product(flat(dzxs), Wx.T, flat(dxs)))
-        if len(ids):
+        if ctx.learns and len(ids):
             scatter_add(grads["Wx"], ids, flat(dzxs))
-        else:
+        elif ctx.learns:
             products.append(Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)))
         multiply_all(*products)
         return dxs, (product + carry[0], *carry[1:])

@@ -57,7 +57,8 @@ def scan(
         loop = partial(loop, products, matrices, resets, stride)
         run([partial(loop, *share) for share in streams])
         entered = hs[: steps * stride : stride]
-        for block, dzs, read in ((gate, dgates, entered), (candidate, dcandidates, kept)):
+        blocks = ((gate, dgates, entered), (candidate, dcandidates, kept)) if ctx.learns else ()
+        for block, dzs, read in blocks:
             for name, inputs in (("Wx", xs), ("Wh", read)):
                 into = grads[name][:, block]
                 add_product(flat(inputs).T, flat(dzs), into, ctx.empty(into.shape))
