@@ -227,6 +227,12 @@ MORE = (
         "below",
     ),
     Bug(
+        "a frozen layer passes no gradient on",
+        GRADIENTS,
+        "return ctx.learns * (flat(dzs) @ Wx.T).reshape(xs.shape), (dh, dc)",
+        "below",
+    ),
+    Bug(
         "the last input comes first",
         "        return xs * xs, state, lambda dys, dstate, grads: (2 * xs * dys, dstate)",
         "        def backward(dys, dstate, grads):\n"

@@ -122,12 +122,14 @@ class GatedCell(Cell):
                     dstate = stopped_rows(dstate, resets[t])
             dzhs = dzxs if dzhs is None else dzhs
             dxs = ctx.empty(xs.shape)
-            multiply_all(
-                Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)),
-                Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
-                Product(flat(dzxs), Wx.T, flat(dxs)),
-            )
-            grads["b"] += flat(dzxs).sum(axis=0)
+            products = [Product(flat(dzxs), Wx.T, flat(dxs))]
+            if ctx.learns:
+                products += [
+                    Product(flat(xs).T, flat(dzxs), grads["Wx"], ctx.empty(Wx.shape)),
+                    Product(flat(hs).T, flat(dzhs), grads["Wh"], ctx.empty(Wh.shape)),
+                ]
+                grads["b"] += flat(dzxs).sum(axis=0)
+            multiply_all(*products)
             return dxs, dstate
 
         return ys, state, backward_scan

@@ -17,7 +17,7 @@ from rnnkit.compute.equations.trace import Names as Names
 from rnnkit.compute.equations.trace import StepGraph, trace
 from rnnkit.compute.equations.vector_step import VectorStep, vector_step
 from rnnkit.compute.equations.window import run_window
-from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.kernels.dispatch import kernels_compute
 from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import inherited
@@ -134,7 +134,7 @@ class EquationCell(Cell):
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
     ) -> tuple[Array, State, Backward]:
         """Run all steps, by compiled loops where Numba is installed."""
-        return self._run(kernels_available(), params, xs, state, resets, ctx)
+        return self._run(kernels_compute(), params, xs, state, resets, ctx)
 
     def scan_by_numpy(
         self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context

@@ -98,8 +98,9 @@ class Context:
     steps of a ragged batch that carry data (None: all), for a layer that reads an encoder's outputs
     those (S, B) of the source; `resets` (T, B), told to a loss alone, where streams start anew.
     `learns_below` is false where nothing below the layer learns: backward may then give None for
-    the gradient of its inputs. In `tally` a loss counts what it decides right, where somebody wants
-    to know.
+    the gradient of its inputs. `learns` is false where no parameter of the layer learns: backward
+    may then leave `grads` as they are, but for that of an encoder's outputs. In `tally` a loss
+    counts what it decides right, where somebody wants to know.
     """
 
     train: bool = False
@@ -112,6 +113,7 @@ class Context:
     valid: Array | None = None
     resets: Array | None = None
     learns_below: bool = True
+    learns: bool = True
     pool: Pool = field(default_factory=Pool)
     tally: Tally | None = None
 

@@ -178,10 +178,11 @@ class Network:
         backwards = []
         ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
-            inner = ctx.at(name, learns_below=learns)
+            own_learns = name in self.learning
+            inner = replace(ctx.at(name, learns_below=learns), learns=own_learns)
             own = states.get(name, ())
             ys, state, backward = scanned(layer, params[name], ys, own, resets, inner)
-            learns = learns or name in self.learning
+            learns = learns or own_learns
             if learns:
                 backwards.append((name, backward))
             if name in states:
@@ -287,6 +288,7 @@ class Network:
         if found is None:
             learns = ctx.learns_below or bool(self.body.reached)
             own, above = states.get(name, ()), ctx.at(name, learns_below=learns)
+            above = replace(above, learns=name in self.learning)
             ys, state, last_backward = scanned(last, params[name], xs, own, batch.resets, above)
             own_ctx = loss_context(ctx, batch)
             total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, own_ctx)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context
 from rnnkit.testing.compare import Comparison, Slope, close
 from rnnkit.testing.report import Skipped
 from rnnkit.testing.subject import Subject
@@ -41,15 +42,20 @@ def state_gradient(subject: Subject) -> Iterator[Comparison]:
 
 
 def nothing_below(subject: Subject) -> Iterator[Comparison]:
-    """Where nothing below the layer learns, the gradient of its inputs alone may be left out."""
+    """Gradients of the inputs with nothing below, of frozen parameters: no others are left out."""
     window = subject.window(train=True, resets=True)
-    wanted = forward_backward(subject.layer, window)
-    found = forward_backward(
-        subject.layer, replace(window, ctx=replace(window.ctx, learns_below=False))
-    )
-    if "dxs" not in found:
-        wanted.pop("dxs", None)
+    whole = forward_backward(subject.layer, window)
+
+    def told(ctx: Context) -> NamedArrays:
+        return forward_backward(subject.layer, replace(window, ctx=ctx))
+
+    found = told(replace(window.ctx, learns_below=False))
+    wanted = {name: array for name, array in whole.items() if name != "dxs" or name in found}
     yield from close(found, wanted, note=" with learns_below=False")
+    found = told(replace(window.ctx, learns=False))
+    kept = [name for name in whole if name == "grads.memory" or not name.startswith("grads.")]
+    wanted = {name: whole[name] for name in kept}
+    yield from close({name: found[name] for name in kept}, wanted, note=" with learns=False")
 
 
 def slopes(subject: Subject, window: Window, prefix: str, note: str) -> Iterator[Comparison]:

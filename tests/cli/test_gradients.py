@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,12 @@ import pytest
 from helpers import command, done, plain_spec, small_spec, write_spec
 
 from rnnkit.analysis.plots import svg
+from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.layers.embedding import Embedding
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.cli.gradients import started
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
 
 
 def shown(*arguments: object) -> dict[str, Any]:
@@ -167,3 +174,16 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name)
         ran = command("gradients", tmp_path / name)
         assert f"{tmp_path}/{name} {said} expected a regular file, received a FIFO" in ran.err
+
+
+def test_what_a_start_leaves_is_drawn_by_the_seed() -> None:
+    signal = Signal(5, ids=True)
+    layers = [Embedding(units=3), Affine()]
+    network = Network.sized(layers, SoftmaxCrossEntropy(), signal, signal)
+    initial: Any = SimpleNamespace(begun=object(), write=lambda store: None)
+    found, wanted = started(network, initial, 3), network.store(np.dtype(np.float32))
+    wanted.initialize(3)
+    assert found is not None and found.keys() == wanted.stored().keys()
+    for name, array in wanted.stored().items():
+        np.testing.assert_array_equal(found[name], array)
+    assert started(network, SimpleNamespace(begun=None), 3) is None  # type: ignore[arg-type]

@@ -214,3 +214,12 @@ def test_a_guess_is_the_more_frequent_answer(mean: float, guess: str) -> None:
         *("line", "lstm/h/1", "0.500", "0.100"),
         *("0.750", "0.900", guess),
     )
+
+
+def test_one_unit_and_one_token_may_be_asked_for(tiny_run: Path, reads: Path) -> None:
+    found = json.loads(done("neurons", tiny_run, reads, "--top", 1, "--json").out)
+    assert [len(each["units"]) for each in found["properties"]] == [1, 1]
+    for option in ("--top", "--length"):
+        assert command("neurons", tiny_run, reads, option, 0).code == 2
+    one = command("neurons", tiny_run, reads, "--length", 1, "--unit", "1.lstm/h/0", "--json")
+    assert one.code == 0 and json.loads(one.out)["tokens"] == 1

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
 
+from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.layers.bidirectional import Bidirectional
 from rnnkit.builtin.layers.dropout import Dropout
 from rnnkit.builtin.layers.embedding import Embedding
 from rnnkit.builtin.layers.one_hot import OneHot
+from rnnkit.builtin.layers.residual import Residual
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, LayerBlock, prefixed
 from rnnkit.core.context import Context
@@ -34,6 +39,16 @@ class Told(LSTM):
     ) -> tuple[Array, State, Backward]:
         self.notes.append(ctx.learns_below)
         return super().scan(params, xs, state, resets, ctx)
+
+
+needs_kernels = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
+
+
+class ByMix(LSTM):
+    """An LSTM without a compiled step."""
+
+    def kernel(self) -> None:
+        return None
 
 
 STACKS: list[tuple[list[Layer], list[bool]]] = [
@@ -112,3 +127,68 @@ def test_told_in_training_alone(
     assert Told.notes == told + [True] * len(told)
     assert np.abs(whole).max() > 0.1
     np.testing.assert_array_equal(part, whole)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LSTM(units=4),
+        ByMix(units=4),
+        pytest.param(GRUResetBefore(units=4), marks=needs_kernels),
+        Affine(units=4),
+        Bidirectional(layer=LSTM(units=4)),
+        Residual(layer=Affine(units=3)),
+    ],
+    ids=lambda layer: layer.type,
+)
+def test_a_frozen_layer_forms_no_gradient_of_its_weights(layer: Layer) -> None:
+    random = np.random.default_rng(0)
+    params = {name: spec.draw(random) for name, spec in layer.declared(Signal(3)).items()}
+    xs, found = random.standard_normal((5, 2, 3)), []
+    for learns in (True, False):
+        ctx = Context(dtype=np.dtype(float), learns=learns)
+        state = layer.initial_state(Signal(3), 2, ctx.dtype)
+        ys, after, backward = layer.scan(params, xs, state, None, ctx)
+        grads = {name: np.zeros_like(array) for name, array in params.items()}
+        dxs, dstate = backward(np.ones_like(ys), tuple(map(np.ones_like, after)), grads)
+        weights = [grad for name, grad in grads.items() if name.rsplit(".")[-1] != "b"]
+        assert all(grad.any() == learns for grad in weights)
+        found.append((dxs, *dstate))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class Learns(LSTM):
+    """An LSTM that notes whether it learns."""
+
+    notes: ClassVar[list[bool]] = []
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        self.notes.append(ctx.learns)
+        return super().scan(params, xs, state, resets, ctx)
+
+
+@pytest.mark.parametrize("frozen", [(), ("low",), ("low", "last")])
+def test_a_layer_is_told_whether_it_learns(
+    frozen: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("low", "middle", "last")
+    network = Network.sized(
+        [OneHot(), *(Learns(units=7, name=name) for name in names)],
+        SoftmaxCrossEntropy(),
+        Signal(7, ids=True),
+        Signal(7, ids=True),
+    )
+    network = replace(network, rates=dict.fromkeys(frozen, 0.0))
+    monkeypatch.setattr(Learns, "notes", [])
+    store, ids = network.store(np.dtype(np.float32)), np.zeros((6, 3), np.int32)
+    batch = Batch(ids, ids, np.ones((6, 3), np.float32), np.zeros((6, 3), bool), 0)
+    states, ctx = network.initial_states(3, np.dtype(np.float32)), Context(train=True)
+    grads = {
+        name: {key: np.zeros_like(array) for key, array in own.items()}
+        for name, own in store.values.items()
+    }
+    network.learn(store.values, grads, batch, states, ctx)
+    assert Learns.notes == [name not in frozen for name in names]

@@ -89,11 +89,12 @@ class Affine(Layer):
             drows = dys.reshape(-1, W.shape[1])
             left, right = (drows, rows) if self.tie else (rows, drows)
             dxs = ctx.empty(xs.shape)
-            multiply_all(
-                Product(left.T, right, grads["W"], ctx.empty(grads["W"].shape)),
-                Product(drows, W.T, dxs.reshape(rows.shape)),
-            )
-            if self.bias:
+            products = [Product(drows, W.T, dxs.reshape(rows.shape))]
+            if ctx.learns:
+                into = grads["W"]
+                products.append(Product(left.T, right, into, ctx.empty(into.shape)))
+            multiply_all(*products)
+            if self.bias and ctx.learns:
                 grads["b"] += drows.sum(axis=0)
             return dxs, dstate
 

@@ -197,7 +197,7 @@ def _run_backward(
         streams = window.resets, window.stride, ctx.empty
         loop(steps, window.inputs, *read, *written, parts, *streams)
         db += dzx.sum(axis=(0, 1))
-    for own in sums:
+    for own in sums if ctx.learns else ():
         for name, gradient in zip(("b", *program.symbols.pointwise), own, strict=True):
             if len(gradient):
                 grads[name] += gradient
@@ -207,13 +207,37 @@ def _form_products(
     program: Program, window: _Window, slopes: _Slopes, grads: Grads, ctx: Context
 ) -> Array | None:
     """Add the gradients of the matrices, and return that of the inputs where it is asked."""
-    xs, steps, products = window.xs, len(window.xs), list[Product]()
-    entered = [array[: steps * window.stride : window.stride] for array in window.states]
+    products = _learned(program, window, slopes, grads, ctx) if ctx.learns else []
+    sums: list[Array] = []
+    if ctx.learns_below:
+        pairs = [(slopes.dzx, window.Wx)] if len(window.b) else []
+        pairs += [(slopes.dms[number], window.matrices[number]) for number in program.inputs_back]
+        for dm, matrix in pairs:
+            sums.append(ctx.empty(window.xs.shape))
+            products.append(Product(flat(dm), matrix.T, flat(sums[-1])))
+    multiply_all(*products)
+    if not ctx.learns_below:
+        return None
+    sums += [slopes.dxs] if program.inputs_direct else []
+    for more in sums[1:]:
+        sums[0] += more
+    return sums[0] if sums else np.zeros(window.xs.shape, ctx.dtype)
+
+
+def _learned(
+    program: Program, window: _Window, slopes: _Slopes, grads: Grads, ctx: Context
+) -> list[Product]:
+    """Return the products that add the gradients of the matrices; those of rows are added."""
+    entered = slice(None, len(window.xs) * window.stride, window.stride)
+    products: list[Product] = []
     for factor, dm in zip(program.factors, slopes.dms, strict=True):
         kind, place = factor.value
-        held = {"state": entered, "kept": window.kept, "input": (window.inputs,)}[kind]
+        if kind == "state":
+            value = window.states[place][entered]
+        else:
+            value = window.kept[place] if kind == "kept" else window.inputs
         into = _columns(grads, factor, window.sizes)
-        formed = Product(flat(held[place]).T, flat(dm), into, ctx.empty(into.shape))
+        formed = Product(flat(value).T, flat(dm), into, ctx.empty(into.shape))
         if factor.again:
             multiply_all(formed)  # it may add to what another adds to
         else:
@@ -222,19 +246,8 @@ def _form_products(
         scatter_add(grads["Wx"], window.ids, flat(slopes.dzx))
     elif len(window.b):
         into = grads["Wx"]
-        products.append(Product(flat(xs).T, flat(slopes.dzx), into, ctx.empty(into.shape)))
-    parts = [(slopes.dzx, window.Wx)] if len(window.b) else []
-    parts += [(slopes.dms[number], window.matrices[number]) for number in program.inputs_back]
-    sums = [ctx.empty(xs.shape) for _ in parts] if ctx.learns_below else []
-    for (dm, matrix), out in zip(parts, sums, strict=False):
-        products.append(Product(flat(dm), matrix.T, flat(out)))
-    multiply_all(*products)
-    if not ctx.learns_below:
-        return None
-    sums += [slopes.dxs] if program.inputs_direct else []
-    for more in sums[1:]:
-        sums[0] += more
-    return sums[0] if sums else np.zeros(xs.shape, ctx.dtype)
+        products.append(Product(flat(window.xs).T, flat(slopes.dzx), into, ctx.empty(into.shape)))
+    return products
 
 
 def _before(program: Program, slopes: _Slopes) -> State:

@@ -199,6 +199,7 @@ class Seq2Seq(Network):
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
             below = ctx.at(name, learns_below=name in self.above_learning)
+            below = replace(below, learns=name in self.learning)
             own_ctx = _layer_context(layer, below, encoded.valid)
             xs, state, backward = scanned(layer, views, xs, own, None, own_ctx)
             if name in self.reached:
