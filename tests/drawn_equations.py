@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
+from unittest import mock
 
 import numpy as np
 from equation_cases import OPERATIONS
 from hypothesis import strategies as st
 
+from rnnkit.compute.equations import program
 from rnnkit.compute.equations.adjoint import derive
 from rnnkit.compute.equations.evaluate import StepArrays, block_of, evaluate_nodes
 from rnnkit.compute.equations.functions import dot, tanh
+from rnnkit.compute.equations.source import HEADER, WindowLoops
+from rnnkit.compute.equations.window import run_window
+from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.equation_cell import EquationCell
+from rnnkit.core.context import Context
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
@@ -121,7 +127,7 @@ class Drawing(NamedTuple):
     dstate: tuple[Array, ...]
 
 
-def drawing(cell: Drawn, seed: int, steps: int = 3, dtype: Any = np.float64) -> Drawing:
+def drawing(cell: EquationCell, seed: int, steps: int = 3, dtype: Any = np.float64) -> Drawing:
     """Return a window of random numbers."""
     random = np.random.default_rng(seed)
     signal, streams = Signal(2), 2
@@ -137,13 +143,14 @@ def drawing(cell: Drawn, seed: int, steps: int = 3, dtype: Any = np.float64) -> 
     return Drawing(params, xs, states(), dys, states())
 
 
-def by_graph(cell: Drawn, window: Drawing) -> dict[str, Array]:
+def by_graph(cell: EquationCell, window: Drawing) -> dict[str, Array]:
     """Return outputs, new states and all gradients, by the values of the graph."""
     step, params = cell.step_graph(), window.params
     N, n = window.xs.shape[1], cell.units
     arrays, states = list[StepArrays](), [window.state]
     for x in window.xs:
-        arrays.append(StepArrays(x @ params["Wx"] + params["b"], x, states[-1], params))
+        zx = x @ params["Wx"] + params["b"] if cell.gates else x[:, :0]
+        arrays.append(StepArrays(zx, x, states[-1], params))
         values = evaluate_nodes(step, step.new, arrays[-1])
         states.append(tuple(values[node] for node in step.new))
     gradients, dstate = derive(step, {}), window.dstate
@@ -154,10 +161,11 @@ def by_graph(cell: Drawn, window: Drawing) -> dict[str, Array]:
         at = arrays[t]._replace(slopes=slopes)
         values = evaluate_nodes(step, [*gradients.roots, *step.nodes], at)
 
-        dz = np.hstack([np.broadcast_to(values[node], (N, n)) for node in gradients.gates])
-        grads["Wx"] += at.xs.T @ dz
-        grads["b"] += dz.sum(axis=0)
-        dxs[t] = dz @ params["Wx"].T
+        if cell.gates:
+            dz = np.hstack([np.broadcast_to(values[node], (N, n)) for node in gradients.gates])
+            grads["Wx"] += at.xs.T @ dz
+            grads["b"] += dz.sum(axis=0)
+            dxs[t] = dz @ params["Wx"].T
         for node in gradients.inputs:
             dxs[t] += values[node]
         for name, node in gradients.pointwise.items():
@@ -170,23 +178,68 @@ def by_graph(cell: Drawn, window: Drawing) -> dict[str, Array]:
             sum((values[node] for node in terms), np.zeros_like(slopes[0]))
             for terms in gradients.states
         )
-    ys = np.array([state[0] for state in states[1:]])
-    new = dict(zip(("h", "c"), states[-1], strict=True))
+    ys, names = np.array([state[0] for state in states[1:]]), cell.state_names()
+    new = dict(zip(names, states[-1], strict=True))
     found = {f"d{name}": array for name, array in grads.items()}
-    return {"ys": ys, **new, **found, "dxs": dxs, "dh": dstate[0], "dc": dstate[1]}
+    found |= {f"d{name}": slope for name, slope in zip(names, dstate, strict=True)}
+    return {"ys": ys, **new, **found, "dxs": dxs}
 
 
 class Way(NamedTuple):
     """A way to compute a window, and how many examples of it are drawn.
 
-    `compute` gives ys, h, c, dxs, dh, dc and d of each parameter.
+    `compute` gives ys, dxs, each state and d of it and of each parameter.
     """
 
-    compute: Callable[[Drawn, Drawing], dict[str, Array]]
+    compute: Callable[[Any, Drawing], dict[str, Array]]
     examples: int
 
 
-WAYS = {"graph": Way(by_graph, 150)}
+def computed(scan: Any, cell: EquationCell, window: Drawing) -> dict[str, Array]:
+    """Return the same by a function such as `Layer.scan`."""
+    names = cell.state_names()
+    grads = {name: np.zeros_like(array) for name, array in window.params.items()}
+    ctx = Context(dtype=window.xs.dtype)
+    ys, state, backward = scan(window.params, window.xs, window.state, None, ctx)
+    found = {"ys": ys, **dict(zip(names, state, strict=True))}
+    dxs, dstate = backward(window.dys, window.dstate, grads)
+    slopes = {f"d{name}": slope for name, slope in zip(names, dstate, strict=True)}
+    return {**found, **{f"d{n}": d for n, d in grads.items()}, "dxs": dxs, **slopes}
+
+
+def by_numpy(cell: EquationCell, window: Drawing) -> dict[str, Array]:
+    """Return the same by the statements that are written from the graph."""
+    return computed(cell.scan_by_numpy, cell, window)
+
+
+def by_loops(cell: EquationCell, window: Drawing) -> dict[str, Array]:
+    """Return the same by the source of the compiled loops, run by Python: no drawing compiles."""
+    with mock.patch.object(program, "compiled_loops", interpreted):
+        written = program.write_program("drawn", cell.step_graph(), compiled=True)
+
+    def scan(params: Params, xs: Array, state: Any, resets: None, ctx: Context) -> Any:
+        initial = tuple(map(np.zeros_like, state))
+        return run_window(written, cell.units, params, xs, state, initial, resets, ctx)
+
+    with np.errstate(all="ignore"):
+        return computed(scan, cell, window)
+
+
+def interpreted(name: str, source: str) -> WindowLoops:
+    """Return the functions of generated source as Python has them."""
+    scope: dict[str, Any] = {}
+    exec(HEADER.format(of=name) + source, scope)
+    return WindowLoops(scope["forward"], scope["backward"])
+
+
+def by_compiler(cell: EquationCell, window: Drawing) -> dict[str, Array]:
+    """Return the same by compiled loops: seconds a cell."""
+    return computed(cell.scan, cell, window)
+
+
+WAYS = {"graph": Way(by_graph, 150), "numpy": Way(by_numpy, 50)}
+if kernels_available():
+    WAYS |= {"loops": Way(by_loops, 50), "compiled": Way(by_compiler, 2)}
 
 
 def by_arrays(cell: Drawn, window: Drawing) -> dict[str, Array]:

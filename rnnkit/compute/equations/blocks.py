@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from rnnkit.compute.equations.graph import TRANSCENDENTAL, Value, computed_from
+from rnnkit.compute.equations.graph import COMPARISONS, TRANSCENDENTAL, Value, computed_from
 from rnnkit.compute.equations.trace import StepGraph
 
 
@@ -49,16 +49,24 @@ def _beside(step: StepGraph, left: Value, right: Value) -> bool:
 
 def is_plain(block: GateBlock) -> bool:
     """Tell whether the slope of a block is known from its values: tanh or sigmoid of plain sums."""
-    return all(
-        head.op in ("tanh", "sigmoid")
-        and all(arg.op in ("+", "x", "dot") for arg in _own(head.args[0]))
-        for head in block.heads
+    sums = [_own(head.args[0]) for head in block.heads if head.op in ("tanh", "sigmoid")]
+    return len(sums) == len(block.heads) and all(
+        len(set(own)) == len(own) and all(arg.op in ("+", "x", "dot") for arg in own)
+        for own in sums
     )
 
 
 def is_chain(head: Value) -> bool:
-    """Tell whether a value is computed from its gate by operations one after the other."""
-    return sum(each.op == "x" for each in _own(head)) == 1
+    """Tell whether a value is computed from its gate by operations in place, one after the other.
+
+    Beside what the one before it gives, each reads numbers and products only.
+    """
+    while head.op != "x":
+        computed = [arg for arg in head.args if arg.op not in ("constant", "dot")]
+        if len(computed) != 1 or head.op in COMPARISONS:
+            return False
+        (head,) = computed
+    return True
 
 
 def _own(node: Value) -> list[Value]:
@@ -69,7 +77,11 @@ def _own(node: Value) -> list[Value]:
 
 
 def _heads(step: StepGraph) -> list[tuple[int, Value, Hashable]]:
-    """Return (gate, value, its form) of functions that alone read all of one gate."""
+    """Return (gate, value, its form) of functions that alone read all of one gate.
+
+    New states, and what a product multiplies, have arrays of their own.
+    """
+    own_arrays = {*step.new, *(product.value for product in step.products)}
     readers: dict[Value, set[Value]] = {node: set() for node in step.nodes}
     for node in step.nodes:
         for arg in node.args:
@@ -78,13 +90,16 @@ def _heads(step: StepGraph) -> list[tuple[int, Value, Hashable]]:
     found = []
     for node in step.nodes:
         gate = gates[node]
-        if gate is None or node.op not in TRANSCENDENTAL or node in step.new:
+        if gate is None or node.op not in TRANSCENDENTAL or node in own_arrays:
             continue
         inside = computed_from((node,)) - {
             below for each in _own(node) if each.op == "dot" for below in computed_from(each.args)
         }
         alone = all(
-            each is node or each.op == "constant" or readers[each] <= inside for each in inside
+            each is node
+            or each.op == "constant"
+            or (readers[each] <= inside and each not in step.new)
+            for each in inside
         )
         if alone and any(each.op == "x" for each in inside):
             outside = any(gates[reader] != gate for reader in readers[node])

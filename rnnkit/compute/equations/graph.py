@@ -21,6 +21,9 @@ parameter, a number, the gradient of a state after the step."""
 TRANSCENDENTAL = frozenset(("tanh", "sigmoid", "exp", "log", "softplus", "sqrt", "/"))
 """What costs more to compute again than to keep."""
 
+ARRAYS = frozenset(("state", "input"))
+"""Leaves that are an array each: a product reads them where they lie."""
+
 PRODUCTS = frozenset(("dot", "back"))
 """Products with a matrix, and the way back through one."""
 

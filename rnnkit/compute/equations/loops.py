@@ -148,12 +148,7 @@ def _backward(plan: WindowPlan) -> list[str]:
 def backs(plan: WindowPlan) -> list[Value]:
     """Return the products with a transposed matrix that a step of the way back reads itself."""
     needed = computed_from(plan.roots)
-    waiting = {node for _, node in plan.terms} | set(plan.inputs_back)
-    return [
-        node
-        for node in plan.step.graph.nodes
-        if node in needed and node.op == "back" and node not in waiting
-    ]
+    return [node for node in plan.step.graph.nodes if node in needed and node.op == "back"]
 
 
 def back_levels(plan: WindowPlan) -> dict[Value, int]:
@@ -171,7 +166,7 @@ def back_levels(plan: WindowPlan) -> dict[Value, int]:
                 levels[node] = max(map(level, node.args), default=0) + (node.op == "back")
         return levels[node]
 
-    for node in [*plan.roots, *(node for _, node in plan.terms)]:
+    for _, node in [*gradient_sinks(plan), *plan.terms]:
         level(node)
     return levels
 
@@ -191,6 +186,7 @@ def gradient_sinks(plan: WindowPlan) -> list[tuple[Destination, Value]]:
     sinks += [
         (Destination("dp", place, "+="), gradients.pointwise[name])
         for place, name in enumerate(names)
+        if not gradients.pointwise[name].is_zero
     ]
     if plan.inputs is not None:
         sinks.append((Destination("dxs", 0), plan.inputs))
@@ -210,11 +206,15 @@ def _as_wide(node: Value, like: Value) -> Value:
 
 def is_shared(plan: WindowPlan, number: int) -> bool:
     """Tell whether a product's gradient is that of the gates: one array for both."""
-    gates = [plan.gradients.gates[gate] for gate in range(len(plan.step.symbols.gates))]
-    blocks = list(plan.gradients.products[number])
-    return len(gates) == len(blocks) and all(
-        own is node or (node.op == "before" and node.detail == gate)
-        for gate, (own, node) in enumerate(zip(gates, blocks, strict=True))
+    gates, blocks = plan.gradients.gates, plan.gradients.products[number]
+    stopped, width = plan.stops.values(), plan.step.products[number].dots[0].width
+    return (
+        width == "units"
+        and len(gates) == len(blocks)
+        and all(
+            (node.op == "before" and node.detail == gate) if gate in stopped else own is node
+            for gate, (own, node) in enumerate(zip(gates, blocks, strict=True))
+        )
     )
 
 

@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from rnnkit.compute.equations.adjoint import Gradients, derive
 from rnnkit.compute.equations.blocks import GateBlock, find_blocks, is_plain
-from rnnkit.compute.equations.graph import TRANSCENDENTAL, Value, by_index, computed_from, total
+from rnnkit.compute.equations.graph import (
+    ARRAYS,
+    TRANSCENDENTAL,
+    Value,
+    by_index,
+    computed_from,
+    total,
+)
 from rnnkit.compute.equations.trace import StepGraph
 
 
@@ -81,8 +88,8 @@ class WindowPlan(NamedTuple):
 
     @property
     def reads_inputs(self) -> bool:
-        """Tell whether a step reads x beside its gates' parts."""
-        return any(node.op == "input" for node in self.step.nodes)
+        """Tell whether a step reads x beside its gates' parts, or how wide it is."""
+        return any(node.width == "inputs" for node in self.step.nodes)
 
 
 def plan_window(step: StepGraph, *, in_blocks: bool) -> WindowPlan:
@@ -135,14 +142,14 @@ def _levels(step: StepGraph) -> dict[Value, int]:
     levels: dict[Value, int] = {}
     for node in step.nodes:
         below = max((levels[arg] for arg in node.args), default=0)
-        computed = node.op == "dot" and (node.args[0].args != ())
-        levels[node] = below + computed
+        levels[node] = below + (node.op == "dot" and node.args[0].op not in ARRAYS)
     return levels
 
 
 def _carried(gradients: Gradients, terms: tuple[Value, ...]) -> Carried:
     """Part the gradient of a state into what a step computes and products that may wait."""
     read = {arg for node in computed_from(gradients.roots) for arg in node.args}
+    read |= {*gradients.gates, *gradients.pointwise.values(), *sum(gradients.products, ())}
     waiting = tuple(node for node in terms if node.op == "back" and node not in read)
     direct = [node for node in terms if node not in waiting]
     return Carried(total(direct) if direct else None, waiting)
@@ -155,15 +162,16 @@ class _Keeper:
         self.plan, self.step = plan, plan.step
         self.forward, self.new = set(plan.step.nodes), set(plan.step.new)
         self.places: dict[Value, Place] = {}
+        factors = [each.value for each in plan.step.products if each.value.op not in ARRAYS]
+        self.factors = list(dict.fromkeys(factors))
         stored = {node for node in plan.step.nodes if node.args}
         self.again = {node for node in stored if again and node.op != "/" and self._of_states(node)}
 
     def planned(self) -> WindowPlan:
         """Return the plan with its places."""
-        factors = [each.value for each in self.step.products if each.value.args]
         crossing = self._crossing()
         heads = [head for block in self.plan.blocks for head in block.heads]
-        kept = list(dict.fromkeys(factors))
+        kept = list(self.factors)
         taken: set[int] = set()
         for node in dict.fromkeys([*heads, *by_index(self._wanted()), *crossing]):
             place = None if node in self.again or node in kept else self._free_gate(node, taken)
@@ -241,12 +249,9 @@ class _Keeper:
 
     def _read_below(self, node: Value, gate: int) -> bool:
         """Tell whether a value is computed from all that reads a gate."""
-        below = computed_from((node,))
-        return all(
-            reader in below
-            for reader in self.step.nodes
-            if any(arg.op == "x" and arg.detail == gate for arg in reader.args)
-        )
+        (leaf,) = (each for each in self.step.nodes if each.op == "x" and each.detail == gate)
+        readers = {reader for reader in self.step.nodes if leaf in reader.args}
+        return leaf not in self.new and readers <= computed_from((node,))
 
     def _fits(self, node: Value, gate: int) -> bool:
         """Tell whether neither a later level nor the way back reads the gate after it."""
@@ -259,8 +264,7 @@ class _Keeper:
     def _read_later(self, level: int) -> Iterator[int]:
         """Yield the gates that levels after one read, where they compute something again."""
         levels = self.plan.levels
-        waiting = [node for node in self.step.nodes if node in self.places and levels[node] > level]
-        waiting += [node for node in self.step.new if levels[node] > level]
+        waiting = [node for node in (*self.step.new, *self.factors) if levels[node] > level]
         seen: set[Value] = set()
         while waiting:
             node = waiting.pop()

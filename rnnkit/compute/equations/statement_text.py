@@ -136,7 +136,7 @@ class StatementText:
         self._free[name.rstrip("0123456789")].append(name)
 
     def operation(self, op: str, args: Sequence[str], out: str) -> None:
-        """Write out = op(args); `out` may be one of them, but for softplus."""
+        """Write out = op(args); `out` may be one of them."""
         write = self.lines.append
         if op == "sigmoid":
             write(f"multiply({args[0]}, 0.5, out={out})")
@@ -146,11 +146,12 @@ class StatementText:
         elif op == "relu":
             write(f"maximum({args[0]}, 0.0, out={out})")
         elif op == "softplus":
+            write(f"positive = maximum({args[0]}, 0.0)")
             write(f"absolute({args[0]}, out={out})")
             write(f"negative({out}, out={out})")
             write(f"exp({out}, out={out})")
             write(f"log1p({out}, out={out})")
-            write(f"add({out}, maximum({args[0]}, 0.0), out={out})")
+            write(f"add({out}, positive, out={out})")
         elif op == "where":
             write(f"{out}[...] = where({', '.join(args)})")
         elif op in COMPARISONS:
@@ -201,10 +202,16 @@ class _Level:
 
     def _sum(self, node: Value) -> None:
         parts = self.text.slope(node.detail)
-        if len(parts) == 1:
+        targets = {
+            target.part for target, each in self.sinks if each is node and target.array == "carry"
+        }
+        if len(parts) == 1 and targets <= {node.detail}:
             self.names[node] = parts[0]
             return
         out = self._out(node)
+        if len(parts) == 1:  # states that change places would be written before they are read
+            self.text.lines.append(f"{out}[...] = {parts[0]}")
+            return
         self.text.lines.append(f"add({parts[0]}, {parts[1]}, out={out})")
         for part in parts[2:]:
             self.text.lines.append(f"add({out}, {part}, out={out})")
@@ -214,9 +221,6 @@ class _Level:
         if node.op in COMPARISONS:
             self.names[node] = f"c{node.index}"
             self.text.operation(node.op, args, self.names[node])
-            self._used(node.args)
-        elif node.op == "softplus":
-            self.text.operation(node.op, args, self._out(node))
             self._used(node.args)
         else:
             self._used(node.args)  # an argument's scratch may take the result

@@ -154,8 +154,9 @@ def _shared_parts(text: StatementText, number: int, levels: dict[Value, int], le
         return
     blocks = plan.gradients.products[number]
     pairs = [(part, node.detail) for part, node in enumerate(blocks) if node.op == "before"]
-    for _, run in groupby(pairs, key=lambda pair: pair[1] - pair[0]):
-        (part, gate), *more = run
+    numbered = enumerate(pairs)  # side by side are parts and gates that count as these do
+    for _, run in groupby(numbered, key=lambda each: (each[1][0] - each[0], each[1][1] - each[0])):
+        (_, (part, gate)), *more = run
         count = 1 + len(more)
         if _level_of(plan, levels, range(gate, gate + count)) == level:
             size = SIZES["units"]

@@ -46,7 +46,9 @@ def vector_step(step: StepGraph) -> VectorStep:
     text = "\n".join([head, *indented(lines)])
     gates, _, states, pointwise, _ = step.symbols
     kept = tuple(node.width for node in plan.kept)
-    return VectorStep(text, step.products, pointwise, len(states), kept, bool(gates), forms_gates)
+    # Rows of the program are read one after the other, level by level.
+    products = tuple(sorted(step.products, key=lambda each: plan.levels[each.dots[0]]))
+    return VectorStep(text, products, pointwise, len(states), kept, bool(gates), forms_gates)
 
 
 def _lines(plan: WindowPlan, forms_gates: bool) -> list[str]:
