@@ -41,7 +41,7 @@ def learn_in_blocks(
     at once draws them for a block: the same at both runs, but not those of the whole window. Every
     layer must be causal. What is returned is no scratch memory.
     """
-    window = _Window(network, params, grads, batch, replace(ctx, learns_below=False))
+    window = _Window(network, params, grads, batch, ctx.but(learns_below=False))
     cuts = window_blocks(len(batch.weights))
     entering = window.forward(cuts[:-1], states)
     total = weight = 0.0
@@ -94,4 +94,4 @@ class _Window:
         if length != self.length:
             self.pool, self.length = ctx.pool.another(), length
         valid = None if ctx.valid is None else ctx.valid[block]
-        return replace(ctx.later(block.start), pool=self.pool, valid=valid)
+        return ctx.later(block.start).but(pool=self.pool, valid=valid)

@@ -179,7 +179,7 @@ class Network:
         ys, learns = xs, ctx.learns_below
         for name, layer in self.named:
             own_learns = name in self.learning
-            inner = replace(ctx.at(name, learns_below=learns), learns=own_learns)
+            inner = ctx.at(name, learns_below=learns, learns=own_learns)
             own = states.get(name, ())
             ys, state, backward = scanned(layer, params[name], ys, own, resets, inner)
             learns = learns or own_learns
@@ -223,7 +223,7 @@ class Network:
         """
         for piece in pieces:
             part = batch.steps(piece)
-            here = replace(ctx.later(piece.start), valid=part.valid)
+            here = ctx.later(piece.start).but(valid=part.valid)
             ys, after = self.run(params, part, states, here)
             states = copied(after)
             yield piece, ys, states
@@ -265,7 +265,7 @@ class Network:
 
         The last layer and the loss are one where the layer is linear and the loss offers it.
         """
-        ctx = replace(ctx, learns_below=False)
+        ctx = ctx.but(learns_below=False)
         return self.learn_piece(params, grads, batch, states, None, ctx)[:3]
 
     def learn_piece(
@@ -287,8 +287,8 @@ class Network:
         found = self._fused(params, grads, xs, batch, ctx)
         if found is None:
             learns = ctx.learns_below or bool(self.body.reached)
-            own, above = states.get(name, ()), ctx.at(name, learns_below=learns)
-            above = replace(above, learns=name in self.learning)
+            own = states.get(name, ())
+            above = ctx.at(name, learns_below=learns, learns=name in self.learning)
             ys, state, last_backward = scanned(last, params[name], xs, own, batch.resets, above)
             own_ctx = loss_context(ctx, batch)
             total, weight, slope = self.loss.counted(ys, batch.targets, batch.weights, own_ctx)
@@ -327,7 +327,7 @@ class Network:
 
 def loss_context(ctx: Context, batch: Batch) -> Context:
     """Return the context of the loss, which knows where sequences start and which steps count."""
-    return replace(ctx, valid=batch.valid, resets=batch.resets)
+    return ctx.but(valid=batch.valid, resets=batch.resets)
 
 
 def cut_window(steps: int, size: int) -> list[slice]:

@@ -106,7 +106,7 @@ def learn_truncated(
     the next window starts. Layers that draw random numbers draw them for each target anew. Every
     layer must be causal. What is returned is no scratch memory.
     """
-    window = _Window(network, params, grads, batch, replace(ctx, learns_below=False), steps)
+    window = _Window(network, params, grads, batch, ctx.but(learns_below=False), steps)
     entering = window.walk(states)
     total = weight = 0.0
     for index, (ts, bs) in enumerate(window.lanes()):
@@ -180,7 +180,7 @@ class _Window:
 
     def _loss(self, last: Batch, ctx: Context) -> tuple[float, float, Array | None]:
         """Return (total, weight, slope of the inputs) of the last step of all sequences."""
-        ctx = replace(ctx, valid=last.valid, learns_below=bool(self.below.reached))
+        ctx = ctx.but(valid=last.valid, learns_below=bool(self.below.reached))
         if self.above.layers:
             found = self.above.learn_piece(self.params, self.grads, last, {}, None, ctx)
             return found.total, found.weight, found.dxs
@@ -193,4 +193,4 @@ class _Window:
         """Return the context of some steps, in the memory of those before."""
         self.pool.recycle()
         valid = None if self.batch.valid is None else self.batch.valid[places]
-        return replace(self.ctx.later(time), pool=self.pool, valid=valid)
+        return self.ctx.later(time).but(pool=self.pool, valid=valid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -71,7 +70,7 @@ def _in_block(
     block: slice,
 ) -> tuple[str, States]:
     part = batch.steps(block)
-    ctx = replace(ctx.later(block.start), valid=part.valid)
+    ctx = ctx.later(block.start).but(valid=part.valid)
     after: States = {}
     for visit in network.visits(values, part, states, ctx):
         name = visit.name

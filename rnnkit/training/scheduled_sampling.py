@@ -10,7 +10,6 @@ other inputs: learning does not know where they came from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +44,7 @@ def fed(
     guessed[: given + 1] = False
     if not guessed.any():
         return batch
-    walk = replace(ctx, train=False)
+    walk = ctx.but(train=False)
     inputs = _walked(feed, network, params, batch, states, walk, guessed, numbers)
     return batch._replace(inputs=inputs)
 
@@ -67,7 +66,7 @@ def _walked(
     stops = np.flatnonzero(guessed.any(axis=1))
     for start, stop in zip([0, *stops[:-1]], stops, strict=True):
         valid = None if ctx.valid is None else ctx.valid[start:stop]
-        here = replace(ctx.later(int(start)), pool=pool, valid=valid)
+        here = ctx.later(int(start)).but(pool=pool, valid=valid)
         ys, states = read(inputs[start:stop], states, batch.resets[start:stop], here)
         streams = np.flatnonzero(guessed[stop])
         scores = network.token_scores.of(ys[-1, streams])

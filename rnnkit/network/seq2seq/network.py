@@ -11,7 +11,7 @@ there on. No state is carried to the next window.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar, Literal, TypeAlias
@@ -150,7 +150,7 @@ class Seq2Seq(Network):
         self, params: Mapping[str, Params], source: EncoderInputs, ctx: Context
     ) -> tuple[Encoded, EncoderBackward]:
         """Read a source; what is returned lies in scratch memory."""
-        ctx = replace(ctx, valid=source.valid, learns_below=False)
+        ctx = ctx.but(valid=source.valid, learns_below=False)
         batch = source.resets.shape[1]
         first = self.encoder.initial_states(batch, ctx.dtype)
         memory, after, backward = self.encoder.scan(
@@ -198,8 +198,8 @@ class Seq2Seq(Network):
             xs = self._joined(name, xs, encoded.last, ctx)
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
-            below = ctx.at(name, learns_below=name in self.above_learning)
-            below = replace(below, learns=name in self.learning)
+            above, learns = name in self.above_learning, name in self.learning
+            below = ctx.at(name, learns_below=above, learns=learns)
             own_ctx = _layer_context(layer, below, encoded.valid)
             xs, state, backward = scanned(layer, views, xs, own, None, own_ctx)
             if name in self.reached:
@@ -268,7 +268,7 @@ class Seq2Seq(Network):
         first = self.encoder.initial_states(streams, ctx.dtype)
         reading = batch._replace(inputs=source.inputs, resets=source.resets)
         after: States = {}
-        for visit in self.encoder.visits(params, reading, first, replace(ctx, valid=source.valid)):
+        for visit in self.encoder.visits(params, reading, first, ctx.but(valid=source.valid)):
             yield visit
             memory, after[visit.name] = visit.done()
         begin = self._bridged(after, streams, ctx.dtype)
@@ -320,7 +320,7 @@ class Seq2Seq(Network):
 
 def _layer_context(layer: Layer, ctx: Context, valid: Array) -> Context:
     """Return the context of a decoder's layer; one that reads the source knows its steps."""
-    return replace(ctx, valid=valid) if layer.reads_memory else ctx
+    return ctx.but(valid=valid) if layer.reads_memory else ctx
 
 
 def last_output(encoder: Network) -> Signal:
