@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rnnkit.compute.parallel import MEMORY_BOUND, divided
@@ -43,7 +43,7 @@ class Part:
             self.batch.streams(streams),
             {name: tuple(a[streams] for a in state) for name, state in self.states.items()},
             self.history and self.history.streams(streams),
-            replace(self.ctx, shard=number, pool=pool),
+            self.ctx.but(shard=number, pool=pool),
         )
 
 
@@ -160,7 +160,7 @@ class Learner:
     def _learn(self, part: Part, grads: Mapping[str, Grads]) -> LearnedWindow:
         """Add the gradient of some streams to `grads`."""
         train, window, tally = self.train, self.window(part), Tally()
-        ctx = replace(part.ctx, valid=window.valid, tally=tally)
+        ctx = part.ctx.but(valid=window.valid, tally=tally)
         grads = self._with_dropped(grads, ctx)
         given = self.network, self.store.values, grads, window, part.states, ctx
         if train.bptt.steps:
@@ -189,7 +189,7 @@ class Learner:
         if part.history is not None:
             batch = part.history.joined(batch, first=part.ctx.step == 1)
             given = self.train.bptt.before
-        ctx = replace(part.ctx, valid=batch.valid)
+        ctx = part.ctx.but(valid=batch.valid)
         values = self.store.values
         return fed(self.train.feed, self.network, values, batch, part.states, ctx, given)
 
@@ -203,7 +203,7 @@ class Learner:
         window = self.window(part)
         length = len(window.weights)
         blocks = window_blocks(length) if self.train.recompute else (slice(0, length),)
-        ctx = replace(part.ctx, valid=window.valid)
+        ctx = part.ctx.but(valid=window.valid)
         values = self.store.values
         return nonfinite_in_window(self.network, values, window, part.states, ctx, blocks)
 
