@@ -100,19 +100,24 @@ class _TrialWindow:
             for layer, declaration in declared.items()
         }
 
-    def window(self, steps: int, streams: int) -> States:
+    def window(self, steps: int, streams: int, pool: Pool | None = None) -> States:
         """Learn from a window of zeros."""
         network = self.network
         batch = self._batch(steps, streams)
         states = network.initial_states(streams, self.dtype)
-        ctx = Context(train=True, dtype=self.dtype, step=1, pool=Pool())
+        pool = pool or Pool()
+        ctx = Context(train=True, dtype=self.dtype, step=1, pool=pool)
         with np.errstate(all="ignore"):
-            return copied(network.learn(self.params, self.grads, batch, states, ctx)[2])
+            found = copied(network.learn(self.params, self.grads, batch, states, ctx)[2])
+        pool.recycle()
+        return found
 
     def peak(self, steps: int, streams: int) -> float:
-        """Return the most memory that a window takes."""
+        """Return the most memory that a window takes, with the scratch of the one before it."""
+        pool = Pool()
         with _traced() as begin:
-            self.window(steps, streams)
+            self.window(steps, streams, pool)
+            self.window(steps, streams, pool)
             return float(tracemalloc.get_traced_memory()[1] - begin)
 
     def _batch(self, steps: int, streams: int) -> Batch:
