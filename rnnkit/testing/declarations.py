@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block
@@ -88,9 +89,15 @@ def gradient_form(dxs: Array | None, dstate: State, window: Window) -> Iterator[
 
 
 def used(subject: Subject) -> Iterator[Comparison]:
-    """The outputs or the final state depend on every parameter and every state array."""
+    """The outputs or the final state depend on every parameter and every state array.
+
+    The first state of a cell is its output, which a step need not read: it is kept for the layer
+    above and for what is asked of a model.
+    """
     window = subject.window()
     names = [name for name in window.arrays if name.startswith(("params.", "state."))]
+    if isinstance(subject.layer, Cell):
+        names = [name for name in names if name != "state.0"]
     if not names:
         raise Skipped("it has no parameters and no state")
     before = ahead(subject.layer, window)

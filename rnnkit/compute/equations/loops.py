@@ -153,7 +153,8 @@ def backs(plan: WindowPlan) -> list[Value]:
 
 def back_levels(plan: WindowPlan) -> dict[Value, int]:
     """Return how many rounds of products each value of the way back waits for."""
-    forward, levels = set(plan.step.nodes), dict[Value, int]()
+    forward = set(plan.step.nodes)
+    levels = {plan.step.graph.number(0.0): 0}  # the gradient of a state that no step reads
     gates = {gate: plan.gradients.gates[gate] for gate in plan.stops.values()}
 
     def level(node: Value) -> int:
