@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from plugin_packages import PLUGINS, command, installed, own_tests
 
 ROOT = Path(__file__).parents[1]
 SHORT = [
@@ -23,23 +21,8 @@ SHORT = [
 ]
 
 
-def command(
-    arguments: list[str], site: Path | None, code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site or "")}
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
-
-
 def test_its_own_tests_pass(mgu: Path) -> None:
-    tests = str(ROOT / "plugins" / "rnnkit-mgu" / "tests")
-    assert (
-        "1 passed"
-        in command(["pytest", "--rootdir", tests, "-p", "no:cacheprovider", tests], mgu).stdout
-    )
+    assert "1 passed" in own_tests("rnnkit-mgu", mgu)
 
 
 def test_it_is_listed_with_its_distribution(mgu: Path) -> None:
@@ -79,19 +62,4 @@ def test_without_it_the_spec_says_so(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def mgu(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder on the path with the package installed in it, and nothing else."""
-    return installed(ROOT / "plugins" / "rnnkit-mgu", tmp_path_factory.mktemp("mgu"))
-
-
-def installed(project: Path, folder: Path) -> Path:
-    """Install a project by pip; from a copy, since a build writes beside its sources."""
-    import shutil
-
-    source, site = folder / "source", folder / "site"
-    shutil.copytree(project, source, ignore=shutil.ignore_patterns("*.egg-info", "build"))
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-        + ["--no-index", "--target", str(site), str(source)],
-        check=True,
-        capture_output=True,
-    )
-    return site
+    return installed(PLUGINS / "rnnkit-mgu", tmp_path_factory.mktemp("mgu"))
