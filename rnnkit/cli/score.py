@@ -60,7 +60,8 @@ def command(
             records.append(scored(model, line.removesuffix("\n"), ids, logs, per_token))
     else:
         lines = lines_of(known_text(model, file))
-        records = [scored(model, line, *model.score(line), per_token) for line in lines]
+        found = zip(lines, model.scores(lines), strict=True)
+        records = [scored(model, line, *both, per_token) for line, both in found]
     if not records:
         tell_nothing(file, "score")
     text = "\n".join(map(_as_text, records))
@@ -86,9 +87,10 @@ def known_text(model: Model, file: Path) -> str:
         with located(name):
             model.encode(text)
         return text
+    encode = model.encoder()
     for line_number, line in enumerate(text.split("\n"), 1):
         with located(name, line_number):
-            model.encode(line)
+            encode(line)
     return text
 
 

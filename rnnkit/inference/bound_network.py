@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,13 +148,25 @@ class BoundNetwork:
 
         Bytes that are no UTF-8 may stand in it as Python's `surrogateescape` writes them.
         """
+        return self.encoder()(text)
+
+    def encoder(self) -> Callable[[str], Array]:
+        """Return `encode`, prepared once for many texts."""
         tokenizer, vocabulary = self.text()
-        try:
-            data = text.encode(errors="surrogateescape")
-        except UnicodeEncodeError as error:
-            message = f"character {error.start} is half a surrogate pair (take it out)"
-            raise DataError.of("DATA_ENCODING", message) from error
-        return checked_tokenizer.encode(tokenizer, data, vocabulary)
+        pieces, none = (
+            checked_tokenizer.encoder(tokenizer, vocabulary),
+            np.empty(0, vocabulary.dtype),
+        )
+
+        def encode(text: str) -> Array:
+            try:
+                data = text.encode(errors="surrogateescape")
+            except UnicodeEncodeError as error:
+                message = f"character {error.start} is half a surrogate pair (take it out)"
+                raise DataError.of("DATA_ENCODING", message) from error
+            return np.concatenate([none, *pieces([data])])
+
+        return encode
 
     def _line_start(self) -> int:
         """Return what ends the line before: a newline, `<eos>`, or else the first token."""

@@ -9,16 +9,16 @@ from rnnkit.network.network import Network
 from rnnkit.types import Array
 
 
-def finite_scores(network: Network, ys: Array, step: int, successive: bool = False) -> Array:
-    """Return the scores (N, V) of outputs (N, F): of streams at a step, or `successive` steps.
+def finite_scores(network: Network, ys: Array, step: int) -> Array:
+    """Return the scores (N, V) of outputs (N, F) of streams at a step.
 
     Raises DivergedError where the largest score of a row is not finite, so that it ranks nothing.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         scores = network.token_scores.of(ys)
-        wrong = np.flatnonzero(~np.isfinite(scores.max(axis=1)))
-    if len(wrong):
-        raise not_finite(network, f"step {step + wrong[0] * successive}")
+        finite = np.isfinite(scores.max(axis=1)).all()
+    if not finite:
+        raise not_finite(network, f"step {step}")
     return scores
 
 

@@ -1,4 +1,4 @@
-"""Text from a trained network, token by token, and the probability of text that is given."""
+"""Text from a trained network, token by token, and the windows in which it reads ids."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from rnnkit.types import Array, Params
 
 WINDOW = 256
 """Steps that are run at once at most: a long text needs no more memory than a short one."""
+
+ROWS = 2**12
+"""Steps of streams that are run at once at most: many streams need no more memory than one."""
 
 LOGITS = 2**22
 """Logits that are held at once at most, however large the vocabulary."""
@@ -156,24 +159,6 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
         return make_plan(steps, tuple(chain.from_iterable(states.values())))
 
 
-def log_probabilities(
-    network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
-) -> tuple[Array, StreamState]:
-    """Return log p (N,) in nats of each of the ids (N,) that one stream sees next, and its state.
-
-    Each is given those before it; the stream has not read its `last` token, which it needs.
-    """
-    ctx, states, found = Context(), begun.states, [np.zeros(0)]
-    for start, ys, after in windows(network, params, begun.before(ids)[:-1], states, ctx):
-        logits = finite_scores(network, ys[:, 0], start + 1, successive=True).astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        found.append(logits[np.arange(len(logits)), ids[start : start + len(logits)]])
-        states = after
-    last = begun.before(ids)[-1].astype(np.int64)
-    return np.concatenate(found), replace(begun, states=states, last=last)
-
-
 def following(
     network: Network, params: Mapping[str, Params], ids: Array, begun: StreamState
 ) -> tuple[Array, StreamState]:
@@ -206,20 +191,37 @@ def _read(
     return last, states
 
 
+def rows_at_once(network: Network) -> int:
+    """Return how many steps, of all streams together, are run at once at most."""
+    return max(min(ROWS, LOGITS // network.outputs.known()), 1)
+
+
 def windows(
-    network: Network, params: Mapping[str, Params], xs: Array, states: States, ctx: Context
+    network: Network,
+    params: Mapping[str, Params],
+    xs: Array,
+    states: States,
+    ctx: Context,
+    lengths: Array | None = None,
 ) -> Iterator[tuple[int, Array, States]]:
     """Yield (start, outputs, states after it) of each window of ids (T, B).
 
-    The outputs lie in scratch memory until the next one.
+    Streams of `lengths` (B,), the longest first, are left out of the windows after their ends. The
+    outputs lie in scratch memory until the next one.
     """
-    window = max(min(WINDOW, LOGITS // network.outputs.known()), 1)
-    for start in range(0, len(xs), window):
+    start, streams = 0, xs.shape[1]
+    while start < len(xs):
+        if lengths is not None:
+            streams = np.count_nonzero(lengths > start)
+            states = {name: tuple(a[:streams] for a in state) for name, state in states.items()}
+        stop = start + max(min(WINDOW, rows_at_once(network) // streams), 1)
+        window = np.ascontiguousarray(xs[start:stop, :streams])
         with np.errstate(over="ignore", invalid="ignore"):  # what asks for the outputs looks
-            ys, after, _ = network.scan(params, xs[start : start + window], states, None, ctx)
+            ys, after, _ = network.scan(params, window, states, None, ctx)
         states = copied(after)
         yield start, ys, states
         ctx.pool.recycle()
+        start = stop
 
 
 def _draws(seed: int, used: Sequence[int]) -> Iterator[Array]:

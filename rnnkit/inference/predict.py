@@ -290,12 +290,13 @@ class _NextTokens:
         endings = [True] * (len(lines) - 1) + [False]
         if not lines[-1]:
             lines.pop()
-        line_end = self.model.encode(line_reader(*self.model.text())("\n"))
+        encode = self.model.encoder()
+        line_end = encode(line_reader(*self.model.text())("\n"))
         records: list[Prediction] = []
         problems = []
         for number, (line, ended) in enumerate(zip(lines, endings, strict=False), 1):
             try:
-                ids = self.model.encode(line)
+                ids = encode(line)
             except DataError as error:
                 problems.append(placed(error, f"{self.name}:{number}"))
                 if self.skip_bad:

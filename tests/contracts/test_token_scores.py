@@ -20,7 +20,8 @@ from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
-from rnnkit.inference.generate import Sampling, compiled, generate, log_probabilities
+from rnnkit.inference.generate import Sampling, compiled, generate
+from rnnkit.inference.score import log_probabilities
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network
 from rnnkit.types import Array

@@ -53,7 +53,9 @@ def test_no_score_and_no_prediction_and_no_metric(broken: Path, tmp_path: Path) 
     for line in (("score", broken, file), ("predict", broken, file)):
         ran = command(*line)
         assert (ran.code, ran.out) == (7, "")
-        assert SAID.format("step 1" if line[0] == "score" else "step 3", "2.affine") in ran.err
+        assert (
+            SAID.format("line 1, step 1" if line[0] == "score" else "step 3", "2.affine") in ran.err
+        )
     ran = command("eval", broken)
     assert (ran.code, ran.out) == (7, "")
     assert SAID.format("steps 1 to 4 of the test split", "2.affine") in ran.err
