@@ -204,10 +204,10 @@ def if_there(opened: Callable[[], T]) -> T | None:
 
 def check(network: Network, scales: tuple[float, ...] | None, where: Path) -> None:
     """Raise where there is nothing to measure, or nothing to scale."""
-    from rnnkit.analysis.plots.probe import followed
+    from rnnkit.analysis.plots.probe import stateful_layers
     from rnnkit.analysis.plots.variants import RECURRENT, has_recurrent_weights
 
-    if not followed(network):
+    if not stateful_layers(network):
         message = "has no layer with a state: no gradient flows through time (add one, as lstm)"
         raise SpecError.of("SPEC_NO_CELL", message, where)
     if scales and not has_recurrent_weights(network):

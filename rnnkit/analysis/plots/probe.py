@@ -27,7 +27,7 @@ def replaced(network: Network, change: Callable[[Cell], Layer]) -> Network:
     return _replaced(network, exchanged)
 
 
-def followed(network: Network) -> list[Layer]:
+def stateful_layers(network: Network) -> list[Layer]:
     """Return every layer with a state of its own, in the order of the network.
 
     One that a wrapper runs twice stands once.

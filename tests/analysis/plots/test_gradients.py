@@ -12,7 +12,7 @@ from layer_examples import build as layer_of
 
 from rnnkit.analysis.plots.example import random_batch
 from rnnkit.analysis.plots.gradients import DTYPE, Flow, flows, panel
-from rnnkit.analysis.plots.probe import Tape, followed, replaced
+from rnnkit.analysis.plots.probe import Tape, replaced, stateful_layers
 from rnnkit.analysis.plots.variants import rescale, variants, with_cell
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.dataset import Batch
@@ -160,7 +160,7 @@ def test_a_layer_with_a_state_that_is_no_cell_is_followed() -> None:
     random, tape = np.random.default_rng(4), Tape()
     xs, dys = random.standard_normal((2, STEPS, STREAMS, 3))
     state = (np.zeros((STREAMS, 3)),)
-    assert followed(Network.sized([*layers()[:1], Leak(), *layers()[1:]], LOSS, IDS, IDS))
+    assert stateful_layers(Network.sized([*layers()[:1], Leak(), *layers()[1:]], LOSS, IDS, IDS))
     ys, after, backward = tape.probe(Leak()).scan({}, xs, state, None, Context(dtype=DTYPE))
     plain, _, behind = Leak().forward({}, xs, state, Context(dtype=DTYPE))
     np.testing.assert_array_equal(ys, plain)
@@ -278,7 +278,7 @@ def test_another_cell_keeps_units_name_and_starts() -> None:
         {"type": "lstm", "units": 3, "name": "memory", "init": init},
         {"type": "residual", "layer": {"type": "rnn", "units": 3, "activation": "relu"}},
     )
-    first, second = followed(with_cell(net, CELL["rnn"]))
+    first, second = stateful_layers(with_cell(net, CELL["rnn"]))
     assert (first.type, first.units, first.name, list(first.init)) == ("rnn", 3, "memory", ["Wh"])
     assert second.activation == "relu"  # its own block, since it is that cell already
 
