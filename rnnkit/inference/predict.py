@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from rnnkit.core.context import Context
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.files.json_list import AS_TEXT, is_json_list
 from rnnkit.inference.bound_network import BoundNetwork
+from rnnkit.inference.by_length import in_batches
 from rnnkit.inference.generate import WINDOW, following, seen, windows
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
@@ -89,7 +91,7 @@ def predict_rows(
     elif asked.streams and not model.network.reads_later:
         begun = StreamState.zero(model.network)
     if begun is None:
-        found, after = list(_each_alone(model, asked.records)), None
+        found, after = _each_alone(model, asked.records), None
     else:
         found, after = _as_stream(model, asked.records, begun)
     _check_finite(asked.records, found, name, ", nor could a later one be" if begun else "")
@@ -219,14 +221,11 @@ def _check_finite(
             raise DataError.of("DATA_NAN", message, f"{name}:{line}")
 
 
-def _each_alone(model: BoundNetwork, records: Sequence[Question]) -> Iterator[Array]:
-    """Yield the outputs of each record, read from a zero hidden state beside others."""
-    for start in range(0, len(records), SEQUENCES):
-        group = records[start : start + SEQUENCES]
-        if group[0].ends is None:
-            yield from _side_by_side(model, group)
-        else:
-            yield from _unrolled(model, group)
+def _each_alone(model: BoundNetwork, records: Sequence[Question]) -> list[Array]:
+    """Return the outputs of each record, read from a zero hidden state beside others."""
+    unrolls = bool(records) and records[0].ends is not None
+    outputs = partial(_unrolled if unrolls else _side_by_side, model)
+    return in_batches(records, [len(q.inputs) for q in records], SEQUENCES, outputs)
 
 
 def _side_by_side(model: BoundNetwork, group: Sequence[Question]) -> Iterator[Array]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from rnnkit.core.context import Context
 from rnnkit.errors import DataError
 from rnnkit.inference.bound_network import BoundNetwork
+from rnnkit.inference.by_length import in_batches
 from rnnkit.inference.finite import not_finite
 from rnnkit.inference.generate import rows_at_once, windows
 from rnnkit.inference.predict import placed
@@ -74,13 +76,11 @@ def _check(model: BoundNetwork) -> None:
 def _in_order(
     model: BoundNetwork, lines: Iterable[str], begun: StreamState
 ) -> Iterator[tuple[Array, Array]]:
+    streams = 1 if model.network.reads_later else min(STREAMS, rows_at_once(model.network))
+    side_by_side = partial(_side_by_side, model, begun)
     first = 1
     for held in _held(model, lines):
-        found: list[Array] = [np.zeros(0)] * len(held)
-        for places in _batches(model.network, np.array([len(ids) for ids in held])):
-            batch = [held[place] for place in places]
-            for place, logs in zip(places, _side_by_side(model, batch, begun), strict=True):
-                found[place] = logs
+        found = in_batches(held, list(map(len, held)), streams, side_by_side)
         for number, (ids, logs) in enumerate(zip(held, found, strict=True), first):
             yield ids, _finite(model.network, logs, f"line {number}, ")
         first += len(held)
@@ -104,22 +104,8 @@ def _held(model: BoundNetwork, lines: Iterable[str]) -> Iterator[list[Array]]:
     yield held
 
 
-def _batches(network: Network, lengths: Array) -> Iterator[Array]:
-    """Yield the places of lines that are run side by side, the longest first.
-
-    None is shorter than half of the first, so that half of what is run counts at least.
-    """
-    streams = 1 if network.reads_later else min(STREAMS, rows_at_once(network))
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        among = lengths[order[:streams]]
-        count = np.count_nonzero(2 * among >= among[0])
-        yield order[:count]
-        order = order[count:]
-
-
 def _side_by_side(
-    model: BoundNetwork, batch: Sequence[Array], begun: StreamState
+    model: BoundNetwork, begun: StreamState, batch: Sequence[Array]
 ) -> Iterator[Array]:
     """Yield log p (N,) of the ids (N,) of each line, the longest first; NaN as in `_log_p`."""
     network, first = model.network, begun.spread(len(batch))
