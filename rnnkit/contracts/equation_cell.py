@@ -151,7 +151,9 @@ class EquationCell(Cell):
         resets: Array | None,
         ctx: Context,
     ) -> tuple[Array, State, Backward]:
-        initial = self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+        def initial() -> State:
+            return self.initial_state(Signal(xs.shape[2]), xs.shape[1], state[0].dtype)
+
         program = _program(type(self), self._fields(), compiled)
         return run_window(program, self.units, params, xs, state, initial, resets, ctx)
 

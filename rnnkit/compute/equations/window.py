@@ -65,11 +65,14 @@ def run_window(
     params: Params,
     xs: Array,
     state: State,
-    initial: State,
+    initial: Callable[[], State],
     resets: Array | None,
     ctx: Context,
 ) -> tuple[Array, State, Backward]:
-    """Run all steps of `xs` (T, B, F), as `Layer.scan` does."""
+    """Run all steps of `xs` (T, B, F), as `Layer.scan` does.
+
+    `initial` gives the state of a stream that starts anew; most windows do not ask.
+    """
     sizes: Sizes = {"units": units, "inputs": xs.shape[2]}
     _check(program, params, sizes, state, resets, xs.shape, ctx)
     window = _window(program, params, sizes, xs, state, resets, ctx)
@@ -129,12 +132,16 @@ def _window(
     return _Window(*read, zx, states, outs, kept, resets, stride, streams, sizes)
 
 
-def _run_forward(program: Program, window: _Window, initial: State, ctx: Context) -> None:
+def _run_forward(
+    program: Program, window: _Window, initial: Callable[[], State], ctx: Context
+) -> None:
     """Fill the memory of a window, step by step."""
     steps, inputs, zx, states = len(window.xs), window.inputs, window.zx, window.states
     matrices = tuple(map(_arranged(program), window.matrices))
     written = window.pointwise, matrices, window.outs, window.kept
-    read = *written, initial, window.resets, window.stride
+    # Without a restart nobody reads it, but compiled loops want arrays of this form.
+    first = initial() if len(window.resets) else tuple(whole[0] for whole in states)
+    read = *written, first, window.resets, window.stride
     loop = program.loops.forward
     if program.compiled:
         gates = window.ids, window.Wx, window.b, zx
@@ -267,9 +274,11 @@ def _arranged(program: Program) -> Callable[[Array], Array]:
 
 def _columns(arrays: Mapping[str, Array], factor: Factor, sizes: Sizes) -> Array:
     """Return the columns of a matrix, or of its gradient, that a product reads."""
-    width = sizes[factor.width]
+    matrix, width = arrays[factor.matrix], sizes[factor.width]
+    if factor.blocks * width == matrix.shape[1]:
+        return matrix
     last = factor.first + factor.blocks
-    return arrays[factor.matrix][:, factor.first * width : last * width]
+    return matrix[:, factor.first * width : last * width]
 
 
 def _check(
