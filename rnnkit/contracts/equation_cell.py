@@ -28,7 +28,7 @@ from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
 from rnnkit.types import Array, Backward, Params, State
 
-SHARED = frozenset(("name", "init", "units"))
+SHARED = frozenset(("name", "init"))
 """Fields on which no equation depends."""
 
 
@@ -91,6 +91,11 @@ class EquationCell(Cell):
         if self.gates:
             found["b"] = ParamSpec((width,), Zeros(), decay=False, gates=count)
         return {**found, **self.extra(inputs)}
+
+    def output(self, inputs: Signal) -> Signal:
+        """Give `units` values; raises PluginError for equations that make no step."""
+        self.step_graph()
+        return super().output(inputs)
 
     def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
         """Keep each state, one number a unit."""
@@ -172,8 +177,18 @@ class EquationCell(Cell):
         return own | {name: of[0] for name, of in symbols.matrices.items()}
 
     def _fields(self) -> tuple[tuple[str, Hashable], ...]:
-        """Return the fields that the equations may read."""
-        return tuple(item for item in self.__dict__.items() if item[0] not in SHARED)
+        """Return the fields that the equations may read; a list is a tuple to them."""
+        own, values = _read_fields(type(self)), self.__dict__
+        return tuple((name, _frozen(values[name])) for name in own)
+
+
+@cache
+def _read_fields(kind: type[EquationCell]) -> tuple[str, ...]:
+    return tuple(name for name in kind.model_fields if name not in SHARED)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 @cache
@@ -191,7 +206,7 @@ def _vector_step(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], .
 @cache
 def _step_graph(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...]) -> StepGraph:
     values: dict[str, Any] = dict(fields)
-    cell = kind.model_construct(**values, units=1, init={}, name=None)
+    cell = kind.model_construct(**values, init={}, name=None)
     try:
         return trace(cell.equations, cell.symbols(Signal(1)))
     except EquationError as error:

@@ -27,10 +27,25 @@ def module_digest(cls: type) -> str | None:
 def package_digest(cls: type) -> str | None:
     """Return the SHA-256 of all Python files of the outermost package of a class, by path.
 
-    A package that several distributions share, one without `__init__.py`, is not counted as one. A
-    module that is in no package is digested alone.
+    A base class of another plugin's package counts with its package. A package that several
+    distributions share, one without `__init__.py`, is not counted as one. A module that is in no
+    package is digested alone.
     """
-    top = _outermost(cls.__module__)
+    own = _package_digest(cls.__module__)
+    top = cls.__module__.split(".")[0]
+    others = {
+        base.__module__
+        for base in cls.__mro__
+        if hasattr(base, "entry_group") and base.__module__.split(".")[0] not in ("rnnkit", top)
+    }
+    found = [own, *map(_package_digest, sorted(others))]
+    if not others or None in found:
+        return own
+    return PACKAGE + hashlib.sha256("".join(map(str, found)).encode()).hexdigest()
+
+
+def _package_digest(name: str) -> str | None:
+    top = _outermost(name)
     file = getattr(top, "__file__", None)
     if top is None or file is None:
         return None

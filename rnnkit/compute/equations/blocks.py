@@ -12,6 +12,9 @@ from typing import NamedTuple
 from rnnkit.compute.equations.graph import COMPARISONS, TRANSCENDENTAL, Value, computed_from
 from rnnkit.compute.equations.trace import StepGraph
 
+LARGEST = 32
+"""Operations of a gate's function, written out, that are looked at: a solver has millions."""
+
 
 class GateBlock(NamedTuple):
     """Gates from `first` on, and the value that each becomes, in their order."""
@@ -86,11 +89,13 @@ def _heads(step: StepGraph) -> list[tuple[int, Value, Hashable]]:
     for node in step.nodes:
         for arg in node.args:
             readers[arg].add(node)
-    gates = {node: _gate(step, node) for node in step.nodes}
+    gates, sizes = _gates(step)
     found = []
     for node in step.nodes:
         gate = gates[node]
         if gate is None or node.op not in TRANSCENDENTAL or node in own_arrays:
+            continue
+        if sizes[node] > LARGEST:
             continue
         inside = computed_from((node,)) - {
             below for each in _own(node) if each.op == "dot" for below in computed_from(each.args)
@@ -108,11 +113,20 @@ def _heads(step: StepGraph) -> list[tuple[int, Value, Hashable]]:
     return found
 
 
-def _gate(step: StepGraph, node: Value) -> int | None:
-    """Return the gate whose parts alone a value is computed from; None where there is no one."""
-    read = {_gate_of_leaf(step, each) for each in _own(node) if not each.args or each.op == "dot"}
-    read.discard(-1)
-    return read.pop() if len(read) == 1 else None
+def _gates(step: StepGraph) -> tuple[dict[Value, int | None], dict[Value, int]]:
+    """Return the gate whose parts alone a value is computed from, None where there is no one.
+
+    And how many operations it is when it is written out, every shared part each time.
+    """
+    read: dict[Value, set[int | None]] = {}
+    sizes: dict[Value, int] = {}
+    for node in step.nodes:
+        parts = () if node.op == "dot" else node.args
+        sizes[node] = 1 + sum(sizes[arg] for arg in parts)
+        own: set[int | None] = {_gate_of_leaf(step, node)} if not parts else set()
+        read[node] = own.union(*(read[arg] for arg in parts)) - {-1}
+    gates = {node: next(iter(of)) if len(of) == 1 else None for node, of in read.items()}
+    return gates, sizes
 
 
 def _gate_of_leaf(step: StepGraph, leaf: Value) -> int | None:

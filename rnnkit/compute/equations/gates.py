@@ -13,16 +13,12 @@ def find_gates(step: StepGraph) -> dict[str, Value]:
     The candidate of a cell is no sigmoid and is left out; of several for one gate it is the first.
     """
     found: dict[str, Value] = {}
+    parts: dict[Value, set[int]] = {}
+    """The gates whose part of x a value reads by arithmetic alone."""
     for node in step.nodes:
-        if node.op == "sigmoid" and len(parts := _parts_of_x(node.args[0])) == 1:
-            found.setdefault(step.symbols.gates[parts.pop()], node)
+        read = node.args if node.op in ARITHMETIC else ()
+        own = {int(node.detail)} if node.op == "x" else set[int]()
+        parts[node] = own.union(*(parts[arg] for arg in read))
+        if node.op == "sigmoid" and len(gate := parts[node.args[0]]) == 1:
+            found.setdefault(step.symbols.gates[min(gate)], node)
     return dict(sorted(found.items(), key=lambda item: step.symbols.gates.index(item[0])))
-
-
-def _parts_of_x(node: Value) -> set[int]:
-    """Return the gates whose part of x a value reads by arithmetic alone."""
-    if node.op == "x":
-        return {node.detail}
-    if node.op not in ARITHMETIC:
-        return set()
-    return set().union(*map(_parts_of_x, node.args))

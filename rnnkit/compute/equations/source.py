@@ -74,17 +74,24 @@ def generated_module(of: str, source: str) -> ModuleType:
 
 
 def _written(folder: Path, name: str, source: str) -> Path:
-    """Return the file of a module, written whole unless another process has."""
+    """Return the file of a module, written whole unless another process has.
+
+    One that holds something else, as after a crash of the machine, is replaced.
+    """
     file = folder / f"{name}.source"  # no .py: nobody takes it for a module of the package
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f"{name}.{os.getpid()}"
-        draft.write_text(source)
-        try:
+    if file.exists() and file.read_bytes() == source.encode():
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{name}.{os.getpid()}"
+    draft.write_text(source)
+    try:
+        if file.exists():
+            os.replace(draft, file)
+        else:
             with suppress(FileExistsError):
                 os.link(draft, file)
-        finally:
-            draft.unlink()
+    finally:
+        draft.unlink(missing_ok=True)
     return file
 
 
