@@ -9,11 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rnnkit import EquationCell
-from rnnkit.core.context import Context
-from rnnkit.core.initializers import Glorot
-from rnnkit.core.params import Declaration, ParamSpec
-from rnnkit.core.signal import Signal
-from rnnkit.equations import (
+from rnnkit.compute.equations import (
     dot,
     exp,
     log,
@@ -26,6 +22,10 @@ from rnnkit.equations import (
     tanh,
     where,
 )
+from rnnkit.core.context import Context
+from rnnkit.core.initializers import Glorot
+from rnnkit.core.params import Declaration, ParamSpec
+from rnnkit.core.signal import Signal
 from rnnkit.types import Array, Backward, Params, State
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from rnnkit import EquationCell
+from rnnkit.compute.equations import dot, maximum, minimum, sigmoid, tanh, where
 from rnnkit.compute.equations.notation import Notation
 from rnnkit.contracts.printed_equations import printed_equations
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import dot, maximum, minimum, sigmoid, tanh, where
 
 
 class LongShort(EquationCell):

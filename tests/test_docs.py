@@ -17,10 +17,10 @@ import pytest
 
 import rnnkit
 from rnnkit.cli import run_command
+from rnnkit.compute.equations import tanh
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record
-from rnnkit.equations import tanh
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import parse_spec
 

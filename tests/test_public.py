@@ -19,7 +19,7 @@ from rnnkit.contracts.registry import GROUPS
 
 TREE = ast.parse(Path(rnnkit.__file__).read_text())
 ROOT = Path(__file__).parents[1]
-HOMES = {"rnnkit", "rnnkit.equations", "rnnkit.testing", "rnnkit.types"}
+HOMES = {"rnnkit", "rnnkit.compute.equations", "rnnkit.testing", "rnnkit.types"}
 PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").rglob("*.md")]
 MODULES = [p for p in (ROOT / "plugins").rglob("*.py") if ".venv" not in p.parts]
 GUIDE = "\n".join(path.read_text() for path in PAGES)

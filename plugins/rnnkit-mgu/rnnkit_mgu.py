@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from rnnkit import EquationCell
-from rnnkit.equations import sigmoid, tanh
+from rnnkit.compute.equations import sigmoid, tanh
 
 
 class MGU(EquationCell):

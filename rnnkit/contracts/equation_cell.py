@@ -40,7 +40,7 @@ class EquationCell(Cell):
     names the arrays of the state; the first is the output.
 
     >>> from typing import Literal
-    >>> from rnnkit.equations import sigmoid, tanh
+    >>> from rnnkit.compute.equations import sigmoid, tanh
     >>> class Minimal(EquationCell):
     ...     type: Literal["minimal"] = "minimal"
     ...     gates = ("f", "n")
@@ -61,7 +61,7 @@ class EquationCell(Cell):
         `x.g` is a gate's part of x Wx + b and `r.g` of h Wh, `s.h` a state before the step, `p.u` a
         parameter of `extra`; `x.input` is x itself, and `p.W` a matrix for `dot`. They are called
         once, with values that stand for those of all units: operators, and the functions of
-        `rnnkit.equations`.
+        `rnnkit.compute.equations`.
         """
         raise NotImplementedError(f"{type(self).__name__}.equations")
 

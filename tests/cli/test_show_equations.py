@@ -10,9 +10,9 @@ import pytest
 from helpers import command, done, plain_spec, trained
 
 from rnnkit import EquationCell
+from rnnkit.compute.equations import sigmoid, tanh
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block
-from rnnkit.equations import sigmoid, tanh
 
 
 class Long(EquationCell):

@@ -10,13 +10,13 @@ import pytest
 
 from rnnkit.builtin.cells.gru import GRU
 from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.compute.equations import dot, exp, log, sigmoid, tanh
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.contracts.layer import Layer, gates_of
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import dot, exp, log, sigmoid, tanh
 from rnnkit.types import Array, Backward, Params, State
 
 

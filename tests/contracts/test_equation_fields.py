@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from rnnkit.compute.equations import source as generated
+from rnnkit.compute.equations import tanh
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.core.source_digest import package_digest
-from rnnkit.equations import tanh
 from rnnkit.errors import PluginError
 
 FLOAT64 = np.dtype(np.float64)

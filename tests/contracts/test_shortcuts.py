@@ -13,13 +13,13 @@ from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.cells.rnn import RNN
 from rnnkit.builtin.layers.affine import Affine
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute.equations import Names
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.equations import Names
 from rnnkit.network.network import Network
 from rnnkit.testing import ConformanceError, check_layer
 from rnnkit.types import Array, Backward, Params, State

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from rnnkit.compute.equations import sigmoid, tanh
 from rnnkit.contracts.cell import Cell, StepCell
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import sigmoid, tanh
 from rnnkit.testing import ConformanceError, check_layer
 from rnnkit.types import Array, Grads, Params, State, StepBackward
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from rnnkit.equations import Names, sigmoid, tanh
+from rnnkit.compute.equations import Names, sigmoid, tanh
 from rnnkit_cells._forget_bias import ForgetBias
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnkit import Declaration, EquationCell, ParamSpec, Signal
-from rnnkit.equations import Names, relu, tanh
+from rnnkit.compute.equations import Names, relu, tanh
 from rnnkit.types import Array, Shape
 
 

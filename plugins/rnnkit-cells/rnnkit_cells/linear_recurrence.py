@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rnnkit import Declaration, EquationCell, Normal, ParamSpec, Signal
-from rnnkit.equations import Names, dot, exp, sigmoid, tanh
+from rnnkit.compute.equations import Names, dot, exp, sigmoid, tanh
 from rnnkit.types import Array, Shape
 
 Radius = Annotated[float, Field(ge=0, le=1)]

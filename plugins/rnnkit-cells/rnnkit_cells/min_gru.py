@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from rnnkit import EquationCell
-from rnnkit.equations import Names, sigmoid
+from rnnkit.compute.equations import Names, sigmoid
 
 
 class MinGRU(EquationCell):

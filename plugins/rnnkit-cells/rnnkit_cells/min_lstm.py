@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from rnnkit import EquationCell
-from rnnkit.equations import Names, sigmoid, softplus
+from rnnkit.compute.equations import Names, sigmoid, softplus
 
 
 class MinLSTM(EquationCell):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from rnnkit import Constant, Declaration, EquationCell, ParamSpec, Signal, Zeros
-from rnnkit.equations import Names, dot, sigmoid, tanh
+from rnnkit.compute.equations import Names, dot, sigmoid, tanh
 
 
 class MogrifierLSTM(EquationCell):

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from rnnkit.equations import Names, exp, log, maximum, sigmoid, tanh, where
+from rnnkit.compute.equations import Names, exp, log, maximum, sigmoid, tanh, where
 from rnnkit_cells._forget_bias import ForgetBias
 
 

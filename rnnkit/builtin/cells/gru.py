@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from rnnkit.compute.equations import Names, sigmoid, tanh
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import Names, sigmoid, tanh
 
 
 class GRU(EquationCell):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from rnnkit.compute.equations import Names, dot, sigmoid, tanh
 from rnnkit.contracts.equation_cell import EquationCell
-from rnnkit.equations import Names, dot, sigmoid, tanh
 
 
 class GRUResetBefore(EquationCell):

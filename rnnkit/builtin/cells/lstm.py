@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from rnnkit.compute.equations import Names, sigmoid, tanh
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.initializers import GateValues
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import Names, sigmoid, tanh
 
 
 class LSTM(EquationCell):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from rnnkit.compute.equations import Names, relu, tanh
 from rnnkit.contracts.equation_cell import EquationCell
-from rnnkit.equations import Names, relu, tanh
 
 
 class RNN(EquationCell):

@@ -27,7 +27,7 @@ class NoNumber:
     def __array_function__(self, function: Any, *_: Any) -> NoReturn:
         raise EquationError(
             f"np.{function.__name__} reads arrays, but equations are written once for all: write "
-            "the function of rnnkit.equations, and numbers in place of arrays"
+            "the function of rnnkit.compute.equations, and numbers in place of arrays"
         )
 
     __rpow__ = _refused("a power with an exponent that is no number: write exp(b * log(a))")
@@ -36,7 +36,8 @@ class NoNumber:
         "once for all: write where(a < b, then, otherwise), maximum or minimum"
     )
     __float__ = __int__ = __index__ = __complex__ = __round__ = _refused(
-        "a function of one number reads a value of every unit: write that of rnnkit.equations"
+        "a function of one number reads a value of every unit: write that of "
+        "rnnkit.compute.equations"
     )
     __iter__ = __getitem__ = __len__ = __array__ = _refused(
         "a value has no parts: write the equation of one unit"
@@ -46,6 +47,6 @@ class NoNumber:
         "otherwise)"
     )
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _refused(
-        "// and % have no gradient: write / and the functions of rnnkit.equations"
+        "// and % have no gradient: write / and the functions of rnnkit.compute.equations"
     )
     __matmul__ = __rmatmul__ = _refused("a product with a matrix is dot(value, p.NAME)")

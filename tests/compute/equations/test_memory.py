@@ -9,13 +9,13 @@ import pytest
 from drawn_equations import WAYS, Drawn, by_graph, drawing
 
 from rnnkit.compute import sampler
+from rnnkit.compute.equations import dot, exp, sigmoid, softplus, tanh, where
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.sample_plan import lookup, make_plan
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.equations import dot, exp, sigmoid, softplus, tanh, where
 
 
 class InnerState(EquationCell):

@@ -12,11 +12,11 @@ import pytest
 from printed_cells import CELLS, Gated, LongShort, Minimal, Mixed, Plain, Product, notation
 
 from rnnkit import EquationCell
+from rnnkit.compute.equations import tanh, where
 from rnnkit.compute.equations.notation import write_equations
 from rnnkit.compute.equations.symbols import Symbols
 from rnnkit.compute.equations.trace import Names
 from rnnkit.contracts.printed_equations import printed_equations
-from rnnkit.equations import tanh, where
 from rnnkit.errors import PluginError
 
 PRINTED = {

@@ -14,11 +14,11 @@ import pytest
 from printed_cells import CELLS, notation
 
 from rnnkit import EquationCell, equations
+from rnnkit.compute.equations import dot, maximum, minimum, where
 from rnnkit.compute.equations.notation import write_equations
 from rnnkit.compute.equations.symbols import Symbols
 from rnnkit.compute.equations.trace import Names
 from rnnkit.core.signal import Signal
-from rnnkit.equations import dot, maximum, minimum, where
 from rnnkit.types import Array
 
 

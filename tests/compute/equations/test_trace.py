@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from rnnkit.compute.equations import dot, exp, log, maximum, sigmoid, sqrt, tanh, where
 from rnnkit.compute.equations.graph import Value
 from rnnkit.compute.equations.trace import StepGraph
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import ParamSpec
-from rnnkit.equations import dot, exp, log, maximum, sigmoid, sqrt, tanh, where
 from rnnkit.errors import PluginError
 
 Equations = Callable[[Any, Any, Any, Any], Any]
@@ -56,7 +56,9 @@ AS_ONE = (
     "Python's if, and, or, not, min and max look at one value, but equations are written once for "
     "all: write where(a < b, then, otherwise), maximum or minimum"
 )
-OF_ONE = "a function of one number reads a value of every unit: write that of rnnkit.equations"
+OF_ONE = (
+    "a function of one number reads a value of every unit: write that of rnnkit.compute.equations"
+)
 NO_PARTS = "a value has no parts: write the equation of one unit"
 EQUAL = (
     "== and != compare no values, which are hardly ever equal: write where(a < b, then, otherwise)"
@@ -64,14 +66,14 @@ EQUAL = (
 JOINED = (
     "&, | and ~ join no comparisons: write where(a < b, where(c < d, then, otherwise), otherwise)"
 )
-NO_GRADIENT = "// and % have no gradient: write / and the functions of rnnkit.equations"
+NO_GRADIENT = "// and % have no gradient: write / and the functions of rnnkit.compute.equations"
 NO_NUMBER = "a comparison is no number: write where(a < b, 1, 0)"
 
 
 def of_arrays(name: str) -> str:
     return (
         f"np.{name} reads arrays, but equations are written once for all: write the function of "
-        "rnnkit.equations, and numbers in place of arrays"
+        "rnnkit.compute.equations, and numbers in place of arrays"
     )
 
 
