@@ -33,14 +33,14 @@ def find_blocks(step: StepGraph) -> tuple[GateBlock, ...]:
     found: list[tuple[Hashable, GateBlock]] = []
     for gate, head, form in sorted(_heads(step), key=lambda each: each[0]):
         known, block = found[-1] if found else (None, None)
-        if block and known == form and _beside(step, block.heads[-1], head):
+        if block and known == form and _beside(block.heads[-1], head):
             found[-1] = form, GateBlock(block.first, (*block.heads, head))
         else:
             found.append((form, GateBlock(gate, (head,))))
     return tuple(block for _, block in found)
 
 
-def _beside(step: StepGraph, left: Value, right: Value) -> bool:
+def _beside(left: Value, right: Value) -> bool:
     """Tell whether the gate, and each block of a product, of one value follow those of another."""
     pairs = zip(_own(left), _own(right), strict=True)
     return all(

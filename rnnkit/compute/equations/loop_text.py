@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rnnkit.compute.equations.blocks import GateBlock
 from rnnkit.compute.equations.graph import Value, computed_from
 from rnnkit.compute.equations.plan import Place, WindowPlan
+from rnnkit.compute.equations.schedule import Destination, WayBack, slope_parts
 from rnnkit.compute.equations.trace import StepProduct
 
 INDENT = "    "
@@ -43,14 +44,6 @@ class RowLoop(NamedTuple):
     views: dict[str, str]
     lines: list[str]
     extent: str
-
-
-class Destination(NamedTuple):
-    """Where a loop stores a value: an array, a part of it, how it is written; `+=` for sums."""
-
-    array: str
-    part: int
-    assign: str = "="
 
 
 class LoopText:
@@ -158,13 +151,14 @@ class LoopText:
         return ""
 
     def _slope(self, views: dict[str, str], state: int) -> str:
-        """Return the gradient of a new state: what comes from above, and from the step after."""
-        parts = [_row(views, "dyr", "dys[t, row]")] if state == 0 else []
-        terms = [number for number, (k, _) in enumerate(self.plan.terms) if k == state]
-        if carries(self.plan, state):
-            parts.append(_row(views, f"carry{state}_row", f"carry{state}[row]"))
-        parts += [_row(views, f"term{j}_row", f"term{j}[row]") for j in terms]
-        return " + ".join(f"{part}[k]" for part in parts)
+        """Return the gradient of a new state."""
+        found = []
+        for array in slope_parts(self.plan, state):
+            name, row = (
+                ("dyr", "dys[t, row]") if array == "dys[t]" else (f"{array}_row", f"{array}[row]")
+            )
+            found.append(f"{_row(views, name, row)}[k]")
+        return " + ".join(found)
 
     def _product(self, views: dict[str, str], node: Value, count: int = 1) -> str:
         """Return the view of a block of a product, or of some side by side."""
@@ -230,12 +224,6 @@ class LoopText:
         return False
 
 
-def carries(plan: WindowPlan, state: int) -> bool:
-    """Tell whether a state's gradient is carried from step to step beside waiting products."""
-    carried = plan.carried[state]
-    return carried.direct is not None or not carried.waiting
-
-
 def product_of(plan: WindowPlan, node: Value) -> tuple[int, StepProduct, int]:
     """Return the number of the product that gives a block, the product, and the place in it."""
     for number, product in enumerate(plan.step.products):
@@ -254,6 +242,30 @@ def unpacking(prefix: str, count: int, source: str) -> list[str]:
     """Return the statement that names the parts of a tuple; none where it is empty."""
     names = ", ".join(f"{prefix}{number}" for number in range(count))
     return [f"({names},) = {source}"] if count else []
+
+
+def memory_names(plan: WindowPlan) -> list[str]:
+    """Return the statements that name the arrays of a window."""
+    step = plan.step
+    return [
+        *unpacking("s", len(step.new), "states"),
+        *unpacking("p", len(step.symbols.pointwise), "params"),
+        *unpacking("m", len(step.products), "outs"),
+        *unpacking("v", len(plan.kept), "kept"),
+    ]
+
+
+def slope_names(back: WayBack) -> list[str]:
+    """Return the statements that name the arrays of the way back."""
+    step = back.plan.step
+    return [
+        *unpacking("turned", len(step.products), "turned"),
+        *unpacking("dm", len(step.products), "dms"),
+        *unpacking("back", len(back.backs), "backs"),
+        *unpacking("carry", len(step.new), "carry"),
+        *unpacking("term", len(back.plan.terms), "terms"),
+        *unpacking("dp", len(step.symbols.pointwise), "dparams"),
+    ]
 
 
 def _row(views: dict[str, str], name: str, row: str) -> str:

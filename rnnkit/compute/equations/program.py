@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rnnkit.compute.equations.loop_text import carries
-from rnnkit.compute.equations.loops import backs, is_shared, loops_source
+from rnnkit.compute.equations.loops import loops_source
 from rnnkit.compute.equations.plan import WindowPlan, plan_window
+from rnnkit.compute.equations.schedule import backs, carries, is_shared
 from rnnkit.compute.equations.source import WindowLoops, compiled_loops, numpy_loops
 from rnnkit.compute.equations.statements import statements_source
 from rnnkit.compute.equations.symbols import Symbols

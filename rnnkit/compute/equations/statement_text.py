@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rnnkit.compute.equations.graph import COMPARISONS, Value
-from rnnkit.compute.equations.loop_text import SIZES, Destination, carries, product_of
+from rnnkit.compute.equations.loop_text import SIZES, product_of
 from rnnkit.compute.equations.plan import Place, WindowPlan
+from rnnkit.compute.equations.schedule import Destination, slope_parts
 
 UFUNCS: Mapping[str, str] = {
     "+": "add",
@@ -27,6 +28,11 @@ UFUNCS: Mapping[str, str] = {
     "max": "maximum",
     "min": "minimum",
 }
+
+
+def column_blocks(array: str, first: int, count: int, size: str = "n") -> str:
+    """Return the view of some blocks of columns of an array (B, n)."""
+    return f"{array}[:, {first} * {size} : {first + count} * {size}]"
 
 
 class StatementText:
@@ -58,9 +64,7 @@ class StatementText:
         """Return the view of gates side by side in zx or dzx."""
         if count == len(self.step.symbols.gates):
             return self.view(f"{array}_t", f"{array}[t]")
-        return self.view(
-            f"{array}{first}_{count}", f"{array}[t][:, {first} * n : {first + count} * n]"
-        )
+        return self.view(f"{array}{first}_{count}", column_blocks(f"{array}[t]", first, count))
 
     def product(self, node: Value, count: int = 1) -> str:
         """Return the view of a block of a product, or of some side by side."""
@@ -69,10 +73,8 @@ class StatementText:
         name, row = f"m{number}", f"m{number}[{step}]"
         if count == len(product.dots):
             return self.view(f"{name}_t", row)
-        size = SIZES[node.width]
-        return self.view(
-            f"{name}_{part}_{count}", f"{row}[:, {part} * {size} : {part + count} * {size}]"
-        )
+        part_of_row = column_blocks(row, part, count, SIZES[node.width])
+        return self.view(f"{name}_{part}_{count}", part_of_row)
 
     def target(self, target: Destination) -> str:
         """Return the view of a target."""
@@ -93,8 +95,9 @@ class StatementText:
         dots = self.step.products[int(array.removeprefix("dm"))].dots
         if len(dots) == 1:
             return self.view(f"{array}_t", f"{array}[t]")
-        size = SIZES[dots[0].width]
-        return self.view(f"{array}_{part}", f"{array}[t][:, {part} * {size} : {part + 1} * {size}]")
+        return self.view(
+            f"{array}_{part}", column_blocks(f"{array}[t]", part, 1, SIZES[dots[0].width])
+        )
 
     def stored(self, node: Value) -> str:
         """Return the text of a value that lies in memory; "" for one that is to be computed."""
@@ -116,12 +119,6 @@ class StatementText:
             case "back":
                 return f"back{self.backs.index(node)}"
         return ""
-
-    def slope(self, state: int) -> list[str]:
-        """Return the parts of the gradient of a new state."""
-        parts = ["dys[t]"] if state == 0 else []
-        parts += [f"carry{state}"] if carries(self.plan, state) else []
-        return parts + [f"term{j}" for j, (k, _) in enumerate(self.plan.terms) if k == state]
 
     def scratch(self, width: str) -> str:
         """Return the name of an array that nothing uses."""
@@ -201,7 +198,7 @@ class _Level:
         return self.names.get(node) or self.text.stored(node)
 
     def _sum(self, node: Value) -> None:
-        parts = self.text.slope(node.detail)
+        parts = slope_parts(self.text.plan, node.detail)
         targets = {
             target.part for target, each in self.sinks if each is node and target.array == "carry"
         }

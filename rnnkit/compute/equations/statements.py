@@ -10,10 +10,22 @@ from itertools import groupby
 
 from rnnkit.compute.equations.blocks import GateBlock, is_chain
 from rnnkit.compute.equations.graph import Value
-from rnnkit.compute.equations.loop_text import SIZES, Destination, carries, indented, unpacking
-from rnnkit.compute.equations.loops import back_levels, backs, gradient_sinks, is_shared
-from rnnkit.compute.equations.plan import Place, WindowPlan
-from rnnkit.compute.equations.statement_text import StatementText
+from rnnkit.compute.equations.loop_text import (
+    SIZES,
+    indented,
+    memory_names,
+    slope_names,
+    unpacking,
+)
+from rnnkit.compute.equations.plan import WindowPlan
+from rnnkit.compute.equations.schedule import (
+    WayBack,
+    is_shared,
+    level_sinks,
+    products_at,
+    way_back,
+)
+from rnnkit.compute.equations.statement_text import StatementText, column_blocks
 
 FORWARD = (
     "def forward(steps, xs, zx, states, params, matrices, outs, kept, initial, resets, stride, "
@@ -35,26 +47,15 @@ def _forward(plan: WindowPlan) -> list[str]:
     text, step = StatementText(plan), plan.step
     states = range(len(step.new))
     for level in range(plan.last + 1):
-        for number, product in enumerate(step.products):
-            if plan.levels[product.dots[0]] == level and not product.hoisted:
-                row = "t" if number in plan.whole else "0"
-                factor = text.stored(product.value)
-                text.lines.append(f"matmul({factor}, W{number}, out=m{number}[{row}])")
+        for number, product, out in products_at(plan, level):
+            text.lines.append(f"matmul({text.stored(product.value)}, W{number}, out={out})")
         for block in plan.blocks:
             own = plan.own_loop(block) and is_chain(block.heads[0])
             if own and plan.levels[block.heads[0]] == level:
                 _whole(text, block)
-        placed = {
-            node: place
-            for node, place in plan.places.items()
-            if plan.levels[node] == level and node not in text.ready
-        }
-        new = [(k, node) for k, node in enumerate(step.new) if plan.levels[node] == level]
-        text.level(
-            [(Destination(*placed[node]), node) for node in step.nodes if node in placed]
-            + [(Destination("new", k), node) for k, node in new]
-        )
-        text.ready |= {node: Place("new", k) for k, node in new} | placed
+        sinks, stored = level_sinks(plan, text.ready, level)
+        text.level(sinks)
+        text.ready |= stored
     start = [
         "old = t * stride",
         "if t > 0 and stride == 2:",
@@ -71,45 +72,27 @@ def _forward(plan: WindowPlan) -> list[str]:
 
 
 def _backward(plan: WindowPlan) -> list[str]:
-    text, step = StatementText(plan), plan.step
-    new = {node: Place("new", k) for k, node in enumerate(step.new)}
-    text.ready = new | dict(plan.places)
-    text.backs, levels = backs(plan), back_levels(plan)
-    sinks = [sink for sink in gradient_sinks(plan) if sink[1].op != "before"]
-    last = max((levels[node] for _, node in sinks), default=0)
+    text, back = StatementText(plan), way_back(plan)
+    text.ready, text.backs = back.ready, back.backs
+    # The gradient of a block's sums is that of its values times a slope, over the block at once.
+    sinks = [sink for sink in back.sinks if sink[1].op != "before"]
+    back = back._replace(sinks=sinks)
     plain = [block for block in plan.blocks if block.heads[0] in plan.stops]
-    for level in range(last + 1):
-        for number, node in enumerate(text.backs):
-            if levels[node] == level:
-                text.lines.append(_way_back(plan, node, f"back{number}"))
-        # What is carried on is written last: until then it is that of the step after.
-        text.level(
-            [
-                (target, node)
-                for target, node in sinks
-                if (last if target.array == "carry" else levels[node]) == level
-            ]
-        )
+    for level in range(back.last + 1):
+        text.lines += [_product_back(*product) for product in back.products(level)]
+        text.level(back.at(level))
         for block in plain:
-            if _level_of(plan, levels, block.gates) == level:
+            if _level_of(back, block.gates) == level:
                 _slope(text, block)
-        for number in range(len(step.products)):
-            _shared_parts(text, number, levels, level)
-    for number, (_, node) in enumerate(plan.terms):
-        text.lines.append(_way_back(plan, node, f"term{number}"))
-    carried = [f"carry{k}" for k in range(len(step.new)) if carries(plan, k)]
-    stopped = carried + [f"term{number}" for number in range(len(plan.terms))]
+        for number in range(len(plan.step.products)):
+            _shared_parts(text, number, back, level)
+    text.lines += [_product_back(*product) for product in back.waiting()]
     text.lines += ["if len(resets) and resets[t].any():"]
-    text.lines += [f"    {name}[resets[t]] = 0" for name in stopped]
+    text.lines += [f"    {name}[resets[t]] = 0" for name in back.stopped()]
     return [
         *_heads(plan, text),
         *(f"slope{b.first} = empty((batch, {len(b.heads)} * n))" for b in plain),
-        *unpacking("turned", len(step.products), "turned"),
-        *unpacking("dm", len(step.products), "dms"),
-        *unpacking("back", len(text.backs), "backs"),
-        *unpacking("carry", len(step.new), "carry"),
-        *unpacking("term", len(plan.terms), "terms"),
-        *unpacking("dp", len(step.symbols.pointwise), "dparams"),
+        *slope_names(back),
         "for t in range(steps - 1, -1, -1):",
         *indented(["old = t * stride", *text.lines]),
     ]
@@ -147,7 +130,7 @@ def _slope(text: StatementText, block: GateBlock) -> None:
     text.lines.append(f"multiply({d}, {slope}, out={d})")
 
 
-def _shared_parts(text: StatementText, number: int, levels: dict[Value, int], level: int) -> None:
+def _shared_parts(text: StatementText, number: int, back: WayBack, level: int) -> None:
     """Copy to a product's gradient what is that of gates, once all of them are known."""
     plan = text.plan
     if is_shared(plan, number):
@@ -158,28 +141,22 @@ def _shared_parts(text: StatementText, number: int, levels: dict[Value, int], le
     for _, run in groupby(numbered, key=lambda each: (each[1][0] - each[0], each[1][1] - each[0])):
         (_, (part, gate)), *more = run
         count = 1 + len(more)
-        if _level_of(plan, levels, range(gate, gate + count)) == level:
-            size = SIZES["units"]
-            into = f"dm{number}[t][:, {part} * {size} : {part + count} * {size}]"
+        if _level_of(back, range(gate, gate + count)) == level:
+            into = column_blocks(f"dm{number}[t]", part, count)
             text.lines.append(f"{into} = {text.gates('dzx', gate, count)}")
 
 
-def _level_of(plan: WindowPlan, levels: dict[Value, int], gates: Iterable[int]) -> int:
-    return max(levels[plan.gradients.gates[gate]] for gate in gates)
+def _level_of(back: WayBack, gates: Iterable[int]) -> int:
+    return max(back.levels[back.plan.gradients.gates[gate]] for gate in gates)
 
 
-def _way_back(plan: WindowPlan, node: Value, out: str) -> str:
-    array = "dzx" if is_shared(plan, node.detail) else f"dm{node.detail}"
-    return f"matmul({array}[t], turned{node.detail}, out={out})"
+def _product_back(gradient: str, number: int, out: str) -> str:
+    return f"matmul({gradient}[t], turned{number}, out={out})"
 
 
 def _heads(plan: WindowPlan, text: StatementText) -> Sequence[str]:
-    step = plan.step
     return [
-        *unpacking("s", len(step.new), "states"),
-        *unpacking("p", len(step.symbols.pointwise), "params"),
-        *unpacking("m", len(step.products), "outs"),
-        *unpacking("v", len(plan.kept), "kept"),
+        *memory_names(plan),
         "batch, n, width = s0.shape[1], s0.shape[2], xs.shape[2]",
         *(
             f"{width}{number} = empty((batch, {SIZES[width]}))"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from printed_cells import CELLS, notation
 
-from rnnkit import EquationCell, equations
+from rnnkit import EquationCell
+from rnnkit.compute import equations
 from rnnkit.compute.equations import dot, maximum, minimum, where
 from rnnkit.compute.equations.notation import write_equations
 from rnnkit.compute.equations.symbols import Symbols
