@@ -12,9 +12,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import types
 from numba.extending import overload
 
+from rnnkit.compute.kernels.functions import is_float32
 from rnnkit.compute.kernels.jit import OPTIONS
 
 F = np.float32
@@ -47,9 +47,7 @@ def exp_below_zero(x: float) -> float:
 
 @overload(exp_below_zero, jit_options=ORDERED)
 def _exp(x: Any) -> Any:
-    if isinstance(x, types.Float) and x.bitwidth == 32:
-        return _exp32
-    return _exp64
+    return _exp32 if is_float32(x) else _exp64
 
 
 def _exp64(x: Any) -> Any:

@@ -12,10 +12,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import types
 from numba.extending import overload
 
 from rnnkit.compute.kernels.exp_below_zero import LN2_HIGH, LN2_LOW, LOG2_E, ORDERED, P
+from rnnkit.compute.kernels.functions import is_float32
 
 F = np.float32
 LARGEST, SMALLEST = F(89), F(-104)
@@ -60,21 +60,17 @@ def compiled_softplus(x: float) -> float:
 
 @overload(compiled_exp, jit_options=ORDERED)
 def _exp(x: Any) -> Any:
-    return _exp32 if _is_float32(x) else _exp64
+    return _exp32 if is_float32(x) else _exp64
 
 
 @overload(compiled_log, jit_options=ORDERED)
 def _log(x: Any) -> Any:
-    return _log32 if _is_float32(x) else _log64
+    return _log32 if is_float32(x) else _log64
 
 
 @overload(compiled_softplus, jit_options=ORDERED)
 def _softplus(x: Any) -> Any:
-    return _softplus32 if _is_float32(x) else _softplus64
-
-
-def _is_float32(x: Any) -> bool:
-    return isinstance(x, types.Float) and x.bitwidth == 32
+    return _softplus32 if is_float32(x) else _softplus64
 
 
 def _exp64(x: Any) -> Any:

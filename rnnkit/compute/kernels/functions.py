@@ -36,6 +36,11 @@ Q = tuple(
 )
 
 
+def is_float32(x: Any) -> bool:
+    """Tell whether the type of a compiled argument is float32, for which there are own forms."""
+    return isinstance(x, types.Float) and x.bitwidth == 32
+
+
 def compiled_tanh(x: float) -> float:
     """Return tanh(x); within compiled code in the type of x."""
     return math.tanh(x)
@@ -43,9 +48,7 @@ def compiled_tanh(x: float) -> float:
 
 @overload(compiled_tanh, jit_options=OPTIONS)
 def _tanh(x: Any) -> Any:
-    if isinstance(x, types.Float) and x.bitwidth == 32:
-        return _tanh32
-    return _tanh64
+    return _tanh32 if is_float32(x) else _tanh64
 
 
 def _tanh64(x: Any) -> Any:
