@@ -21,7 +21,7 @@ from rnnkit.compute.kernels.dispatch import kernels_compute
 from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import inherited
-from rnnkit.contracts.returned import broken
+from rnnkit.contracts.returned import broken, shown
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.core.params import Declaration, ParamSpec
@@ -113,6 +113,7 @@ class EquationCell(Cell):
 
     def symbols(self, inputs: Signal) -> Symbols:
         """Return what the equations may name."""
+        _check_forms(self, inputs)
         gates = self.recurrent_gates()
         own = {"Wh": ("units", "units", gates)} if gates else {}
         more = {name: (of[0], of[1], of[2:]) for name, of in self.matrices().items()}
@@ -214,6 +215,32 @@ def _step_graph(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ..
     except Exception as error:
         message = f"{_place(cell, error)}: {type(error).__name__}: {error}"
         raise broken(cell, "", message) from error
+
+
+def _check_forms(cell: EquationCell, inputs: Signal) -> None:
+    """Raise EquationError for declarations of another form than the contract has."""
+    extra: object = cell.extra(inputs)
+    matrices: object = cell.matrices()
+    if not isinstance(cell.recurrent, bool | tuple | str):  # a text has a sentence of its own
+        raise EquationError(f"`recurrent` is {cell.recurrent!r}: write True, False or some gates")
+    if not isinstance(extra, Mapping):
+        raise EquationError(f"`extra` gave {shown(extra)}: return a dict, {{}} for nothing")
+    for name, spec in extra.items():
+        shape = spec.shape if isinstance(spec, ParamSpec) else shown(spec)
+        if shape != (cell.units,):
+            raise EquationError(
+                f"`extra` gave {shape} for {name}: it is one number a unit, "
+                "ParamSpec((self.units,), ...)"
+            )
+    if not isinstance(matrices, Mapping):
+        raise EquationError(f"`matrices` gave {shown(matrices)}: return a dict, {{}} for nothing")
+    for name, of in matrices.items():
+        parts = of if isinstance(of, tuple | list) else ()
+        if len(parts) < 2 or not all(isinstance(part, str) for part in parts):
+            raise EquationError(
+                f"`matrices` gave {of!r} for {name}: name what it takes, what it gives and its "
+                "blocks, such as ('units', 'units') or ('inputs', 'units', 'i', 'f')"
+            )
 
 
 def _place(cell: EquationCell, error: Exception) -> str:

@@ -103,7 +103,7 @@ class Layer(Block):
         """Return what the layer does with one vector, for the compiled sampler; None: no such form.
 
         It is then the whole of what the layer does when it does not train. Only a method of the
-        layer's own class is asked: a subclass may do something else.
+        layer's own class is asked, or an `inherited` one: a subclass may do something else.
         """
         return None
 

@@ -15,6 +15,8 @@ from rnnkit.compute.equations import tanh
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.context import Context
+from rnnkit.core.initializers import Zeros
+from rnnkit.core.params import ParamSpec
 from rnnkit.core.signal import Signal
 from rnnkit.core.source_digest import package_digest
 from rnnkit.errors import PluginError
@@ -94,6 +96,29 @@ def test_a_solver_is_planned_and_right() -> None:
 def test_what_makes_no_step_is_refused_where_widths_are_asked() -> None:
     with pytest.raises(PluginError, match="Choosing.equations, line .* Python's if"):
         Choosing(units=2).output(Signal(3))
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"matrices": lambda self: {"V": ("units",)}}, r"`matrices` gave \('units',\) for V: name"),
+        ({"matrices": lambda self: {"V": "units"}}, "`matrices` gave 'units' for V: name what it"),
+        ({"matrices": lambda self: {"V": (3, 3)}}, r"`matrices` gave \(3, 3\) for V: name what it"),
+        ({"matrices": lambda self: None}, "`matrices` gave None: return a dict, {} for nothing"),
+        ({"extra": lambda self, inputs: None}, "`extra` gave None: return a dict, {} for nothing"),
+        ({"extra": lambda self, inputs: {"u": (3,)}}, "`extra` gave a tuple of 1 for u: it is one"),
+        (
+            {"extra": lambda self, inputs: {"u": ParamSpec((1,), Zeros())}},
+            r"`extra` gave \(1,\) for u: it is one number a unit, ParamSpec\(\(self.units,",
+        ),
+        ({"recurrent": None}, "`recurrent` is None: write True, False or some gates"),
+        ({"states": ()}, "`states` names none: the first is the output"),
+    ],
+)
+def test_declarations_of_another_form_are_refused(declared: dict[str, Any], said: str) -> None:
+    kind = type("Odd", (Scaled,), {"__module__": __name__, **declared})
+    with pytest.raises(PluginError, match=f"Odd.equations, line .*: {said}"):
+        kind(units=3).output(Signal(2))
 
 
 @pytest.mark.skipif(not kernels_available(), reason="kernels are off")

@@ -37,7 +37,7 @@ def cell(
         "recurrent": recurrent,
         "states": states,
         "equations": lambda self, x, r, s, p: equations(x, r, s, p),
-        "extra": lambda self, inputs: {name: ParamSpec((1,), Zeros()) for name in extra},
+        "extra": lambda self, inputs: {name: ParamSpec((self.units,), Zeros()) for name in extra},
         "matrices": lambda self: matrices or {},
     }
     kind = type(EquationCell)("Faulty", (EquationCell,), methods)
