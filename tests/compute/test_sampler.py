@@ -265,6 +265,13 @@ def test_without_kernels_the_text_is_the_same(word_run: Path) -> None:
 
 
 @needs_kernels
+def test_only_the_first_process_compiles_the_sampler(word_run: Path) -> None:
+    process(("sample", word_run, "--length", 9))
+    ran = process(("sample", word_run, "--length", 9))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@needs_kernels
 def test_stop_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(trained(tmp_path, plain_spec(), content=text(300)))
     assert compiled(model.network, model.store.values, start(model.network))

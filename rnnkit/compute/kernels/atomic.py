@@ -6,7 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from rnnkit.compute.kernels.jit import intrinsic
 
 ORDER = "seq_cst"
 INDEX = ir.IntType(64)

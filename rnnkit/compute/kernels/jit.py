@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rnnkit.errors import RefusedError, printable
 
@@ -125,6 +125,18 @@ def jit(function: F) -> F:
         compiled._set_uuid(_name(function))
     found: F = compiled
     return found
+
+
+def intrinsic(function: F) -> F:
+    """Return the intrinsic of a function that writes its code, named by the source of that.
+
+    What calls it is cached under its name, as with `jit`.
+    """
+    from numba.extending import intrinsic as made
+
+    found: Any = made(function)
+    found._set_uuid(_name(function))
+    return cast("F", found)
 
 
 def _or_else(read: Callable[..., Any], otherwise: Callable[[], Any]) -> Callable[..., Any]:
