@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, plots, report
+from benchmarks.inference import rows as questions
+from benchmarks.inference.report import inference
 from benchmarks.measure import DisagreementError, Plan, measure
 from benchmarks.shards import SHARDS, Clock, shard_costs, sharded_rows
 from benchmarks.side import TITLES, TOKENS, missing
@@ -16,7 +18,7 @@ from benchmarks.startup import startup
 from benchmarks.sums import sum_times
 from benchmarks.workloads import BY_STEPS, BY_UNITS, CELLS, ROWS, SAMPLED
 
-PARTS = ("training", "sampling", "startup", "ranks", "plots")
+PARTS = ("training", "sampling", "inference", "startup", "ranks", "plots")
 INTRODUCTION = (
     "# Results",
     "",
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line selects."""
     asked = _parser().parse_args(arguments)
     plan = Plan(asked.rounds, asked.seconds, asked.threads)
-    parts = asked.parts or (["training"] if asked.rows or asked.cells else list(PARTS))
+    parts = asked.parts or _parts(asked)
     if asked.quick:
         plan = replace(plan, rounds=2, seconds=0.2)
         asked.cells = asked.cells or ["lstm"]
@@ -58,7 +60,7 @@ def _report(page: report.Page, parts: Sequence[str], asked: argparse.Namespace, 
     page.facts({TITLES[name]: "not installed, not measured" for name in missing()})
     if "training" in parts:
         report.training_head(page)
-        for name in asked.rows or ROWS:
+        for name in _among(ROWS, asked.rows):
             for cell in asked.cells or CELLS:
                 row = replace(ROWS[name], cell=cell)
                 report.training_row(page, row, measure("Train", row, plan), peak)
@@ -66,6 +68,8 @@ def _report(page: report.Page, parts: Sequence[str], asked: argparse.Namespace, 
         report.sampling_head(page)
         for network in SAMPLED:
             report.sampling_row(page, network, measure("Sample", network, plan), TOKENS)
+    if "inference" in parts:
+        inference(page, _among(questions.ROWS, asked.rows), plan)
     if "startup" in parts:
         report.startup_table(page, startup(plan.rounds, plan.threads))
     if "ranks" in parts:
@@ -73,6 +77,20 @@ def _report(page: report.Page, parts: Sequence[str], asked: argparse.Namespace, 
     if "plots" in parts and asked.out:
         _plots(page, asked, plan)
     page.add("", f"After all of it: {machine.quiet(machine.load())}.")
+
+
+def _parts(asked: argparse.Namespace) -> list[str]:
+    """Return the parts that what was selected stands in."""
+    if not asked.rows and not asked.cells:
+        return list(PARTS)
+    tables = {"training": ROWS, "inference": questions.ROWS}
+    return [part for part, rows in tables.items() if set(rows) & set(asked.rows or ROWS)]
+
+
+def _among(rows: Iterable[str], selected: Sequence[str] | None) -> list[str]:
+    """Return the rows of one table that were selected; all where none was."""
+    found = list(rows)
+    return [name for name in found if name in selected] if selected else found
 
 
 def _ranks(page: report.Page, plan: Plan) -> None:
@@ -105,10 +123,10 @@ def _tell(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, help="workloads of the table")
+    parser.add_argument("--rows", nargs="+", choices=[*ROWS, *questions.ROWS], help="of the tables")
     parser.add_argument("--cells", nargs="+", choices=CELLS, help="recurrent layers")
     parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, help="default: all; with --rows or --cells, training"
+        "--parts", nargs="+", choices=PARTS, help="default: all; with --rows or --cells, theirs"
     )
     parser.add_argument("--rounds", type=int, default=5, help="turns of each library (5)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn (1.0)")

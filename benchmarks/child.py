@@ -6,6 +6,7 @@
     {"do": "run", "count": 3}               [0.0213, 0.0211, 0.0212], the seconds of each step
     {"do": "busy", "count": 3}              the same in seconds of all its processors
     {"do": "peak"}                          the most memory that the process has held, in bytes
+    {"do": "grown"}                         the same over what it held when the side was built
     {"do": "about"}                         {"PyTorch": "..."}
 
 It ends with its input.
@@ -14,15 +15,14 @@ It ends with its input.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import Memory
 from benchmarks.side import Side, module, side
 from benchmarks.workloads import Workload
 
@@ -35,11 +35,12 @@ def main() -> None:
     library = task["library"]
     made = side(library, task["kind"], Workload(**task["workload"]), arrays)
     del arrays  # else they would count as memory of the training
+    memory = Memory()
     for line in sys.stdin:
-        print(json.dumps(answer(library, made, json.loads(line))), flush=True)
+        print(json.dumps(answer(library, made, memory, json.loads(line))), flush=True)
 
 
-def answer(library: str, made: Side, request: dict[str, Any]) -> object:
+def answer(library: str, made: Side, memory: Memory, request: dict[str, Any]) -> object:
     """Do what is asked."""
     match request["do"]:
         case "check":
@@ -49,7 +50,9 @@ def answer(library: str, made: Side, request: dict[str, Any]) -> object:
         case "busy":
             return timed(made, request["count"], time.process_time)
         case "peak":
-            return peak()
+            return memory.peak()
+        case "grown":
+            return memory.grown()
         case "about":
             return module(library).about()
     raise ValueError(f"unknown request {request}")
@@ -63,16 +66,6 @@ def timed(made: Side, count: int, clock: Callable[[], float]) -> list[float]:
         made.step()
         found.append(clock() - start)
     return found
-
-
-def peak() -> int:
-    """Return the largest resident memory of this process, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux: `ru_maxrss` would count the parent before this program began
-        facts = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(facts["VmHWM"].split()[0]) * 1024
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from benchmarks.workloads import Workload
 
 PAUSE = 0.1
 """Seconds before a turn, in which the threads of the other side stop to wait actively."""
-TOLERANCES = {"loss": 1e-5, "gradient norm": 5e-4, "id": 0.0, "element": 1e-3}
+TOLERANCES = {"loss": 1e-5, "gradient norm": 5e-4, "id": 0.0, "log p": 1e-5, "element": 1e-3}
 """Relative; a norm is a float32 sum over up to 20 million squares, PyTorch's good to 2e-4."""
 
 
@@ -48,13 +48,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Measured:
-    """The median seconds of a step in each round, and the peak memory in bytes, by library.
+    """The median seconds of a step in each round, and bytes of memory, by library.
 
-    `about` holds what the libraries say of themselves.
+    Memory is the peak of the process, and how far it had `grown` since its side was built; `about`
+    holds what the libraries say of themselves.
     """
 
     rounds: dict[str, list[float]]
     peaks: dict[str, int]
+    grown: dict[str, int]
     about: dict[str, str]
 
     def time(self, library: str) -> Spread:
@@ -95,8 +97,9 @@ def measure(kind: Kind, workload: Workload, plan: Plan) -> Measured:
                 times = worker.ask("run", count=counts[library])
                 rounds[library].append(statistics.median(times))
         peaks = {library: worker.ask("peak") for library, worker in workers.items()}
+        grown = {library: worker.ask("grown") for library, worker in workers.items()}
         about = {key: value for w in workers.values() for key, value in w.ask("about").items()}
-        return Measured(rounds, peaks, about)
+        return Measured(rounds, peaks, grown, about)
 
 
 def agree(workload: Workload, sides: dict[str, Found]) -> None:

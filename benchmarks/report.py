@@ -43,7 +43,7 @@ class Page:
 
 def spread(values: Spread, scale: float = 1.0) -> str:
     """Return median, smallest and largest with three digits."""
-    median, low, high = (_digits(scale * v) for v in (values.median, values.low, values.high))
+    median, low, high = (digits(scale * v) for v in (values.median, values.low, values.high))
     return f"{median} ({low}–{high})"
 
 
@@ -74,7 +74,7 @@ def training_row(page: Page, workload: Workload, measured: Measured, peak: float
         spread(measured.ratio(best)) if best else "no peer",
         f"{TARGETS[workload.name][workload.cell]:.2f}",
         spread(measured.ratio(BY_HAND)),
-        _digits(1e3 * bound),
+        digits(1e3 * bound),
         f"{times:.2f}",
         *(f"{size / 1e6:.0f}" for size in measured.peaks.values()),
     )
@@ -85,10 +85,12 @@ def sampling_head(page: Page) -> None:
     libraries = installed("Sample")
     page.head(
         "Sampling one stream, tokens a second",
-        "LSTM layers; each id is drawn from the softmax at temperature 1 and fed back.",
+        "LSTM layers; each id is drawn from the softmax at temperature 1 and fed back. MB: the "
+        "peak of the process over what it held once the model was loaded.",
         "layers",
         *(TITLES[library] for library in libraries),
         *(f"rnnkit / {TITLES[library]}" for library in libraries[1:]),
+        *(f"{TITLES[library]} MB" for library in libraries),
     )
 
 
@@ -97,14 +99,21 @@ def sampling_row(page: Page, workload: Workload, measured: Measured, tokens: int
     ours, *peers = measured.rounds
     page.row(
         workload.name,
-        *(_speeds(measured.rounds[library], tokens) for library in (ours, *peers)),
+        *(speeds(measured.rounds[library], tokens) for library in (ours, *peers)),
         *(f"{1 / measured.ratio(peer).median:.2f}" for peer in peers),
+        *map(megabytes, measured.grown.values()),
     )
 
 
 def startup_table(page: Page, found: Mapping[str, Spread]) -> None:
     """Write how long the commands take."""
-    page.head("Start-up, ms", "The whole process, kernel caches warm.", "command", "time")
+    page.head(
+        "Start-up, ms",
+        "From the start of the process to its first output, caches warm. The four questions are "
+        "asked of a new `char_lstm.json`, on a text of twenty lines.",
+        "command",
+        "time",
+    )
     for title, values in found.items():
         page.row(f"`{title}`", spread(values, 1e3))
 
@@ -141,11 +150,17 @@ def sums_table(page: Page, found: Mapping[int, Mapping[str, Spread]]) -> None:
         page.row(f"{size:,}", *(spread(values, 1e3) for values in each.values()))
 
 
-def _speeds(seconds: Sequence[float], tokens: int) -> str:
+def speeds(seconds: Sequence[float], tokens: int) -> str:
+    """Return how many tokens a second such times are."""
     values = Spread.of([tokens / each for each in seconds])
     return f"{values.median:,.0f} ({values.low:,.0f}–{values.high:,.0f})"
 
 
-def _digits(value: float) -> str:
+def megabytes(size: int) -> str:
+    """Return bytes as MB, to a tenth."""
+    return f"{size / 1e6:.1f}"
+
+
+def digits(value: float) -> str:
     """Return three significant digits, never an exponent."""
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"

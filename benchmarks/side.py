@@ -10,14 +10,16 @@ from typing import Literal, Protocol
 from benchmarks.workloads import Workload
 from rnnkit.types import Array
 
-Kind = Literal["Train", "Sample", "Product"]
+Kind = Literal["Train", "Sample", "Step", "Forward", "Score", "Product"]
+ASKED: tuple[Kind, ...] = ("Step", "Forward", "Score")
+"""What `benchmarks.inference` has sides for."""
 LIBRARIES = {
     "rnnkit": ("rnnkit",),
     "torch": ("torch",),
     "onnx": ("onnx", "onnxruntime"),
     "numpy": ("numpy",),
 }
-"""The modules that a side imports, by its name; each side is `benchmarks.with_NAME`."""
+"""The modules that a side imports, by its name; each side is a module `with_NAME`."""
 
 TITLES = {
     "rnnkit": "rnnkit",
@@ -30,6 +32,9 @@ BY_HAND = "numpy"
 ABLE: dict[Kind, tuple[str, ...]] = {
     "Train": ("rnnkit", "torch", BY_HAND),
     "Sample": ("rnnkit", "torch", "onnx"),
+    "Step": ("rnnkit", "torch", "onnx"),
+    "Forward": ("rnnkit", "torch", "onnx"),
+    "Score": ("rnnkit", "torch"),
     "Product": ("rnnkit", "torch"),
 }
 CHECKED = 4
@@ -43,7 +48,10 @@ Found = dict[str, list[float]]
 
 
 class Side(Protocol):
-    """One library at one kind of work."""
+    """One library at one kind of work.
+
+    One that infers runs a little once it is built: what is loaded by then counts as loaded.
+    """
 
     def check(self) -> Found:
         """Work a little; return what must be equal on every side."""
@@ -70,10 +78,11 @@ def missing() -> list[str]:
 
 def side(library: str, kind: Kind, workload: Workload, arrays: dict[str, Array]) -> Side:
     """Build a side from the weights of the workload."""
-    made: Side = getattr(module(library), kind)(workload, arrays)
+    made: Side = getattr(module(library, kind), kind)(workload, arrays)
     return made
 
 
-def module(library: str) -> ModuleType:
+def module(library: str, kind: Kind = "Train") -> ModuleType:
     """Import the module of a side; the library's own comes with it."""
-    return importlib.import_module(f"benchmarks.with_{library}")
+    package = "benchmarks.inference" if kind in ASKED else "benchmarks"
+    return importlib.import_module(f"{package}.with_{library}")

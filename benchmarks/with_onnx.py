@@ -37,6 +37,7 @@ class Sample:
         self.random = np.random.default_rng(1)
         self.start = arrays["ids"][:1].astype(np.int64)
         self.ids, self.state = self.start, self.zeros
+        self.step()
 
     def check(self) -> Found:
         """Return the first ids of the greedy stream."""

@@ -1,4 +1,4 @@
-"""rnnkit's side: the engine that `rnnkit run` trains with and `rnnkit sample` draws with."""
+"""rnnkit's side: the engine that `rnnkit run` trains with, and `Model.stream`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.inference.rows import characters
+from benchmarks.inference.with_rnnkit import loaded
 from benchmarks.side import CHECKED, TOKENS, Found
 from benchmarks.workloads import CLIP, LEARNING_RATE, Workload
 from rnnkit.compute.numerics import fingerprint
@@ -15,7 +17,7 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.inference.generate import Sampling, generate
+from rnnkit.inference.generate import Sampling
 from rnnkit.network.builder import build_network
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
@@ -55,16 +57,14 @@ class Sample:
     """One stream of ids, each drawn from the softmax at temperature 1."""
 
     def __init__(self, workload: Workload, arrays: dict[str, Array]) -> None:
-        _, self.network = _built(workload)
-        self.store = self.network.store(np.dtype(np.float32))
-        _fill(self.network, self.store, arrays)
-        self.start = arrays["ids"][0]
-        self.stream = generate(self.network, self.store.values, self.start, 1, Sampling())
+        self.model = loaded(workload, arrays)
+        self.prompt = characters(workload.vocabulary)[arrays["ids"][0, 0]]
+        self.stream = self.model.stream(self.prompt, 1, Sampling())
+        self.step()
 
     def check(self) -> Found:
         """Return the first ids of the greedy stream."""
-        greedy = Sampling(greedy=True)
-        stream = generate(self.network, self.store.values, self.start, 1, greedy)
+        stream = self.model.stream(self.prompt, 1, Sampling(greedy=True))
         return {"id": [float(next(stream)[0]) for _ in range(TOKENS)]}
 
     def step(self) -> None:

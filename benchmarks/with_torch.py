@@ -110,6 +110,7 @@ class Sample:
         self.net = Net(workload, arrays).eval()
         self.start = torch.tensor(arrays["ids"][:1])
         self.ids, self.state = self.start, None
+        self.step()
 
     @torch.inference_mode()
     def check(self) -> Found:

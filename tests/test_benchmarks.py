@@ -8,13 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ONE_THREAD
+from helpers import ONE_THREAD, done
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not part of the installed package
 
 from benchmarks import __main__ as program  # noqa: E402
+from benchmarks import startup  # noqa: E402
+from benchmarks.inference import report as inference_report  # noqa: E402
+from benchmarks.inference.rows import (  # noqa: E402
+    COMPARED,
+    FORWARD,
+    SCORED,
+    kind_of,
+    lengths,
+    lines,
+    needed,
+)
 from benchmarks.measure import DisagreementError, Measured, Plan, Spread, agree  # noqa: E402
+from benchmarks.memory import Memory  # noqa: E402
 from benchmarks.parent import Worker, environment  # noqa: E402
 from benchmarks.report import (  # noqa: E402
     Page,
@@ -26,7 +38,7 @@ from benchmarks.report import (  # noqa: E402
     training_row,
 )
 from benchmarks.shards import shard_costs  # noqa: E402
-from benchmarks.side import CHECKED, LIBRARIES, Found, Kind, missing, side  # noqa: E402
+from benchmarks.side import ABLE, CHECKED, LIBRARIES, Found, Kind, missing, side  # noqa: E402
 from benchmarks.workloads import CELLS, ROWS, SAMPLED, SQUARE, Cell, Workload  # noqa: E402
 
 
@@ -37,6 +49,15 @@ def small(workload: Workload, cell: Cell = "lstm") -> Workload:
 
 def checked(library: str, kind: Kind, workload: Workload) -> Found:
     return side(library, kind, workload, workload.draw()).check()
+
+
+def available(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip where a peer is not installed; else give it one thread."""
+    if peer == "torch":
+        one_thread_of_torch()
+    for module in LIBRARIES[peer]:
+        pytest.importorskip(module, reason=f"{module} is not installed: make bench installs it")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def one_thread_of_torch() -> None:
@@ -62,17 +83,50 @@ def test_training_computes_what_others_do(name: str, cell: Cell, peer: str) -> N
 def test_sampling_draws_what_the_peers_do(
     network: Workload, peer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if peer == "torch":
-        one_thread_of_torch()
-    for module in LIBRARIES[peer]:
-        pytest.importorskip(module, reason=f"{module} is not installed: make bench installs it")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    available(peer, monkeypatch)
     row = replace(small(network), units=16)
     agree(row, {library: checked(library, "Sample", row) for library in ("rnnkit", peer)})
 
 
+@pytest.mark.parametrize("peer", ["torch", "onnx"])
+@pytest.mark.parametrize("name", FORWARD)
+def test_forward_computes_what_the_peers_do(
+    name: str, peer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Log-probabilities after several windows, the state carried."""
+    available(peer, monkeypatch)
+    row = small(FORWARD[name])
+    kind = kind_of(row)
+    assert kind == ("Step" if name == "step" else "Forward")
+    found = {library: checked(library, kind, row) for library in ("rnnkit", peer)}
+    agree(row, found)
+    assert len(set(found["rnnkit"]["log p"])) == CHECKED * row.batch, "the state is carried"
+
+
+def test_lines_have_the_score_that_pytorch_gives() -> None:
+    one_thread_of_torch()
+    row = replace(small(SCORED), batch=70, steps=9)
+    assert {len(line) for line in lines(row, row.draw()["ids"])} == set(range(3, 10))
+    found = {library: checked(library, "Score", row) for library in ("rnnkit", "torch")}
+    agree(row, found)
+    assert len(found["torch"]["log p"]) == COMPARED
+
+
+def test_a_state_that_is_not_carried_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_thread_of_torch()
+    from benchmarks import with_torch
+
+    run = with_torch.Net.forward
+    monkeypatch.setattr(with_torch.Net, "forward", lambda net, ids, state: run(net, ids, None))
+    row = small(FORWARD["stream"])
+    with pytest.raises(DisagreementError, match="stream lstm, log p"):
+        agree(row, {library: checked(library, "Forward", row) for library in ("rnnkit", "torch")})
+
+
 def test_what_is_timed_runs_here() -> None:
-    for kind, workload in (("Train", ROWS["tiny"]), ("Sample", SAMPLED[0]), ("Product", SQUARE)):
+    kinds: dict[Kind, Workload] = {"Train": ROWS["tiny"], "Sample": SAMPLED[0], "Product": SQUARE}
+    kinds |= {"Step": FORWARD["step"], "Forward": FORWARD["wide"], "Score": SCORED}
+    for kind, workload in kinds.items():
         row = replace(small(workload), cell=workload.cell)
         side("rnnkit", kind, row, row.draw()).step()
 
@@ -83,7 +137,7 @@ def test_a_side_answers_from_a_process_of_its_own(tmp_path: Path) -> None:
     with Worker("rnnkit", "Train", row, tmp_path / "weights.npz", threads=1) as worker:
         agree(row, {"here": checked("rnnkit", "Train", row), "there": worker.ask("check")})
         assert len(worker.ask("run", count=3)) == 3
-        assert worker.ask("peak") > 0
+        assert worker.ask("peak") > worker.ask("grown") >= 0
         assert "threads 1" in worker.ask("about")["NumPy"]
 
 
@@ -142,7 +196,8 @@ def test_operations_are_those_counted_by_hand() -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     rounds = {"rnnkit": [1e-3, 3e-3, 2e-3], "torch": [2e-3, 4e-3, 8e-3], "numpy": [1e-3] * 3}
     peaks = {"rnnkit": 10**8, "torch": 3 * 10**8, "numpy": 10**8}
-    measured = Measured(rounds, peaks, {})
+    grown = {"rnnkit": 1_200_000, "torch": 20_000_000}
+    measured = Measured(rounds, peaks, grown, {})
     assert measured.ratio("torch") == Spread(0.5, 0.25, 0.75)
     page = Page(lambda line: None)
     training_row(page, ROWS["tiny"], measured, peak=ROWS["tiny"].operations() / 1e-3)
@@ -155,7 +210,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     del rounds["numpy"]
     sampling_row(page, SAMPLED[0], measured, tokens=100)
     assert page.lines[-1] == (
-        "| 2 x 128 | 50,000 (33,333–100,000) | 25,000 (12,500–50,000) | 2.00 |"
+        "| 2 x 128 | 50,000 (33,333–100,000) | 25,000 (12,500–50,000) | 2.00 | 1.2 | 20.0 |"
     )
     assert spread(Spread(1234.5, 0.01234, 12.0)) == "1234 (0.0123–12.0)"
 
@@ -190,3 +245,72 @@ def test_sums_are_a_table_of_milliseconds() -> None:
     each = {"Allreduce": Spread(0.004, 0.003, 0.005), "5 shards": Spread(0.002, 0.001, 0.003)}
     sums_table(page, {250_000: each})
     assert page.lines[-1] == "| 250,000 | 4.00 (3.00–5.00) | 2.00 (1.00–3.00) |"
+
+
+def test_inference_is_measured_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("Step", "Forward", "Score"):
+        monkeypatch.setitem(ABLE, kind, ("rnnkit",))
+    monkeypatch.setitem(FORWARD, "wide", small(FORWARD["wide"]))
+    monkeypatch.setattr(inference_report, "SCORED", small(SCORED))
+    page = Page(lambda line: None)
+    inference_report.inference(page, ["wide", "lines"], Plan(rounds=1, seconds=0.01, threads=1))
+    tables = [line for line in page.lines if line.startswith("|")]
+    forward, _, wide, score, _, scored = tables
+    assert wide.startswith(f"| wide ({FORWARD['wide'].title}) | ")
+    assert scored.startswith("| 3 of ")
+    assert wide.count("|") == forward.count("|") and scored.count("|") == score.count("|")
+
+
+def test_rows_of_inference_are_times_ratios_and_memory() -> None:
+    row = replace(FORWARD["words"], vocabulary=1000, units=100, batch=10, steps=250)
+    parameters, outputs = needed(row)
+    assert parameters == 4 * (2 * 1000 * 100 + 1000 + 400 * 201)
+    assert outputs == 4 * 250 * 10 * 1000
+    grown = {"rnnkit": parameters + 2 * outputs, "torch": outputs}
+    measured = Measured({"rnnkit": [1e-3, 3e-3], "torch": [2e-3, 4e-3]}, {}, grown, {})
+    page = Page(lambda line: None)
+    inference_report.forward_row(page, row, measured)
+    assert page.lines[-1] == (
+        "| words (embedding, V 1,000, 1 x 100, B 10, T 250) | 2.00 (1.00–3.00) | 3.00 (2.00–4.00) "
+        "| 0.625 (0.500–0.750) | 21.1 (2.00) | 10.0 (1.00) |"
+    )
+    inference_report.score_row(page, SCORED, measured)
+    tokens = int(lengths(SCORED).sum())
+    assert page.lines[-1].startswith("| 2,000 of 20 to 60 characters, 2 x 128, V 65 | ")
+    assert f"({tokens / 3e-3:,.0f}–{tokens / 1e-3:,.0f})" in page.lines[-1]
+    assert page.lines[-1].endswith("| 1.60 | 21.1 | 10.0 |")
+
+
+def test_rows_choose_their_tables() -> None:
+    def parts(*arguments: str) -> list[str]:
+        return program._parts(program._parser().parse_args(arguments))
+
+    assert parts() == list(program.PARTS)
+    assert parts("--cells", "gru") == parts("--rows", "char128") == ["training"]
+    assert parts("--rows", "step", "lines") == ["inference"]
+    assert parts("--rows", "book", "lines") == ["training", "inference"]
+
+
+def test_memory_is_counted_from_where_it_begins() -> None:
+    size = 64 * 2**20
+    np.ones(size, np.uint8)
+    memory = Memory()
+    before = memory.grown()
+    np.ones(size // 2, np.uint8)
+    assert before + size // 4 < memory.grown() < size
+    assert memory.peak() > size
+
+
+def test_questions_of_the_start_up_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "_finished", lambda arguments, threads: done(*arguments))
+    asked = startup.questions(tmp_path, threads=1)
+    assert [line[0] for line in asked] == ["sample", "score", "predict", "eval"]
+    assert all(done(*line).out for line in asked)
+
+
+def test_a_process_is_timed_to_its_first_output() -> None:
+    assert startup.first_output([sys.executable, "-c", "print(1)"], threads=1) > 0
+    with pytest.raises(RuntimeError, match=r"-c raise SystemExit\('no'\) failed: no"):
+        startup.first_output([sys.executable, "-c", "raise SystemExit('no')"], threads=1)
