@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.kernels.jit import cache_folders, jit, sources
+from rnnkit.compute.kernels.jit import GENERATED, cache_folders, jit, sources
 
 HEADER = '''"""Written by rnnkit from the equations of {of}."""
 
@@ -62,7 +62,7 @@ def numpy_loops(name: str, source: str) -> WindowLoops:
 def generated_module(of: str, source: str) -> ModuleType:
     """Return the module of generated source; `of` says for whom it was written."""
     source = HEADER.format(of=of) + source
-    name = f"rnnkit_equations_{_digest(source + sources())}"
+    name = f"{GENERATED}{_digest(source + sources())}"
     if name in sys.modules:
         return sys.modules[name]
     for folder in cache_folders():

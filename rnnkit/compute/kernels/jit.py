@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from rnnkit.compute.kernels.disk_cache import set_up
 from rnnkit.errors import RefusedError, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +32,8 @@ FLAGS = dict.fromkeys(("contract", "reassoc", "nsz", "arcp"), True)
 COMPILER_OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "USING_SVML")
 COMPILING = "compiling kernels for this processor, which later runs load"
 OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": FLAGS, "forceinline": True}
+GENERATED = "rnnkit_equations_"
+"""What the name of a module begins with that rnnkit writes from equations."""
 
 
 def kernels_available() -> bool:
@@ -112,13 +115,9 @@ def jit(function: F) -> F:
         compiled = numba.njit(function, cache=True, **OPTIONS)
     except RuntimeError:
         compiled = numba.njit(function, **OPTIONS)
-    if file := getattr(compiled._cache, "_cache_file", None):
-        # numba looks for changes in the function's own file alone, and not in those it calls;
-        # of what the compiler was told, at the processor and its features alone.
-        file._source_stamp = file._source_stamp, sources(), compiler()
-        # What an older version left may name a class that is gone; a disk may have damaged it.
-        file._load_index = _or_else(file._load_index, dict)
-        file._load_data = _or_else(file._load_data, lambda: None)
+    # numba looks for changes in the function's own file alone, and not in those it calls;
+    # of what the compiler was told, at the processor and its features alone.
+    set_up(compiled._cache, (sources(), compiler()), own=_is_own_source(function))
     if function.__closure__ is None:
         # What is compiled around a step is cached under its name. That of numba is new in every
         # process; one made of the source is the same until the source changes.
@@ -139,19 +138,9 @@ def intrinsic(function: F) -> F:
     return cast("F", found)
 
 
-def _or_else(read: Callable[..., Any], otherwise: Callable[[], Any]) -> Callable[..., Any]:
-    """Return `read`, but what cannot be read is not there: it is compiled anew, and written.
-
-    numba writes into the index that it gets, so each call makes one of its own.
-    """
-
-    def found(*arguments: Any) -> Any:
-        try:
-            return read(*arguments)
-        except Exception:
-            return otherwise()
-
-    return found
+def _is_own_source(function: Callable[..., Any]) -> bool:
+    """Tell whether a function is rnnkit's own, or written by it from equations."""
+    return function.__module__.startswith(("rnnkit.", GENERATED))
 
 
 def _name(function: Callable[..., Any]) -> str:

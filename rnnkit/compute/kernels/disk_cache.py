@@ -1,0 +1,52 @@
+"""Numba's cache of one kernel on disk: what has to be the same, what is damaged, what a load needs.
+
+Numba's own loads bring first all that a compilation may ask for, 30 modules of what it knows of
+Python and NumPy; a compilation does so by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def set_up(cache: Any, stamp: tuple[str, ...], own: bool) -> None:
+    """Let a cache hold what was compiled under a stamp; rnnkit's `own` kernels load by themselves.
+
+    Of what is not rnnkit's nobody knows what it finds in the modules that are left out.
+    """
+    if not (file := getattr(cache, "_cache_file", None)):
+        return  # it is not cached
+    file._source_stamp = file._source_stamp, *stamp
+    # What an older version left may name a class that is gone; a disk may have damaged it.
+    file._load_index = _or_else(file._load_index, dict)
+    file._load_data = _or_else(file._load_data, lambda: None)
+    if own:
+        cache.load_overload = _alone(cache)
+
+
+def _alone(cache: Any) -> Callable[[Any, Any], Any]:
+    """Return what loads a kernel into a target, with the functions that count references alone."""
+    from numba.core.runtime.nrt import rtsys
+
+    def load_overload(signature: Any, target: Any) -> Any:
+        rtsys.initialize(target)
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(signature, target)
+
+    return load_overload
+
+
+def _or_else(read: Callable[..., Any], otherwise: Callable[[], Any]) -> Callable[..., Any]:
+    """Return `read`, but what cannot be read is not there: it is compiled anew, and written.
+
+    numba writes into the index that it gets, so each call makes one of its own.
+    """
+
+    def found(*arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except Exception:
+            return otherwise()
+
+    return found
