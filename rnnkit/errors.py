@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -76,6 +76,16 @@ class DataError(RnnkitError):
     """The data is missing, undecodable or too small."""
 
     exit_code = 5
+
+
+def placed(error: DataError, where: str) -> DataError:
+    """Return the error of one line with its place in the file."""
+    return DataError(
+        *(
+            replace(p, where=where, message=p.message.replace(" at line 1,", " at"))
+            for p in error.problems
+        )
+    )
 
 
 class CheckpointError(RnnkitError):

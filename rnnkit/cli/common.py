@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.results import json_asked, print_result
-from rnnkit.errors import DataError, RnnkitError, closest, printable
+from rnnkit.errors import DataError, RnnkitError, closest, placed, printable
 from rnnkit.files.outputs import write_output
 from rnnkit.reporting.printing import number as number
 from rnnkit.reporting.printing import tell as tell
@@ -75,8 +75,6 @@ def located(name: str, line: int | None = None) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        from rnnkit.inference.predict import placed
-
         if line is not None:
             raise placed(error, f"{name}:{line}") from None
         raise DataError(*(replace(p, where=name) for p in error.problems)) from None

@@ -21,11 +21,9 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
 from rnnkit.inference.bound_network import BoundNetwork
-from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.generate import Sampling, generate, sampling_of, seen
 from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
-from rnnkit.network.memory import open_data
 from rnnkit.network.network import Network, States
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
@@ -33,6 +31,7 @@ from rnnkit.types import Array
 
 if TYPE_CHECKING:
     from rnnkit.inference.asked_records import RecordList
+    from rnnkit.inference.evaluate import Measured
 
 DRAWN = "none can be drawn by chance (take the likeliest: --greedy, in Python greedy=True)"
 
@@ -146,8 +145,7 @@ class Model(BoundNetwork):
 
         Words are joined by a space, unless the prompt ends in one.
         """
-        (added,) = self.continuations(prompt, [ids])
-        return added
+        return self.continuations(prompt, [ids])[0]
 
     def continuations(self, prompt: str, samples: Sequence[Sequence[int]]) -> list[str]:
         """Return the same for many samples of one prompt, which is encoded once."""
@@ -239,14 +237,15 @@ class Model(BoundNetwork):
         if data is not None:
             split, source = "test", self._opened(data)
         opened = source or self.open_data(data_root(self.path, given))
-        asked = self.spec.evaluate.metrics
         layout = self.layout(opened, split, streams, window)
-        return self.measure(split, opened, layout, asked).metrics
+        return self.measure(split, opened, layout, self.spec.evaluate.metrics).metrics
 
     def measure(
         self, split: Split, source: Source, layout: Layout, asked: Sequence[MetricName] = ()
     ) -> Measured:
         """Return the metrics of a split, those in `asked` too, and the tables that go with them."""
+        from rnnkit.inference.evaluate import evaluate
+
         return evaluate(
             self.network,
             self.store.values,
@@ -282,6 +281,8 @@ class Model(BoundNetwork):
 
     def open_data(self, root: Path) -> Source:
         """Open the data that the spec names, encoded with the model's vocabulary."""
+        from rnnkit.network.memory import open_data
+
         with looked_for(root):
             return open_data(self.spec.data, root, self.vocabulary)
 

@@ -18,7 +18,7 @@ from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.contracts.tokenizer import as_read, line_reader
 from rnnkit.core.context import Context
-from rnnkit.errors import CheckpointError, DataError
+from rnnkit.errors import CheckpointError, DataError, placed
 from rnnkit.files.json_list import AS_TEXT, is_json_list
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.by_length import in_batches
@@ -329,13 +329,3 @@ class _NextTokens:
             for name, values in answers.columns(logits).items()
         }
         return {name: values[0] for name, values in renamed.items()}
-
-
-def placed(error: DataError, where: str) -> DataError:
-    """Return the error of one line with its place in the file."""
-    return DataError(
-        *(
-            replace(p, where=where, message=p.message.replace(" at line 1,", " at"))
-            for p in error.problems
-        )
-    )

@@ -13,12 +13,11 @@ from functools import partial
 import numpy as np
 
 from rnnkit.core.context import Context
-from rnnkit.errors import DataError
+from rnnkit.errors import DataError, placed
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.by_length import in_batches
 from rnnkit.inference.finite import not_finite
 from rnnkit.inference.generate import rows_at_once, windows
-from rnnkit.inference.predict import placed
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network
 from rnnkit.types import Array, Params

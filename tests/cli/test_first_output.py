@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import ONE_THREAD
+from helpers import ONE_THREAD, plain_spec, sequences_data, trained
 
 from rnnkit.compute.kernels.jit import kernels_available
 
@@ -21,6 +21,20 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 COMPILING = {"numba.cpython.listobj", "numba.np.npyimpl", "numba.typed.typedlist"}
 """Of the modules that numba compiles with; what it imports at once is not among them."""
+
+UNUSED = (
+    "asyncio",
+    "rich",
+    "rnnkit.analysis",
+    "rnnkit.builtin.metrics",
+    "rnnkit.exchange",
+    "rnnkit.inference.evaluate",
+    "rnnkit.network.memory",
+    "rnnkit.spec.read",
+    "rnnkit.spec.schema",
+    "rnnkit.sweep",
+    "rnnkit.training",
+)
 
 
 def imported(*line: object) -> set[str]:
@@ -36,10 +50,31 @@ def imported(*line: object) -> set[str]:
     return set(json.loads(ran.stderr))
 
 
+@pytest.fixture(scope="module")
+def modules(word_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What each command imports."""
+    folder = tmp_path_factory.mktemp("first_output")
+    (folder / "lines.txt").write_text("the cat\nthe\n")
+    rows = [{"text": "abc"[: n % 3 + 1], "label": "xy"[n % 2]} for n in range(20)]
+    spec = plain_spec(epochs=1)
+    del spec["train"]["window"]
+    spec["data"] = sequences_data(folder, rows)
+    run = trained(folder, spec)
+    return {
+        "sample": imported("sample", word_run, "--length", 9),
+        "score": imported("score", word_run, folder / "lines.txt"),
+        "predict": imported("predict", run, folder / "rows.jsonl"),
+    }
+
+
 @pytest.mark.skipif(not kernels_available(), reason="kernels are off")
-def test_kernels_are_loaded_without_what_compiles_them(word_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "lines.txt").write_text("the cat\nthe\n")
-    for line in (("score", word_run, tmp_path / "lines.txt"), ("sample", word_run, "--length", 9)):
-        found = imported(*line)
+def test_kernels_are_loaded_without_what_compiles_them(modules: dict[str, set[str]]) -> None:
+    for found in modules.values():
         assert "numba.core.dispatcher" in found
         assert not found & COMPILING
+
+
+def test_a_question_imports_nothing_of_others(modules: dict[str, set[str]]) -> None:
+    for found in modules.values():
+        assert [name for name in sorted(found) if name.startswith(UNUSED)] == []
+    assert "rnnkit.inference.predict" not in modules["score"] | modules["sample"]

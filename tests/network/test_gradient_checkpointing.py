@@ -25,7 +25,7 @@ from rnnkit.errors import DivergedError, SpecError
 from rnnkit.inference.evaluate import evaluate
 from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
 from rnnkit.network.network import Learned, Network, States
-from rnnkit.spec import parse_spec
+from rnnkit.spec.read import parse_spec
 
 
 def test_blocks_cover_the_window_and_are_about_its_root() -> None:

@@ -19,7 +19,7 @@ from rnnkit.contracts.stack import layer_names, signals
 from rnnkit.core.params import Declaration
 from rnnkit.core.signal import Signal
 from rnnkit.errors import PluginError, RnnkitError, ShapeError, SpecError
-from rnnkit.spec import Document, parse_spec
+from rnnkit.spec.read import Document, parse_spec
 
 BASE = """\
 {

@@ -10,8 +10,7 @@ import pytest
 
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import RnnkitError, SpecError
-from rnnkit.spec import parse_spec
-from rnnkit.spec.read import read_spec
+from rnnkit.spec.read import parse_spec, read_spec
 
 SPEC = b"""{
   "data": {"type": "text", "path": "a.txt", "tokenizer": {"type": "char"}},

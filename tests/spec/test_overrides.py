@@ -7,7 +7,8 @@ import pytest
 
 from rnnkit.contracts.registry import Registry, installed
 from rnnkit.errors import RnnkitError, printable
-from rnnkit.spec import Spec, parse_spec
+from rnnkit.spec.model import Spec
+from rnnkit.spec.read import parse_spec
 
 BASE = b"""{
   "name": "tiny",

@@ -13,7 +13,8 @@ import pytest
 from rnnkit import build
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
-from rnnkit.spec import Spec, parse_spec
+from rnnkit.spec.model import Spec
+from rnnkit.spec.read import parse_spec
 
 JSONObject = dict[str, Any]
 

@@ -13,7 +13,7 @@ import pytest
 
 from rnnkit.contracts.registry import Registry
 from rnnkit.errors import SpecError
-from rnnkit.spec import read_spec
+from rnnkit.spec.read import read_spec
 from rnnkit.spec.scan import MAX_BYTES, scan_file
 from rnnkit.spec.scanner import MAX_FINDINGS
 

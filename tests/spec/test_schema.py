@@ -12,7 +12,8 @@ import pytest
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import GROUPS, Plugin, Registry, installed
 from rnnkit.errors import SpecError
-from rnnkit.spec import json_schema, parse_spec
+from rnnkit.spec.read import parse_spec
+from rnnkit.spec.schema import json_schema
 
 VALID = """{
   "$schema": "../rnnkit.schema.json",
