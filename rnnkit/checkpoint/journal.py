@@ -21,7 +21,7 @@ from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError
-from rnnkit.files.atomic import read_regular, same_file, storage_error, write_atomic
+from rnnkit.files.atomic import is_shared, read_regular, same_file, storage_error, write_atomic
 
 CHECKSUM = "crc32"
 RENAMED = "the file as it was is renamed to *.rejected"
@@ -65,12 +65,15 @@ class Journal:
     def append(self, metrics: Mapping[str, Any], times: Mapping[str, Any]) -> bytes:
         """Write one line to each, and return that of the metrics; raises StorageError."""
         line = _encoded(metrics)
-        for file, data in zip(self._files, (line, _sealed(times, line)), strict=True):
+        for index, data in enumerate((line, _sealed(times, line))):
+            file, path = self._files[index], Path(self._files[index].name)
             try:
+                if is_shared(path) and same_file(file.fileno(), path):
+                    file = self._files[index] = _rewritten(file, path)
                 file.write(data)
                 file.flush()
             except OSError as error:
-                raise storage_error(Path(file.name), "cannot write a line", error) from error
+                raise storage_error(path, "cannot write a line", error) from error
         return line
 
     def flush(self) -> list[str]:
@@ -95,16 +98,21 @@ class Journal:
         note = f"{path} was deleted or replaced during the run; its lines are written again"
         if path.exists():
             note += f", and the other file is renamed to {self._run.reject(path).name}"
-        with file:
-            file.seek(0)
-            write_atomic(path, file.read())
-        return open(path, "a+b"), note
+        return _rewritten(file, path), note
 
     def __exit__(self, *exception: object) -> None:
         """Close the files."""
         for file in self._files:
             with suppress(OSError):  # every line was flushed, or its error was raised
                 file.close()
+
+
+def _rewritten(file: IO[bytes], path: Path) -> IO[bytes]:
+    """Write what an open file holds to a file of its own name alone, and return that."""
+    with file:
+        file.seek(0)
+        write_atomic(path, file.read())
+    return open(path, "a+b")
 
 
 def digested(lines: Iterable[bytes], digest: str = "") -> str:

@@ -12,9 +12,11 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+from rnnkit.errors import printable
 from rnnkit.version import VERSION
 
 PREFIX = "rnnkit."
@@ -23,17 +25,21 @@ PREFIX = "rnnkit."
 
 @dataclass(frozen=True)
 class Offer:
-    """A distribution that offers types to rnnkit, and the folder of its metadata."""
+    """A distribution that offers types to rnnkit, and the folder of its metadata.
+
+    What is `malformed` names nothing that can be imported.
+    """
 
     name: str
     version: str
     points: tuple[metadata.EntryPoint, ...]
+    malformed: tuple[metadata.EntryPoint, ...]
     folder: Path
 
 
 @dataclass(frozen=True)
 class Offers:
-    """The distributions in use, and a sentence for each folder that was passed over."""
+    """The distributions in use, and a sentence for each folder or entry point passed over."""
 
     used: tuple[Offer, ...]
     unused: tuple[str, ...]
@@ -55,6 +61,7 @@ def offers() -> Offers:
     for same in found.values():
         newest, *stale = _in_use(same)
         used.append(newest)
+        unused += map(partial(_malformed, newest), newest.malformed)
         unused += [
             f"{old.folder} is what {old.name} {old.version} left behind when {newest.version} "
             "was installed (delete it)"
@@ -96,7 +103,22 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
         raise Unreadable("was left by an interrupted pip (delete it)")
     if not name or not version:
         raise Unreadable("tells no name and version (delete it, or install its package again)")
-    return Offer(name, version, points, folder)
+    usable = tuple(point for point in points if _names_an_object(point))
+    malformed = tuple(point for point in points if not _names_an_object(point))
+    return Offer(name, version, usable, malformed, folder)
+
+
+def _names_an_object(point: metadata.EntryPoint) -> bool:
+    """Tell whether there is anything to import; `point.module` fails where there is not."""
+    return bool(point.name and point.pattern.match(point.value))
+
+
+def _malformed(offer: Offer, point: metadata.EntryPoint) -> str:
+    said = printable(f"{point.name} = {point.value}", 100)
+    return (
+        f"{offer.folder} has {said!r} in {point.group}, which is no entry point: expected "
+        f"NAME = MODULE:CLASS (tell the author of {offer.name} {offer.version}, or update it)"
+    )
 
 
 def _in_use(same: list[Offer]) -> Iterator[Offer]:

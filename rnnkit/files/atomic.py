@@ -261,6 +261,14 @@ def same_file(fd: int, path: Path) -> bool:
         return False
 
 
+def is_shared(path: Path) -> bool:
+    """Tell whether a file has other names (cp -al): what is appended to it changes them too."""
+    try:
+        return os.stat(path).st_nlink > 1
+    except OSError:
+        return False
+
+
 def kind_of(mode: int) -> str:
     """Return what st_mode says of a file in words."""
     kinds = {

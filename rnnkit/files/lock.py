@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from rnnkit.errors import RefusedError, StorageError, printable
-from rnnkit.files.atomic import read_regular, same_file
+from rnnkit.files.atomic import read_regular, same_file, storage_error
 
 LOCK_NAME = "run.lock"
 
@@ -39,7 +39,7 @@ class RunLock:
 
         Raises RefusedError: RUN_LOCKED when another process has it, RUN_UNSAFE when the directory
         or the lock file is a symbolic link, of a wrong kind, or another user's. Raises
-        StorageError: IO_UNSUPPORTED_FS when the file system has no flock, IO_ERROR otherwise.
+        StorageError: IO_UNSUPPORTED_FS when the file system has no flock, else as a save does.
         """
         if self._fd is not None:
             raise RefusedError.of("RUN_LOCKED", "this lock is already taken here", self.path)
@@ -47,7 +47,7 @@ class RunLock:
             self._take()
         except OSError as error:
             self._close()
-            raise StorageError.of("IO_ERROR", f"cannot lock the run: {error}", self.path) from error
+            raise storage_error(self.path, "cannot lock the run", error) from error
         except BaseException:
             self._close()
             raise

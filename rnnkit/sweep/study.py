@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rnnkit.errors import PluginError, RefusedError
+from rnnkit.files.atomic import is_shared, write_atomic
 from rnnkit.sweep.folder import SweepFolder
 from rnnkit.sweep.model import Dimension, Pruner, Sampler, Sweep
 
@@ -51,8 +53,7 @@ class Study:
         """
         optuna = _optuna()
         if url is None:
-            backend = optuna.storages.journal.JournalFileBackend(str(folder.journal))
-            storage = optuna.storages.JournalStorage(backend)
+            storage = _journal(optuna, folder.journal)
         else:
             storage = optuna.storages.RDBStorage(url)
         study = optuna.create_study(
@@ -175,6 +176,19 @@ def _pruner(optuna: Any, options: Pruner) -> Any:
     if options.type == "none":
         return optuna.pruners.NopPruner()
     return optuna.pruners.MedianPruner(options.startup, options.warmup)
+
+
+def _journal(optuna: Any, path: Path) -> Any:
+    """Return the storage of a study in a file, which is its own: a copy (cp -al) may share it."""
+    journal = optuna.storages.journal
+    lock = journal.JournalFileSymlinkLock(str(path))
+    if is_shared(path):
+        lock.acquire()
+        try:
+            write_atomic(path, path.read_bytes())
+        finally:
+            lock.release()
+    return optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=lock))
 
 
 def _optuna() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,31 @@ def test_a_file_that_loses_its_name_in_mid_run(
         assert note.endswith(f", and the other file is renamed to {name}.rejected")
         assert (run / f"{name}.rejected").read_text() == "mine\n"
     assert "RUN_" not in done("resume", run).err
+
+
+def linked(run: Path, to: Path) -> dict[str, bytes]:
+    """Copy a run as cp -al does, and return what its files hold."""
+    shutil.copytree(run, to, copy_function=os.link)
+    return {name: (to / name).read_bytes() for name in ("metrics.jsonl", "times.jsonl")}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_copy_of_hard_links_keeps_its_lines(
+    half: Path, finished: Path, tmp_path: Path, at_once: bool
+) -> None:
+    run, other = copy(half, tmp_path / "run"), tmp_path / "other"
+    kept = linked(run, other) if at_once else {}
+
+    def act() -> None:
+        if not at_once:
+            kept.update(linked(run, other))
+
+    said: list[str] = []
+    resume(run, Registry(), RunOptions(reporter=Meanwhile(act), tell=said.append))
+    assert kept == {name: (other / name).read_bytes() for name in kept} and kept
+    assert results(run) == results(finished)
+    assert steps(clock(run)) == steps(lines(run))
+    assert not any("deleted or replaced" in line for line in said)
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "times.jsonl"])

@@ -66,6 +66,20 @@ CASES = {
         "cannot be read: 'utf-8' codec can't decode byte 0xff in position 6: invalid start byte "
         "(install its package again)",
     ),
+    "an entry point that names nothing": (
+        "odd-1.0.dist-info",
+        b"[rnnkit.layers]\nodd = not a valid::ref\n",
+        facts("odd", "1.0"),
+        "has 'odd = not a valid::ref' in rnnkit.layers, which is no entry point: expected "
+        "NAME = MODULE:CLASS (tell the author of odd 1.0, or update it)",
+    ),
+    "one in a group that is not read": (
+        "odd-1.0.dist-info",
+        b"[rnnkit.cells]\nodd =\n",
+        facts("odd", "1.0"),
+        "has 'odd = ' in rnnkit.cells, which is no entry point: expected "
+        "NAME = MODULE:CLASS (tell the author of odd 1.0, or update it)",
+    ),
 }
 
 
@@ -83,6 +97,23 @@ def test_it_stops_nothing_and_is_named(
     done("sample", tmp_path / "run", "--length", 3)
     assert f"{folder} {sentence}" in done("doctor").err
     assert f"{folder} {sentence}" in done("plugins").out
+
+
+def test_an_entry_point_that_names_nothing_leaves_those_beside_it(
+    site: Path, tmp_path: Path
+) -> None:
+    install(site, cell())
+    folder = site / "rnnkit_odd-1.0.dist-info"
+    with open(folder / "entry_points.txt", "a") as file:
+        file.write("\n[rnnkit.losses]\nodd = os:path.:q\n")
+    assert "stub" in [plugin.name for plugin in installed()]
+    assert any("'odd = os:path.:q' in rnnkit.losses" in said for said in offers().unused)
+    spec = {**plain_spec()}
+    spec["model"] = {**spec["model"], "loss": {"type": "odd"}}
+    ran = command("check", write_spec(tmp_path / "spec", spec))
+    assert ran.code == 4
+    assert "provides the loss 'odd'" in ran.err
+    assert "rnnkit doctor names what cannot be read" in ran.err
 
 
 @pytest.mark.parametrize("points", [b"\xff", b"[console_scripts]\nno value\n"])

@@ -296,6 +296,38 @@ def test_a_file_system_without_flock(
         pass
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (
+            errno.EROFS,
+            "[IO_READ_ONLY] cannot lock the run: Read-only file system (EROFS); mount it for "
+            "writing, or choose another folder",
+        ),
+        (
+            errno.EACCES,
+            "[IO_PERMISSION] cannot lock the run: Permission denied (EACCES); give yourself the "
+            "right to write to this folder",
+        ),
+        (
+            errno.ENOSPC,
+            "[IO_NO_SPACE] cannot lock the run: No space left on device (ENOSPC); free some space "
+            "on this disk",
+        ),
+    ],
+)
+def test_a_lock_that_cannot_be_written_is_told_as_a_save_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def fail(*rest: object) -> None:
+        raise OSError(number, os.strerror(number), "run.lock")
+
+    monkeypatch.setattr("rnnkit.files.lock.os.open", fail)
+    with pytest.raises(StorageError) as caught:
+        RunLock(tmp_path).__enter__()
+    assert str(caught.value) == f"{tmp_path / 'run.lock'} {said}"
+
+
 def test_other_failures_are_storage_errors_and_leave_no_descriptor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

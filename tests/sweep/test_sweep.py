@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +128,18 @@ def wait_for(path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{path} was never written")
+
+
+def test_a_copy_of_hard_links_keeps_its_trials(tmp_path: Path) -> None:
+    path, out, other = written(tmp_path, trials=1), tmp_path / "out", tmp_path / "other"
+    done("sweep", path, "--out", out)
+    shutil.copytree(out, other, copy_function=os.link)
+    files = [each for each in other.iterdir() if each.is_file() and each.suffix != ".lock"]
+    kept = {each: each.read_bytes() for each in files}
+    assert other / "journal.log" in kept
+    done("sweep", written(tmp_path, trials=2), "--out", out)
+    assert kept == {each: each.read_bytes() for each in kept}
+    assert len(trials(out)) == 2
 
 
 def test_a_pruned_trial_is_a_finished_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_training_does_not_notice_it(run: Path, tmp_path: Path) -> None:
     assert lines(plain) == lines(run) and not (plain / "samples.jsonl").exists()
     ours, theirs = newest(run).arrays, newest(plain).arrays
     assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+
+
+def test_a_copy_of_hard_links_keeps_its_samples(run: Path, tmp_path: Path) -> None:
+    part = trained(tmp_path, sampling(), "--max-steps", 4)
+    os.link(part / "samples.jsonl", tmp_path / "other")
+    before = (tmp_path / "other").read_bytes()
+    done("resume", part)
+    assert (tmp_path / "other").read_bytes() == before
+    assert (part / "samples.jsonl").read_bytes() == (run / "samples.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [1, 4, 7, 13])

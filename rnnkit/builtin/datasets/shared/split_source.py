@@ -36,8 +36,11 @@ class SplitSource(Generic[P]):
     def part(self, split: Split) -> P:
         """Return the part of a split; raises DataError where there is no such split."""
         if split not in self.parts:
-            there = ", ".join(self.splits()) or "none: no row of the data is left"
-            raise DataError.of("DATA_NO_SPLIT", f"there is no {split} split (there is {there})")
+            there = ", ".join(self.splits())
+            advice = ': give it a share in "split", or a file with rows' if there else ""
+            there = there or "none: no row of the data is left"
+            message = f"there is no {split} split (there is {there}){advice}"
+            raise DataError.of("DATA_NO_SPLIT", message)
         return self.parts[split]
 
     def in_words(self, layout: Layout) -> str:

@@ -27,6 +27,9 @@ SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity)", re.A | re.I)
 """A number as it may stand in a cell; `float` takes digits of every script, and underscores."""
 
+NOT_ZERO = re.compile(r"[^1-9e]*[1-9]", re.I)
+"""A number that is not 0, though below float64 it becomes so."""
+
 S = TypeVar("S", bound=Any)
 
 
@@ -136,7 +139,8 @@ def _hint(value: object) -> str:
 
 def _check_float32(found: float, given: object, key: str) -> None:
     """Raise DataError for a number that would become infinite or 0 in float32."""
-    if not found or SMALLEST <= abs(found) <= LARGEST:
+    lost = not found and isinstance(given, str) and bool(NOT_ZERO.match(given))
+    if SMALLEST <= abs(found) <= LARGEST or (not found and not lost):
         return
     shown = printable(str(given), 40)
     spelled = isinstance(given, float) or "n" in shown.lower()  # nan, inf

@@ -140,6 +140,12 @@ def test_decimal_commas_and_thousands(tmp_path: Path) -> None:
             "a: 1e-320 is below 1.4e-45, the smallest float32 (give it in another unit, or take it "
             "out)",
         ),
+        (
+            "1e-5000000",
+            {},
+            "a: 1e-5000000 is below 1.4e-45, the smallest float32 (give it in another unit, or "
+            "take it out)",
+        ),
         ("nan", {}, "a: nan is no finite number (take the row out, or fill in a number)"),
         ("-Inf", {}, "a: -inf is no finite number (take the row out, or fill in a number)"),
     ],
@@ -151,6 +157,7 @@ def test_cells_that_are_no_numbers(tmp_path: Path, cell: str, marks: Any, proble
 
 def test_zero_and_the_smallest_number_are_numbers(tmp_path: Path) -> None:
     assert numbers(opened(tmp_path, "a,b,y\n0,1.401298464324817e-45,p\n"))[0][1] > 0
+    assert numbers(opened(tmp_path, "a,b,y\n-0.00,0e5,p\n"))[0] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,9 @@ def test_nothing_fits_into_nothing(tokens: int) -> None:
 def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
     opened = source(tmp_path, "abcdefgh")
     assert opened.splits() == ("train",)
-    with pytest.raises(DataError, match=r"DATA_NO_SPLIT.*no valid split \(there is train\)"):
+    with pytest.raises(DataError, match=r"DATA_NO_SPLIT.*no valid split \(there is tr") as caught:
         opened.windows("valid", Layout(1, 1))
+    assert str(caught.value).endswith(': give it a share in "split", or a file with rows')
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "word"])
