@@ -21,7 +21,7 @@ from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError
-from rnnkit.files.atomic import is_shared, read_regular, same_file, storage_error, write_atomic
+from rnnkit.files.atomic import has_other_names, read_regular, same_file, storage_error, write_atomic
 
 CHECKSUM = "crc32"
 RENAMED = "the file as it was is renamed to *.rejected"
@@ -68,7 +68,7 @@ class Journal:
         for index, data in enumerate((line, _sealed(times, line))):
             file, path = self._files[index], Path(self._files[index].name)
             try:
-                if is_shared(path) and same_file(file.fileno(), path):
+                if has_other_names(path) and same_file(file.fileno(), path):
                     file = self._files[index] = _rewritten(file, path)
                 file.write(data)
                 file.flush()

@@ -10,14 +10,14 @@ from typing import Any
 from rnnkit.checkpoint.journal import digested, whole_lines
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
-from rnnkit.files.atomic import is_shared, storage_error, write_atomic
+from rnnkit.files.atomic import has_other_names, storage_error, write_atomic
 
 
 def append_sample(run: RunDir, sample: Mapping[str, Any], progress: Progress) -> Progress:
     """Write a line that is on the disk before a checkpoint counts it; raises StorageError."""
     line = (json.dumps(sample, allow_nan=False) + "\n").encode()
     try:
-        if is_shared(run.samples):
+        if has_other_names(run.samples):
             write_atomic(run.samples, run.samples.read_bytes())
         with open(run.samples, "ab") as file:
             file.write(line)

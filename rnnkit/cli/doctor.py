@@ -28,9 +28,10 @@ VARIABLES = (
 def command() -> None:
     """Report Python, packages, BLAS with its kernel and threads, SIMD level, and plugins."""
     from rnnkit.compute.blas_pins import cost, pins
-    from rnnkit.compute.numerics import fingerprint
+    from rnnkit.compute.numerics import fingerprint, limited_threads
 
-    numerics = fingerprint()
+    with limited_threads(None):  # as a run computes here
+        numerics = fingerprint()
     plugins = installed()
     others = sorted({f"{p.distribution} {p.version}" for p in plugins} - {f"rnnkit {VERSION}"})
     environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}

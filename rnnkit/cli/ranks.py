@@ -9,15 +9,8 @@ from contextlib import contextmanager
 
 import click
 
-from rnnkit.compute.ranks import Ranks
+from rnnkit.compute.ranks import LAUNCHED, Ranks, is_first_launched
 from rnnkit.errors import RefusedError, RnnkitError
-
-LAUNCHED = {
-    "PMI_SIZE": "PMI_RANK",
-    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
-    "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
-}
-"""Where MPICH's mpiexec, Open MPI's and srun say how many processes they started, and which."""
 
 PATIENCE = 1.0
 """Seconds that a rank waits for the first one to tell an error that both have."""
@@ -60,7 +53,7 @@ def check_alone() -> None:
     for name, number in LAUNCHED.items():
         count = os.environ.get(name, "1")
         if count.isdecimal() and int(count) > 1:
-            if os.environ.get(number, "0").strip("0"):
+            if not is_first_launched(number):
                 time.sleep(PATIENCE)
                 raise click.exceptions.Exit(RefusedError.exit_code)
             raise RefusedError.of(

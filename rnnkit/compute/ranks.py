@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
@@ -10,8 +11,20 @@ from rnnkit.compute.shard_tree import Range, add_subtrees
 from rnnkit.errors import RefusedError, RnnkitError
 from rnnkit.types import Array
 
+LAUNCHED = {
+    "PMI_SIZE": "PMI_RANK",
+    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
+    "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
+}
+"""Where MPICH's mpiexec, Open MPI's and srun say how many processes they started, and which."""
+
 R = TypeVar("R")
 E = TypeVar("E", bound=RnnkitError)
+
+
+def is_first_launched(*names: str) -> bool:
+    """Tell whether no launcher counts this process after its first, by variables such as these."""
+    return not any(os.environ.get(name, "0").strip("0") for name in names)
 
 
 class Ranks:

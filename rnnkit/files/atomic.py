@@ -261,7 +261,7 @@ def same_file(fd: int, path: Path) -> bool:
         return False
 
 
-def is_shared(path: Path) -> bool:
+def has_other_names(path: Path) -> bool:
     """Tell whether a file has other names (cp -al): what is appended to it changes them too."""
     try:
         return os.stat(path).st_nlink > 1

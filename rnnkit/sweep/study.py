@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit.errors import PluginError, RefusedError
-from rnnkit.files.atomic import is_shared, write_atomic
+from rnnkit.files.atomic import has_other_names, write_atomic
 from rnnkit.sweep.folder import SweepFolder
 from rnnkit.sweep.model import Dimension, Pruner, Sampler, Sweep
 
@@ -182,7 +182,7 @@ def _journal(optuna: Any, path: Path) -> Any:
     """Return the storage of a study in a file, which is its own: a copy (cp -al) may share it."""
     journal = optuna.storages.journal
     lock = journal.JournalFileSymlinkLock(str(path))
-    if is_shared(path):
+    if has_other_names(path):
         lock.acquire()
         try:
             write_atomic(path, path.read_bytes())

@@ -8,6 +8,7 @@ import pytest
 from helpers import done
 
 from rnnkit.cli.doctor import _version, _warning
+from rnnkit.compute.numerics import limited_threads
 
 TWO = {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": "9"}
 PINS = "OPENBLAS_CORETYPE=Haswell OPENBLAS_L2_SIZE=9 pins the kernel of matrix products: "
@@ -38,6 +39,17 @@ def test_rows_hold_names_with_values_or_none(monkeypatch: pytest.MonkeyPatch) ->
     lines = dict(line.split(None, 1) for line in done("doctor").out.splitlines())
     assert lines["environment"] == "OMP_NUM_THREADS 2, RNNKIT_KERNELS numpy"
     assert f"rnnkit {doctor.VERSION}, numpy " in lines["packages"]
+
+
+def test_threads_are_those_of_a_run_within_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnnkit.compute.numerics import VARIABLES
+
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("rnnkit.compute.numerics.processors", lambda: 1)
+    with limited_threads(2):  # what the BLAS began with
+        lines = dict(line.split(None, 1) for line in done("doctor").out.splitlines())
+    assert lines["threads"] == "1"
 
 
 def test_the_version_is_that_of_the_code_or_of_the_metadata() -> None:

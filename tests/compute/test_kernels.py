@@ -243,6 +243,30 @@ def test_a_cache_that_cannot_be_read_is_written_anew(
     assert [called(), called()] == ["2 0", "2 1"]
 
 
+@pytest.mark.parametrize(
+    ("launched", "times"),
+    [({}, 1), ({"PMI_RANK": "0"}, 1), ({"PMI_RANK": "1"}, 0), ({"SLURM_PROCID": "3"}, 0)],
+)
+def test_compiling_is_told_once_by_the_first_rank(
+    tmp_path: Path, launched: dict[str, str], times: int
+) -> None:
+    (tmp_path / "caller.py").write_text(
+        "from rnnkit.compute.kernels.jit import jit\n"
+        "@jit\n"
+        "def called(x): return x + 1\n"
+        "print(called(1), called(1.5))\n"
+    )
+    said = []
+    for _ in range(2):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **launched}
+        command = [sys.executable, "caller.py"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        said.append(done.stderr.count("compiling kernels for this processor"))
+    assert said == [times, 0]
+
+
 def test_the_process_that_compiles_computes_what_the_next_one_loads(tmp_path: Path) -> None:
     spec = small_spec(streams=8, window=16, epochs=1, every={"log": 1, "save": 10**6})
     cells = [{"type": kind, "units": 64} for kind in ("lstm", "gru", "gru_reset_before", "rnn")]

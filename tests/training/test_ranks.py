@@ -13,7 +13,7 @@ import pytest
 from helpers import command, done, results, told, write_stub
 from rank_cases import CASES, LONG, MPIEXEC, RNNKIT, endless, wait_for_checkpoint, written
 
-from rnnkit.cli.ranks import LAUNCHED
+from rnnkit.compute.ranks import LAUNCHED
 
 pytest.importorskip("mpi4py", reason="needs mpi4py (pip install 'rnnkit[mpi]')")
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from rnnkit.compute.kernels.disk_cache import set_up
+from rnnkit.compute.ranks import LAUNCHED, is_first_launched
 from rnnkit.errors import RefusedError, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -163,7 +164,9 @@ def _load_extensions() -> None:
 
 @cache
 def _tell_once() -> None:
-    """Say that kernels are compiled, from the first of them on."""
+    """Say that kernels are compiled, from the first of them on; of ranks, the first one does."""
+    if not is_first_launched(*LAUNCHED.values()):
+        return
     from numba.core import event
 
     class Teller(event.Listener):
