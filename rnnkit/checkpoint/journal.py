@@ -21,7 +21,13 @@ from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.errors import CheckpointError
-from rnnkit.files.atomic import has_other_names, read_regular, same_file, storage_error, write_atomic
+from rnnkit.files.atomic import (
+    has_other_names,
+    read_regular,
+    same_file,
+    storage_error,
+    write_atomic,
+)
 
 CHECKSUM = "crc32"
 RENAMED = "the file as it was is renamed to *.rejected"
