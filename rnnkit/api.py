@@ -17,6 +17,7 @@ from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.home import given_path
 from rnnkit.errors import InterruptedRun, wrong_type
 from rnnkit.exchange.importing import import_model
 from rnnkit.files.temporary import TemporaryFolder
@@ -50,7 +51,7 @@ def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
         raise wrong_type("load_spec", "the path of a spec", path, advice)
     if isinstance(overrides, str):  # which is a sequence of texts as well
         overrides = [overrides]
-    return read_spec(Path(path), Registry(), overrides).spec
+    return read_spec(given_path(path), Registry(), overrides).spec
 
 
 def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | None = None) -> Model:
@@ -59,7 +60,7 @@ def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | No
     Relative paths start at `root`. Raises DataError for what cannot be read, SpecError where two
     widths do not fit, CheckpointError for a model that it cannot start from.
     """
-    registry, folder = Registry(), _folder_of(spec) if root is None else Path(root)
+    registry, folder = Registry(), _folder_of(spec) if root is None else given_path(root)
     asked = spec_of(spec, data, registry)
     source, donor = open_with_donor(asked, folder, registry)
     resolved, network = build_network(asked.fitted(source), source.inputs, source.targets)
@@ -86,9 +87,9 @@ def import_weights(
     CheckpointError with all that does not fit, and DataError for data that cannot be used.
     """
     asked = spec_of(spec, data, Registry())
-    folder = _folder_of(spec) if root is None else Path(root)
-    tokens = None if vocabulary is None else Path(vocabulary)
-    found = import_model(Path(file), asked, folder, layers, tokens)
+    folder = _folder_of(spec) if root is None else given_path(root)
+    tokens = None if vocabulary is None else given_path(vocabulary)
+    found = import_model(given_path(file), asked, folder, layers, tokens)
     parts = found.path, found.spec, found.network, found.store, found.vocabulary, found.data
     return Model(*parts)
 
@@ -111,7 +112,7 @@ def predict(
     """
     if top < 1:
         raise ValueError(f"expected top >= 1, received {top}")
-    data = read_data(Path(file))
+    data = read_data(given_path(file))
     found = predict_rows(model, data, str(file), top, skip_bad, keep=keep)
     return [dict(record) for record in found.records]
 
@@ -139,9 +140,9 @@ def forecast(
     """
     if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
         raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
-    start = data_root(model.path, None if root is None else Path(root))
+    start = data_root(model.path, None if root is None else given_path(root))
     outlook = outlook_of_file(
-        model, None if file is None else Path(file), start, ForecastRequest(steps, past)
+        model, None if file is None else given_path(file), start, ForecastRequest(steps, past)
     )
     return forecast_rows(model, outlook, steps, Intervals(level, paths, seed)).records
 
@@ -156,6 +157,7 @@ def train(
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = True,
     reporter: Reporter | None = None,
+    accept_plugin: bool = False,
 ) -> Model:
     """Train a spec in the run directory `out`, or continue the run that it holds.
 
@@ -168,7 +170,8 @@ def train(
     Progress is a table in Jupyter, a bar on a terminal and lines elsewhere, unless `progress` is
     False or a `reporter` is given. After each evaluation the `callbacks` get its metrics, a record;
     one that returns True, or raises, stops the run, and so does Ctrl-C: its state is saved, and the
-    same call goes on from there.
+    same call goes on from there. With `accept_plugin` a run may go on with a type of another
+    package than its own.
 
     Returns the best model so far, the newest where nothing was evaluated; its `history` has the
     metrics. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log
@@ -176,13 +179,13 @@ def train(
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
-    registry = Registry()
+    registry = Registry(accepts_others=accept_plugin)
     asked = spec_of(spec, data, registry)
     folder = TemporaryFolder() if out is None else None
-    run = RunDir(folder.path if folder else Path(out or ""))
+    run = RunDir(folder.path if folder else given_path(out or ""))
     if folder:
         _log.warning("%s: a temporary folder, which goes with the model (give out=)", run.path)
-    given = None if root is None else Path(root)
+    given = None if root is None else given_path(root)
     several = callbacks if isinstance(callbacks, Sequence) else [callbacks]
     with _reporting(progress, reporter) as report, catching_interrupt() as stop:
         limits = RunLimits(max_steps)
@@ -226,7 +229,7 @@ def _in_python(error: InterruptedRun, path: Path) -> InterruptedRun:
 
 def _folder_of(spec: SpecGiven) -> Path:
     """Return where relative paths of a spec start: the folder of its file."""
-    return Path(spec).parent if isinstance(spec, str | Path) else Path(".")
+    return given_path(spec).parent if isinstance(spec, str | Path) else Path(".")
 
 
 def _with_values(model: Model, data: Dataset) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -231,12 +232,24 @@ def _check_distribution(origin: Origin, registry: Registry, where: object) -> No
     if _other(origin, plugin) and not registry.accepts_others:
         message = f"{origin.type!r} came from {origin.name()}, but is now offered by "
         message += f"{plugin.distribution} {plugin.version}, which may compute something else"
-        advice = f"{origin.pip('==')}, or go on with --accept-plugin"
+        advice = f"{_way_back(origin, plugin)}, or go on with --accept-plugin, in Python "
+        advice += "accept_plugin=True"
         raise CheckpointError.of("CKPT_PLUGIN_MISMATCH", f"{message} ({advice})", where)
 
 
 def _other(origin: Origin, plugin: Plugin) -> bool:
     return canonical_name(origin.distribution) != canonical_name(plugin.distribution)
+
+
+def _way_back(origin: Origin, plugin: Plugin) -> str:
+    """Return the commands after which the distribution of a checkpoint offers its type again."""
+    back = origin.pip("==")
+    if not _other(origin, plugin):
+        return back
+    if plugin.distribution == "rnnkit":
+        return f"{back} beside an older rnnkit"
+    # Two that offer one name are refused, so the other has to go first.
+    return f"pip uninstall {shlex.quote(printable(plugin.distribution))} && {back}"
 
 
 def other_plugins(meta: Meta, registry: Registry) -> list[str]:
@@ -250,7 +263,7 @@ def other_plugins(meta: Meta, registry: Registry) -> list[str]:
         now = f"{plugin.distribution} {plugin.version}"
         source = origin.source
         if _other(origin, plugin) or (source and origin.release != plugin.version):
-            changed = f"is now of {now} (back to it: {origin.pip('==')})"
+            changed = f"is now of {now} (back to it: {_way_back(origin, plugin)})"
         elif source and not registry.has_source(origin.group, origin.type, source):
             changed = f"has another source in {now}"
         else:

@@ -292,3 +292,16 @@ def looked_for(root: Path) -> Iterator[None]:
                 for p in error.problems
             )
         ) from error
+
+
+def checkpoint_of(path: Path) -> Path:
+    """Return the file itself; of a run best.h5, else the newest; of its checkpoints the newest."""
+    if not path.is_dir():
+        return path
+    run = RunDir(path)
+    if run.best.exists():
+        return run.best
+    files = run.step_files() or step_files(path)
+    if not files:
+        raise CheckpointError.of("CKPT_NOT_FOUND", f"holds no checkpoint{run.instead()}", path)
+    return files[-1][1]

@@ -33,8 +33,8 @@ def command(checkpoints: tuple[Path, ...], spec: bool, equations: bool, latex: b
 
     Of several it shows their scores side by side, and where their specs differ.
     """
+    from rnnkit.checkpoint.run_directory import checkpoint_of
     from rnnkit.checkpoint.snapshot import read_checkpoint
-    from rnnkit.inference.model import checkpoint_of
     from rnnkit.spec.model import canonical_json
 
     _check_options(len(checkpoints), spec, equations, latex)

@@ -158,7 +158,7 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
 
 def _tested(outcome: Outcome, path: Path, registry: Registry) -> FinalResult:
     """Measure the best model on the test split."""
-    model, source = load(path, registry), outcome.source
+    model, source = load(path, registry, tell), outcome.source
     layout, asked = model.layout(source, "test"), model.spec.evaluate.metrics
     found = model.measure("test", source, layout, asked)
     how = protocol(model.spec.data, layout, source.size("test"))

@@ -13,6 +13,7 @@ from rnnkit.checkpoint.meta import DataFacts
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
+from rnnkit.core.home import given_path
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.inputs import checked, checked_state
@@ -95,7 +96,7 @@ class BoundNetwork:
         """Write the model for another program into a folder; see `rnnkit export --help`."""
         from rnnkit.exchange.exported import exported
 
-        return exported(self, to, Path(out), verify=verify, force=force)
+        return exported(self, to, given_path(out), verify=verify, force=force)
 
     def save(self, path: str | Path, force: bool = False) -> None:
         """Write a checkpoint of the parameters as they are, which every command takes.
@@ -105,7 +106,7 @@ class BoundNetwork:
         """
         from rnnkit.exchange.saving import save_model
 
-        save_model(self, self.data, Path(path), force=force)
+        save_model(self, self.data, given_path(path), force=force)
 
     def _check_online(self) -> None:
         if self.network.reads_source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnkit.checkpoint.meta import other_plugins, stored_spec
-from rnnkit.checkpoint.run_directory import RunDir, data_root, looked_for, step_files
+from rnnkit.checkpoint.run_directory import checkpoint_of, data_root, looked_for
 from rnnkit.checkpoint.snapshot import Snapshot, match, read_checkpoint
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.home import given_path
 from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
 from rnnkit.inference.bound_network import BoundNetwork
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from rnnkit.inference.asked_records import RecordList
     from rnnkit.inference.evaluate import Measured
 
+_log = logging.getLogger("rnnkit")
 DRAWN = "none can be drawn by chance (take the likeliest: --greedy, in Python greedy=True)"
 
 
@@ -233,7 +236,7 @@ class Model(BoundNetwork):
         `data`, such as `rnnkit.Arrays(...)`, is read with the model's own classes and scales, all
         of it. Relative paths start at `root`, or else where those of the run did.
         """
-        given = None if root is None else Path(root)
+        given = None if root is None else given_path(root)
         if data is not None:
             split, source = "test", self._opened(data)
         opened = source or self.open_data(data_root(self.path, given))
@@ -279,30 +282,33 @@ class Model(BoundNetwork):
             raise wrong_type("data", "rnnkit.Arrays", data, "rnnkit.Arrays(...) holds values")
         return data.read_by(self.spec.data).open(Path("."), self.vocabulary)
 
-    def open_data(self, root: Path) -> Source:
+    def open_data(self, root: str | Path) -> Source:
         """Open the data that the spec names, encoded with the model's vocabulary."""
         from rnnkit.network.memory import open_data
 
-        with looked_for(root):
-            return open_data(self.spec.data, root, self.vocabulary)
+        folder = given_path(root)
+        with looked_for(folder):
+            return open_data(self.spec.data, folder, self.vocabulary)
 
 
 def load(
     path: str | Path,
     registry: Registry | None = None,
-    tell: Callable[[str], None] = lambda message: None,
+    tell: Callable[[str], None] = _log.warning,
+    *,
+    accept_plugin: bool = False,
 ) -> Model:
     """Load a checkpoint, or the best one of a run directory (else its newest).
 
     Raises CheckpointError for a file that is damaged or does not fit its spec, and PluginError
     with the `pip install` line for one that needs a plugin; one of another distribution is refused
-    unless the registry accepts others. `tell` hears of an older schema, and of a plugin that is not
-    as it was.
+    without `accept_plugin`. `tell` hears of an older schema, and of a plugin that is not as it was;
+    by default the log "rnnkit" does.
     """
     if not isinstance(path, str | Path):
         raise wrong_type("load", "the path of a checkpoint or a run", path, "see rnnkit.build")
-    file = checkpoint_of(Path(path))
-    snapshot, found = read_checkpoint(file, tell), registry or Registry()
+    file, found = checkpoint_of(given_path(path)), registry or Registry(None, accept_plugin)
+    snapshot = read_checkpoint(file, tell)
     model = model_of(snapshot, file, found)
     for note in other_plugins(snapshot.meta, found):
         tell(f"{file}: {note}")
@@ -335,16 +341,3 @@ def network_of(snapshot: Snapshot, path: Path, registry: Registry) -> tuple[Spec
     except SpecError as error:
         message = f"meta.spec: {error.problems[0].message}"
         raise CheckpointError.of("CKPT_META", message, path) from error
-
-
-def checkpoint_of(path: Path) -> Path:
-    """Return the file itself; of a run best.h5, else the newest; of its checkpoints the newest."""
-    if not path.is_dir():
-        return path
-    run = RunDir(path)
-    if run.best.exists():
-        return run.best
-    files = run.step_files() or step_files(path)
-    if not files:
-        raise CheckpointError.of("CKPT_NOT_FOUND", f"holds no checkpoint{run.instead()}", path)
-    return files[-1][1]

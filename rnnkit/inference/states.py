@@ -15,6 +15,7 @@ from rnnkit.checkpoint.state_file import (
     load_state_file,
     save_state_file,
 )
+from rnnkit.core.home import given_path
 from rnnkit.errors import CheckpointError, PluginError, Problem
 from rnnkit.inference.model import Model
 from rnnkit.inference.stream_state import StreamState
@@ -43,7 +44,7 @@ def save_states(path: str | Path, model: Model, carried: StreamState) -> None:
         message = f"the hidden states are not those that the layers declare ({odd})"
         advice = "nothing was saved (tell the author of the layer)"
         raise PluginError.of("PLUGIN_CONTRACT", f"{message}; {advice}", path)
-    save_state_file(Path(path), file)
+    save_state_file(given_path(path), file)
 
 
 def load_states(path: str | Path, model: Model, streams: int = 1) -> StreamState:
@@ -53,7 +54,7 @@ def load_states(path: str | Path, model: Model, streams: int = 1) -> StreamState
     another spec (STATE_OTHER_MODEL), of another number of streams (STATE_STREAMS), or whose arrays
     are not those of the model (STATE_ARRAYS).
     """
-    path = Path(path)
+    path = given_path(path)
     check_continues(model)
     file = load_state_file(path)
     _check_model(file.meta, _meta(model, file.meta.streams), path)

@@ -14,6 +14,7 @@ from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record, parse_block
+from rnnkit.core.home import given_path
 from rnnkit.errors import PluginError, RnnkitError, SpecError, path_text, printable, wrong_type
 from rnnkit.spec.locations import Draft, Location, Position
 from rnnkit.spec.model import Spec
@@ -40,7 +41,7 @@ def spec_of(given: SpecGiven, data: Dataset | None, registry: Registry) -> Spec:
         return _checked(given, given.data if data is None else data, registry)
     if isinstance(given, str | Path):
         overrides = [f"data={_stored(data)}"] if data is not None else []
-        return _holding(read_spec(Path(given), registry, overrides).spec, data)
+        return _holding(read_spec(given_path(given), registry, overrides).spec, data)
     if not isinstance(given, Mapping):
         expected = "a Spec, a dictionary or the path of a file"
         raise wrong_type("spec", expected, given, "the keys are those of a spec file")

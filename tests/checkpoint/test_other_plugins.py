@@ -11,10 +11,17 @@ from helpers import command, done, newest, plain_spec, rewritten, told
 from helpers import write_spec as write
 from stubs import cell, install
 
+from rnnkit.api import train
+from rnnkit.checkpoint.meta import other_plugins
 from rnnkit.checkpoint.snapshot import Snapshot
+from rnnkit.contracts.registry import Registry
+from rnnkit.core.installed import installed
+from rnnkit.errors import CheckpointError
+from rnnkit.inference.model import load
 
 SAVED = "layer 'stub', saved by rnnkit-odd 1.0, may compute something else: "
 OTHER = cell(forward="h = 0.5 * h")
+BACK = "pip uninstall rnnkit-even && pip install 'rnnkit-odd==1.0'"
 
 
 @pytest.fixture
@@ -51,11 +58,44 @@ def test_another_distribution_is_refused_until_it_is_accepted(
         6,
         "[CKPT_PLUGIN_MISMATCH] 'stub' came from rnnkit-odd 1.0, but is now offered by "
         "rnnkit-even 1.0, which may compute something else "
-        "(pip install 'rnnkit-odd==1.0', or go on with --accept-plugin)",
+        f"({BACK}, or go on with --accept-plugin, in Python accept_plugin=True)",
     )
     accepted = done(verb, run, *options, "--accept-plugin")
-    now = "it is now of rnnkit-even 1.0 (back to it: pip install 'rnnkit-odd==1.0')"
+    now = f"it is now of rnnkit-even 1.0 (back to it: {BACK})"
     assert f"{SAVED}{now}" in accepted.err
+
+
+def test_another_distribution_is_accepted_from_python(
+    run: Path, site: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    replace_distribution(site)
+    with pytest.raises(CheckpointError, match="in Python accept_plugin=True"):
+        load(run)
+    with pytest.raises(CheckpointError, match="in Python accept_plugin=True"):
+        train(run / "spec.json", run, progress=False)
+    assert not caplog.messages
+    load(run, accept_plugin=True)
+    assert any(f"{SAVED}it is now of rnnkit-even" in message for message in caplog.messages)
+    train(run / "spec.json", run, run.parent, max_steps=3, progress=False, accept_plugin=True)
+
+
+def test_another_source_is_told_in_python(
+    run: Path, site: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(run)
+    assert not caplog.messages
+    (site / "rnnkit_odd.py").write_text(OTHER)
+    load(run)
+    (told_once,) = caplog.messages
+    assert told_once.endswith(f"{SAVED}it has another source in rnnkit-odd 1.0")
+
+
+def test_the_way_back_from_rnnkit_itself(run: Path) -> None:
+    origin = next(origin for origin in newest(run).meta.origins if origin.type == "stub")
+    own = replace(installed()[0], name="stub", group=origin.group, distribution="rnnkit")
+    meta = newest(run).meta.model_copy(update={"origins": (origin,)})
+    (said,) = other_plugins(meta, Registry([own], True))
+    assert said.endswith("(back to it: pip install 'rnnkit-odd==1.0' beside an older rnnkit)")
 
 
 def test_another_source_is_reported(run: Path, site: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnkit.checkpoint.image import read_image
+from rnnkit.checkpoint.run_directory import checkpoint_of
 from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.checkpoint.snapshot import snapshot_of
 from rnnkit.contracts.dataset import Source
@@ -14,7 +15,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.files.atomic import read_regular
-from rnnkit.inference.model import Model, checkpoint_of, model_of
+from rnnkit.inference.model import Model, model_of
 from rnnkit.network.memory import open_data
 from rnnkit.spec.model import Spec
 
