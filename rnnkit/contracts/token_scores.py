@@ -16,6 +16,8 @@ from rnnkit.types import Array
 ROUNDING = 1e-3
 """How far the probabilities of a distribution may add up to something else than 1."""
 
+OTHER_LOSS = "train with another, such as softmax_cross_entropy"
+
 
 @dataclass(frozen=True)
 class TokenScores:
@@ -39,7 +41,7 @@ class TokenScores:
     def no_distribution(self) -> str:
         """Why the outputs are no distribution over tokens; empty where they are one."""
         if self.loss.spans_time:
-            return f"the loss {self.loss.type} spans time, so no token has a score of its own"
+            return f"the loss {self.loss.type} spans time and gives no token a score of its own"
         if self.are_outputs:
             return ""
         # Uneven outputs, of which independent answers do not happen to add up to 1.
@@ -55,22 +57,30 @@ class TokenScores:
 
     @cached_property
     def no_choice(self) -> str:
-        """Why the outputs do not even decide for a token; empty where they do."""
+        """Why the outputs do not even decide for a token by itself; empty where they do."""
+        return self.no_distribution if self.loss.spans_time else self._no_decision
+
+    @cached_property
+    def _no_decision(self) -> str:
+        """Why the outputs decide for no token, of a whole sequence either."""
         if not self.no_distribution:
             return ""
         taken = self._decisions(np.zeros((1, self.outputs)))
         return "" if taken is not None else f"the loss {self.loss.type} decides for no token"
 
-    def check(self, path: Path, needs: str = "", whole: bool = False) -> None:
+    def check(self, path: Path, needs: str = "", instead: str = "", *, whole: bool = False) -> None:
         """Raise CheckpointError where the loss of the model at `path` decides for no token.
 
-        What `needs` a distribution over tokens, in words, also where the loss gives none. A loss
-        that spans time decides for a `whole` sequence alone.
+        What `needs` a distribution over tokens, in words, also where the loss gives none; it says
+        what to do `instead` with a loss that decides. One that spans time decides for a `whole`
+        sequence alone.
         """
-        consequence = needs or "there is none to give (train with a loss that decides for one)"
-        alone = needs or (self.loss.spans_time and not whole)
-        if reason := self.no_distribution if alone else self.no_choice:
-            message = f"{reason}, so {consequence}"
+        reason = self._no_decision if whole else self.no_choice
+        advice = OTHER_LOSS
+        if needs and not reason:
+            reason, advice = self.no_distribution, instead or OTHER_LOSS
+        if reason:
+            message = f"{reason}, so {needs or 'there is none to give'} ({advice})"
             raise CheckpointError.of("CKPT_NO_DISTRIBUTION", message, path)
 
     def of(self, ys: Array) -> Array:

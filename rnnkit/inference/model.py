@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rnnkit.inference.evaluate import Measured
 
 _log = logging.getLogger("rnnkit")
-DRAWN = "none can be drawn by chance (take the likeliest: --greedy, in Python greedy=True)"
+DRAWN = "none can be drawn by chance", "take the likeliest: --greedy, in Python greedy=True"
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,7 +176,7 @@ class Model(BoundNetwork):
         They continue the stream `begun`, the prompt read after it (None: a zero hidden state).
         """
         ids = self._prompt_of(prompt, begun)
-        self.network.token_scores.check(self.path, "" if sampling.greedy else DRAWN)
+        self.network.token_scores.check(self.path, *(() if sampling.greedy else DRAWN))
         return generate(self.network, self.store.values, ids, count, sampling, begun)
 
     def after(

@@ -68,8 +68,7 @@ def score_lines(model: BoundNetwork, lines: Iterable[str]) -> Iterator[tuple[Arr
 
 
 def _check(model: BoundNetwork) -> None:
-    reason = "no text has a probability (train with one that does)"
-    model.network.token_scores.check(model.path, reason)
+    model.network.token_scores.check(model.path, "no text has a probability")
 
 
 def _in_order(

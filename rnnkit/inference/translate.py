@@ -49,7 +49,7 @@ def translate(
     steps = length if coder.end is not None else coder.pad[1]
     if width == 1:
         return [[Written(text)] for text in likeliest(model, sources, coder, steps)]
-    network.token_scores.check(model.path, "no beams can be searched (leave out --beam)")
+    network.token_scores.check(model.path, "no beams can be searched", "leave out --beam")
     limits = TargetLimits(coder.start, coder.end, steps)
     return [
         [

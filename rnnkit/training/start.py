@@ -33,6 +33,7 @@ from rnnkit.training.initial.donor import open_with_donor
 from rnnkit.training.initial.values import initial_values
 from rnnkit.training.loop import Loop, RunLimits
 from rnnkit.training.reporter import Reporter, Silent
+from rnnkit.training.samples import writes_text
 from rnnkit.training.session import Session
 from rnnkit.training.signals import StopRequest
 from rnnkit.training.step import Training
@@ -224,7 +225,10 @@ def _note_end(session: Session, finished: bool) -> None:
         return
     root = Path(str(session.run.facts().get("data_root", ".")))
     follow = [*session.spec.data.next_command(session.source, root)]
-    if follow[0] == "sample" and not session.spec.model.loss.gives_probabilities():
+    scores = session.network.token_scores
+    if writes_text(session.spec.data, session.source) and scores.no_choice:
+        follow = ["eval"]  # it writes nothing, token by token
+    elif follow[0] == "sample" and scores.no_distribution:
         follow.append("--greedy")  # nothing can be drawn by chance
     session.run.note(status="finished", next=follow)
 

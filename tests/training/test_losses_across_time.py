@@ -49,6 +49,8 @@ class Stub(SoftmaxCrossEntropy):
 """
 """All steps of a sequence vote for the one label that each of them is given."""
 
+ALONE = "the loss softmax_cross_entropy spans time and gives no token a score of its own"
+OTHER = r"\(train with another, such as softmax_cross_entropy\)"
 SPANS = "spans_time: ClassVar[bool] = True"
 
 
@@ -143,7 +145,7 @@ def test_feeding_needs_a_loss_that_decides_step_by_step(tmp_path: Path, site: Pa
     value = plain_spec(feed={"type": "greedy"})
     value["model"]["loss"] = {"type": "stub"}
     ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
-    said = "the loss stub spans time, so no token has a score of its own"
+    said = "the loss stub spans time and gives no token a score of its own"
     assert ran.code != 0 and said in ran.err
 
 
@@ -160,7 +162,33 @@ def test_no_token_has_a_score_of_its_own(tmp_path: Path) -> None:
     scores = TokenScores(Plain(), 3, 3)
     assert not scores.are_outputs
     scores.check(tmp_path, whole=True)
-    with pytest.raises(CheckpointError, match="the loss softmax_cross_entropy spans time, so no"):
+    with pytest.raises(CheckpointError, match=f"{ALONE}, so there is none to give {OTHER}"):
         scores.check(tmp_path)
-    with pytest.raises(CheckpointError, match="spans time, so no token has a score of its own, so"):
-        scores.check(tmp_path, "nothing can be drawn")
+    with pytest.raises(CheckpointError, match=f"{ALONE}, so nothing can be drawn {OTHER}"):
+        scores.check(tmp_path, "nothing can be drawn", "take the likeliest")
+
+
+def language(folder: Path, **train: Any) -> Path:
+    value = plain_spec(epochs=1, **train)
+    value["model"]["loss"] = {"type": "stub"}
+    return write(folder, value)
+
+
+def test_what_writes_no_token_by_itself_is_evaluated_next(tmp_path: Path, site: Path) -> None:
+    install(site, VOTE.format(spans=SPANS), group="rnnkit.losses")
+    done("run", language(tmp_path), "--out", tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["next"] == ["eval"]
+    for options in ([], ["--greedy"]):
+        ran = command("sample", tmp_path / "run", *options)
+        assert ran.code == 6 and "gives no token a score of its own, so" in ran.err
+        assert "greedy" not in ran.err and "(train with another, such as" in ran.err
+
+
+def test_a_sample_in_training_is_refused_before_the_first_step(tmp_path: Path, site: Path) -> None:
+    install(site, VOTE.format(spans=SPANS), group="rnnkit.losses")
+    told(
+        command("check", "--data", language(tmp_path, every={"sample": 1})),
+        3,
+        "[SPEC_INCONSISTENT] train.every.sample: the loss stub spans time and gives no token a "
+        "score of its own (leave it out)",
+    )
