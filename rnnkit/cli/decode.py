@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import emit, lines_of, read_input, tell, tell_nothing
+from rnnkit.cli.common import emit, read_input, tell, tell_nothing
 from rnnkit.cli.options import CHECKPOINT, Number, make_command, registry
 from rnnkit.cli.results import json_asked
 from rnnkit.errors import DataError
@@ -77,11 +77,10 @@ def command(
 
 def sources_of_stdin() -> list[str]:
     """Return the lines of stdin; raises DataError for a JSON list in place of them."""
-    from rnnkit.files.marked_text import as_utf8
+    from rnnkit.files.marked_text import text_lines
 
     data, name = read_input(Path("-"))
     if is_json_list(data):
         message = "is a JSON list, and a source is a line (give each a line: jq -r '.[]')"
         raise DataError.of("DATA_JSON", message, name)
-    text = as_utf8(data, name).decode(errors="surrogateescape")
-    return [line.removesuffix("\r") for line in lines_of(text)]
+    return [line.decode(errors="surrogateescape") for line in text_lines(data, name)]

@@ -93,6 +93,8 @@ def command(
     sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
     if state_out:
         check_continues(model)
+    if stop:  # the text that it is looked for in has no other line ends
+        stop = as_read(model.text()[0], stop.encode(errors="surrogateescape"), "--stop")
     asked = Asked(model, sampling, length, stop or None)
     given = prompt
     if prompt == "-":

@@ -9,7 +9,7 @@ from pathlib import Path
 from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError, printable
-from rnnkit.files.marked_text import as_utf8
+from rnnkit.files.marked_text import text_lines
 
 
 def read_vocabulary(path: Path, tokenizer: Tokenizer | None) -> Vocabulary:
@@ -33,18 +33,24 @@ def read_vocabulary(path: Path, tokenizer: Tokenizer | None) -> Vocabulary:
 
 
 def _tokens(path: Path) -> list[str]:
-    try:
-        text = as_utf8(read_data(path), str(path)).decode()
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start:,} is no UTF-8 (save the file as UTF-8)"
-        raise DataError.of("DATA_VOCABULARY", message, path) from error
+    data = text_lines(read_data(path), str(path))
+    lines = [_decoded(line, f"{path}:{number}") for number, line in enumerate(data, 1)]
+    text = "\n".join(lines)
     if not text.lstrip().startswith("["):
-        return text.removesuffix("\n").split("\n") if text else []
+        return lines
     try:
         found = json.loads(text)
     except ValueError:
-        return text.removesuffix("\n").split("\n")  # a token may begin with a bracket
+        return lines  # a token may begin with a bracket
     if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
         message = "expected a JSON list of texts, a token each, or a token in each line"
         raise DataError.of("DATA_VOCABULARY", message, path)
     return found
+
+
+def _decoded(line: bytes, where: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start:,} is no UTF-8 (save the file as UTF-8)"
+        raise DataError.of("DATA_VOCABULARY", message, where) from error

@@ -1,6 +1,6 @@
 """Text as UTF-8 where a byte-order mark says that it is UTF-16 or UTF-32; the mark is taken away.
 
-Data, chunks and lines without such a mark come as they are; what is no text is refused.
+Data, chunks and lines of a stream without such a mark come as they are; what is no text is refused.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ def as_utf8(data: bytes, name: str) -> bytes:
         with _kept_to(encoding, name):
             return data.decode(encoding).encode()
     return data.removeprefix(BOM_UTF8)
+
+
+def text_lines(data: bytes, name: str) -> list[bytes]:
+    r"""Return the lines as UTF-8, without their ends: "\n", "\r\n" or "\r".
+
+    Raises DataError as `as_utf8` does.
+    """
+    return as_utf8(data, name).splitlines()  # of bytes, it knows no other line ends
 
 
 def utf8_chunks(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -34,8 +34,9 @@ def model(run: Path) -> Model:
 def test_a_line_for_each_source(run: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = "".join(targets[0].text + "\n" for targets in translate(model, SOURCES))
     assert done("decode", run, *SOURCES).out == wanted
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"57+5\r\n1+2\n")))
-    assert done("decode", run).out == wanted
+    for lines in (b"57+5\r\n1+2\n", b"57+5\r1+2\r", b"\xef\xbb\xbf57+5\n1+2"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+        assert done("decode", run).out == wanted
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert done("decode", run).out == ""
 

@@ -212,6 +212,15 @@ def test_stop_ends_before_the_text(tiny_run: Path, start: int) -> None:
     assert sample(tiny_run, "--stop", "") == whole + "\n"
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\ufeff\n"])
+def test_a_line_end_of_any_kind_stops(tiny_run: Path, end: str) -> None:
+    options = "--prompt", "ab", "--length", 60
+    whole = done("sample", tiny_run, *options).out
+    assert whole.count("\n") > 1
+    first = whole[: whole.index("\n") + 1]
+    assert done("sample", tiny_run, *options, "--stop", end).out == first
+
+
 def test_a_stop_that_never_comes_holds_nothing_back(tiny_run: Path) -> None:
     model = load(tiny_run)
     pieces = [grown.texts[0] for grown in grow(model, "a", 100, 1, Sampling(), "never")]

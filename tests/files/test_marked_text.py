@@ -7,7 +7,7 @@ import io
 import pytest
 
 from rnnkit.errors import DataError
-from rnnkit.files.marked_text import as_utf8, utf8_chunks, utf8_lines
+from rnnkit.files.marked_text import as_utf8, text_lines, utf8_chunks, utf8_lines
 
 TEXT = "one\nÄ Ċ ਊ 𝄞\r\n\nlast"
 MARKED = {
@@ -52,6 +52,16 @@ def test_what_has_no_such_mark_is_as_it_is(data: bytes) -> None:
     assert b"".join(utf8_chunks(chunks(data, 1), "")) == data
     assert list(utf8_lines(io.BytesIO(data), "")) == data.splitlines(keepends=True)
     assert as_utf8(data, "") == data.removeprefix(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_lines_end_in_every_way(end: str, encoding: str) -> None:
+    text = end.join(["é", "", "a\x0b\x85\u2028b"])
+    wanted = ["é".encode(), b"", "a\x0b\x85\u2028b".encode()]
+    assert text_lines(text.encode(encoding), "") == wanted
+    assert text_lines((text + end).encode(encoding), "") == wanted
+    assert text_lines(b"", "") == []
 
 
 @pytest.mark.parametrize("tail", [b"a", b"\x00\xdc\x00\xdc", b"\x00\xd8"])

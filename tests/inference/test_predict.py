@@ -384,6 +384,7 @@ def test_plain_lines_are_the_texts_of_a_model_of_text(
     rows = [{"text": text} for text in ("abca", "dd", "c")]
     wanted = done("predict", runs["label"], write_jsonl(tmp_path / "d.jsonl", rows)).out
     lines = b"abca\r\ndd\nc\n"
+    assert piped(runs["label"], b"abca\rdd\rc", monkeypatch).out == wanted
     assert piped(runs["label"], lines, monkeypatch).out == wanted
     assert piped(runs["label"], lines.removesuffix(b"\n"), monkeypatch).out == wanted
     (tmp_path / "lines.txt").write_bytes(b"\xef\xbb\xbf" + lines)

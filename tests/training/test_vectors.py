@@ -140,13 +140,14 @@ PLAIN = "the 1 2 3\nnaïve 4 5 6\n"
         PLAIN.replace(" ", "\t").encode(),
         ("2 3\n" + PLAIN).encode(),  # word2vec, gensim
         b"\xef\xbb\xbf2 3\n" + PLAIN.encode(),
+        PLAIN.encode("utf-8-sig"),
         PLAIN.rstrip("\n").encode(),
         (PLAIN + "\n\n").encode(),
         gzip.compress(PLAIN.encode()),
         bz2.compress(("2 3\n" + PLAIN).encode()),
         lzma.compress(PLAIN.encode()),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_formats(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path, content) == {"the": [1, 2, 3], "naïve": [4, 5, 6]}

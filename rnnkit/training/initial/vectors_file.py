@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -103,20 +104,23 @@ def _plain(path: Path) -> Iterator[BinaryIO]:
 
 
 def _numbered(file: BinaryIO, seen: Callable[[bytes], object]) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines with their numbers; one that is longer than any vector comes in pieces."""
+    """Yield the lines with their numbers, no mark before the first.
+
+    One that is longer than any vector comes in pieces.
+    """
     number, ended = 0, True
     while line := file.readline(LONGEST):
         number += ended
         ended = line.endswith(b"\n")
         seen(line)
-        yield number, line
+        yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
 
 
 def _without_header(
     lines: list[tuple[int, bytes]],
 ) -> tuple[tuple[int, int] | None, list[tuple[int, bytes]]]:
     """Return (words, length) of a header, None without one, and the lines after it."""
-    if lines and (found := HEADER.fullmatch(lines[0][1].removeprefix(b"\xef\xbb\xbf"))):
+    if lines and (found := HEADER.fullmatch(lines[0][1])):
         words, length = map(int, found.groups())
         others = [line for _, line in lines[1:] if len(line.split()) != 2]
         if others or length == 1:  # else it is a number of one dimension

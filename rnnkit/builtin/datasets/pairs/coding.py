@@ -12,7 +12,7 @@ from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.errors import DataError
-from rnnkit.files.marked_text import as_utf8
+from rnnkit.files.marked_text import text_lines
 from rnnkit.types import Array
 
 
@@ -84,7 +84,7 @@ def read_lines(
 
     The spaces that fill up a `padded` text are taken away.
     """
-    for number, line in enumerate(as_utf8(data, name).split(b"\n"), 1):
+    for number, line in enumerate(text_lines(data, name), 1):
         if line.strip():
             row = bad.attempt(name, number, partial(_parted, number, line, separator, padded))
             if row:
@@ -93,7 +93,7 @@ def read_lines(
 
 def _parted(number: int, line: bytes, separator: str, padded: bool) -> Row:
     try:
-        cells = line.decode().removesuffix("\r").split(separator)
+        cells = line.decode().split(separator)
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not UTF-8 (save the file as UTF-8)"
         raise DataError.of("DATA_ENCODING", message) from None

@@ -9,7 +9,7 @@ from rnnkit.builtin.datasets.tables.rows import BadRows, Row
 from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.table import FileData
 from rnnkit.contracts.target_info import Meaning
-from rnnkit.files.marked_text import as_utf8
+from rnnkit.files.marked_text import text_lines
 
 Reader: TypeAlias = Callable[[FileData, str, BadRows], Iterable[Row]]
 """Gives the rows of a file from its content and name."""
@@ -36,7 +36,6 @@ def plain_lines(
 ) -> Iterator[Row]:
     """Yield each line of a text as a row with the field `key`; of a line what is before `until`."""
     assert isinstance(data, bytes)
-    lines = as_utf8(data, name).removesuffix(b"\n").split(b"\n") if data else []
-    for number, line in enumerate(lines, 1):
-        text = line.removesuffix(b"\r").decode(errors="surrogateescape")
+    for number, line in enumerate(text_lines(data, name), 1):
+        text = line.decode(errors="surrogateescape")
         yield Row(number, {key: text.split(until)[0] if until else text})

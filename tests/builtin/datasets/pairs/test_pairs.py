@@ -117,6 +117,7 @@ def _sources(source: Any, split: str) -> list[str]:
 
 FILES = {
     "a.tsv": "1+1\t2\r\n10+5\t15\n",
+    "old.tsv": "1+1\t2\r10+5\t15\r",
     "a.jsonl": '{"source": "1+1", "target": "2"}\n\n{"source": "10+5", "target": "15"}\n',
     "a.csv": "target,source,more\n2,1+1,x\n15,10+5,y\n",
 }
@@ -124,7 +125,7 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_batch_of_pairs(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(FILES[name])
+    (tmp_path / name).write_text(FILES[name], newline="")
     source = pairs(train=name).open(tmp_path)
     ids = {token: i for i, token in enumerate(source.vocabulary.tokens)}
     (batch,) = source.batches("train", Layout(3, 9, tail=True), None)
