@@ -11,7 +11,7 @@ from typing import Any
 from rnnkit.contracts.dataset import Source
 from rnnkit.inference.asked_records import html_table
 from rnnkit.reporting.printing import number
-from rnnkit.reporting.reporters import evaluation_in_words, in_lines, streams_in_words
+from rnnkit.reporting.reporters import in_lines, layout_in_words
 from rnnkit.training.reporter import Silent
 from rnnkit.training.step import Training, Update
 
@@ -43,8 +43,7 @@ class NotebookTable(Silent):
 
     def begins(self, training: Training, source: Source) -> None:
         """Tell how the data is laid out, and where the run goes on."""
-        words = streams_in_words(training.spec, source), evaluation_in_words(training.spec, source)
-        self._words = [*filter(None, words)]
+        self._words = layout_in_words(training.spec, source)
         self._step = training.progress.step
         self._total = training.windows * training.spec.train.epochs
         self._draw()

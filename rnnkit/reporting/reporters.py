@@ -12,7 +12,7 @@ from rnnkit.contracts.dataset import Source
 from rnnkit.errors import printable
 from rnnkit.reporting.metrics_table import MetricsTable
 from rnnkit.reporting.printing import number, tell
-from rnnkit.spec.model import Spec
+from rnnkit.spec.model import Best, Spec
 from rnnkit.training.reporter import Reporter
 from rnnkit.training.step import Training, Update
 
@@ -25,8 +25,7 @@ class Lines:
 
     def begins(self, training: Training, source: Source) -> None:
         """Tell how the data is laid out, and where the run goes on."""
-        tell(streams_in_words(training.spec, source))
-        if words := evaluation_in_words(training.spec, source):
+        for words in layout_in_words(training.spec, source):
             tell(words)
         if training.progress.step:
             tell(f"going on after step {training.progress.step}")
@@ -165,6 +164,26 @@ def streams_in_words(spec: Spec, source: Source) -> str:
         f"{train.window} an epoch; the state {state}; {unused:,} {source.unit}s unused"
     )
     return f"{line}; {words}" if words else line
+
+
+def layout_in_words(spec: Spec, source: Source) -> list[str]:
+    """Return sentences on how the data is read, and on a best model that there will not be."""
+    found = (each(spec, source) for each in (streams_in_words, evaluation_in_words, best_in_words))
+    return [*filter(None, found)]
+
+
+def best_in_words(spec: Spec, source: Source) -> str:
+    """Return why no best.h5 is written where one was to be expected; "" elsewhere."""
+    train = spec.train
+    if "valid" in source.splits():
+        missing = train.every.evaluate is None and '"evaluate" is null in "every"'
+        advice = 'give "epoch", or a number of steps'
+    else:
+        # That data has none is seen, unless a metric was chosen all the same.
+        missing = train.best != Best() and "there is no validation split"
+        advice = 'give the data one, such as by its "split"'
+    said = f"no best.h5 is written, as {train.best.metric} is never measured"
+    return f"{said}: {missing} ({advice})" if missing else ""
 
 
 def evaluation_in_words(spec: Spec, source: Source) -> str:
