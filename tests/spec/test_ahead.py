@@ -52,6 +52,20 @@ def test_a_forecast_sees_no_later_value(data: dict[str, Any], layer: dict[str, A
     ) in problems(spec_of(data, layer))
 
 
+@pytest.mark.parametrize("inputs", [{"kind": "class"}, {"kind": "numbers", "unroll": True}])
+def test_an_input_that_unrolls_does_not_see_where_its_text_ends(inputs: dict[str, Any]) -> None:
+    data = {"type": "sequences", "path": "s.jsonl", "inputs": inputs | {"key": "x"}}
+    text = data | {"targets": {"kind": "text", "key": "y"}}
+    spec = spec_of(text, BOTH)
+    spec["model"]["loss"] = {"type": "softmax_cross_entropy"}
+    assert problems(spec) == [
+        "[SPEC_INCONSISTENT] model.layers[0]: reads later inputs, and so the very end it is to "
+        "predict (remove it)"
+    ]
+    tags = data | {"targets": {"kind": "class", "key": "y", "each": True}}
+    assert problems(spec | {"data": tags}) == []
+
+
 def test_a_target_of_its_own_step_or_an_earlier_one_may_be_read_from_both_sides() -> None:
     numbers = {
         "inputs": {"kind": "numbers", "key": "x"},

@@ -100,6 +100,9 @@ def _parted(number: int, line: bytes, separator: str, padded: bool) -> Row:
     if len(cells) != 2:
         one, many = ("a tab", "tabs") if separator == "\t" else (as_json(separator),) * 2
         message = f"expected a source, {one} and a target, received {len(cells)} cells"
-        raise DataError.of("DATA_TSV", f"{message} (keep {many} out of the texts)")
+        advice = f"keep {many} out of the texts"
+        if len(cells) == 1:
+            advice = f'put {one} between them, or say by "separator" what there is'
+        raise DataError.of("DATA_TSV", f"{message} ({advice})")
     source, target = (cell.rstrip(" ") for cell in cells) if padded else cells
     return Row(number, {"source": source, "target": target})

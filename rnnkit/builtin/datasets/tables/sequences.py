@@ -63,6 +63,11 @@ class Sequences(TableDataset, WholeSequences):
             raise ValueError('an input that unrolls needs a target at each step, such as a "text"')
         return self
 
+    @property
+    def ahead(self) -> str:
+        """What a layer would see that reads the zeros to come: where the text ends."""
+        return "end" if self.inputs.unrolls and self.targets.kind == "text" else ""
+
     def signals(self) -> tuple[Signal, Signal]:
         """Give what the kinds tell; widths that the data decides are not known yet."""
         return self.inputs.signal(), self.targets.signal()

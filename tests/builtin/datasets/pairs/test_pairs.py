@@ -170,7 +170,7 @@ BAD: list[tuple[str, str, JSONObject, str]] = [
         "a\tb\nc\n",
         {},
         "a.tsv:2 [DATA_TSV] expected a source, a tab and a target, received 1 cells "
-        "(keep tabs out of the texts)",
+        '(put a tab between them, or say by "separator" what there is)',
     ),
     ("a.tsv", "a\tb\n\tc\n", {}, "a.tsv:2 [DATA_EMPTY] source: is empty (take the row out)"),
     (
