@@ -54,19 +54,30 @@ def load_spec(path: str | Path, overrides: str | Sequence[str] = ()) -> Spec:
     return read_spec(given_path(path), Registry(), overrides).spec
 
 
-def build(spec: SpecGiven, root: str | Path | None = None, *, data: Dataset | None = None) -> Model:
+def build(
+    spec: SpecGiven,
+    root: str | Path | None = None,
+    *,
+    data: Dataset | None = None,
+    accept_plugin: bool = False,
+) -> Model:
     """Return the untrained model of a spec, as it starts; the spec is given as `train` takes it.
 
     Relative paths start at `root`. Raises DataError for what cannot be read, SpecError where two
-    widths do not fit, CheckpointError for a model that it cannot start from.
+    widths do not fit, CheckpointError for a model that it cannot start from: without
+    `accept_plugin` one with a type of another package, too.
     """
-    registry, folder = Registry(), _folder_of(spec) if root is None else given_path(root)
+    registry = Registry(accepts_others=accept_plugin)
+    folder = _folder_of(spec) if root is None else given_path(root)
     asked = spec_of(spec, data, registry)
     source, donor = open_with_donor(asked, folder, registry)
     resolved, network = build_network(asked.fitted(source), source.inputs, source.targets)
     store = network.store(np.dtype(np.float32))
     store.initialize(asked.train.seed)
-    initial_values(asked, network, source, donor, folder).write(store)
+    initial = initial_values(asked, network, source, donor, folder)
+    for note in initial.notes:
+        _log.warning(note)
+    initial.write(store)
     facts = DataFacts.of(source).model_copy(update={"sha256": ""})  # it was not trained on it
     return Model(Path(asked.name), resolved, network, store, source.vocabulary, facts)
 
@@ -170,8 +181,8 @@ def train(
     Progress is a table in Jupyter, a bar on a terminal and lines elsewhere, unless `progress` is
     False or a `reporter` is given. After each evaluation the `callbacks` get its metrics, a record;
     one that returns True, or raises, stops the run, and so does Ctrl-C: its state is saved, and the
-    same call goes on from there. With `accept_plugin` a run may go on with a type of another
-    package than its own.
+    same call goes on from there. With `accept_plugin` a run may go on, or start from
+    another, with a type of another package than its own.
 
     Returns the best model so far, the newest where nothing was evaluated; its `history` has the
     metrics. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.cli.common import emit, table
-from rnnkit.cli.options import OVERRIDES, SPEC, data_root_option, make_command
+from rnnkit.cli.options import (
+    ACCEPT_PLUGIN,
+    OVERRIDES,
+    SPEC,
+    data_root_option,
+    make_command,
+    registry,
+)
 
 if TYPE_CHECKING:
     from rnnkit.network.network import Network
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
 
 @make_command("explain")
 @SPEC
+@ACCEPT_PLUGIN
 @OVERRIDES
 @data_root_option()
 def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
@@ -23,7 +31,6 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
     Reads the data, since the vocabulary decides the first and the last width, and measures what a
     window takes in memory on a few small ones.
     """
-    from rnnkit.contracts.registry import Registry
     from rnnkit.core.params import count, count_learned
     from rnnkit.network.builder import build_network
     from rnnkit.network.memory import default_budget, human, memory
@@ -32,11 +39,11 @@ def command(spec: Path, overrides: tuple[str, ...], root: Path | None) -> None:
     from rnnkit.training.initial.donor import open_with_donor
     from rnnkit.training.initial.values import initial_values
 
-    registry, root = Registry(), root or spec.parent
-    document = read_spec(spec, registry, overrides)
+    types, root = registry(), root or spec.parent
+    document = read_spec(spec, types, overrides)
     data = document.spec.data
     with document.placing():
-        source, donor = open_with_donor(document.spec, root, registry)
+        source, donor = open_with_donor(document.spec, root, types)
         fitted = document.spec.fitted(source)
         resolved, network = build_network(fitted, source.inputs, source.targets)
         initial = initial_values(document.spec, network, source, donor, root)

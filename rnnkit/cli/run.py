@@ -13,7 +13,7 @@ import click
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import tell
-from rnnkit.cli.options import SPEC, make_command, run_options
+from rnnkit.cli.options import ACCEPT_PLUGIN, SPEC, make_command, registry, run_options
 from rnnkit.cli.paths import PATH
 from rnnkit.errors import RefusedError
 from rnnkit.files.atomic import storage_error
@@ -22,6 +22,7 @@ from rnnkit.files.lock import RunLock
 
 @make_command("run")
 @SPEC
+@ACCEPT_PLUGIN
 @click.option("--out", type=PATH, help="The run directory (default: runs/<name>-<n>).")
 @click.option(
     "--resume",
@@ -49,15 +50,14 @@ def command(
     """
     from rnnkit.cli.ranks import started_ranks
     from rnnkit.cli.training import Settings
-    from rnnkit.contracts.registry import Registry
     from rnnkit.spec.read import read_spec
     from rnnkit.training.resume import resume
     from rnnkit.training.start import start
 
     _check_options(out, mode, force)
-    chosen, registry = Settings(**settings), Registry()
+    chosen, types = Settings(**settings), registry()
     with started_ranks(mpi) as ranks, ExitStack() as held:
-        document = ranks.together(lambda: read_spec(spec, registry, overrides))
+        document = ranks.together(lambda: read_spec(spec, types, overrides))
         root = chosen.root or spec.parent
         claim = claimed(Path("runs"), document.spec.name)
         folder = ranks.share(lambda: out or held.enter_context(claim))
@@ -67,12 +67,12 @@ def command(
         with chosen.options(ranks) as options, document.placing():
             if continues:
                 options.tell(f"run directory: {folder}")
-                outcome = resume(folder, registry, options, asked=document.spec)
+                outcome = resume(folder, types, options, asked=document.spec)
             else:
                 ready = partial(_take, run, force, options.tell)
                 given = document.spec, document.source, folder, root
-                outcome = start(*given, registry, options, ready)
-        chosen.finish(outcome, registry, ranks)
+                outcome = start(*given, types, options, ready)
+        chosen.finish(outcome, types, ranks)
 
 
 def _continues(run: RunDir, mode: str, force: bool, used: Mapping[str, Path]) -> bool:

@@ -13,7 +13,7 @@ import click
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.cli.common import emit, number, table, tell
-from rnnkit.cli.options import make_command
+from rnnkit.cli.options import ACCEPT_PLUGIN, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.results import print_result, terminal_width
 from rnnkit.errors import CheckpointError, PluginError, shape_text
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @make_command("show")
 @click.argument("checkpoints", type=PATH, nargs=-1, required=True, metavar="CHECKPOINT...")
+@ACCEPT_PLUGIN
 @click.option("--spec", is_flag=True, help="Print the resolved spec, and nothing else.")
 @click.option("--equations", is_flag=True, help="Print the equations of the cells alone.")
 @click.option("--latex", is_flag=True, help="Print the equations as LaTeX.")
@@ -70,11 +71,10 @@ def _check_options(checkpoints: int, spec: bool, equations: bool, latex: bool) -
 
 def _show_equations(snapshot: Snapshot, file: Path, latex: bool) -> None:
     """Print the equations of each layer of a checkpoint; as one object in both forms."""
-    from rnnkit.contracts.registry import Registry
     from rnnkit.inference.equations_text import equations_latex, equations_of, equations_text
     from rnnkit.inference.model import network_of
 
-    found = equations_of(network_of(snapshot, file, Registry())[1])
+    found = equations_of(network_of(snapshot, file, registry())[1])
     both = {name: notation and notation._asdict() for name, notation in found.items()}
     emit({"equations": both}, equations_latex(found) if latex else equations_text(found))
 
@@ -114,12 +114,11 @@ def described(snapshot: Snapshot, file: Path, given: Path) -> dict[str, Any]:
 def _misfit(snapshot: Snapshot, file: Path) -> RnnkitError | None:
     """Return why no command could load the checkpoint, if it is so; tell of a missing plugin."""
     from rnnkit.checkpoint.snapshot import match
-    from rnnkit.contracts.registry import Registry
     from rnnkit.inference.model import network_of
     from rnnkit.network.stored_arrays import stored_shapes
 
     try:
-        match(snapshot, stored_shapes(*network_of(snapshot, file, Registry())), file)
+        match(snapshot, stored_shapes(*network_of(snapshot, file, registry())), file)
     except CheckpointError as error:
         return error
     except PluginError as error:
@@ -129,12 +128,11 @@ def _misfit(snapshot: Snapshot, file: Path) -> RnnkitError | None:
 
 def _tell_of_resume(snapshot: Snapshot, file: Path, given: Path) -> None:
     """Say why a resume would not go on from the file, or from the newest one of a run."""
-    from rnnkit.contracts.registry import Registry
     from rnnkit.training.own_checkpoint import progress_fault, resume_fault
 
-    run, registry = RunDir(given), Registry()
+    run, types = RunDir(given), registry()
     of_run = run.holds_run()
-    fault = resume_fault(run, registry) if of_run else progress_fault(snapshot, file, registry)
+    fault = resume_fault(run, types) if of_run else progress_fault(snapshot, file, types)
     if fault:
         newest = "the newest checkpoint of the run" if of_run else "it"
         tell(f"a resume would not go on from {newest}: {'; '.join(map(str, fault.problems))}")

@@ -29,6 +29,7 @@ from stubs import cell, install
 
 from rnnkit import api
 from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.errors import CheckpointError
 from rnnkit.inference.model import load
 from rnnkit.types import Array
 
@@ -362,6 +363,35 @@ def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path, donor: Path) ->
     said = 'its tokens are those of the tokenizer "char", but those of the data are of "word"'
     told(ran, 6, f"{donor}/best.h5 [START_TOKENIZER] {said}")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_with_a_type_of_another_package_is_accepted(
+    tmp_path: Path, site: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(site, cell())
+    value = plain_spec(epochs=1)
+    value["model"]["layers"][1] = {"type": "stub", "units": 5}
+    donor = trained(tmp_path / "donor", value)
+    value["train"]["start"] = {"from": str(donor)}
+    path = write_spec(tmp_path, value)
+    said = "layer 'stub', saved by rnnkit-odd 1.0, may compute something else: it "
+    assert said not in done("check", path, "--data").err
+    (site / "rnnkit_odd.py").write_text(cell(forward="h = 0.5 * h"))
+    assert f"{said}has another source" in done("check", path, "--data").err
+    api.build(path)
+    assert f"{said}has another source" in caplog.text
+    (site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt").unlink()
+    install(site, cell(), distribution="rnnkit-even")
+    lines = ["check", path, "--data"], ["explain", path], ["run", path, "--out", tmp_path / "run"]
+    for line in (*lines, ["show", donor, "--equations"]):
+        refused = command(*line)
+        assert refused.code == 6 and "or go on with --accept-plugin" in refused.err, line
+        accepted = done(*line, "--accept-plugin")
+        there = accepted.out + accepted.err
+        assert "show" in line or f"{said}is now of rnnkit-even 1.0" in there
+    with pytest.raises(CheckpointError, match="accept_plugin=True"):
+        api.build(path)
+    api.build(path, accept_plugin=True)
 
 
 def test_a_model_that_needs_a_plugin_which_is_not_there_is_refused(

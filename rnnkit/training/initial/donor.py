@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnkit.checkpoint.image import read_image
+from rnnkit.checkpoint.meta import other_plugins
 from rnnkit.checkpoint.run_directory import checkpoint_of
 from rnnkit.checkpoint.seal import FILE_LIMIT
 from rnnkit.checkpoint.snapshot import snapshot_of
@@ -22,12 +23,16 @@ from rnnkit.spec.model import Spec
 
 @dataclass(frozen=True)
 class Donor:
-    """A model whose parameters others start from; `name` is its path as the spec has it."""
+    """A model whose parameters others start from; `name` is its path as the spec has it.
+
+    `notes` tell of plugins that are not what they were when it was saved.
+    """
 
     name: str
     model: Model
     step: int
     sha256: str
+    notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -45,7 +50,8 @@ def read_donor(name: str, root: Path, registry: Registry) -> Donor:
     snapshot = snapshot_of(read_image(data, path), path)
     model = model_of(snapshot, path, registry)
     sha256 = hashlib.sha256(data).hexdigest()
-    return Donor(name, model, snapshot.meta.progress.step, sha256)
+    notes = tuple(f"{path}: {note}" for note in other_plugins(snapshot.meta, registry))
+    return Donor(name, model, snapshot.meta.progress.step, sha256, notes)
 
 
 def open_with_donor(

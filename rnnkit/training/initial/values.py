@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InitialValues:
-    """Written over parameters that were drawn; `begun` says where they come from."""
+    """Written over parameters that were drawn; `begun` says where they come from.
+
+    `notes` tell of plugins that are not what they were.
+    """
 
     begun: Begun | None = None
     writes: tuple[Callable[[ParamStore], None], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def in_words(self, spec: Spec) -> list[str]:
         """Return what is told of it, also of frozen layers that stay as they are drawn."""
         if self.begun is None:
             return []
         frozen = [name for name, rate in spec.train.rates().items() if not rate]
-        return [*self.begun.in_words(), *_frozen_as_drawn(self.begun, frozen)]
+        return [*self.notes, *self.begun.in_words(), *_frozen_as_drawn(self.begun, frozen)]
 
     def write(self, store: ParamStore) -> None:
         """Write them."""
@@ -68,7 +72,7 @@ def initial_values(
         return InitialValues()
     begun = Begun(other=taken.facts if taken else None, vectors=tuple(each.facts for each in rows))
     writes = [each.write for each in rows] + ([taken.write] if taken else [])
-    return InitialValues(begun, tuple(writes))
+    return InitialValues(begun, tuple(writes), donor.notes if donor else ())
 
 
 def _frozen_as_drawn(begun: Begun, frozen: Sequence[str]) -> Iterator[str]:
