@@ -133,7 +133,8 @@ class Series(TableDataset):
         reading.bad.check()
         parts = self._parts(tracks, reading)
         if not parts:
-            message = f"there is no row in it ({reading.bad.in_words() or 'give it some'})"
+            why = "; ".join(filter(None, [*reading.notes, reading.bad.in_words()]))
+            message = f"there is no row in it ({why or 'give it some'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.where)
         scales = self._scales(parts)
         told = [*reading.notes, self._closed_up(reading.bad), self.shared(place)]

@@ -172,7 +172,8 @@ class _Header(NamedTuple):
         if short or any(islice(cells, self.width, None)):
             message = f"expected {self.width} columns as in the header, received {len(cells)}"
             inside = "a comma" if marks.delimiter == "," else as_json(marks.delimiter)
-            raise DataError.of("DATA_CSV", f"{message} (quote a cell that holds {inside})")
+            advice = "write an empty cell too" if short else f"quote a cell that holds {inside}"
+            raise DataError.of("DATA_CSV", f"{message} ({advice})")
         return self.fields(cells, marks)
 
     def fields(self, cells: list[str], marks: Marks) -> dict[str, TableCell]:

@@ -83,6 +83,22 @@ def test_what_comes_before_the_first_value_is_left_out(tmp_path: Path) -> None:
     assert source.note == f"{said} of a series left out"
 
 
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("drop", "2 rows with a missing value left out, the first: s.csv:2"),
+        ("forward", "2 rows before the first whole one of a series left out"),
+        ("mask", "2 rows before the first whole one of a series left out"),
+    ],
+)
+def test_a_column_without_any_value_says_where_the_rows_went(
+    tmp_path: Path, missing: str, why: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, ["1,", "2,"], missing=missing, columns=["v", "w"])
+    assert str(caught.value) == f"s.csv [DATA_TOO_SHORT] there is no row in it ({why})"
+
+
 def test_a_scaler_is_learned_from_what_is_known(tmp_path: Path) -> None:
     source = opened(tmp_path, ["2,", "4,", *[","] * 9, "6,"], missing="mask", scale="standard")
     assert source.scales.inputs.offset == (4,)

@@ -115,7 +115,7 @@ def test_a_column_that_never_moves_keeps_its_unit() -> None:
         ("1,#N/A", '[DATA_EMPTY] b: "#N/A" is a missing value (fill it in, or give "missing")'),
         ("1,inf", "[DATA_NAN] b: inf is no finite number (take the row out, or fill in a number)"),
         ("1,x", '[DATA_FIELD] b: expected a number, received "x"'),
-        ("1", "[DATA_CSV] expected 2 columns as in the header, received 1 (quote a cell that"),
+        ("1", "[DATA_CSV] expected 2 columns as in the header, received 1 (write an empty cell"),
     ],
 )
 def test_a_bad_row_is_named_or_skipped(tmp_path: Path, row: str, problem: str) -> None:

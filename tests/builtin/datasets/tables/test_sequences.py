@@ -265,8 +265,8 @@ def test_bad_numbers_are_named(tmp_path: Path, x: str, problem: str) -> None:
 def test_a_ragged_csv_is_named(tmp_path: Path) -> None:
     rows = ["x,label", "1,a", "2", '"3\n4",b', "5,c,d"]
     assert refused(tmp_path, rows, "d.csv", **NUMBERS) == [
-        "d.csv:3 [DATA_CSV] expected 2 columns as in the header, received 1 (quote a cell that "
-        "holds a comma)",
+        "d.csv:3 [DATA_CSV] expected 2 columns as in the header, received 1 (write an empty cell "
+        "too)",
         "d.csv:6 [DATA_CSV] expected 2 columns as in the header, received 3 (quote a cell that "
         "holds a comma)",
     ]
