@@ -115,7 +115,10 @@ def tokens_of_text(model: Model, file: Path, length: int) -> tuple[Array, TokenT
         spelling = checked_tokenizer.spelling(tokenizer, data, vocabulary)
     if len(ids) > length:
         tell(f"reads the first {length:,} of {len(ids):,} tokens (--length reads more)")
-    return ids[:length], TokenText.of(spelling[:length])
+    first, *rest = spelling[:length]
+    # As they are read; a mark that stands later in the text is a character.
+    read = [tokenizer.plain(first), *(tokenizer.plain(b" " + part)[1:] for part in rest)]
+    return ids[:length], TokenText.of(read)
 
 
 def varying(names: Sequence[str], tokens: TokenText, where: str) -> list[Property]:

@@ -109,6 +109,21 @@ def test_words_and_bytes(
     assert json.loads(done("neurons", folder, path, "--json").out)["tokens"] == tokens
 
 
+@pytest.mark.parametrize("kind", ["tiny_run", "word_run"])
+def test_marks_and_line_ends_are_no_part_of_a_token(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run, lines = request.getfixturevalue(kind), text(60)
+    if kind == "word_run":
+        lines = lines.replace("a", "the ").replace("b", "cat ")
+    (tmp_path / "t.txt").write_text(lines)
+    for json_or_colour in ("--json", "--color"):
+        wanted = done("neurons", run, tmp_path / "t.txt", json_or_colour).out
+        for encoding, end in (("utf-8-sig", "\n"), ("utf-8", "\r\n"), ("utf-16", "\r")):
+            (tmp_path / "o.txt").write_bytes(lines.replace("\n", end).encode(encoding))
+            assert done("neurons", run, tmp_path / "o.txt", json_or_colour).out == wanted
+
+
 def test_from_stdin(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Stdin:
         buffer = io.BytesIO(b"abc\n")
