@@ -359,7 +359,6 @@ ONE_CASE = (
         )
         for method, gives in (
             ("gate_values(self, params, xs, state)", "{}"),
-            ("compiled(self, params)", "None"),
             ("looks(self, params, xs, ctx)", "None"),
         )
     ),

@@ -23,7 +23,7 @@ HOMES = {"rnnkit", "rnnkit.compute.equations", "rnnkit.testing", "rnnkit.types"}
 PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").rglob("*.md")]
 MODULES = [p for p in (ROOT / "plugins").rglob("*.py") if ".venv" not in p.parts]
 GUIDE = "\n".join(path.read_text() for path in PAGES)
-UNNAMED = {"Counts", "Encoder", "Steps"}
+UNNAMED = {"Counts", "Encoder", "Stages"}
 """Aliases that no author needs: of plain types, and of the sampler of built-in layers."""
 
 

@@ -54,19 +54,20 @@ def stopped_at(
     """Run a spec that meets SIGTERM in its count-th scan of training, or of an evaluation."""
     path = write_spec(folder, spec)
     options = RunOptions()
-    scan, seen = Network.scan, 0
+    method = "scan" if where == "training" else "forward"
+    run, seen = getattr(Network, method), 0
 
     def counted(self: Network, params: Any, xs: Any, states: Any, resets: Any, ctx: Any) -> Any:
         nonlocal seen
         seen += ctx.train == (where == "training")
         if seen == count:
             options.stop.number = 15
-        return scan(self, params, xs, states, resets, ctx)
+        return run(self, params, xs, states, resets, ctx)
 
     from rnnkit.errors import InterruptedRun
 
     with monkeypatch.context() as patch:
-        patch.setattr(Network, "scan", counted)
+        patch.setattr(Network, method, counted)
         patch.setattr(
             "rnnkit.network.memory.window_bytes", lambda *sizes: 0
         )  # it scans as training does

@@ -13,7 +13,8 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 Block = dict[str, Any]

@@ -7,18 +7,18 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any, ClassVar
 
+from rnnkit.compute.equations.cell_stages import cell_stages
 from rnnkit.compute.equations.evaluate import StepArrays, evaluate_nodes
 from rnnkit.compute.equations.gates import find_gates
 from rnnkit.compute.equations.program import Program, write_program
 from rnnkit.compute.equations.refusals import EquationError
-from rnnkit.compute.equations.sampling import cell_steps
+from rnnkit.compute.equations.stream_step import StreamStep, stream_step
 from rnnkit.compute.equations.symbols import Symbols
 from rnnkit.compute.equations.trace import Names as Names
 from rnnkit.compute.equations.trace import StepGraph, trace
-from rnnkit.compute.equations.vector_step import VectorStep, vector_step
 from rnnkit.compute.equations.window import run_window
 from rnnkit.compute.kernels.dispatch import kernels_compute
-from rnnkit.compute.kernels.sample_plan import Steps
+from rnnkit.compute.stack.stages import Stages
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.layer import inherited
 from rnnkit.contracts.returned import broken, shown
@@ -164,18 +164,10 @@ class EquationCell(Cell):
         return run_window(program, self.units, params, xs, state, initial, resets, ctx)
 
     @inherited
-    def compiled(self, params: Params) -> Steps:
-        """Tell the compiled sampler."""
-        step = _vector_step(type(self), self._fields())
-        rows = (len(params[name]) for name, of in self._rows().items() if of == "inputs")
-        inputs = next(rows, 1)
-        return cell_steps(step, params, inputs, self.units)
-
-    def _rows(self) -> dict[str, str]:
-        """Return what the matrices multiply, by their names."""
-        symbols = self.symbols(Signal(1))
-        own = {"Wx": "inputs"} if self.gates else {}
-        return own | {name: of[0] for name, of in symbols.matrices.items()}
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference."""
+        step = _stream_step(type(self), self._fields())
+        return cell_stages(step, inputs.known(), self.units)
 
     def _fields(self) -> tuple[tuple[str, Hashable], ...]:
         """Return the fields that the equations may read; a list is a tuple to them."""
@@ -200,8 +192,8 @@ def _program(
 
 
 @cache
-def _vector_step(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...]) -> VectorStep:
-    return vector_step(_step_graph(kind, fields))
+def _stream_step(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ...]) -> StreamStep:
+    return stream_step(_step_graph(kind, fields))
 
 
 @cache

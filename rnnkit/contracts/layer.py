@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from rnnkit.compute.kernels.sample_plan import Steps
+from rnnkit.compute.stack.stages import Stages
 from rnnkit.core.block import Block, Name, nested, stands_for
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Identity, Init, Orthogonal, Vectors
@@ -99,11 +99,12 @@ class Layer(Block):
         """Return the name of the layer whose parameters this one shares, transposed."""
         return None
 
-    def compiled(self, params: Params) -> Steps | None:
-        """Return what the layer does with one vector, for the compiled sampler; None: no such form.
+    def stages(self, inputs: Signal) -> Stages | None:
+        """Return what compiled inference does with a row of values; None: it runs `scan`.
 
-        It is then the whole of what the layer does when it does not train. Only a method of the
-        layer's own class is asked, or an `inherited` one: a subclass may do something else.
+        It is then the whole of what the layer does when it does not train, by parameters that are
+        named. Only a method of the layer's own class is asked, or an `inherited` one: a subclass
+        may do something else.
         """
         return None
 
@@ -115,7 +116,7 @@ class Layer(Block):
         """Return the gates (N, n) by name, each from 0 to 1, at N steps that need not be in a row.
 
         `xs` (N, F) are the inputs of the steps and `state`, arrays (N, n), is what entered them. A
-        layer that tells nothing has none; as with `compiled`, only its own class is asked, but for
+        layer that tells nothing has none; as with `stages`, only its own class is asked, but for
         an `inherited` one.
         """
         return {}

@@ -14,7 +14,8 @@ import numpy as np
 
 from rnnkit.errors import PluginError, ThresholdError, printable
 from rnnkit.exchange.proof import Runner
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-O2")

@@ -17,7 +17,7 @@ from rnnkit.core.context import Context
 from rnnkit.errors import ThresholdError, printable
 from rnnkit.exchange.proof import Proof, difference
 from rnnkit.exchange.trained import Trained
-from rnnkit.network.network import copied
+from rnnkit.network.states import copied
 from rnnkit.types import Array
 
 SCRIPTS = Path(__file__).with_name("scripts")

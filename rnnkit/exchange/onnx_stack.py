@@ -14,7 +14,8 @@ from rnnkit.core.signal import Signal
 from rnnkit.exchange.onnx_graph import FLOAT, INT64, STREAMS, Graph, Wires
 from rnnkit.exchange.onnx_layers import write_layer
 from rnnkit.exchange.pieces import Piece
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from rnnkit.core.context import Context
 from rnnkit.errors import ThresholdError
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array, Params
 
 TOLERANCE = 1e-5

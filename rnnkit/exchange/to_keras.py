@@ -23,7 +23,8 @@ from rnnkit.exchange.packages import no_package, version_of
 from rnnkit.exchange.pieces import Piece, attribute_names, pieces_of, refusals
 from rnnkit.exchange.proof import Proof, Runner, prove_network
 from rnnkit.exchange.trained import Trained, describe
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 BACKENDS = "torch", "jax", "tensorflow"

@@ -19,8 +19,8 @@ from rnnkit.exchange.packages import needed
 from rnnkit.exchange.pieces import Piece, pieces_of, refusals
 from rnnkit.exchange.proof import Proof, proofs_as_one, prove_network
 from rnnkit.exchange.trained import Trained, describe
-from rnnkit.network.network import States
 from rnnkit.network.seq2seq import Seq2Seq
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

@@ -11,7 +11,7 @@ from rnnkit.exchange.packages import needed
 from rnnkit.exchange.proof import Proof, difference, prove_network
 from rnnkit.exchange.safetensors_file import FILE, save_arrays
 from rnnkit.exchange.trained import Trained
-from rnnkit.network.network import States
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

@@ -20,7 +20,7 @@ from rnnkit.exchange.safetensors_file import save_arrays
 from rnnkit.exchange.torch_layers import CALLED, ModuleSource, not_in_torch, write_module
 from rnnkit.exchange.torch_source import source_text
 from rnnkit.exchange.trained import Trained
-from rnnkit.network.network import States
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

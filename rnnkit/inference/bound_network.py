@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnkit.checkpoint.meta import DataFacts
+from rnnkit.compute.stack.parameters import MANY
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
 from rnnkit.core.context import Context
@@ -18,7 +20,9 @@ from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.inputs import checked, checked_state
 from rnnkit.inference.stream_state import StreamState
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.sections import Online, online
+from rnnkit.network.states import States
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
 
@@ -66,8 +70,8 @@ class BoundNetwork:
         if state is None:
             state = self.network.initial_states(xs.shape[1], ctx.dtype)
         else:
-            state = checked_state(state, self.network.state_shapes(xs.shape[1]))
-        ys, after, _ = self.network.scan(self.store.values, xs, state, None, ctx)
+            state = checked_state(state, self._state_sizes, xs.shape[1])
+        ys, after = self.network.forward(self.store.values, xs, state, None, ctx)
         return data.to_units(ys) if self.network.loss.estimates else ys, after
 
     def start(self, streams: int = 1) -> States:
@@ -87,8 +91,28 @@ class BoundNetwork:
         self._check_online()
         xs = np.asarray(x)
         single = xs.ndim == (0 if self.network.inputs.ids else 1)
-        ys, after = self.forward(xs[None, None] if single else xs[None], state)
+        ys, after = self._step(xs[None, None] if single else xs[None], state)
         return ys[0, 0] if single else ys[0], after
+
+    def _step(self, xs: Array, state: States) -> tuple[Array, States]:
+        """Run a step (1, B) or (1, B, F) as `forward` does, a few streams without detours."""
+        online = self._online
+        if online is None or xs.shape[1] >= MANY:
+            return self.forward(xs, state)
+        xs = checked(xs, self.network.inputs, self.spec.data.to_scale)
+        ys, after = online.step(xs, checked_state(state, self._state_sizes, xs.shape[1]))
+        return self.spec.data.to_units(ys) if self.network.loss.estimates else ys, after
+
+    @cached_property
+    def _online(self) -> Online | None:
+        """The stack bound to where the parameters lie, which is the same as long as they live."""
+        return online(self.network.sections, self.store.values)
+
+    @cached_property
+    def _state_sizes(self) -> dict[str, tuple[int, ...]]:
+        """The numbers of each array of the hidden states, of one stream."""
+        shapes = self.network.state_shapes(1)
+        return {name: tuple(n for _, n in arrays) for name, arrays in shapes.items()}
 
     def export(
         self, to: str, out: str | Path, *, verify: bool = True, force: bool = False

@@ -15,8 +15,8 @@ import numpy as np
 from rnnkit.contracts.dataset import EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.inference.finite import finite_scores
-from rnnkit.network.network import copied
 from rnnkit.network.seq2seq import Encoded, Seq2Seq
+from rnnkit.network.states import copied
 from rnnkit.types import Array, Params
 
 

@@ -18,7 +18,7 @@ from rnnkit.core.context import Context, keyed_generator
 from rnnkit.errors import CheckpointError, DataError
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import windows
-from rnnkit.network.network import States, copied
+from rnnkit.network.states import States, copied
 from rnnkit.types import Array
 
 FEWEST = 10
@@ -191,7 +191,7 @@ class _Recursion:
         for column in np.flatnonzero(np.isnan(told)).tolist():
             xs[:, column] = values[:, outlook.wanted.index(outlook.reads[column])]
         network, params = self.model.network, self.model.store.values
-        ys, after, _ = network.scan(params, self._scaled(xs)[None], states, None, ctx)
+        ys, after = network.forward(params, self._scaled(xs)[None], states, None, ctx)
         return self._values(ys[0]), copied(after)
 
     def _scaled(self, xs: Array) -> Array:

@@ -11,15 +11,14 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.kernels.sample_plan import Plan, PlanStep, make_plan
-from rnnkit.compute.sampler import tokens
-from rnnkit.contracts.layer import may_ask
+from rnnkit.compute.stack.sampler import Plan, make_plan, tokens
 from rnnkit.core.block import Record
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.core.validation import options_error
 from rnnkit.inference.finite import finite_scores, not_finite
 from rnnkit.inference.stream_state import StreamState
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.types import Array, Params
 
 WINDOW = 256
@@ -149,14 +148,11 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
     """
     if not (kernels_available() and network.token_scores.are_outputs):
         return None
-    steps: list[PlanStep] = []
-    for name, layer in zip(network.names, network.layers, strict=True):
-        found = layer.compiled(params[name]) if may_ask(layer, "compiled") else None
-        if found is None:
-            return None
-        steps += found
+    table = network.sections[0].table
+    if table is None or len(network.sections) > 1:
+        return None
     with np.errstate(over="ignore", invalid="ignore"):  # the sampler tells of it
-        return make_plan(steps, tuple(chain.from_iterable(states.values())))
+        return make_plan(table, params, tuple(chain.from_iterable(states.values())))
 
 
 def following(
@@ -217,7 +213,7 @@ def windows(
         stop = start + max(min(WINDOW, rows_at_once(network) // streams), 1)
         window = np.ascontiguousarray(xs[start:stop, :streams])
         with np.errstate(over="ignore", invalid="ignore"):  # what asks for the outputs looks
-            ys, after, _ = network.scan(params, window, states, None, ctx)
+            ys, after = network.forward(params, window, states, None, ctx)
         states = copied(after)
         yield start, ys, states
         ctx.pool.recycle()
@@ -250,7 +246,7 @@ def _in_blocks(
     Raises DivergedError at the first token of which the scores are not finite.
     """
     plans = [plan.with_state(tuple(_arrays_of(after, k))) for k in range(after.streams)]
-    options, step = (sampling.temperature, *sampling.limits(plan.outputs)), 2
+    options, step = (sampling.temperature, *sampling.limits(plan.table.outputs)), 2
     for drawn in draws:
         found = tokens(plans, ids, drawn, options)
         ids = found[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnkit.inference.bound_network import BoundNetwork
-from rnnkit.network.network import States
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

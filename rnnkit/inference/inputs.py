@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import States
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 
@@ -23,15 +23,19 @@ def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Ar
         return to_scale(xs).astype(np.float32)
     if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
         raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
-    for value in (xs.min(), xs.max()):
+    for value in (xs.item(),) if xs.size == 1 else (xs.min(), xs.max()):
         if not 0 <= value < width:
             raise ValueError(f"expected ids from 0 to {width - 1}, received {value}")
     return xs.astype(np.int32)
 
 
-def checked_state(state: States, shapes: Mapping[str, tuple[tuple[int, int], ...]]) -> States:
-    """Return a state in the type that layers read; ValueError for one of other shapes."""
+def checked_state(state: States, sizes: Mapping[str, tuple[int, ...]], streams: int) -> States:
+    """Return a state in the type that layers read; ValueError for one of other shapes.
+
+    `sizes` has the numbers of each array of one stream.
+    """
     received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
+    shapes = {name: tuple((streams, n) for n in widths) for name, widths in sizes.items()}
     if received != shapes:
         raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
     return {n: tuple(np.asarray(a, np.float32) for a in arrays) for n, arrays in state.items()}

@@ -26,7 +26,8 @@ from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import Sampling, generate, sampling_of, seen
 from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.network.stored_arrays import stored_shapes
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array
@@ -208,8 +209,7 @@ class Model(BoundNetwork):
     def scores(self, lines: Iterable[str]) -> Iterator[tuple[Array, Array]]:
         """Yield what `score` returns of each line, in the order given; many are read at once.
 
-        Products over many lines round otherwise: log p differs by some 1e-6, as either does from
-        the exact one. Lines of 2**16 tokens are asked for ahead. Errors name the line, from 1.
+        Where layers are not compiled log p differs by some 1e-6. 2**16 tokens are read ahead.
         """
         from rnnkit.inference.score import score_lines
 

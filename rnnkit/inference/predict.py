@@ -26,7 +26,8 @@ from rnnkit.inference.generate import WINDOW, following, seen, windows
 from rnnkit.inference.predictions import Answers, Columns
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.inference.translate import likeliest
-from rnnkit.network.network import copied, cut_window
+from rnnkit.network.network import cut_window
+from rnnkit.network.states import copied
 from rnnkit.types import Array
 
 SEQUENCES = 32
@@ -266,7 +267,7 @@ def _unrolled(model: BoundNetwork, group: Sequence[Question]) -> Iterator[Array]
     found: list[Array] = []
     ended = np.zeros(len(group), bool)
     while not ended.all() and len(found) < LONGEST:
-        ys, after, _ = network.scan(model.store.values, xs, states, None, ctx)
+        ys, after = network.forward(model.store.values, xs, states, None, ctx)
         found += list(ys.copy())
         ended |= network.token_scores.choice(found[-1]) == group[0].ends
         states, xs = copied(after), np.zeros_like(xs[:1])

@@ -13,7 +13,8 @@ from rnnkit.compute.shard_tree import even_ranges
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.loss import summed
 from rnnkit.core.context import Context
-from rnnkit.network.network import Network, States, copied, loss_context
+from rnnkit.network.network import Network, loss_context
+from rnnkit.network.states import States, copied
 from rnnkit.types import Array, Params
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.types import Array
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
-from rnnkit.network.network import Learned, Network, States, copied, cut_window
+from rnnkit.network.network import Learned, Network, cut_window
+from rnnkit.network.states import States, copied
 from rnnkit.types import Grads, Params
 
 

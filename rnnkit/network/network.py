@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
-
-import numpy as np
 
 from rnnkit.contracts.checked_layer import scanned
 from rnnkit.contracts.dataset import Batch
@@ -26,11 +24,10 @@ from rnnkit.network.rates import (
     frozen_parameters,
     learning_layers,
 )
+from rnnkit.network.sections import Section, run_sections, sections_of
+from rnnkit.network.states import States, copied, zero_state, zero_states
 from rnnkit.network.visit import Visit
-from rnnkit.types import Array, DType, Grads, Params, Shape, State
-
-States = dict[str, State]
-"""The hidden state of every stateful layer by name."""
+from rnnkit.types import Array, DType, Grads, Params, Shape
 
 NetworkBackward = Callable[[Array, States, Mapping[str, Grads]], tuple[Array | None, States]]
 """`backward(dys, dstates, grads)` gives (dxs, dstates0) and adds to grads, by layer and name."""
@@ -90,6 +87,11 @@ class Network:
     def named(self) -> tuple[tuple[str, Layer], ...]:
         """The layers with their names."""
         return tuple(zip(self.names, self.layers, strict=True))
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The layers as parts that are run without a way back."""
+        return sections_of(self.named, self.entering(), self.declared())
 
     @cached_property
     def body(self) -> Network:
@@ -207,7 +209,19 @@ class Network:
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
     ) -> tuple[Array, States]:
         """Return what the last layer gives for a window of data, and the states after it."""
-        return self.scan(params, batch.inputs, states, batch.resets, ctx)[:2]
+        return self.forward(params, batch.inputs, states, batch.resets, ctx)
+
+    def forward(
+        self,
+        params: Mapping[str, Params],
+        xs: Array,
+        states: States,
+        resets: Array | None,
+        ctx: Context,
+    ) -> tuple[Array, States]:
+        """Return what `scan` does without a way back, in the memory of a few steps."""
+        initial = partial(self.initial_states, dtype=ctx.dtype)
+        return run_sections(self.sections, params, xs, states, initial, resets, ctx)
 
     def run_in_pieces(
         self,
@@ -333,18 +347,3 @@ def loss_context(ctx: Context, batch: Batch) -> Context:
 def cut_window(steps: int, size: int) -> list[slice]:
     """Cut a window into pieces of `size` steps; only the last may be shorter."""
     return [slice(start, min(start + size, steps)) for start in range(0, steps, size)]
-
-
-def zero_states(states: States) -> States:
-    """Return the gradient of a window's last state: nothing flows back over the edge."""
-    return {name: zero_state(state) for name, state in states.items()}
-
-
-def zero_state(state: State) -> State:
-    """Return zeros for each array of one layer's state."""
-    return tuple(np.zeros(a.shape, a.dtype) for a in state)
-
-
-def copied(states: States) -> States:
-    """Return states that outlive the window's scratch memory."""
-    return {name: tuple(a.copy() for a in state) for name, state in states.items()}

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnnkit.core.params import ParamStore, learned_parameters, named_parameters
-from rnnkit.network.network import Network, States
+from rnnkit.network.network import Network
+from rnnkit.network.states import States
 from rnnkit.network.truncation import History
 from rnnkit.spec.model import Spec
 from rnnkit.types import Array, Shape

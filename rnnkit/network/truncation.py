@@ -18,7 +18,8 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States, cut_window, loss_context, zero_states
+from rnnkit.network.network import Network, cut_window, loss_context
+from rnnkit.network.states import States, zero_states
 from rnnkit.types import Array, Grads, Params
 
 

@@ -24,7 +24,8 @@ from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import count, named_parameters
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.types import Array, DType, Grads
 
 WORK = 60_000_000

@@ -53,9 +53,6 @@ def _asked(layer: Layer, window: Window) -> Iterator[Comparison]:
     if "gate_values" in vars(own):
         layer.gate_values(params, xs[0], window.parts("state"))
         yield from given(f"{own.__name__}.gate_values")
-    if "compiled" in vars(own) and not window.ctx.train:
-        layer.compiled(params)
-        yield from given(f"{own.__name__}.compiled")
     layer.looks(params, xs, window.ctx)
     yield from given(f"{own.__name__}.looks")
 

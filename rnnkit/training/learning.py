@@ -14,7 +14,8 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool, Tally
 from rnnkit.core.params import ParamStore
 from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.network.truncation import History, learn_truncated
 from rnnkit.spec.model import Train
 from rnnkit.training.clipping import clip, fixed_norm, global_norm

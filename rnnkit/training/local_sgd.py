@@ -16,7 +16,7 @@ import numpy as np
 
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Pool, Tally
-from rnnkit.network.network import States, copied
+from rnnkit.network.states import States, copied
 from rnnkit.network.truncation import History
 from rnnkit.training.learning import Learner, Leaving, Part, sum_of_tallies
 from rnnkit.types import Array

@@ -11,7 +11,8 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.types import Params
 
 

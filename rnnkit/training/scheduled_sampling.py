@@ -16,7 +16,8 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, keyed_generator
 from rnnkit.inference.generate import Sampling, choose_ids
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.spec.regime import Feed
 from rnnkit.types import Array, Params
 

@@ -15,7 +15,8 @@ from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import PluginError
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.network.stored_arrays import first_slots
 from rnnkit.network.truncation import History
 from rnnkit.spec.model import Spec

@@ -24,7 +24,8 @@ from rnnkit.core.context import Context, Pool
 from rnnkit.errors import DivergedError, SpecError
 from rnnkit.inference.evaluate import evaluate
 from rnnkit.network.gradient_checkpointing import learn_in_blocks, window_blocks
-from rnnkit.network.network import Learned, Network, States
+from rnnkit.network.network import Learned, Network
+from rnnkit.network.states import States
 from rnnkit.spec.read import parse_spec
 
 

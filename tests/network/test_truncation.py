@@ -17,7 +17,8 @@ from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.errors import DivergedError
-from rnnkit.network.network import Network, States, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import States, copied
 from rnnkit.network.truncation import History, learn_truncated, sequences_at_once
 
 STEPS = 17
@@ -112,14 +113,17 @@ def test_targets_that_do_not_count_cost_nothing() -> None:
     case = Case(STACKS["lstm"], np.float64, steps=STEPS)
     case.batch.weights[:-1] = 0
     scans: list[tuple[int, ...]] = []
-    original = Network.scan
 
-    def scan(self: Network, params: Any, xs: Any, *rest: Any) -> Any:
-        scans.append(xs.shape[:2])
-        return original(self, params, xs, *rest)
+    def counting(original: Any) -> Any:
+        def counted(self: Network, params: Any, xs: Any, *rest: Any) -> Any:
+            scans.append(xs.shape[:2])
+            return original(self, params, xs, *rest)
+
+        return counted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Network, "scan", scan)
+        for method in ("scan", "forward"):
+            patch.setattr(Network, method, counting(getattr(Network, method)))
         case.learned(truncated(4))
     assert scans == [(1, STREAMS)] * (STEPS - 3) + [(4, STREAMS), (1, STREAMS)]
 

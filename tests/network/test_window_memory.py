@@ -13,7 +13,8 @@ from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, copied
+from rnnkit.network.network import Network
+from rnnkit.network.states import copied
 from rnnkit.network.window_memory import Sizes, _TrialWindow, window_bytes
 
 Block = dict[str, Any]

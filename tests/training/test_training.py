@@ -34,7 +34,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.context import Context
 from rnnkit.inference.evaluate import Measured, evaluate
 from rnnkit.inference.model import load
-from rnnkit.network.network import zero_states
+from rnnkit.network.states import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.clipping import clip, global_norm

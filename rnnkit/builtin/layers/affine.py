@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from rnnkit.compute.kernels.sample_plan import Steps, affine
 from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.compute.stack.stages import Stages, Weights, affine
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Name, Width
 from rnnkit.core.context import Context
@@ -65,10 +65,9 @@ class Affine(Layer):
             declared["b"] = ParamSpec((units,), Zeros(), decay=False)
         return declared
 
-    def compiled(self, params: Params) -> Steps:
-        """Tell the compiled sampler."""
-        W, b = self.linear(params)
-        return affine(W, params["b"] if self.bias else None)
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference."""
+        return affine(Weights("W", transposed=bool(self.tie)), "b" if self.bias else None)
 
     def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None]:
         """Return W (inputs, units), transposed where it is tied, and b."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.compute.kernels.sample_plan import Steps
 from rnnkit.compute.parallel import divided
+from rnnkit.compute.stack.stages import Stages
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Rate
 from rnnkit.core.context import DRAWS, Context
@@ -34,8 +34,8 @@ class Dropout(Layer):
         """Keep the width."""
         return inputs.values()
 
-    def compiled(self, params: Params) -> Steps:
-        """Tell the compiled sampler."""
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference: nothing is dropped there."""
         return ()
 
     def forward(

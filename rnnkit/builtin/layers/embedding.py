@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.compute.kernels.sample_plan import Steps, lookup
 from rnnkit.compute.products import scatter_add
+from rnnkit.compute.stack.stages import Stages, Weights, lookup
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Size
 from rnnkit.core.context import Context
@@ -32,9 +32,9 @@ class Embedding(Layer):
         """Declare W (vocabulary, units)."""
         return {"W": ParamSpec((inputs.known(), self.units), Uniform(bound=0.1))}
 
-    def compiled(self, params: Params) -> Steps:
-        """Tell the compiled sampler."""
-        return lookup(params["W"])
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference."""
+        return lookup(Weights("W"))
 
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.compute.kernels.sample_plan import Steps, one_hot
+from rnnkit.compute.stack.stages import Stages, one_hot
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Width
 from rnnkit.core.context import Context
@@ -35,8 +35,8 @@ class OneHot(Layer):
             )
         return self.model_copy(update={"units": inputs.width or self.units})
 
-    def compiled(self, params: Params) -> Steps:
-        """Tell the compiled sampler."""
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference."""
         return one_hot()
 
     def forward(

@@ -99,9 +99,10 @@ def _load(name: str, file: Path) -> ModuleType:
     loader = SourceFileLoader(name, str(file))
     spec = spec_from_loader(name, loader)
     assert spec, "a loader gives one"
-    module = sys.modules[name] = module_from_spec(spec)
+    module = module_from_spec(spec)
     loader.exec_module(module)
-    return module
+    # Another thread may load it too: none sees a module of which half is there.
+    return sys.modules.setdefault(name, module)
 
 
 def _run(source: str, name: str, scope: dict[str, Any]) -> None:

@@ -101,28 +101,31 @@ def cache_folders() -> Iterator[Path]:
     yield Path(folders("rnnkit", appauthor=False).user_cache_dir)
 
 
-def jit(function: F) -> F:
+def jit(function: F, *, inline: bool = True, copied: bool = False) -> F:
     """Compile a function at its first call with each set of types.
 
     The result is cached on disk, beside the source or in the user's cache directory; where neither
-    can be written, it is compiled anew by each process. A compilation says so on stderr.
+    can be written, it is compiled anew by each process. A compilation says so on stderr. What is
+    not made part of its callers has to round in one way, however it is optimized.
     """
     import numba
 
     compiler()  # before numba meets what it would abort at
     _load_extensions()
     _tell_once()
+    options = OPTIONS | {"forceinline": inline}
+    if copied:
+        options["inline"] = "always"
     try:
-        compiled = numba.njit(function, cache=True, **OPTIONS)
+        compiled = numba.njit(function, cache=True, **options)
     except RuntimeError:
-        compiled = numba.njit(function, **OPTIONS)
+        compiled = numba.njit(function, **options)
     # numba looks for changes in the function's own file alone, and not in those it calls;
     # of what the compiler was told, at the processor and its features alone.
     set_up(compiled._cache, (sources(), compiler()), own=_is_own_source(function))
-    if function.__closure__ is None:
-        # What is compiled around a step is cached under its name. That of numba is new in every
-        # process; one made of the source is the same until the source changes.
-        compiled._set_uuid(_name(function))
+    # What is compiled around another function is cached under the name of that. Numba's is new in
+    # every process; one made of the source is the same until the source changes.
+    compiled._set_uuid(_name(function))
     found: F = compiled
     return found
 
@@ -149,7 +152,9 @@ def _name(function: Callable[..., Any]) -> str:
         source = inspect.getsource(function)
     except OSError:
         source = repr(function.__code__.co_code)
-    text = f"{function.__module__}.{function.__qualname__}\n{source}"
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    around = [str(getattr(each, "_uuid", repr(each))) for each in cells]
+    text = "\n".join([function.__module__, function.__qualname__, source, *around])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.tile import BYTES, TALL, WIDE, narrow_tile, wide_tile
 
-COLUMN = 128
-"""Values of a column that are read in one go: what they become stays in the first cache."""
+AT_ONCE = 8
+"""Rows that are arranged at once: so many streams of reads the processor follows ahead."""
 
 
 @cache
@@ -39,59 +39,113 @@ def pack(matrix: Any, packed: Any, first: int, last: int) -> None:
 
     `packed` is flat and has room for all. A panel holds the rows of its columns.
     """
-    inner, columns = matrix.shape
-    lanes = BYTES // matrix.itemsize
+    if matrix.strides[0] < matrix.strides[1]:
+        for panel in range(first, last):
+            _pack_columns(matrix.T, packed, panel)
+        return
+    inner = len(matrix)
+    for top in range(0, inner, AT_ONCE):
+        for panel in range(first, last):
+            place, start, width = panel_place(matrix.shape, matrix.itemsize, panel)
+            for k in range(top, min(top + AT_ONCE, inner)):
+                row = matrix[k, start : start + width]
+                into = packed[place + k * width : place + (k + 1) * width]
+                for j in range(len(into)):
+                    into[j] = row[j]
+
+
+@jit
+def _pack_columns(matrix: Any, packed: Any, panel: int) -> None:
+    """Write a panel of the transpose of `matrix`, whose rows lie in one piece each."""
+    columns, inner = matrix.shape
+    place, start, width = panel_place((inner, columns), matrix.itemsize, panel)
+    whole = inner - inner % 4
+    for k in range(0, whole, 4):
+        for j in range(width):
+            line, at = matrix[start + j, k : k + 4], place + k * width + j
+            packed[at], packed[at + width] = line[0], line[1]
+            packed[at + 2 * width], packed[at + 3 * width] = line[2], line[3]
+    for k in range(whole, inner):
+        for j in range(width):
+            packed[place + k * width + j] = matrix[start + j, k]
+
+
+@jit
+def panel_place(shape: Any, itemsize: int, panel: int) -> Any:
+    """Return where a panel of a matrix lies, its first column, and how many columns it has."""
+    inner, columns = shape
+    lanes = BYTES // itemsize
     whole, wide = columns // (WIDE * lanes), WIDE * lanes
-    for panel in range(first, last):
-        column = min(panel, whole) * wide + max(panel - whole, 0) * lanes
-        width = wide if panel < whole else min(lanes, columns)
-        start = min(column, columns - width)
-        offset = inner * column
-        if matrix.strides[0] >= matrix.strides[1]:
-            for k in range(inner):
-                for j in range(width):
-                    packed[offset + k * width + j] = matrix[k, start + j]
-            continue
-        for top in range(0, inner, COLUMN):
-            for j in range(width):
-                for k in range(top, min(top + COLUMN, inner)):
-                    packed[offset + k * width + j] = matrix[k, start + j]
+    column = min(panel, whole) * wide + max(panel - whole, 0) * lanes
+    width = wide if panel < whole else min(lanes, columns)
+    return inner * column, min(column, columns - width), width
 
 
 @jit
 def multiply_rows(a: Any, packed: Any, c: Any, first: int, last: int) -> None:
     """Write c[first:last] = a[first:last] matrix; a (rows, inner), c (rows, columns)."""
     inner, columns = a.shape[1], c.shape[1]
-    rows, lanes = last - first, BYTES // a.itemsize
-    if columns < lanes:
-        _narrower_than_a_vector(a, packed, c, first, last)
-        return
-    wide = WIDE * lanes
-    tiles = (rows + TALL - 1) // TALL
-    column, offset = 0, 0
+    left, into = a.reshape(-1)[first * inner :], c.reshape(-1)[first * columns :]
+    rows, lanes, column = last - first, BYTES // a.itemsize, 0
     while column < columns:
-        panel = wide if column + wide <= columns else lanes
-        start = min(column, columns - panel)
-        for tile in range(tiles):
-            top = first + tile * rows // tiles
-            height = first + (tile + 1) * rows // tiles - top
-            corner = top * columns + start
-            if panel == wide:
-                wide_tile(height, a, top * inner, inner, packed, offset, inner, c, corner, columns)
-            else:
-                narrow_tile(
-                    height, a, top * inner, inner, packed, offset, inner, c, corner, columns
-                )
-        column += panel
-        offset += inner * panel
+        width = panel_width(columns, column, lanes)
+        start, place = min(column, columns - width), inner * column
+        multiply_panel(left, packed, place, into, inner, columns, start, width, 1, rows, 0)
+        column += width
 
 
 @jit
-def _narrower_than_a_vector(a: Any, packed: Any, c: Any, first: int, last: int) -> None:
-    inner, columns = a.shape[1], c.shape[1]
-    for row in range(first, last):
-        for j in range(columns):
-            c[row, j] = 0
-        for k in range(inner):
+def panel_width(columns: int, column: int, lanes: int) -> int:
+    """Return how many columns the panel has that begins at `column`."""
+    wide = WIDE * lanes
+    return wide if column + wide <= columns else min(lanes, columns)
+
+
+@jit
+def multiply_panel(
+    a: Any,
+    packed: Any,
+    offset: int,
+    c: Any,
+    inner: int,
+    columns: int,
+    start: int,
+    panel: int,
+    blocks: int,
+    rows: int,
+    apart: int,
+) -> None:
+    """Write the products of `blocks` of `rows` rows each with the panel at `packed[offset]`.
+
+    It has the columns from `start` on. The rows of `a` lie one after the other; those of a block in
+    `c` too, but from one block to the next it is `apart` numbers.
+    """
+    lanes = BYTES // a.itemsize
+    if panel < lanes:
+        _narrower_than_a_vector(a, packed, c, inner, columns, blocks, rows, apart)
+        return
+    tiles = (rows + TALL - 1) // TALL
+    for block in range(blocks):
+        for tile in range(tiles):
+            top = tile * rows // tiles
+            height = (tile + 1) * rows // tiles - top
+            left = (block * rows + top) * inner
+            corner = block * apart + top * columns + start
+            if panel > lanes:
+                wide_tile(height, a, left, inner, packed, offset, inner, c, corner, columns)
+            else:
+                narrow_tile(height, a, left, inner, packed, offset, inner, c, corner, columns)
+
+
+@jit
+def _narrower_than_a_vector(
+    a: Any, packed: Any, c: Any, inner: int, columns: int, blocks: int, rows: int, apart: int
+) -> None:
+    for block in range(blocks):
+        for row in range(rows):
+            left, corner = (block * rows + row) * inner, block * apart + row * columns
             for j in range(columns):
-                c[row, j] += a[row, k] * packed[k * columns + j]
+                c[corner + j] = 0
+            for k in range(inner):
+                for j in range(columns):
+                    c[corner + j] += a[left + k] * packed[k * columns + j]

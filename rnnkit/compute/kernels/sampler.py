@@ -1,4 +1,4 @@
-"""Tokens one after the other from a plan: one call makes many.
+"""Tokens one after the other from the table of a stack: one call makes many.
 
 The time goes into reading the weights once for every token. The steps of cells are those of
 training, written from their equations.
@@ -15,19 +15,18 @@ import numpy as np
 
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.sample_choice import argmax, choose_id
-from rnnkit.compute.kernels.sample_plan import AFFINE, CELL, LOOKUP
-from rnnkit.compute.kernels.shared_gemv import gemv
+from rnnkit.compute.kernels.stages import look_up, stages_runner, widest_row
 
-F = np.float32
+F, ONE, TWO = np.float32, np.int64(1), np.int64(2)
 
 
 @cache
-def sampler(steps: Callable[..., Any]) -> Callable[..., Any]:
+def sampler(cells: Callable[..., Any]) -> Callable[..., Any]:
     """Return the sampler around the steps of some kinds of cells, compiled once for each."""
+    run_stages = stages_runner(cells)
 
     def sample(
         program: Any,
-        weights: Any,
         states: Any,
         scratch: Any,
         outputs: int,
@@ -36,29 +35,18 @@ def sampler(steps: Callable[..., Any]) -> Callable[..., Any]:
         temperature: float,
         top_k: int,
         top_p: float,
-        team: Any,
+        task: Any,
     ) -> Any:
         """Return the ids that follow `token`, one for each number drawn; the states go on.
 
         Ids are -1 from where the logits are not finite.
         """
-        found, widest = np.empty(len(drawn), np.int64), 0
-        for step in range(len(program)):
-            widest = max(widest, program[step, 2])
+        found, widest = np.empty(len(drawn), np.int64), widest_row(program)
         x, y = np.empty(widest, F), np.empty(widest, F)
         chances, ids = np.empty(outputs), np.empty(outputs, np.int64)
         for t in range(len(drawn)):
-            for step in range(len(program)):
-                kind, rows, width = program[step, 0], program[step, 1], program[step, 2]
-                place, state = program[step, 3], program[step, 5]
-                if kind == LOOKUP:
-                    for k in range(width):
-                        x[k] = weights[place + token * width + k]
-                elif kind == AFFINE:
-                    gemv(weights, place, rows, width, x, y, team)
-                    x, y = y, x
-                elif kind >= CELL:
-                    steps(kind, program, step, x, states[state:], scratch, weights, team)
+            look_up(program, token, x)
+            x, y = run_stages(program, len(program), ONE, ONE, TWO, x, y, states, scratch, task)
             largest = argmax(x, outputs)
             if not math.isfinite(x[largest]):  # the first NaN, where there is one
                 found[t:] = -1

@@ -14,7 +14,8 @@ from typing import Any
 
 from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic
+
+from rnnkit.compute.kernels.jit import intrinsic
 
 
 def _registers() -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.layer import Layer
 from rnnkit.errors import ShapeError
-from rnnkit.network.network import States
+from rnnkit.network.states import States
 from rnnkit.types import Array, Grads
 
 

@@ -25,13 +25,7 @@ from rnnkit.contracts.stack import joined, layer_names, peeking
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
-from rnnkit.network.network import (
-    Network,
-    Reader,
-    States,
-    loss_context,
-    zero_states,
-)
+from rnnkit.network.network import Network, Reader, loss_context
 from rnnkit.network.rates import from_lowest
 from rnnkit.network.seq2seq.encoded import (
     DecoderBackward,
@@ -40,6 +34,7 @@ from rnnkit.network.seq2seq.encoded import (
     source_of,
     with_memory,
 )
+from rnnkit.network.states import States, zero_states
 from rnnkit.network.visit import Visit
 from rnnkit.types import Array, DType, Grads, Params
 

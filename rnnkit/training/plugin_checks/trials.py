@@ -18,7 +18,8 @@ from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.network.network import Network, loss_context, zero_state
+from rnnkit.network.network import Network, loss_context
+from rnnkit.network.states import zero_state
 from rnnkit.network.visit import Visit
 from rnnkit.spec.model import Spec
 from rnnkit.testing.compare import SINGLE, Comparison, Condition, expected, form

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from drawn_equations import WAYS, Drawn, by_graph, drawing
 
-from rnnkit.compute import sampler
 from rnnkit.compute.equations import dot, exp, sigmoid, softplus, tanh, where
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.kernels.sample_plan import lookup, make_plan
+from rnnkit.compute.stack import sampler
+from rnnkit.compute.stack.stages import Weights, lookup
+from rnnkit.compute.stack.table import make_table
 from rnnkit.contracts.equation_cell import EquationCell
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.params import Declaration, ParamSpec
@@ -209,7 +210,12 @@ def test_the_sampler_reads_each_product_from_its_own_memory() -> None:
     cell = Leaves(units=3)
     window = drawing(cell, 1, steps=12, dtype=np.float32)
     table, state = window.xs[:3, 0], tuple(array[:1] for array in window.state)
-    plan = make_plan((*lookup(table), *cell.compiled(window.params)), state)
+    stages = (*lookup(Weights("table")), *cell.stages(Signal(window.xs.shape[2])))
+    params = {"0": {**window.params, "table": table}}
+    shapes = {"0": {name: array.shape for name, array in params["0"].items()}}
+    found = make_table([("0", stages)], shapes, 3)
+    assert found
+    plan = sampler.make_plan(found, params, state)
     assert plan
     drawn = np.random.default_rng(1).random((12, 1))
     ids = sampler.tokens([plan], np.array([2]), drawn, (1.0, 3, 1.0))[:, 0]

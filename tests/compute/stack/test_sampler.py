@@ -15,9 +15,9 @@ from layer_examples import build
 import rnnkit.inference.generate as generation
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
-from rnnkit.compute.kernels import sample_plan
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.sampler import tokens
+from rnnkit.compute.stack import parameters
+from rnnkit.compute.stack.sampler import tokens
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.errors import DivergedError
@@ -112,7 +112,7 @@ def test_the_ids_of_the_general_path(
     folded: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sample_plan, "FOLDED", folded)
+    monkeypatch.setattr(parameters, "FOLDED", folded)
     assert compiled(*stack, start(stack[0]))
     fast = [ids(*stack, options) for options in OPTIONS]
     monkeypatch.setattr(generation, "kernels_available", lambda: False)
@@ -146,8 +146,8 @@ def test_each_of_many_draws_its_own_numbers(
     stack: tuple[Network, dict[str, dict[str, Array]]], count: int
 ) -> None:
     many, only = ids(*stack, {}, count), ids(*stack, {})[0]
-    # A BLAS may round the product of one row otherwise than that of many; after some tokens of
-    # weights as large as these the rounding decides an id.
+    # Without kernels the BLAS rounds the product of one row otherwise than that of many; after some
+    # tokens of weights as large as these the rounding decides an id.
     length = len(only) if kernels_available() else 40
     assert many[0][:length] == only[:length]
     assert len({tuple(sample) for sample in many}) == count
@@ -222,7 +222,7 @@ def test_one_logit_that_is_nan(options: dict[str, Any], place: int) -> None:
 )
 def test_other_stacks_take_the_general_path(layers: Sequence[dict[str, Any]]) -> None:
     network, params = made(layers)
-    known = layers[-1]["type"] == "embedding" and kernels_available()
+    known = layers[-1]["type"] in ("embedding", "one_hot") and kernels_available()
     assert (compiled(network, params, start(network)) is not None) == known
     assert len(ids(network, params, {})[0]) == 70
 
@@ -288,13 +288,13 @@ def test_a_score_holds_few_logits_at_once(word_run: Path, monkeypatch: pytest.Mo
     model, said = load(word_run), "the cat b " * 40
     whole = model.score(said)[1]
     lengths: list[int] = []
-    scan = Network.scan
+    forward = Network.forward
 
     def watched(self: Network, params: dict[str, Params], xs: Array, *rest: Any) -> Any:
         lengths.append(len(xs))
-        return scan(self, params, xs, *rest)
+        return forward(self, params, xs, *rest)
 
-    monkeypatch.setattr(Network, "scan", watched)
+    monkeypatch.setattr(Network, "forward", watched)
     monkeypatch.setattr(generation, "LOGITS", 10 * model.network.outputs.known())
     assert model.score(said)[1] == pytest.approx(whole, abs=1e-6)
     assert max(lengths) == 10

@@ -1,0 +1,13 @@
+"""The table that compiled code runs a stack of layers by: kinds of stages, and its columns."""
+
+from __future__ import annotations
+
+LOOKUP, ONE_HOT, AFFINE, PART, DONE, CELL = range(6)
+"""Kinds of stages. A PART belongs to the cell before it, one that is DONE is part of the table of
+the lookup; kinds of cells are CELL and above."""
+
+KIND, INNER, COLUMNS, UNITS, STATE, ARRAYS, MATRIX, STRIDE, BIAS, PACKED = range(10)
+"""Columns: the kind, the rows and columns of a matrix (of a cell: of its inputs and outputs), the
+units of a cell, the units of all states before its own, the number of its states; the address of a
+matrix, the numbers between its rows (negative: it is used transposed), the addresses of what is
+added and of the matrix arranged in panels (0: there is none)."""

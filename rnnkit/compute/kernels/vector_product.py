@@ -1,0 +1,158 @@
+"""The product of one vector with a matrix as it lies in memory, large ones shared by two threads.
+
+A token reads every weight once, so its time is that of the memory, and one core cannot ask for all
+that the memory gives. The second thread waits in a busy loop while tokens are made: a token has few
+products of some 0.1 ms each, and waking a thread takes as long. Each of the `PARTS` groups of
+columns is taken by the thread that is free: one that the system holds up delays only its own group,
+and the sums do not depend on who forms them.
+
+Sums run in the order of the inner index, as those of many rows do in `product`: one row gives the
+same bits alone and among others. Only a matrix that is used transposed is added up in parts.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from rnnkit.compute.kernels.atomic import fetch_add, load, store
+from rnnkit.compute.kernels.jit import intrinsic, jit
+from rnnkit.compute.kernels.memory import floats
+from rnnkit.compute.kernels.program import COLUMNS, INNER, MATRIX, STRIDE
+from rnnkit.types import Array
+
+LARGE = 2**18
+"""Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
+
+PARTS = 4
+NEXT, DONE, STOP, PART, GIVEN, FOUND = range(6)
+"""Places in a task; the last hold the addresses of the vector given and of the product found."""
+
+
+def _add_product(typing: Any, total: Any, a: Any, b: Any) -> Any:
+    """Return total + a b, rounded once where the processor can: in this order, whatever is near."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, a, b = arguments
+        product = builder.fmul(a, b, flags=("contract", "nsz"))
+        return builder.fadd(product, total, flags=("contract", "nsz"))
+
+    return types.float32(types.float32, types.float32, types.float32), generate
+
+
+add_product: Any = intrinsic(_add_product)
+
+
+class Team(NamedTuple):
+    """What two threads see: the task in numbers, the vector given, and the product found."""
+
+    task: Array
+    given: Array
+    found: Array
+
+
+ALONE = np.empty(0, np.int64)
+"""The task of one thread alone."""
+
+
+def team(rows: int, columns: int) -> Team:
+    """Return the room for products of at most (rows) x (rows, columns)."""
+    task = np.zeros(6, np.int64)
+    given, found = np.empty(rows, np.float32), np.empty(columns, np.float32)
+    task[NEXT], task[GIVEN], task[FOUND] = PARTS, given.ctypes.data, found.ctypes.data
+    return Team(task, given, found)
+
+
+@partial(jit, copied=True)
+def by_two_threads(inner: int, columns: int, task: Any) -> bool:
+    """Tell whether two threads share a product."""
+    return len(task) > 0 and inner * columns >= LARGE
+
+
+@partial(jit, copied=True)
+def vector_product(program: Any, part: int, x: Any, y: Any, task: Any) -> None:
+    """Write x W to y, for the matrix of a row of the program."""
+    inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
+    if stride < 0:
+        sum_rows(floats(program[part, MATRIX], -stride * columns), -stride, inner, columns, x, y)
+        return
+    if not by_two_threads(inner, columns, task):
+        matrix = floats(program[part, MATRIX], stride * inner)
+        sum_columns(matrix, stride, inner, 0, columns, x, y)
+        return
+    given, found = floats(task[GIVEN], inner), floats(task[FOUND], columns)
+    for k in range(inner):
+        given[k] = x[k]
+    task[PART] = part
+    store(task, DONE, 0)
+    store(task, NEXT, 0)
+    take(program, task)
+    while load(task, DONE) < PARTS:
+        pass
+    for m in range(columns):
+        y[m] = found[m]
+
+
+@jit
+def assist(program: Any, task: Any) -> None:
+    """Take parts of products until the task says to stop."""
+    while load(task, STOP) == 0:
+        if load(task, NEXT) < PARTS:
+            take(program, task)
+
+
+@partial(jit, copied=True)
+def take(program: Any, task: Any) -> None:
+    """Form parts of the present product until none is left."""
+    while True:
+        share = fetch_add(task, NEXT, 1)
+        if share >= PARTS:
+            return
+        # The task stays as it is until every part that was taken is done.
+        part = task[PART]
+        inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
+        lines = (columns + 15) // 16
+        first, last = 16 * (share * lines // PARTS), 16 * ((share + 1) * lines // PARTS)
+        matrix = floats(program[part, MATRIX], stride * inner)
+        given, found = floats(task[GIVEN], inner), floats(task[FOUND], columns)
+        sum_columns(matrix, stride, inner, first, min(last, columns), given, found)
+        fetch_add(task, DONE, 1)
+
+
+@jit
+def sum_columns(
+    matrix: Any, stride: int, inner: int, first: int, last: int, x: Any, y: Any
+) -> None:
+    """Write the columns from `first` to `last`; y is read and written once for four rows."""
+    out = y[first:last]
+    for m in range(len(out)):
+        out[m] = 0
+    whole = inner - inner % 4
+    for k in range(0, whole, 4):
+        start = k * stride + first
+        a, b, c, d = x[k], x[k + 1], x[k + 2], x[k + 3]
+        A = matrix[start : start + len(out)]
+        B = matrix[start + stride : start + stride + len(out)]
+        C = matrix[start + 2 * stride : start + 2 * stride + len(out)]
+        D = matrix[start + 3 * stride : start + 3 * stride + len(out)]
+        for m in range(len(out)):
+            total = add_product(add_product(out[m], a, A[m]), b, B[m])
+            out[m] = add_product(add_product(total, c, C[m]), d, D[m])
+    for k in range(whole, inner):
+        start = k * stride + first
+        A = matrix[start : start + len(out)]
+        for m in range(len(out)):
+            out[m] = add_product(out[m], x[k], A[m])
+
+
+@jit
+def sum_rows(matrix: Any, stride: int, inner: int, columns: int, x: Any, y: Any) -> None:
+    """Write the sums along the rows of a matrix, whose transpose is the one that is meant."""
+    for m in range(columns):
+        row, total = matrix[m * stride : m * stride + inner], np.float32(0)
+        for k in range(inner):
+            total += x[k] * row[k]
+        y[m] = total

@@ -1,0 +1,126 @@
+"""Where the parameters of a stack lie: their addresses, and copies that are read faster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.compute.kernels.program import (
+    AFFINE,
+    BIAS,
+    COLUMNS,
+    DONE,
+    KIND,
+    LOOKUP,
+    MATRIX,
+    PACKED,
+    PART,
+    STRIDE,
+)
+from rnnkit.compute.products import packed
+from rnnkit.compute.stack.table import Read, StackTable
+from rnnkit.compute.window_arrays import expect_shape
+from rnnkit.types import Array, Params, Shape
+
+LANES = 16
+"""Rows of a copied matrix start at a cache line: no load crosses two, and no loop has a rest."""
+
+FOLDED = 2**20
+"""Numbers that a table may have in which every id is already multiplied with the next matrix."""
+
+MANY = 16
+"""Rows of a window, over all its steps, from which on it pays to arrange a matrix for it."""
+
+
+class Bound(NamedTuple):
+    """A program with addresses, and the arrays that have to live as long as it is used."""
+
+    program: Array
+    held: list[Array]
+
+
+def bind(table: StackTable, params: Mapping[str, Params]) -> Bound:
+    """Return the program over the parameters where they lie.
+
+    Raises TypeError and ValueError for what compiled code would read wrongly.
+    """
+    program, held = table.program.copy(), list[Array]()
+    for read in table.reads:
+        own = params[read.layer]
+        array = _checked(own[read.matrix.name], read.shape, read)
+        program[read.row, MATRIX] = array.ctypes.data + 4 * read.matrix.first
+        held.append(array)
+        if read.bias is not None:
+            bias = _checked(own[read.bias], (int(program[read.row, COLUMNS]),), read)
+            program[read.row, BIAS] = bias.ctypes.data
+            held.append(bias)
+    return Bound(program, held)
+
+
+def _checked(array: Array, shape: Shape, read: Read) -> Array:
+    """Return a parameter with its numbers in one piece, as compiled code reads them."""
+    if array.dtype != np.float32:
+        raise TypeError(f"a parameter of {read.layer} is {array.dtype}, expected float32")
+    expect_shape(f"a parameter of {read.layer}", array.shape, shape)
+    return np.ascontiguousarray(array)
+
+
+def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: int) -> Bound:
+    """Return the program with the first product made part of the table that it follows.
+
+    That is so where the ids are at most `most`, for it costs a product of each.
+    """
+    program, size = bound.program, table.inputs
+    begins = [program[row, KIND] for row in range(min(2, len(program)))]
+    if begins != [LOOKUP, AFFINE] or size > most or size * program[1, COLUMNS] > FOLDED:
+        return bound
+    from rnnkit.compute.kernels.stages import product_of_blocks
+    from rnnkit.compute.kernels.vector_product import ALONE
+
+    rows = _matrix(table.reads[0], params)
+    if program[0, BIAS]:
+        rows = rows + params[table.reads[0].layer][table.reads[0].bias or ""]
+    arranged = _packed(table.reads[1], params)
+    first = program[1:2].copy()
+    first[0, PACKED] = arranged.ctypes.data
+    found = np.empty((size, int(program[1, COLUMNS])), np.float32)
+    given = np.ascontiguousarray(rows).reshape(-1)
+    product_of_blocks(first, 0, 1, size, 0, given, found.reshape(-1), ALONE)
+    whole = program.copy()
+    whole[1, KIND], whole[0, BIAS] = DONE, 0
+    whole[0, COLUMNS] = whole[0, STRIDE] = found.shape[1]
+    whole[0, MATRIX] = found.ctypes.data
+    return Bound(whole, [*bound.held, found])
+
+
+def arranged(
+    table: StackTable, params: Mapping[str, Params], bound: Bound, *, every: bool = False
+) -> Bound:
+    """Return the program with the matrices arranged in panels that a step multiplies.
+
+    So are those that are used transposed; others only where `every` one is asked, for a window
+    arranges them panel by panel as it goes.
+    """
+    program, held = bound.program.copy(), list(bound.held)
+    for read in table.reads:
+        kind = program[read.row, KIND]
+        each = kind == PART or (kind == AFFINE and (every or read.matrix.transposed))
+        if each and len(read.shape) == 2:
+            found = _packed(read, params)
+            program[read.row, PACKED] = found.ctypes.data
+            held.append(found)
+    return Bound(program, held)
+
+
+def _matrix(read: Read, params: Mapping[str, Params]) -> Array:
+    (name, first, count, transposed), own = read.matrix, params[read.layer]
+    array = own[name]
+    if transposed:
+        return array.T
+    return array if count is None else array[:, first : first + count]
+
+
+def _packed(read: Read, params: Mapping[str, Params]) -> Array:
+    return packed(_matrix(read, params))

@@ -1,0 +1,115 @@
+"""Blocks of tokens from compiled plans: few streams on threads of their own, one on two threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, PART
+from rnnkit.compute.parallel import assisted, divided, threads
+from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded
+from rnnkit.compute.stack.table import StackTable
+from rnnkit.compute.stack.window import cell_steps
+from rnnkit.types import Array, Params, State
+
+
+class Plan(NamedTuple):
+    """The program of a stack over its parameters, and the hidden state of one stream.
+
+    Each array of a state has two places side by side in `states`: what a step reads, and what it
+    writes.
+    """
+
+    table: StackTable
+    bound: Bound
+    states: Array
+    scratch: Array
+
+    @property
+    def state(self) -> State:
+        """The hidden state, as one tuple of (1, units) arrays for all layers together."""
+        found, start = list[Array](), 0
+        for _, n in self.table.states:
+            found.append(self.states[None, start : start + n])
+            start += 2 * n
+        return tuple(found)
+
+    @property
+    def large(self) -> tuple[int, ...]:
+        """The most rows and columns of the matrices that two threads share; () without any."""
+        from rnnkit.compute.kernels import vector_product
+
+        sizes = [
+            (int(row[INNER]), int(row[COLUMNS]))
+            for row in self.bound.program
+            if row[KIND] in (AFFINE, PART)
+        ]
+        shared = [size for size in sizes if size[0] * size[1] >= vector_product.LARGE]
+        return tuple(map(max, zip(*shared, strict=True)))
+
+    def with_state(self, state: State) -> Plan:
+        """Return a plan of the same matrices with a hidden state of its own."""
+        plan = self._replace(states=np.zeros_like(self.states), scratch=self.scratch.copy())
+        for mine, given in zip(plan.state, state, strict=True):
+            mine[...] = given
+        return plan
+
+
+def make_plan(table: StackTable, params: Mapping[str, Params], state: State) -> Plan | None:
+    """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
+
+    `state` holds the arrays (1, units) of all layers, one after the other.
+    """
+    if not table.reads_ids:
+        return None
+    bound = folded(table, params, bind(table, params), table.inputs)
+    bound = arranged(table, params, bound, every=True)
+    states = np.zeros(2 * table.units, np.float32)
+    scratch = np.empty(table.of_row + table.of_stream, np.float32)
+    return Plan(table, bound, states, scratch).with_state(state)
+
+
+def tokens(
+    plans: Sequence[Plan], ids: Array, drawn: Array, options: tuple[float, int, float]
+) -> Array:
+    """Return the ids (N, B) that follow `ids` (B,), one for each number drawn (N, B).
+
+    Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
+    Ids are -1 from where the logits are not finite.
+    """
+    from rnnkit.compute.kernels.sampler import sampler
+    from rnnkit.compute.kernels.vector_product import ALONE
+
+    table = plans[0].table
+    sample = sampler(cell_steps(table.cells))
+    tasks = [
+        partial(sample, plan.bound.program, plan.states, plan.scratch, table.outputs, int(last))
+        for plan, last in zip(plans, ids, strict=True)
+    ]
+    tasks = [
+        partial(task, column, *options) for task, column in zip(tasks, drawn.T.copy(), strict=True)
+    ]
+    if len(tasks) == 1 and threads() > 1 and plans[0].large:
+        return np.asarray(_on_two_threads(tasks[0], plans[0]))[:, None]
+
+    def some(first: int, last: int) -> list[Array]:
+        return [task(ALONE) for task in tasks[first:last]]
+
+    return np.stack(list(chain.from_iterable(divided(len(tasks), math.inf, some, fewest=1))), 1)
+
+
+def _on_two_threads(task: partial[Array], plan: Plan) -> Array:
+    from rnnkit.compute.kernels.vector_product import STOP, assist, team
+
+    room = team(*plan.large)
+
+    def stop() -> None:
+        room.task[STOP] = 1
+
+    helper = partial(assist, plan.bound.program, room.task)
+    return assisted(partial(task, room.task), helper, stop)

@@ -1,0 +1,240 @@
+"""A network without a way back gives what its scan gives, in little memory, whoever runs beside."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from layer_examples import build
+
+from rnnkit.builtin.losses.mse import MSE
+from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
+from rnnkit.compute import parallel
+from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
+from rnnkit.network.network import Network
+from rnnkit.network.sections import online
+from rnnkit.network.states import States
+from rnnkit.types import Array, Params
+
+needs_kernels = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
+EMBEDDING, AFFINE = {"type": "embedding", "units": 6, "name": "table"}, {"type": "affine"}
+TIED = {"type": "affine", "tie": "table"}
+IDS: dict[str, tuple[dict[str, Any], ...]] = {
+    "lstm": (EMBEDDING, {"type": "lstm", "units": 19}, {"type": "lstm", "units": 33}, AFFINE),
+    "gru": ({"type": "one_hot"}, {"type": "gru", "units": 17}, {"type": "rnn", "units": 5}, AFFINE),
+    "before": (EMBEDDING, {"type": "gru_reset_before", "units": 20}, AFFINE),
+    "relu": (EMBEDDING, {"type": "rnn", "units": 9, "activation": "relu"}, AFFINE),
+    "tied": (EMBEDDING, {"type": "lstm", "units": 6}, {"type": "dropout", "rate": 0.5}, TIED),
+    "bigram": ({"type": "one_hot"}, AFFINE),
+    "others between": (
+        EMBEDDING,
+        {"type": "layer_norm"},
+        {"type": "lstm", "units": 6},
+        {"type": "residual", "layer": {"type": "gru", "units": 6}},
+        {"type": "affine", "units": 18},
+        AFFINE,
+    ),
+    "both ways": (
+        EMBEDDING,
+        {"type": "bidirectional", "layer": {"type": "rnn", "units": 4}},
+        AFFINE,
+    ),
+}
+VALUES: dict[str, tuple[dict[str, Any], ...]] = {
+    "values": ({"type": "lstm", "units": 8}, {"type": "affine", "units": 3}, AFFINE),
+    "affine first": ({"type": "affine", "units": 7}, {"type": "gru", "units": 8}, AFFINE),
+    "ends with a cell": ({"type": "affine", "units": 4}, {"type": "rnn", "units": 3}),
+}
+STACKS = IDS | VALUES
+VOCABULARY, WIDTH = 13, 5
+CAUSAL = [name for name in STACKS if name != "both ways"]
+
+
+class Stack:
+    """A network with distinct parameters, and streams for it."""
+
+    def __init__(self, name: str) -> None:
+        self.by_ids, layers = name in IDS, [build(block) for block in STACKS[name]]
+        inputs = Signal(VOCABULARY, ids=True) if self.by_ids else Signal(WIDTH)
+        targets = inputs if self.by_ids else Signal(3)
+        loss = SoftmaxCrossEntropy() if self.by_ids else MSE()
+        self.network = Network.sized(layers, loss, inputs, targets)
+        store = self.network.store(np.dtype(np.float32))
+        store.flat[...] = np.random.default_rng(5).normal(0, 0.4, store.flat.size)
+        self.params: dict[str, dict[str, Array]] = store.values
+
+    def inputs(self, steps: int, streams: int) -> Array:
+        random = np.random.default_rng(steps * 100 + streams)
+        if self.by_ids:
+            return random.integers(0, VOCABULARY, (steps, streams)).astype(np.int32)
+        return random.normal(0, 1, (steps, streams, WIDTH)).astype(np.float32)
+
+    def states(self, streams: int) -> States:
+        random = np.random.default_rng(streams)
+        zero = self.network.initial_states(streams, np.dtype(np.float32))
+        return {
+            name: tuple(random.normal(0, 0.5, a.shape).astype(np.float32) for a in state)
+            for name, state in zero.items()
+        }
+
+    def forward(
+        self, xs: Array, states: States, resets: Array | None = None
+    ) -> tuple[Array, States]:
+        return self.network.forward(self.params, xs, states, resets, Context())
+
+
+@pytest.fixture(params=STACKS)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return Stack(request.param)
+
+
+@pytest.fixture(params=CAUSAL)
+def causal(request: pytest.FixtureRequest) -> Stack:
+    return Stack(request.param)
+
+
+def check_close(found: States, wanted: States) -> None:
+    assert list(found) == list(wanted)
+    for name, state in wanted.items():
+        for mine, array in zip(found[name], state, strict=True):
+            assert mine.dtype == np.float32
+            np.testing.assert_allclose(mine, array, rtol=0, atol=1e-6, err_msg=name)
+
+
+def check_equal(found: States, wanted: States, rows: slice = slice(None)) -> None:
+    for name, state in wanted.items():
+        for mine, array in zip(found[name], state, strict=True):
+            assert np.array_equal(mine, array[rows]), name
+
+
+@pytest.mark.parametrize(("steps", "streams"), [(1, 1), (2, 3), (9, 1), (40, 2), (7, 23), (90, 70)])
+@pytest.mark.parametrize("restart", [0.0, 0.1])
+def test_two_windows_give_what_scan_gives(
+    stack: Stack, steps: int, streams: int, restart: float
+) -> None:
+    states = wanted = stack.states(streams)
+    for window in range(2):
+        xs = stack.inputs(steps, streams)
+        begins = np.random.default_rng(window).random((steps, streams)) < restart
+        resets = begins if restart else None
+        before = {name: tuple(a.copy() for a in state) for name, state in states.items()}
+        ys, after = stack.forward(xs, states, resets)
+        scanned, wanted, _ = stack.network.scan(stack.params, xs, wanted, resets, Context())
+        assert (ys.shape, ys.dtype) == (scanned.shape, np.float32)
+        np.testing.assert_allclose(ys, scanned, rtol=0, atol=3e-6)
+        check_close(after, wanted)
+        check_equal(states, before)  # what was given is as it was
+        states = after
+
+
+@needs_kernels
+def test_a_stream_has_the_same_bits_alone_and_among_others(causal: Stack) -> None:
+    if causal.network.layers[-1].tied_to() or len(causal.network.sections) > 1:
+        pytest.skip("products of tied tables and of other layers round by the number of rows")
+    xs, states = causal.inputs(30, 21), causal.states(21)
+    ys, after = causal.forward(xs, states)
+    for k in (0, 7, 20):
+        own = {name: tuple(a[k : k + 1] for a in state) for name, state in states.items()}
+        alone, ended = causal.forward(xs[:, k : k + 1], own)
+        assert np.array_equal(alone, ys[:, k : k + 1])
+        check_equal(ended, after, slice(k, k + 1))
+
+
+@needs_kernels
+@pytest.mark.parametrize("streams", [1, 6, 19])
+def test_cut_anywhere_a_window_gives_the_same_bits(causal: Stack, streams: int) -> None:
+    if causal.network.layers[-1].tied_to() or len(causal.network.sections) > 1:
+        pytest.skip("products of tied tables and of other layers round by the number of rows")
+    xs, states = causal.inputs(60, streams), causal.states(streams)
+    whole, after = causal.forward(xs, states)
+    for cuts in ([17, 18, 59], range(1, 60)):
+        found, now = [], states
+        for piece in np.split(xs, cuts):
+            ys, now = causal.forward(piece, now)
+            found.append(ys)
+        assert np.array_equal(np.concatenate(found), whole)
+        check_equal(now, after)
+
+
+@needs_kernels
+def test_threads_change_no_bit(causal: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    if len(causal.network.sections) > 1:
+        pytest.skip("layers between the sections have threads of their own")
+    xs, states = causal.inputs(25, 37), causal.states(37)
+    resets = np.random.default_rng(3).random((25, 37)) < 0.05
+    monkeypatch.setattr(parallel, "WORTH", 1)
+    found = []
+    for count in (1, 2, 3):
+        monkeypatch.setattr(parallel, "threads", lambda count=count: count)
+        found.append(causal.forward(xs, states, resets))
+    for ys, after in found[1:]:
+        assert np.array_equal(ys, found[0][0])
+        check_equal(after, found[0][1])
+
+
+@needs_kernels
+def test_steps_read_the_parameters_as_they_are() -> None:
+    stack = Stack("lstm")
+    bound = online(stack.network.sections, stack.params)
+    assert bound
+    xs, states = stack.inputs(1, 3), stack.states(3)
+    for _ in range(2):
+        ys, after = bound.step(xs, states)
+        whole, wanted = stack.forward(xs, states)
+        assert np.array_equal(ys, whole)
+        check_equal(after, wanted)
+        for views in stack.params.values():
+            for view in views.values():
+                view *= 1.5
+    assert not np.array_equal(bound.step(xs, states)[0], ys)
+
+
+def test_other_layers_are_no_online_stack() -> None:
+    stack = Stack("others between")
+    assert online(stack.network.sections, stack.params) is None
+    compiled = [section.table is not None for section in stack.network.sections]
+    assert compiled == [True, False, True, False, True]
+
+
+@needs_kernels
+def test_an_id_that_is_none_reads_no_memory_of_others() -> None:
+    for name in ("lstm", "gru"):
+        stack = Stack(name)
+        xs, states = stack.inputs(3, 2), stack.states(2)
+        xs[1] = VOCABULARY + 10**6, -(10**6)
+        ys, _ = stack.forward(xs, states)
+        xs[1] = VOCABULARY - 1, 0
+        assert np.array_equal(ys, stack.forward(xs, states)[0])
+
+
+@needs_kernels
+def test_a_wrong_parameter_is_refused_before_it_is_read() -> None:
+    stack = Stack("lstm")
+    name = stack.network.names[1]
+    wrong: dict[str, Any] = {**stack.params[name], "Wh": np.zeros((3, 3), np.float32)}
+    params: dict[str, Params] = {**stack.params, name: wrong}
+    with pytest.raises(ValueError, match=r"expected the shape \(19, 76\), received \(3, 3\)"):
+        stack.network.forward(params, stack.inputs(2, 2), stack.states(2), None, Context())
+    params[name] = {**stack.params[name], "b": np.zeros(76)}
+    with pytest.raises(TypeError, match="is float64, expected float32"):
+        stack.network.forward(params, stack.inputs(2, 2), stack.states(2), None, Context())
+
+
+@needs_kernels
+def test_a_long_window_takes_little_more_than_parameters_and_outputs() -> None:
+    layers = [build(b) for b in (EMBEDDING, {"type": "lstm", "units": 96}, AFFINE)]
+    ids = Signal(64, ids=True)
+    network = Network.sized(layers, SoftmaxCrossEntropy(), ids, ids)
+    store = network.store(np.dtype(np.float32))
+    xs = np.zeros((2000, 32), np.int32)
+    states = network.initial_states(32, np.dtype(np.float32))
+    network.forward(store.values, xs, states, None, Context())
+    tracemalloc.start()
+    ys, _ = network.forward(store.values, xs, states, None, Context())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert store.flat.nbytes + peak < 1.2 * (store.flat.nbytes + ys.nbytes)
