@@ -13,6 +13,7 @@ from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute import parallel
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.stack.window import halfway
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
@@ -174,6 +175,35 @@ def test_threads_change_no_bit(causal: Stack, monkeypatch: pytest.MonkeyPatch) -
     for ys, after in found[1:]:
         assert np.array_equal(ys, found[0][0])
         check_equal(after, found[0][1])
+
+
+@needs_kernels
+@pytest.mark.parametrize("streams", [1, 5])
+@pytest.mark.parametrize("name", ["lstm", "gru", "affine first"])
+def test_two_threads_that_share_the_layers_change_no_bit(
+    name: str, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, cuts = Stack(name), list[int]()
+
+    def noted(program: Array) -> int:
+        cuts.append(halfway(program))
+        return cuts[-1]
+
+    xs, states = stack.inputs(300, streams), stack.states(streams)
+    resets = np.random.default_rng(4).random((300, streams)) < 0.02
+    alone, after = stack.forward(xs, states, resets)
+    for changed, value in (("threads", lambda: 2), ("WORTH", 1), ("halfway", noted)):
+        monkeypatch.setattr(f"rnnkit.compute.stack.window.{changed}", value)
+    for _ in range(20):
+        ys, ended = stack.forward(xs, states, resets)
+        assert np.array_equal(ys, alone)
+        check_equal(ended, after)
+    assert len(cuts) == 20 and cuts[0] > 0
+
+
+def test_what_stands_below_the_first_cell_is_no_half() -> None:
+    (section,) = Stack("ends with a cell").network.sections
+    assert section.table and halfway(section.table.program) == 0
 
 
 @needs_kernels

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+NOBODY = np.empty(0, np.int64)
+"""A counter that no other thread reads, and the task of a thread that shares no product."""
+
 LOOKUP, ONE_HOT, AFFINE, PART, DONE, CELL = range(6)
 """Kinds of stages. A PART belongs to the cell before it, one that is DONE is part of the table of
 the lookup; kinds of cells are CELL and above."""

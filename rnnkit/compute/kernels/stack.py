@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from rnnkit.compute.kernels.atomic import load, store
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.program import (
     AFFINE,
     ARRAYS,
     COLUMNS,
-    INNER,
     KIND,
     LOOKUP,
     ONE_HOT,
@@ -22,7 +22,6 @@ from rnnkit.compute.kernels.program import (
     UNITS,
 )
 from rnnkit.compute.kernels.stages import (
-    NONE,
     look_up,
     product,
     product_of_blocks,
@@ -97,13 +96,16 @@ def stack_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
         sizes: Any,
         ys: Any,
         share: Any,
+        below: Any,
+        above: Any,
         task: Any,
     ) -> None:
         """Run the streams of a share, a few steps at once.
 
         `ids` (T, B) or `xs` (T, B, F) is empty; `ys` is flat, and so are `states`, which go on, and
         `initial`. `sizes` are T, B, the steps at once, the units of all states, what a row and what
-        a stream takes in scratch memory.
+        a stream takes in scratch memory. `below` (1,) counts the steps that another thread has
+        written to `xs` by now, and `above` (1,) those written here; either may be empty.
         """
         (length, streams, room, units, of_row, of_stream), (first, last) = sizes, share
         batch, end = last - first, len(program) - 1
@@ -113,7 +115,7 @@ def stack_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
         direct = program[end, KIND] == AFFINE
         before = end if direct else end + 1
         by_ids = program[0, KIND] == LOOKUP or program[0, KIND] == ONE_HOT
-        widest = max(widest_row(program[:before]), NONE if by_ids else program[0, INNER])
+        widest = max(widest_row(program[:before]), xs.shape[2])
         x, y = np.empty(at_once * widest, F), np.empty(at_once * widest, F)
         own = np.empty((room + 1) * batch * units, F)
         scratch = np.empty(at_once * of_row + batch * of_stream, F)
@@ -125,13 +127,15 @@ def stack_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
                 restart(program, initial, own, room + 1, rows, resets[start])
             stop = min(start + room, length)
             steps = steps_at_once(resets, start, stop, first, last)
+            while len(below) and load(below, 0) < start + steps:
+                pass
             if by_ids:
                 width = program[0, COLUMNS]
                 for row in range(steps * batch):
                     token = ids[start + row // batch, first + row % batch]
                     look_up(program, token, x[row * width :])
             else:
-                width = program[0, INNER]
+                width = xs.shape[2]
                 for row in range(steps * batch):
                     given, into = xs[start + row // batch, first + row % batch], row * width
                     for k in range(width):
@@ -149,6 +153,8 @@ def stack_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
                     for k in range(outputs):
                         out[into + k] = x[row * outputs + k]
             start += steps
+            if len(above):
+                store(above, 0, start)
         move_states(program, states, own, room + 1, rows, False)
 
     return jit(run_stack)

@@ -54,10 +54,6 @@ class Team(NamedTuple):
     found: Array
 
 
-ALONE = np.empty(0, np.int64)
-"""The task of one thread alone."""
-
-
 def team(rows: int, columns: int) -> Team:
     """Return the room for products of at most (rows) x (rows, columns)."""
     task = np.zeros(6, np.int64)

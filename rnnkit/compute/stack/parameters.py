@@ -15,6 +15,7 @@ from rnnkit.compute.kernels.program import (
     KIND,
     LOOKUP,
     MATRIX,
+    NOBODY,
     PACKED,
     PART,
     STRIDE,
@@ -77,7 +78,6 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     if begins != [LOOKUP, AFFINE] or size > most or size * program[1, COLUMNS] > FOLDED:
         return bound
     from rnnkit.compute.kernels.stages import product_of_blocks
-    from rnnkit.compute.kernels.vector_product import ALONE
 
     rows = _matrix(table.reads[0], params)
     if program[0, BIAS]:
@@ -87,7 +87,7 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     first[0, PACKED] = arranged.ctypes.data
     found = np.empty((size, int(program[1, COLUMNS])), np.float32)
     given = np.ascontiguousarray(rows).reshape(-1)
-    product_of_blocks(first, 0, 1, size, 0, given, found.reshape(-1), ALONE)
+    product_of_blocks(first, 0, 1, size, 0, given, found.reshape(-1), NOBODY)
     whole = program.copy()
     whole[1, KIND], whole[0, BIAS] = DONE, 0
     whole[0, COLUMNS] = whole[0, STRIDE] = found.shape[1]

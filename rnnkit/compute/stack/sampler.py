@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, PART
+from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, NOBODY, PART
 from rnnkit.compute.parallel import assisted, divided, threads
 from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded
 from rnnkit.compute.stack.table import StackTable
@@ -83,7 +83,6 @@ def tokens(
     Ids are -1 from where the logits are not finite.
     """
     from rnnkit.compute.kernels.sampler import sampler
-    from rnnkit.compute.kernels.vector_product import ALONE
 
     table = plans[0].table
     sample = sampler(cell_steps(table.cells))
@@ -98,7 +97,7 @@ def tokens(
         return np.asarray(_on_two_threads(tasks[0], plans[0]))[:, None]
 
     def some(first: int, last: int) -> list[Array]:
-        return [task(ALONE) for task in tasks[first:last]]
+        return [task(NOBODY) for task in tasks[first:last]]
 
     return np.stack(list(chain.from_iterable(divided(len(tasks), math.inf, some, fewest=1))), 1)
 

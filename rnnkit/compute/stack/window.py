@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnkit.compute.equations.source import generated_module
 from rnnkit.compute.equations.stream_step import stages_source
-from rnnkit.compute.parallel import run, shares
+from rnnkit.compute.kernels.program import AFFINE, CELL, COLUMNS, INNER, KIND, NOBODY, PART
+from rnnkit.compute.parallel import WORTH, run, shares, threads
 from rnnkit.compute.stack.parameters import MANY, Bound, arranged, bind, folded
 from rnnkit.compute.stack.table import StackTable
 from rnnkit.types import Array, Params, Shape
 
-ROWS = 256
+ROWS = 512
 """Steps of streams that a thread takes through all layers at once: they stay in its own cache."""
+
+HANDED_ON = 32
+"""Steps of streams after which a thread hands on what it has, where two share the layers."""
 
 NO_IDS = np.empty((0, 0), np.int32)
 NO_VALUES = np.empty((0, 0, 0), np.float32)
 NO_RESETS = np.empty((0, 0), bool)
+
+
+class _Window(NamedTuple):
+    """What compiled code reads and writes beside the program: `ids` or `values` is empty.
+
+    States are flat and go on; `resets` is empty where no stream begins anew.
+    """
+
+    ids: Array
+    values: Array
+    states: Array
+    initial: Array
+    resets: Array
 
 
 def run_stack(
@@ -37,32 +54,65 @@ def run_stack(
     `states` are those of the table, (B, n) each; streams begin anew with `initial` before the steps
     where `resets` (T, B) is true. `empty` gives the memory of the outputs.
     """
-    from rnnkit.compute.kernels.vector_product import ALONE
-
     (steps, streams), rows = xs.shape[:2], xs.shape[0] * xs.shape[1]
     bound = bind(table, params)
     if rows >= MANY:
-        bound = folded(table, params, bound, rows // 2)
-        bound = arranged(table, params, bound)
+        bound = arranged(table, params, folded(table, params, bound, rows // 2))
     begins = resets is not None and resets.any()
     flat = _flat(states)
-    first_states = _flat(initial()) if begins else flat
-    ys = empty((steps, streams, table.outputs))
-    divided = shares(streams, rows * table.work)
-    room = max(1, min(steps, ROWS // max(last - first for first, last in divided)))
-    window = partial(
-        stack_of(table),
-        bound.program,
+    window = _Window(
         np.ascontiguousarray(xs, np.int32) if table.reads_ids else NO_IDS,
         NO_VALUES if table.reads_ids else np.ascontiguousarray(xs, np.float32),
         flat,
-        first_states,
+        _flat(initial()) if begins else flat,
         np.ascontiguousarray(resets) if begins else NO_RESETS,
-        (steps, streams, room, table.units, table.of_row, table.of_stream),
-        ys.reshape(-1),
     )
-    run([partial(window, share, ALONE) for share in divided])
+    ys = empty((steps, streams, table.outputs))
+    divided = shares(streams, rows * table.work)
+    long = rows >= 4 * HANDED_ON and rows * table.work >= WORTH
+    cut = halfway(bound.program) if len(divided) == 1 and long and threads() > 1 else 0
+    if cut:
+        _run_by_layers(table, bound.program, cut, window, ys)
+    else:
+        room = max(1, min(steps, ROWS // max(last - first for first, last in divided)))
+        stack = partial(_stack(table), bound.program, *window, _sizes(table, ys, room), _line(ys))
+        run([partial(stack, share, NOBODY, NOBODY, NOBODY) for share in divided])
     return ys, _parts(table, flat, streams)
+
+
+def _run_by_layers(table: StackTable, program: Array, cut: int, window: _Window, ys: Array) -> None:
+    """Run few streams on two threads: one takes the lower layers, the other reads what they gave.
+
+    The lower ones run on this thread: they wait for nobody.
+    """
+    steps, streams, _ = ys.shape
+    sizes, done = _sizes(table, ys, max(1, HANDED_ON // streams)), np.zeros(1, np.int64)
+    before = program[:cut]
+    width = before[before[:, KIND] != PART][-1, COLUMNS]
+    between = np.empty((steps, streams, width), np.float32)
+    upper, all_streams = window._replace(ids=NO_IDS, values=between), (0, streams)
+    run(
+        [
+            partial(_stack(table), part, *read, sizes, _line(out), all_streams, *hands, NOBODY)
+            for part, read, out, hands in (
+                (before, window, between, (NOBODY, done)),
+                (program[cut:], upper, ys, (done, NOBODY)),
+            )
+        ]
+    )
+
+
+def halfway(program: Array) -> int:
+    """Return the row at which the work before and after is most alike; 0 where none divides it.
+
+    A matrix of a step is read anew in every step, others once for many.
+    """
+    kinds, sizes = program[:, KIND], program[:, INNER] * program[:, COLUMNS]
+    work = np.where(kinds == PART, 4 * sizes, np.where(kinds == AFFINE, sizes, 0)).cumsum()
+    cells = np.flatnonzero(kinds >= CELL)
+    rows = [row for row in range(len(kinds)) if kinds[row] == AFFINE or kinds[row] >= CELL]
+    rows = [row for row in rows if len(cells) and row > cells[0]]
+    return min(rows, key=lambda row: abs(2 * work[row - 1] - work[-1]), default=0)
 
 
 def run_step(
@@ -72,27 +122,32 @@ def run_step(
 
     The parameters are where they were when the program was bound to them, whatever their values.
     """
-    from rnnkit.compute.kernels.vector_product import ALONE
-
     streams, flat = xs.shape[1], _flat(states)
     ys = np.empty((1, streams, table.outputs), np.float32)
     ids, values = (xs, NO_VALUES) if table.reads_ids else (NO_IDS, xs)
-    sizes = 1, streams, 1, table.units, table.of_row, table.of_stream
-    given = bound.program, ids, values, flat, flat, NO_RESETS, sizes, ys.reshape(-1)
-    stack_of(table)(*given, (0, streams), ALONE)
+    window, sizes = _Window(ids, values, flat, flat, NO_RESETS), _sizes(table, ys, 1)
+    _stack(table)(bound.program, *window, sizes, _line(ys), (0, streams), NOBODY, NOBODY, NOBODY)
     return ys, _parts(table, flat, streams)
 
 
-def stack_of(table: StackTable) -> Callable[..., Any]:
+def _stack(table: StackTable) -> Callable[..., Any]:
     """Return the compiled code of a window through stacks of such cells."""
-    return _stack(table.cells)
+    return _compiled(table.cells)
 
 
 @cache
-def _stack(cells: tuple[str, ...]) -> Callable[..., Any]:
+def _compiled(cells: tuple[str, ...]) -> Callable[..., Any]:
     from rnnkit.compute.kernels.stack import stack_runner
 
     return stack_runner(cell_steps(cells))
+
+
+def _sizes(table: StackTable, ys: Array, room: int) -> tuple[int, ...]:
+    return ys.shape[0], ys.shape[1], room, table.units, table.of_row, table.of_stream
+
+
+def _line(array: Array) -> Array:
+    return array.reshape(-1)
 
 
 @cache

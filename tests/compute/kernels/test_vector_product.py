@@ -10,7 +10,16 @@ import pytest
 
 from rnnkit.compute import parallel
 from rnnkit.compute.kernels.jit import kernels_available
-from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, MATRIX, PACKED, STRIDE
+from rnnkit.compute.kernels.program import (
+    AFFINE,
+    COLUMNS,
+    INNER,
+    KIND,
+    MATRIX,
+    NOBODY,
+    PACKED,
+    STRIDE,
+)
 from rnnkit.compute.stack import sampler
 from rnnkit.compute.stack.sampler import Plan, make_plan
 from rnnkit.compute.stack.stages import Weights, affine, lookup
@@ -85,7 +94,7 @@ def test_one_row_has_the_bits_that_it_has_among_many() -> None:
     many, one = np.empty((2, 9, COLUMNS_OF_W), np.float32)
     multiply_rows(rows, packed(W), many, 0, 9)
     for x, y in zip(rows, one, strict=True):
-        kernels.vector_product(program(W), 0, x, y, kernels.ALONE)
+        kernels.vector_product(program(W), 0, x, y, NOBODY)
     assert (one == many).all()
 
 
@@ -93,7 +102,7 @@ def test_a_matrix_used_transposed() -> None:
     from rnnkit.compute.kernels import vector_product as kernels
 
     W, x, y = matrix(33, ROWS), vector(), np.empty(33, np.float32)
-    kernels.vector_product(program(W, transposed=True), 0, x, y, kernels.ALONE)
+    kernels.vector_product(program(W, transposed=True), 0, x, y, NOBODY)
     np.testing.assert_allclose(y, W @ x, rtol=1e-4, atol=1e-3)
 
 
