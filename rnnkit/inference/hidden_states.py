@@ -21,8 +21,8 @@ def hidden_states_of(model: BoundNetwork, xs: Array, state: States | None = None
         raise ValueError(f"expected sequences (T, B) or (T, B, F), received {steps.shape}")
     now = model.start(steps.shape[1]) if state is None else state
     found: dict[str, list[tuple[Array, ...]]] = {}
-    for step in range(len(steps)):
-        _, now = model.forward(steps[step : step + 1], now)
+    for step in steps:
+        _, now = model.step(step, now)
         for name, arrays in now.items():
             found.setdefault(name, []).append(tuple(array.copy() for array in arrays))
     return {
