@@ -63,6 +63,7 @@ class TextTokenizer(Tokenizer):
         `cut` returns where a text may end, whatever follows, and 0 where it may not end yet.
         """
         place, rest = PieceStart(), b""
+        done: tuple[bytes, int] | None = None  # looked at where another follows: few do
         for chunk in _small(chunks):
             text = rest + chunk
             border = isinstance(chunk, Border)
@@ -71,12 +72,14 @@ class TextTokenizer(Tokenizer):
                 end -= 1  # a line feed may follow
             piece, rest = text[:end], text[end:]
             if piece:
+                place = _behind(place, done)
                 plain = self._plain(piece, place)
                 yield plain, place
-                place = place.after(plain)._replace(byte=place.byte + len(piece))
+                done = plain, len(piece)
             if border:
-                place = PieceStart()
+                place, done = PieceStart(), None
         if rest:
+            place = _behind(place, done)
             yield self._plain(rest, place), place
 
     def begun(self, place: PieceStart) -> Iterator[bytes]:
@@ -90,6 +93,14 @@ class TextTokenizer(Tokenizer):
             return piece
         decode_utf8(piece, place)  # while places in the piece are those in the file
         return _line_ends(piece) if place.byte else self.plain(piece)
+
+
+def _behind(place: PieceStart, done: tuple[bytes, int] | None) -> PieceStart:
+    """Return where the piece starts that follows one at `place`, of so many bytes in its file."""
+    if done is None:
+        return place
+    plain, size = done
+    return place.after(plain)._replace(byte=place.byte + size)
 
 
 def _line_ends(text: bytes) -> bytes:
