@@ -64,6 +64,7 @@ if TYPE_CHECKING:  # the same table, for type checkers and editors
     from rnnkit.contracts.cell import Cell as Cell
     from rnnkit.contracts.cell import GatedCell as GatedCell
     from rnnkit.contracts.cell import StepCell as StepCell
+    from rnnkit.contracts.checked_layer import run_layer as run_layer
     from rnnkit.contracts.dataset import Batch as Batch
     from rnnkit.contracts.dataset import Dataset as Dataset
     from rnnkit.contracts.dataset import EncoderInputs as EncoderInputs
@@ -191,6 +192,7 @@ _PUBLIC = {
     "compute.equations.functions": ("sigmoid",),
     "compute.kernels.jit": ("kernels_available",),
     "contracts.cell": ("Cell", "GatedCell", "StepCell"),
+    "contracts.checked_layer": ("run_layer",),
     "contracts.equation_cell": ("EquationCell",),
     "contracts.dataset": (
         "Batch",

@@ -23,6 +23,10 @@ PRODUCT = "z = xs @ Wx + b\n"
 ACTIVATION = "a = z[t] + h @ Wh\n"
 LAST = "return ys, (h, c), backward"
 GRADIENTS = "return (flat(dzs) @ Wx.T).reshape(xs.shape), (dh, dc)"
+RUN = (
+    "    def run(self, params, xs, state, resets, ctx):\n"
+    "        return self.scan(params, {}, ctx)[:2]\n\n" + SIZES
+)
 NO_GRADIENT = "return np.zeros_like(xs), tuple(map(np.zeros_like, dstate))\n"
 
 EIGHT = (
@@ -219,6 +223,10 @@ MORE = (
         SIZES,
         '    def linear(self, arrays):\n        return arrays["Wx"], arrays["b"]\n\n' + SIZES,
         "shortcuts",
+    ),
+    Bug("run leaves the resets out", SIZES, RUN.format("xs, state, None"), "run"),
+    Bug(
+        "run writes into its inputs", SIZES, RUN.format("np.negative(xs, xs), state, resets"), "run"
     ),
     Bug(
         "a gradient is left out where nothing below learns",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnkit.contracts.compiled_layer import run_stages
 from rnnkit.contracts.layer import Layer, signal_of
 from rnnkit.contracts.returned import broken, check_array, check_arrays, is_own, parts_of
+from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
 from rnnkit.types import Array, Backward, Grads, Params, State
 
@@ -31,6 +33,26 @@ def scanned(
         return dxs, before
 
     return ys, after, checked_backward
+
+
+def run_layer(
+    layer: Layer, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+) -> tuple[Array, State]:
+    """Return (ys, state) without a way back, by stages, `layer.run` or else `layer.scan`.
+
+    Raises PluginError for what has another form than the contract says.
+    """
+    if (known := run_stages(layer, params, xs, state, resets, ctx)) is not None:
+        return known
+    if type(layer).run is Layer.run or not stands_for(layer, "run", "forward", "scan"):
+        return scanned(layer, params, xs, state, resets, ctx)[:2]
+    found: object = layer.run(params, xs, state, resets, ctx)
+    if is_own(layer):
+        return found  # type: ignore[return-value]
+    ys, after = parts_of(layer, ctx.path, "run", found, "ys", "state")
+    _check_output(layer, xs, ys, ctx)
+    check_arrays(layer, ctx.path, "the state", after, state)
+    return ys, after
 
 
 def _check_output(layer: Layer, xs: Array, ys: object, ctx: Context) -> None:

@@ -69,6 +69,16 @@ class Layer(Block):
             return self.forward(params, xs, state, ctx)
         return _scan_in_pieces(self, params, xs, state, resets, ctx)
 
+    def run(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State]:
+        """Return (ys, state) as `scan` does, where nobody asks for a way back.
+
+        Wrappers run what they hold by `run_layer`, which keeps less. It is not asked where a
+        subclass has a `forward` or `scan` of its own.
+        """
+        return self.scan(params, xs, state, resets, ctx)[:2]
+
     def linear(self, arrays: Mapping[str, Array]) -> tuple[Array, Array | None] | None:
         """Return (W, b) where the layer is ys = xs W + b, b None without one; else None.
 
@@ -100,7 +110,7 @@ class Layer(Block):
         return None
 
     def stages(self, inputs: Signal) -> Stages | None:
-        """Return what compiled inference does with a row of values; None: it runs `scan`.
+        """Return what compiled inference does with a row of values; None: it calls `run`.
 
         It is then the whole of what the layer does when it does not train, by parameters that are
         named. Only a method of the layer's own class is asked, or an `inherited` one: a subclass

@@ -17,7 +17,7 @@ from rnnkit.compute.stack.parameters import Bound, bind
 from rnnkit.compute.stack.stages import Stages
 from rnnkit.compute.stack.table import StackTable, make_table
 from rnnkit.compute.stack.window import run_stack, run_step
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import run_layer
 from rnnkit.contracts.layer import Layer, may_ask
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -30,7 +30,7 @@ Named = tuple[tuple[str, Layer], ...]
 class Section(NamedTuple):
     """Layers that follow each other, and the table by which compiled code runs them.
 
-    Without a table it is one layer, which is run by its own `scan`.
+    Without a table it is one layer, which is run by itself.
     """
 
     layers: Named
@@ -124,7 +124,7 @@ def run_sections(
             continue
         for name, layer in layers:
             own_ctx = ctx.at(name)
-            xs, state, _ = scanned(layer, params[name], xs, states.get(name, ()), resets, own_ctx)
+            xs, state = run_layer(layer, params[name], xs, states.get(name, ()), resets, own_ctx)
             if name in states:
                 after[name] = state
     return xs, after

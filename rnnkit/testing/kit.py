@@ -16,6 +16,7 @@ from rnnkit.errors import wrong_type
 from rnnkit.testing import (
     declarations,
     gradients,
+    inference,
     numerics,
     purity,
     ragged,
@@ -119,6 +120,11 @@ CHECKS = (
         "shortcuts",
         shortcuts.shortcuts,
         "scan() computes another step than step(), or linear() than forward()",
+    ),
+    Check(
+        "run",
+        inference.run_matches_scan,
+        "run() computes something else than scan(), or passes other resets on",
     ),
     Check(
         "below",

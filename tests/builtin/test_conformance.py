@@ -28,6 +28,7 @@ EXPECTED_SKIPS = {
     "nan": {"nothing it gives depends on a number that it is given"},
     "parameter_gradient": {"it has no parameters"},
     "random": {"training and evaluation give the same: it draws nothing"},
+    "run": {"it has no run() beside its scan()"},
     "shortcuts": {"it has no compiled equations, no scan() beside its step(), and no linear()"},
     "state_gradient": {"it has no state"},
     "used": {"it has no parameters and no state"},

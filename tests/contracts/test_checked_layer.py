@@ -13,7 +13,7 @@ from helpers import command, done, plain_spec, told, write_spec
 from stubs import install
 
 from rnnkit import Context, Layer, PluginError, Signal, load
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import run_layer, scanned
 from rnnkit.types import Array, Params, State
 
 STUB = """
@@ -263,6 +263,31 @@ def test_a_class_that_is_not_installed_is_named_by_its_own_name() -> None:
     name = "test_a_class_that_is_not_installed_is_named_by_its_own_name.<locals>.Nothing"
     said = "forward: expected (ys, state, backward), received None (tell its author)"
     assert str(raised.value) == f"[PLUGIN_CONTRACT] layer, {name}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("xs", "run: expected (ys, state), received float32 of (2, 1, 3)"),
+        ("(xs, state, None)", "run: expected (ys, state), received a tuple of 3"),
+        ("(xs[:1], state)", "the output: expected float32 of shape (2, 1, 3), received float32"),
+        ("(xs, [])", "the state: expected a tuple of 0 arrays, received list"),
+    ],
+)
+def test_a_run_that_breaks_the_contract_names_the_plugin(found: str, said: str) -> None:
+    class Passing(Layer):
+        type: Literal["passing"] = "passing"
+
+        def output(self, inputs: Signal) -> Signal:
+            return inputs
+
+        def run(
+            self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+        ) -> Any:
+            return eval(found)
+
+    with pytest.raises(PluginError, match=re.escape(f"Passing: {said}")):
+        run_layer(Passing(), {}, np.zeros((2, 1, 3), np.float32), (), None, Context(path="own"))
 
 
 LOSS = """

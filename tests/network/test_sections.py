@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from layer_examples import build
 
+from rnnkit.builtin.cells.lstm import LSTM
+from rnnkit.builtin.layers.bidirectional import Bidirectional
+from rnnkit.builtin.layers.residual import Residual
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute import parallel
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.stack.window import halfway
+from rnnkit.contracts.checked_layer import run_layer
+from rnnkit.contracts.layer import Layer
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
 from rnnkit.network.sections import online
 from rnnkit.network.states import States
-from rnnkit.types import Array, Params
+from rnnkit.types import Array, Backward, Params, State
 
 needs_kernels = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
 EMBEDDING, AFFINE = {"type": "embedding", "units": 6, "name": "table"}, {"type": "affine"}
@@ -48,11 +53,19 @@ IDS: dict[str, tuple[dict[str, Any], ...]] = {
 VALUES: dict[str, tuple[dict[str, Any], ...]] = {
     "values": ({"type": "lstm", "units": 8}, {"type": "affine", "units": 3}, AFFINE),
     "affine first": ({"type": "affine", "units": 7}, {"type": "gru", "units": 8}, AFFINE),
+    "both ways of values": (
+        {"type": "bidirectional", "layer": {"type": "lstm", "units": 7}},
+        {
+            "type": "bidirectional",
+            "layer": {"type": "residual", "layer": {"type": "gru", "units": 14}},
+        },
+        {"type": "affine", "units": 3},
+    ),
     "ends with a cell": ({"type": "affine", "units": 4}, {"type": "rnn", "units": 3}),
 }
 STACKS = IDS | VALUES
 VOCABULARY, WIDTH = 13, 5
-CAUSAL = [name for name in STACKS if name != "both ways"]
+CAUSAL = [name for name in STACKS if not name.startswith("both ways")]
 
 
 class Stack:
@@ -254,17 +267,93 @@ def test_a_wrong_parameter_is_refused_before_it_is_read() -> None:
         stack.network.forward(params, stack.inputs(2, 2), stack.states(2), None, Context())
 
 
+def peak_of(network: Network, xs: Array) -> int:
+    """Return the bytes that a window without a way back takes at most, outputs included."""
+    store = network.store(np.dtype(np.float32))
+    states = network.initial_states(xs.shape[1], np.dtype(np.float32))
+    network.forward(store.values, xs, states, None, Context())
+    tracemalloc.start()
+    network.forward(store.values, xs, states, None, Context())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
 @needs_kernels
 def test_a_long_window_takes_little_more_than_parameters_and_outputs() -> None:
     layers = [build(b) for b in (EMBEDDING, {"type": "lstm", "units": 96}, AFFINE)]
     ids = Signal(64, ids=True)
     network = Network.sized(layers, SoftmaxCrossEntropy(), ids, ids)
-    store = network.store(np.dtype(np.float32))
-    xs = np.zeros((2000, 32), np.int32)
-    states = network.initial_states(32, np.dtype(np.float32))
-    network.forward(store.values, xs, states, None, Context())
-    tracemalloc.start()
-    ys, _ = network.forward(store.values, xs, states, None, Context())
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert store.flat.nbytes + peak < 1.2 * (store.flat.nbytes + ys.nbytes)
+    ys, parameters = 2000 * 32 * 64 * 4, network.store(np.dtype(np.float32)).flat.nbytes
+    assert parameters + peak_of(network, np.zeros((2000, 32), np.int32)) < 1.2 * (parameters + ys)
+
+
+@needs_kernels
+@pytest.mark.parametrize("outer", ["bidirectional", "residual"])
+def test_a_long_window_of_a_wrapper_takes_little_more_than_what_its_layers_give(outer: str) -> None:
+    layers = [build({"type": outer, "layer": {"type": "lstm", "units": 16}})]
+    width = 32 if outer == "bidirectional" else 16
+    network = Network.sized(layers, MSE(), Signal(16), Signal(width))
+    xs = np.zeros((1000, 16, 16), np.float32)
+    given = 4 * 1000 * 16 * width
+    assert peak_of(network, xs) < 1.2 * 2 * given  # what the inner layers give, and the whole
+
+
+class Doubled(LSTM):
+    """An LSTM with a scan of its own: its outputs count twice."""
+
+    type: Literal["doubled"] = "doubled"  # type: ignore[assignment]
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        ys, state, backward = super().scan(params, xs, state, resets, ctx)
+        return 2 * ys, state, lambda dys, dstate, grads: backward(2 * dys, dstate, grads)
+
+
+class Negated(Bidirectional):
+    """Both directions with a scan of its own, and the run of its base."""
+
+    type: Literal["negated"] = "negated"  # type: ignore[assignment]
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        ys, state, backward = super().scan(params, xs, state, resets, ctx)
+        return -ys, state, lambda dys, dstate, grads: backward(-dys, dstate, grads)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Doubled(units=4),
+        Bidirectional(layer=Doubled(units=4)),
+        Residual(layer=Doubled(units=4)),
+        Negated(layer=LSTM(units=4)),
+    ],
+    ids=lambda layer: layer.type,
+)
+def test_a_scan_of_its_own_is_what_runs(layer: Layer) -> None:
+    found = run_layer(layer, *window_of(layer), None, Context())
+    ys, state, _ = layer.scan(*window_of(layer), None, Context())
+    np.testing.assert_allclose(found[0], ys, rtol=0, atol=1e-6)
+    check_close({"": found[1]}, {"": state})
+
+
+def window_of(layer: Layer) -> tuple[Params, Array, State]:
+    random = np.random.default_rng(2)
+    params = {
+        name: random.normal(0, 0.5, spec.shape).astype(np.float32)
+        for name, spec in layer.params(Signal(4)).items()
+    }
+    xs = random.normal(0, 1, (5, 2, 4)).astype(np.float32)
+    return params, xs, layer.initial_state(Signal(4), 2, np.dtype(np.float32))
+
+
+@needs_kernels
+def test_a_wrong_parameter_inside_a_wrapper_is_refused_before_it_is_read() -> None:
+    layer = Bidirectional(layer=LSTM(units=4))
+    params, xs, state = window_of(layer)
+    wrong = {**params, "backward.Wh": np.zeros((3, 16), np.float32)}
+    with pytest.raises(ValueError, match=r"expected the shape \(4, 16\), received \(3, 16\)"):
+        run_layer(layer, wrong, xs, state, None, Context())

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import run_layer, scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, prefixed, signal_of
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -87,6 +87,19 @@ class Bidirectional(Layer):
             return dxs + dreversed[::-1], dstate
 
         return np.concatenate([ahead, back[::-1]], axis=2), state, backward
+
+    def run(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State]:
+        """Run both directions without a way back."""
+        ahead, state = run_layer(
+            self.layer, prefixed(params, "forward"), xs, state, resets, ctx.at("forward")
+        )
+        start = self.layer.initial_state(signal_of(xs), xs.shape[1], ctx.dtype)
+        views, turned = prefixed(params, "backward"), _mirrored(resets)
+        own = ctx.at("backward")
+        back, _ = run_layer(self.layer, views, _reversed(xs), start, turned, own)
+        return np.concatenate([ahead, back[::-1]], axis=2), state
 
 
 def _reversed(sequence: Array) -> Array:

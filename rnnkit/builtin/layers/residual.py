@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import run_layer, scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, gates_of, prefixed
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
@@ -68,3 +68,11 @@ class Residual(Layer):
             return None if dxs is None else dxs + dys, dstate
 
         return ys + xs, state, backward
+
+    def run(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State]:
+        """Do so without a way back."""
+        views = prefixed(params, "layer")
+        ys, state = run_layer(self.layer, views, xs, state, resets, ctx.at("layer"))
+        return ys + xs, state
