@@ -1,7 +1,7 @@
 """rnnkit: recurrent networks from a JSON file.
 
 The public names below load on first use, so that `import rnnkit` costs nothing. They are all that
-is promised to stay, with `rnnkit.types`, `rnnkit.testing` and `rnnkit.compute.compiled`.
+is promised to stay, with `rnnkit.types`, `rnnkit.testing` and `rnnkit.compute.equations`.
 """
 
 from __future__ import annotations
