@@ -24,7 +24,7 @@ types: $(VENV)/tested
 
 unit: $(VENV)/tested
 	$(BIN)/python -m pytest
-	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/test_sampler.py
+	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/stack tests/network/test_sections.py
 
 parity: $(VENV)/tested
 	$(BIN)/pip install --quiet "torch==2.13.0" "keras>=3.13"
