@@ -11,11 +11,13 @@ from layer_examples import build
 
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.layers.bidirectional import Bidirectional
+from rnnkit.builtin.layers.layer_norm import LayerNorm
 from rnnkit.builtin.layers.residual import Residual
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute import parallel
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.kernels.program import ADD, KEEP, KIND
 from rnnkit.compute.stack.window import halfway
 from rnnkit.contracts.checked_layer import run_layer
 from rnnkit.contracts.layer import Layer
@@ -28,6 +30,7 @@ from rnnkit.types import Array, Backward, Params, State
 
 needs_kernels = pytest.mark.skipif(not kernels_available(), reason="kernels are off")
 EMBEDDING, AFFINE = {"type": "embedding", "units": 6, "name": "table"}, {"type": "affine"}
+NORM = {"type": "layer_norm", "epsilon": 0.01}
 TIED = {"type": "affine", "tie": "table"}
 IDS: dict[str, tuple[dict[str, Any], ...]] = {
     "lstm": (EMBEDDING, {"type": "lstm", "units": 19}, {"type": "lstm", "units": 33}, AFFINE),
@@ -36,12 +39,16 @@ IDS: dict[str, tuple[dict[str, Any], ...]] = {
     "relu": (EMBEDDING, {"type": "rnn", "units": 9, "activation": "relu"}, AFFINE),
     "tied": (EMBEDDING, {"type": "lstm", "units": 6}, {"type": "dropout", "rate": 0.5}, TIED),
     "bigram": ({"type": "one_hot"}, AFFINE),
-    "others between": (
+    "norms": (EMBEDDING, {"type": "layer_norm"}, {"type": "lstm", "units": 18}, NORM, AFFINE),
+    "norm of one hot": ({"type": "one_hot"}, NORM, {"type": "gru", "units": 5}, AFFINE),
+    "sums": (
         EMBEDDING,
-        {"type": "layer_norm"},
-        {"type": "lstm", "units": 6},
         {"type": "residual", "layer": {"type": "gru", "units": 6}},
-        {"type": "affine", "units": 18},
+        {"type": "lstm", "units": 20},
+        {"type": "residual", "layer": {"type": "residual", "layer": AFFINE | {"units": 20}}},
+        {"type": "residual", "layer": {"type": "residual", "layer": {"type": "lstm", "units": 20}}},
+        {"type": "residual", "layer": NORM},
+        {"type": "residual", "layer": {"type": "dropout", "rate": 0.5}},
         AFFINE,
     ),
     "both ways": (
@@ -59,8 +66,17 @@ VALUES: dict[str, tuple[dict[str, Any], ...]] = {
             "type": "bidirectional",
             "layer": {"type": "residual", "layer": {"type": "gru", "units": 14}},
         },
+        {
+            "type": "residual",
+            "layer": {"type": "bidirectional", "layer": {"type": "rnn", "units": 14}},
+        },
         {"type": "affine", "units": 3},
     ),
+    "ends with a sum": (
+        {"type": "rnn", "units": 3},
+        {"type": "residual", "layer": {"type": "gru", "units": 3}},
+    ),
+    "norm first": (NORM, {"type": "rnn", "units": 3}, NORM),
     "ends with a cell": ({"type": "affine", "units": 4}, {"type": "rnn", "units": 3}),
 }
 STACKS = IDS | VALUES
@@ -147,8 +163,8 @@ def test_two_windows_give_what_scan_gives(
 
 @needs_kernels
 def test_a_stream_has_the_same_bits_alone_and_among_others(causal: Stack) -> None:
-    if causal.network.layers[-1].tied_to() or len(causal.network.sections) > 1:
-        pytest.skip("products of tied tables and of other layers round by the number of rows")
+    if causal.network.layers[-1].tied_to():
+        pytest.skip("products of tied tables round by the number of rows")
     xs, states = causal.inputs(30, 21), causal.states(21)
     ys, after = causal.forward(xs, states)
     for k in (0, 7, 20):
@@ -161,8 +177,8 @@ def test_a_stream_has_the_same_bits_alone_and_among_others(causal: Stack) -> Non
 @needs_kernels
 @pytest.mark.parametrize("streams", [1, 6, 19])
 def test_cut_anywhere_a_window_gives_the_same_bits(causal: Stack, streams: int) -> None:
-    if causal.network.layers[-1].tied_to() or len(causal.network.sections) > 1:
-        pytest.skip("products of tied tables and of other layers round by the number of rows")
+    if causal.network.layers[-1].tied_to():
+        pytest.skip("products of tied tables round by the number of rows")
     xs, states = causal.inputs(60, streams), causal.states(streams)
     whole, after = causal.forward(xs, states)
     for cuts in ([17, 18, 59], range(1, 60)):
@@ -176,8 +192,6 @@ def test_cut_anywhere_a_window_gives_the_same_bits(causal: Stack, streams: int) 
 
 @needs_kernels
 def test_threads_change_no_bit(causal: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    if len(causal.network.sections) > 1:
-        pytest.skip("layers between the sections have threads of their own")
     xs, states = causal.inputs(25, 37), causal.states(37)
     resets = np.random.default_rng(3).random((25, 37)) < 0.05
     monkeypatch.setattr(parallel, "WORTH", 1)
@@ -192,7 +206,7 @@ def test_threads_change_no_bit(causal: Stack, monkeypatch: pytest.MonkeyPatch) -
 
 @needs_kernels
 @pytest.mark.parametrize("streams", [1, 5])
-@pytest.mark.parametrize("name", ["lstm", "gru", "affine first"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "affine first", "norms", "sums", "ends with a sum"])
 def test_two_threads_that_share_the_layers_change_no_bit(
     name: str, streams: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +226,16 @@ def test_two_threads_that_share_the_layers_change_no_bit(
         assert np.array_equal(ys, alone)
         check_equal(ended, after)
     assert len(cuts) == 20 and cuts[0] > 0
+
+
+def test_a_sum_is_no_half() -> None:
+    (section,) = Stack("sums").network.sections
+    assert section.table
+    program = section.table.program
+    cut = halfway(program)
+    before, after = program[:cut, KIND].tolist(), program[cut:, KIND].tolist()
+    for part in (before, after):
+        assert part.count(KEEP) == part.count(ADD) > 0
 
 
 def test_what_stands_below_the_first_cell_is_no_half() -> None:
@@ -237,10 +261,31 @@ def test_steps_read_the_parameters_as_they_are() -> None:
 
 
 def test_other_layers_are_no_online_stack() -> None:
-    stack = Stack("others between")
+    stack = Stack("both ways")
     assert online(stack.network.sections, stack.params) is None
     compiled = [section.table is not None for section in stack.network.sections]
-    assert compiled == [True, False, True, False, True]
+    assert compiled == [True, False, True]
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_stacks_are_one_section(name: str) -> None:
+    (section,) = Stack(name).network.sections
+    assert section.table
+
+
+@needs_kernels
+def test_a_norm_gives_what_the_layer_gives() -> None:
+    layer, random = LayerNorm(epsilon=1e-3), np.random.default_rng(1)
+    for width in (1, 5, 16, 131):
+        params = {name: random.normal(0, 1, width).astype(np.float32) for name in ("gain", "bias")}
+        xs = random.normal(2, 3, (3, 2, width)).astype(np.float32)
+        xs[1] = 7  # all alike
+        ys, _ = run_layer(layer, params, xs, (), None, Context())
+        wanted, _, _ = layer.forward(params, xs, (), Context())
+        np.testing.assert_allclose(ys, wanted, rtol=0, atol=1e-6)
+    xs[0, 1, 2] = np.nan
+    ys, _ = run_layer(layer, params, xs, (), None, Context())
+    assert np.isnan(ys[0, 1]).all() and np.isfinite(ys[0, 0]).all()
 
 
 @needs_kernels

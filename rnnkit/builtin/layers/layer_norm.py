@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from rnnkit.compute.kernels.dispatch import kernel_module
+from rnnkit.compute.stack.stages import Stages, layer_norm
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.optimizer import Epsilon
 from rnnkit.core.context import Context
@@ -38,6 +39,10 @@ class LayerNorm(Layer):
             "gain": ParamSpec(width, Constant(value=1.0), decay=False),
             "bias": ParamSpec(width, Zeros(), decay=False),
         }
+
+    def stages(self, inputs: Signal) -> Stages:
+        """Tell compiled inference."""
+        return layer_norm("gain", "bias", self.epsilon)
 
     def forward(
         self, params: Params, xs: Array, state: State, ctx: Context

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from rnnkit.compute.stack.stages import Stages, residual, within
 from rnnkit.contracts.checked_layer import run_layer, scanned
-from rnnkit.contracts.layer import Layer, LayerBlock, gates_of, prefixed
+from rnnkit.contracts.layer import Layer, LayerBlock, gates_of, may_ask, prefixed
 from rnnkit.core.context import Context
 from rnnkit.core.params import Declaration
 from rnnkit.core.signal import Signal
@@ -45,6 +46,11 @@ class Residual(Layer):
     def gate_values(self, params: Params, xs: Array, state: State) -> Mapping[str, Array]:
         """Return the gates of the inner layer."""
         return gates_of(self.layer, prefixed(params, "layer"), xs, state)
+
+    def stages(self, inputs: Signal) -> Stages | None:
+        """Tell compiled inference, where the inner layer does."""
+        inner = self.layer.stages(inputs) if may_ask(self.layer, "stages") else None
+        return None if inner is None else residual(within("layer", inner))
 
     def initial_state(self, inputs: Signal, batch: int, dtype: DType) -> State:
         """Start as the inner layer."""

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from rnnkit.compute.kernels.jit import jit
+
+
+@partial(jit, copied=True)
+def centre(x: Any, n: Any, epsilon: float) -> Any:
+    """Write x - mean to n, which may be x; return 1 / sqrt(variance + epsilon)."""
+    width, total = len(x), x.dtype.type(0)
+    squares = total
+    for k in range(width):
+        total += x[k]
+    mean = total / x.dtype.type(width)
+    for k in range(width):
+        n[k] = x[k] - mean
+        squares += n[k] * n[k]
+    return x.dtype.type(1 / math.sqrt(squares / width + epsilon))
 
 
 @jit
@@ -14,18 +29,9 @@ def forward(
 ) -> None:
     """Write `normal` (N, F), 1 / sqrt(variance + epsilon) in `scales` (N,), and ys (N, F)."""
     width = xs.shape[1]
-    zero = xs.dtype.type(0)
     for row in range(len(xs)):
-        x, n, y = xs[row], normal[row], ys[row]
-        total = zero
-        for k in range(width):
-            total += x[k]
-        mean = total / xs.dtype.type(width)
-        squares = zero
-        for k in range(width):
-            n[k] = x[k] - mean
-            squares += n[k] * n[k]
-        scale = xs.dtype.type(1 / math.sqrt(squares / width + epsilon))
+        n, y = normal[row], ys[row]
+        scale = centre(xs[row], n, epsilon)
         scales[row] = scale
         for k in range(width):
             n[k] = n[k] * scale

@@ -7,12 +7,14 @@ import numpy as np
 NOBODY = np.empty(0, np.int64)
 """A counter that no other thread reads, and the task of a thread that shares no product."""
 
-LOOKUP, ONE_HOT, AFFINE, PART, DONE, CELL = range(6)
-"""Kinds of stages. A PART belongs to the cell before it, one that is DONE is part of the table of
-the lookup; kinds of cells are CELL and above."""
+LOOKUP, ONE_HOT, AFFINE, NORM, KEEP, ADD, PART, DONE, CELL = range(9)
+"""Kinds of stages. NORM is of a layer norm, ADD adds what the last KEEP has kept. A PART belongs to
+the cell before it, one that is DONE is part of the table of the lookup; kinds of cells are CELL and
+above."""
 
-KIND, INNER, COLUMNS, UNITS, STATE, ARRAYS, MATRIX, STRIDE, BIAS, PACKED = range(10)
+KIND, INNER, COLUMNS, UNITS, STATE, ARRAYS, MATRIX, STRIDE, BIAS, PACKED, OPTION = range(11)
 """Columns: the kind, the rows and columns of a matrix (of a cell: of its inputs and outputs), the
 units of a cell, the units of all states before its own, the number of its states; the address of a
 matrix, the numbers between its rows (negative: it is used transposed), the addresses of what is
-added and of the matrix arranged in panels (0: there is none)."""
+added and of the matrix arranged in panels (0: there is none); of NORM the bits of epsilon, of KEEP
+and ADD the numbers of a row that are kept already."""

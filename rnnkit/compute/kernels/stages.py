@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 
 from rnnkit.compute.kernels.jit import jit
+from rnnkit.compute.kernels.layer_norm import centre
 from rnnkit.compute.kernels.memory import floats
 from rnnkit.compute.kernels.product import multiply_panel, panel_width
 from rnnkit.compute.kernels.program import (
+    ADD,
     AFFINE,
     BIAS,
     CELL,
     COLUMNS,
     INNER,
+    KEEP,
     KIND,
     MATRIX,
+    NORM,
     ONE_HOT,
+    OPTION,
     PACKED,
     PART,
     STATE,
@@ -146,6 +151,26 @@ def widest_row(program: Any) -> int:
     return widest
 
 
+@partial(jit, copied=True)
+def normalize(program: Any, at: int, rows: int, x: Any) -> None:
+    """Normalize so many rows where they lie."""
+    width, epsilon = program[at, COLUMNS], program[at, OPTION : OPTION + 1].view(np.float64)[0]
+    gain, bias = floats(program[at, MATRIX], width), floats(program[at, BIAS], width)
+    for row in range(rows):
+        y = x[row * width : (row + 1) * width]
+        scale = centre(y, y, epsilon)
+        for k in range(width):
+            y[k] = y[k] * scale * gain[k] + bias[k]
+
+
+@partial(jit, copied=True)
+def kept_rows(program: Any, at: int, rows: int, scratch: Any) -> Any:
+    """Return where rows are kept for the sum: at the end of the scratch memory, past all cells."""
+    width, before = program[at, COLUMNS], program[at, OPTION]
+    end = len(scratch) - before * rows
+    return scratch[end - width * rows : end]
+
+
 @cache
 def stages_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
     """Return what runs stages around the steps of some kinds of cells."""
@@ -171,6 +196,16 @@ def stages_runner(cells: Callable[..., Any]) -> Callable[..., Any]:
             if kind == AFFINE:
                 product(program, at, steps * batch, x, y, task)
                 x, y = y, x
+            elif kind == NORM:
+                normalize(program, at, steps * batch, x)
+            elif kind == KEEP:
+                kept = kept_rows(program, at, steps * batch, scratch)
+                for k in range(len(kept)):
+                    kept[k] = x[k]
+            elif kind == ADD:
+                kept = kept_rows(program, at, steps * batch, scratch)
+                for k in range(len(kept)):
+                    x[k] += kept[k]
             elif kind >= CELL:
                 own = states[program[at, STATE] * room * batch :]
                 cells(kind, program, at, steps, batch, room, x, own, scratch, task)

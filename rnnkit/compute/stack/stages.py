@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rnnkit.compute.kernels.program import AFFINE, CELL, LOOKUP, ONE_HOT, PART
+from rnnkit.compute.kernels.program import ADD, AFFINE, CELL, KEEP, LOOKUP, NORM, ONE_HOT, PART
 
 
 class Weights(NamedTuple):
@@ -40,6 +40,7 @@ class Stage(NamedTuple):
     matrix: Weights | None = None
     bias: str | None = None
     cell: CellStep | None = None
+    epsilon: float = 0.0
 
 
 Stages = tuple[Stage, ...]
@@ -59,6 +60,27 @@ def one_hot() -> Stages:
 def affine(matrix: Weights, bias: str | None) -> Stages:
     """Give x W + bias."""
     return (Stage(AFFINE, matrix, bias),)
+
+
+def layer_norm(gain: str, bias: str, epsilon: float) -> Stages:
+    """Give the row with mean 0 and variance 1, scaled and moved."""
+    return (Stage(NORM, Weights(gain), bias, epsilon=epsilon),)
+
+
+def residual(inner: Stages) -> Stages:
+    """Add the row to what the inner stages, which keep its width, give for it."""
+    return (Stage(KEEP), *inner, Stage(ADD))
+
+
+def within(prefix: str, stages: Stages) -> Stages:
+    """Return the stages of an inner layer, whose parameters have a prefix."""
+    return tuple(
+        stage._replace(
+            matrix=stage.matrix and stage.matrix._replace(name=f"{prefix}.{stage.matrix.name}"),
+            bias=stage.bias and f"{prefix}.{stage.bias}",
+        )
+        for stage in stages
+    )
 
 
 def cell(step: CellStep, *parts: Stage) -> Stages:

@@ -8,15 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.compute.kernels.program import (
+    ADD,
     AFFINE,
     ARRAYS,
     CELL,
     COLUMNS,
     INNER,
+    KEEP,
     KIND,
     LOOKUP,
+    NORM,
     ONE_HOT,
-    PACKED,
+    OPTION,
     PART,
     STATE,
     STRIDE,
@@ -43,7 +46,7 @@ class StackTable(NamedTuple):
     """The table of a stack whose addresses are still 0; see `rnnkit.compute.kernels.program`.
 
     `cells` are the sources of the kinds of cells from CELL on, `states` names layer and width of
-    each array of the hidden state. `of_row` and `of_stream` are what cells take of scratch memory,
+    each array of the hidden state. `of_row` and `of_stream` are what stages take of scratch memory,
     and `work` counts the multiplications of a row.
     """
 
@@ -77,11 +80,10 @@ def make_table(
     if not stages:
         return None
     cells = tuple(dict.fromkeys(stage.cell.source for _, stage in stages if stage.cell))
-    program = np.zeros((len(stages), PACKED + 1), np.int64)
+    program = np.zeros((len(stages), OPTION + 1), np.int64)
     reads: list[Read] = []
     states: list[tuple[str, int]] = []
-    width = inputs
-    for row, (name, (kind, matrix, bias, cell)) in zip(program, stages, strict=True):
+    for row, (name, (kind, matrix, bias, cell, epsilon)) in zip(program, stages, strict=True):
         row[KIND] = kind
         if matrix:
             read = Read(len(reads), name, matrix, shapes[name][matrix.name], bias)
@@ -92,9 +94,11 @@ def make_table(
             row[INNER], row[COLUMNS], row[UNITS] = cell.inputs, cell.units, cell.units
             row[STATE], row[ARRAYS] = sum(n for _, n in states), cell.arrays
             states += [(name, cell.units)] * cell.arrays
+        if kind == NORM:
+            row[OPTION] = np.float64(epsilon).view(np.int64)
         if kind == ONE_HOT:
             row[INNER] = row[COLUMNS] = inputs
-        width = width if kind == PART else int(row[COLUMNS])
+    kept, width = _place_sums(program, inputs)
     numbered = [stage.matrix is not None for _, stage in stages]
     rows = np.flatnonzero(numbered).tolist()
     return StackTable(
@@ -102,12 +106,28 @@ def make_table(
         tuple(read._replace(row=row) for read, row in zip(reads, rows, strict=True)),
         cells,
         tuple(states),
-        max((stage.cell.of_row for _, stage in stages if stage.cell), default=0),
+        kept + max((stage.cell.of_row for _, stage in stages if stage.cell), default=0),
         max((stage.cell.of_stream for _, stage in stages if stage.cell), default=0),
         sum(int(row[INNER] * row[COLUMNS]) for row in program if row[KIND] in (AFFINE, PART)),
         inputs,
         width,
     )
+
+
+def _place_sums(program: Array, inputs: int) -> tuple[int, int]:
+    """Write where rows are kept for sums; return the most numbers kept, and those given."""
+    width, kept, most = inputs, 0, 0
+    for row in program:
+        if row[KIND] == ADD:
+            kept -= width
+        if row[KIND] in (KEEP, ADD):
+            row[COLUMNS], row[OPTION] = width, kept
+        if row[KIND] == KEEP:
+            kept += width
+        if row[KIND] != PART:
+            width = int(row[COLUMNS])
+        most = max(most, kept)
+    return most, width
 
 
 def _looked_up(stages: Sequence[tuple[str, Stage]]) -> list[tuple[str, Stage]]:

@@ -10,7 +10,17 @@ import numpy as np
 
 from rnnkit.compute.equations.source import generated_module
 from rnnkit.compute.equations.stream_step import stages_source
-from rnnkit.compute.kernels.program import AFFINE, CELL, COLUMNS, INNER, KIND, NOBODY, PART
+from rnnkit.compute.kernels.program import (
+    ADD,
+    AFFINE,
+    CELL,
+    COLUMNS,
+    INNER,
+    KEEP,
+    KIND,
+    NOBODY,
+    PART,
+)
 from rnnkit.compute.parallel import WORTH, run, shares, threads
 from rnnkit.compute.stack.parameters import MANY, Bound, arranged, bind, folded
 from rnnkit.compute.stack.table import StackTable
@@ -105,13 +115,15 @@ def _run_by_layers(table: StackTable, program: Array, cut: int, window: _Window,
 def halfway(program: Array) -> int:
     """Return the row at which the work before and after is most alike; 0 where none divides it.
 
-    A matrix of a step is read anew in every step, others once for many.
+    A matrix of a step is read anew in every step, others once for many. What is kept for a sum is
+    kept by one thread.
     """
     kinds, sizes = program[:, KIND], program[:, INNER] * program[:, COLUMNS]
     work = np.where(kinds == PART, 4 * sizes, np.where(kinds == AFFINE, sizes, 0)).cumsum()
     cells = np.flatnonzero(kinds >= CELL)
-    rows = [row for row in range(len(kinds)) if kinds[row] == AFFINE or kinds[row] >= CELL]
-    rows = [row for row in rows if len(cells) and row > cells[0]]
+    inside = (kinds == KEEP).cumsum() - (kinds == KEEP) - (kinds == ADD).cumsum()
+    begins = ((kinds == AFFINE) | (kinds == KEEP) | (kinds >= CELL)) & (inside == 0)
+    rows = [row for row in np.flatnonzero(begins).tolist() if len(cells) and row > cells[0]]
     return min(rows, key=lambda row: abs(2 * work[row - 1] - work[-1]), default=0)
 
 
