@@ -82,6 +82,8 @@ VALUES: dict[str, tuple[dict[str, Any], ...]] = {
 STACKS = IDS | VALUES
 VOCABULARY, WIDTH = 13, 5
 CAUSAL = [name for name in STACKS if not name.startswith("both ways")]
+CUT = ["lstm", "gru", "affine first", "norms", "sums", "ends with a sum"]
+"""Stacks that two threads can share by layers."""
 
 
 class Stack:
@@ -206,7 +208,7 @@ def test_threads_change_no_bit(causal: Stack, monkeypatch: pytest.MonkeyPatch) -
 
 @needs_kernels
 @pytest.mark.parametrize("streams", [1, 5])
-@pytest.mark.parametrize("name", ["lstm", "gru", "affine first", "norms", "sums", "ends with a sum"])
+@pytest.mark.parametrize("name", CUT)
 def test_two_threads_that_share_the_layers_change_no_bit(
     name: str, streams: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
