@@ -17,6 +17,7 @@ from rnnkit.exchange.onnx_layers import write_layer
 from rnnkit.exchange.onnx_stack import give_outputs, shape_of, with_states
 from rnnkit.exchange.pieces import Piece
 from rnnkit.network.seq2seq import Seq2Seq
+from rnnkit.network.seq2seq.encoded import last_output
 
 
 def attends(pieces: Sequence[Piece]) -> bool:
@@ -65,7 +66,7 @@ def decoder_graph(pieces: Sequence[Piece], network: Seq2Seq) -> Graph:
             "memory_lengths": graph.reads("lengths", INT64, [STREAMS]),
         }
     if network.peeking:
-        last = graph.reads("last", FLOAT, [STREAMS, network.state_sizes()[0][-1][0]])
+        last = graph.reads("last", FLOAT, [STREAMS, last_output(network.encoder).known()])
     ended = []
     for piece in behind:
         if piece.name in network.peeking:

@@ -102,14 +102,14 @@ class _Writer:
     ) -> None:
         self.network, self.params = network, params
         with np.errstate(over="ignore", invalid="ignore"):
-            self.encoded: Encoded = network.encode(params, source, Context())[0]
+            self.encoded: Encoded = network.read_source(params, source, Context())
         self.states, self.ctx, self.step = copied(self.encoded.states), Context(), 0
 
     def scores(self, ids: Array) -> Array:
         """Read ids (B,); return the scores of the next (B, V), else raise DivergedError."""
         self.step += 1
         with np.errstate(over="ignore", invalid="ignore"):
-            ys, after, _ = self.network.decode(
+            ys, after = self.network.write(
                 self.params, ids[None], self.states, self.encoded, self.ctx
             )
         found = finite_scores(self.network, ys[0], self.step).copy()

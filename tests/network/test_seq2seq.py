@@ -7,6 +7,8 @@ import pytest
 from seq2seq_cases import MODELS, batch_of, learned, network_of, stored
 
 from rnnkit.contracts.dataset import Batch, EncoderInputs
+from rnnkit.core.context import Context
+from rnnkit.network.seq2seq.encoded import source_of
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -44,3 +46,26 @@ def test_a_batch_of_different_lengths_is_each_pair_alone(name: str) -> None:
         alone.append(learned(network, store, Batch(*pieces, None, encoder=encoder)))
     assert total == pytest.approx(sum(t for t, _ in alone), rel=1e-12)
     np.testing.assert_allclose(gradient, sum(g for _, g in alone), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_without_a_way_back_it_gives_the_same(name: str) -> None:
+    network = network_of(name)
+    store = network.store(np.dtype(np.float32))
+    store.flat[:] = 0.4 * np.random.default_rng(1).standard_normal(store.flat.size)
+    for seed in range(2):
+        batch = batch_of(seed, sources=(4, 2, 6, 1), targets=(3, 5, 2, 4))
+        source = source_of(batch)
+        known = network.encode(store.values, source, Context())[0]
+        found = network.read_source(store.values, source, Context())
+        # What the encoder gives before a source begins is looked at by nobody.
+        known, found = (each._replace(memory=each.memory[each.valid]) for each in (known, found))
+        for mine, wanted in zip(found[:2] + found[3:], known[:2] + known[3:], strict=True):
+            np.testing.assert_allclose(mine, wanted, rtol=0, atol=1e-6)
+        ys, states = network.run(store.values, batch, {}, Context())
+        encoded = network.encode(store.values, source, Context())[0]
+        wanted, _, _ = network.decode(
+            store.values, batch.inputs, encoded.states, encoded, Context()
+        )
+        assert (ys.dtype, states) == (np.float32, {})
+        np.testing.assert_allclose(ys, wanted, rtol=0, atol=2e-6)

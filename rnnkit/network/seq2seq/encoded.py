@@ -9,7 +9,10 @@ import numpy as np
 
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.layer import Layer
+from rnnkit.core.context import Context
+from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
+from rnnkit.network.network import Network
 from rnnkit.network.states import States
 from rnnkit.types import Array, Grads
 
@@ -45,6 +48,20 @@ def source_of(batch: Batch) -> EncoderInputs:
     if batch.encoder is None:
         raise ShapeError("has an encoder, but the data gives it no source (data of pairs does)")
     return batch.encoder
+
+
+def layer_context(layer: Layer, ctx: Context, valid: Array) -> Context:
+    """Return the context of a decoder's layer; one that reads the source knows its steps."""
+    return ctx.but(valid=valid) if layer.reads_memory else ctx
+
+
+def last_output(encoder: Network) -> Signal:
+    """Return the signal that peeks: the first state of the last recurrent layer."""
+    shapes = list(encoder.state_shapes(1).values())
+    if not shapes:
+        message = "the encoder has no recurrent layer (give it one, such as lstm)"
+        raise ShapeError(message, "encoder")
+    return Signal(shapes[-1][0][1])
 
 
 def with_memory(layer: Layer, views: Mapping[str, Array], memory: Array) -> dict[str, Array]:

@@ -24,13 +24,15 @@ from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.stack import joined, layer_names, peeking
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.errors import ShapeError
 from rnnkit.network.network import Network, Reader, loss_context
 from rnnkit.network.rates import from_lowest
+from rnnkit.network.sections import Section, run_sections, sections_of
 from rnnkit.network.seq2seq.encoded import (
     DecoderBackward,
     Encoded,
     EncoderBackward,
+    last_output,
+    layer_context,
     source_of,
     with_memory,
 )
@@ -123,16 +125,6 @@ class Seq2Seq(Network):
         """What the last layer gives."""
         return list(self.leaving().values())[-1]
 
-    def state_sizes(self) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-        """Return the sizes of the states of each recurrent layer, the encoder's and the decoder's.
-
-        None of them is carried from window to window.
-        """
-        signals = self.entering()
-        sizes = [layer.state_sizes(signals[name]) for name, layer in self.named]
-        ahead, behind = sizes[: self.encoding], sizes[self.encoding :]
-        return [s for s in ahead if s], [s for s in behind if s]
-
     def state_shapes(self, batch: int) -> dict[str, tuple[tuple[int, int], ...]]:
         """Return nothing: no state is carried from window to window."""
         return {}
@@ -166,6 +158,18 @@ class Seq2Seq(Network):
 
         return encoded, encoder_backward
 
+    def read_source(
+        self, params: Mapping[str, Params], source: EncoderInputs, ctx: Context
+    ) -> Encoded:
+        """Read a source as `encode` does, without a way back."""
+        streams = source.resets.shape[1]
+        first = self.encoder.initial_states(streams, ctx.dtype)
+        memory, after = self.encoder.forward(
+            params, source.inputs, first, source.resets, ctx.but(valid=source.valid)
+        )
+        last = after[self.pairs[-1][0]][0]
+        return Encoded(memory, source.valid, self._bridged(after, streams, ctx.dtype), last)
+
     def _bridged(self, after: States, batch: int, dtype: DType) -> States:
         """Return the decoder's first states; what does not pass is as the layer starts."""
         signals, layers = self.entering(), dict(self.decoding)
@@ -195,7 +199,7 @@ class Seq2Seq(Network):
             own = states.get(name, ())
             above, learns = name in self.above_learning, name in self.learning
             below = ctx.at(name, learns_below=above, learns=learns)
-            own_ctx = _layer_context(layer, below, encoded.valid)
+            own_ctx = layer_context(layer, below, encoded.valid)
             xs, state, backward = scanned(layer, views, xs, own, None, own_ctx)
             if name in self.reached:
                 backwards.append((name, layer, backward))
@@ -219,6 +223,39 @@ class Seq2Seq(Network):
 
         return xs, after, decoder_backward
 
+    @cached_property
+    def writing(self) -> tuple[Section, ...]:
+        """The decoder's sections; one begins where the encoder's last output joins the inputs."""
+        runs: list[list[tuple[str, Layer]]] = [[]]
+        for name, layer in self.decoding:
+            if name in self.peeking:
+                runs.append([])
+            runs[-1].append((name, layer))
+        found = self.entering(), self.declared()
+        return tuple(each for run in runs if run for each in sections_of(tuple(run), *found))
+
+    def write(
+        self,
+        params: Mapping[str, Params],
+        xs: Array,
+        states: States,
+        encoded: Encoded,
+        ctx: Context,
+    ) -> tuple[Array, States]:
+        """Run a window of the decoder as `decode` does, without a way back."""
+        after: States = {}
+        for section in self.writing:
+            name, first = section.layers[0]
+            xs = self._joined(name, xs, encoded.last, ctx)
+            views = {
+                each: with_memory(layer, params[each], encoded.memory)
+                for each, layer in section.layers
+            }
+            own = layer_context(first, ctx, encoded.valid)
+            xs, found = run_sections((section,), views, xs, states, lambda _: {}, None, own)
+            after |= found
+        return xs, after
+
     def _joined(self, name: str, xs: Array, last: Array, ctx: Context) -> Array:
         """Return xs with the encoder's last output beside every step, where the layer peeks."""
         if name not in self.peeking:
@@ -240,8 +277,8 @@ class Seq2Seq(Network):
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
     ) -> tuple[Array, States]:
         """Return what the decoder gives when it reads the true targets one step late."""
-        encoded, _ = self.encode(params, source_of(batch), ctx)
-        return self.decode(params, batch.inputs, encoded.states, encoded, ctx)[0], {}
+        encoded = self.read_source(params, source_of(batch), ctx)
+        return self.write(params, batch.inputs, encoded.states, encoded, ctx)[0], {}
 
     def reader(
         self, params: Mapping[str, Params], batch: Batch, states: States, ctx: Context
@@ -272,7 +309,7 @@ class Seq2Seq(Network):
         for name, layer in self.decoding:
             views = with_memory(layer, params[name], memory)
             xs = self._joined(name, xs, last, ctx)
-            own_ctx = _layer_context(layer, ctx.at(name), source.valid)
+            own_ctx = layer_context(layer, ctx.at(name), source.valid)
             visit = Visit(name, layer, views, xs, begin.get(name, ()), None, own_ctx)
             yield visit
             xs, _ = visit.done()
@@ -311,17 +348,3 @@ class Seq2Seq(Network):
         if self.encoder.reached:
             encoder_backward(slope._replace(states=before), grads)
         return total, weight, {}
-
-
-def _layer_context(layer: Layer, ctx: Context, valid: Array) -> Context:
-    """Return the context of a decoder's layer; one that reads the source knows its steps."""
-    return ctx.but(valid=valid) if layer.reads_memory else ctx
-
-
-def last_output(encoder: Network) -> Signal:
-    """Return the signal that peeks: the first state of the last recurrent layer."""
-    shapes = list(encoder.state_shapes(1).values())
-    if not shapes:
-        message = "the encoder has no recurrent layer (give it one, such as lstm)"
-        raise ShapeError(message, "encoder")
-    return Signal(shapes[-1][0][1])

@@ -10,7 +10,8 @@ from rnnkit.contracts.stack import Beside, bridge_problem, shaped_at, sized
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ShapeError
 from rnnkit.network.network import Network
-from rnnkit.network.seq2seq.network import Bridge, Seq2Seq, last_output
+from rnnkit.network.seq2seq.encoded import last_output
+from rnnkit.network.seq2seq.network import Bridge, Seq2Seq
 
 
 def paired(
@@ -32,7 +33,11 @@ def paired(
     with shaped_at("loss"):
         loss.check(outputs, targets)
     whole = Seq2Seq(ahead + behind, loss, inputs, targets, "", len(encoder), bridge, peek)
-    gives, takes = whole.state_sizes()
+    signals = whole.entering()
+    sizes = [layer.state_sizes(signals[name]) for name, layer in whole.named]
+    gives, takes = (
+        list(filter(None, part)) for part in (sizes[: len(encoder)], sizes[len(encoder) :])
+    )
     if problem := bridge_problem(gives, takes, bridge == "all"):
         raise ShapeError(problem, "decoder" if gives else "encoder")
     return whole
