@@ -125,5 +125,5 @@ def stages_source(steps: Sequence[str]) -> str:
         for line in (f"    if kind == {CELL + k}:", f"        step{k}{ARGUMENTS}")
     ]
     last = "\n".join([f"def cells(kind, {ARGUMENTS[1:]}:", *(branches or ["    pass"])])
-    apart = [f"@partial(jit, inline=False)\n{each}" for each in named]
+    apart = [f"@jit\n{each}" for each in named]
     return IMPORTS + "\n\n\n".join([*apart, f"@partial(jit, copied=True)\n{last}"]) + "\n"
