@@ -9,7 +9,8 @@ from rnnkit.contracts.layer import Layer, signal_of
 from rnnkit.contracts.returned import broken, check_array, check_arrays, is_own, parts_of
 from rnnkit.core.block import stands_for
 from rnnkit.core.context import Context
-from rnnkit.types import Array, Backward, Grads, Params, State
+from rnnkit.core.signal import Signal
+from rnnkit.types import Array, Backward, DType, Grads, Params, State
 
 
 def scanned(
@@ -33,6 +34,14 @@ def scanned(
         return dxs, before
 
     return ys, after, checked_backward
+
+
+def starting_state(layer: Layer, inputs: Signal, batch: int, dtype: DType, path: str) -> State:
+    """Return `layer.initial_state`; raises PluginError for other arrays than it declares."""
+    state = layer.initial_state(inputs, batch, dtype)
+    declared = [np.empty((batch, n), dtype) for n in layer.state_sizes(inputs)]
+    check_arrays(layer, path, "the initial state", state, declared)
+    return state
 
 
 def run_layer(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -136,6 +136,17 @@ class ParamStore:
         self.stretches = tuple(_stretches(declared))
         self.values = self.views(self.flat, self.frozen)
         self.grads = self.views(self.grad)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: the buffers, of which it makes views of its own."""
+        return {
+            name: value for name, value in vars(self).items() if name not in ("values", "grads")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the buffers of a copy, or of a pickle."""
+        vars(self).update(state)
+        self.values, self.grads = self.views(self.flat, self.frozen), self.views(self.grad)
 
     @property
     def size(self) -> int:

@@ -97,7 +97,7 @@ class BoundNetwork:
     def _step(self, xs: Array, state: States) -> tuple[Array, States]:
         """Run a step (1, B) or (1, B, F) as `forward` does, a few streams without detours."""
         online = self._online
-        if online is None or xs.shape[1] >= MANY:
+        if online is None or xs.ndim < 2 or xs.shape[1] >= MANY:
             return self.forward(xs, state)
         xs = checked(xs, self.network.inputs, self.spec.data.to_scale)
         ys, after = online.step(xs, checked_state(state, self._state_sizes, xs.shape[1]))
@@ -107,6 +107,10 @@ class BoundNetwork:
     def _online(self) -> Online | None:
         """The stack bound to where the parameters lie, which is the same as long as they live."""
         return online(self.network.sections, self.store.values)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy or a pickle holds: its parameters will lie at other addresses."""
+        return {name: value for name, value in vars(self).items() if name != "_online"}
 
     @cached_property
     def _state_sizes(self) -> dict[str, tuple[int, ...]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
 
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import scanned, starting_state
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.loss import Loss
@@ -160,12 +160,12 @@ class Network:
         return ParamStore(self.declared(), dtype)
 
     def initial_states(self, batch: int, dtype: DType) -> States:
-        """Return the state of every stateful layer before the first step."""
-        entering = self.entering()
-        states = {
-            name: layer.initial_state(entering[name], batch, dtype) for name, layer in self.named
-        }
-        return {name: state for name, state in states.items() if state}
+        """Return the state of every stateful layer before the first step; raises PluginError."""
+        known, found = self.entering(), States()
+        for name, layer in self.named:
+            if state := starting_state(layer, known[name], batch, dtype, name):
+                found[name] = state
+        return found
 
     def scan(
         self,

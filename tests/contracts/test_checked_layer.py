@@ -12,8 +12,10 @@ import pytest
 from helpers import command, done, plain_spec, told, write_spec
 from stubs import install
 
-from rnnkit import Context, Layer, PluginError, Signal, load
+from rnnkit import MSE, Context, EquationCell, Layer, PluginError, Signal, load
+from rnnkit.compute.equations import tanh
 from rnnkit.contracts.checked_layer import run_layer, scanned
+from rnnkit.network.network import Network
 from rnnkit.types import Array, Params, State
 
 STUB = """
@@ -358,3 +360,48 @@ def test_every_question_to_a_loss_names_the_plugin(
     if ran.code == 0:
         ran = command(road, "run", *ROADS[road])
     told(ran, 4, "[PLUGIN_CONTRACT] loss, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): ", said)
+
+
+class Started(EquationCell):
+    """A cell of two states, which begins with those of another one."""
+
+    type: Literal["started"] = "started"
+    gates = ("a",)
+    states = ("h", "c")
+
+    arrays: int = 1
+    rows: int = 3
+    dtype: str = "float32"
+
+    def initial_state(self, inputs: Signal, batch: int, dtype: Any) -> State:
+        return tuple(np.zeros((self.rows, self.units), self.dtype) for _ in range(self.arrays))
+
+    def equations(self, x: Any, r: Any, s: Any, p: Any) -> tuple[Any, Any]:
+        return tanh(x.a + r.a) * s.c, s.h
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "initial state: expected a tuple of 2 arrays, received a tuple of 1"),
+        ({"arrays": 3}, "initial state: expected a tuple of 2 arrays, received a tuple of 3"),
+        ({"arrays": 2, "rows": 1}, r"state[0]: expected float32 of shape (3, 5), received float32"),
+        ({"arrays": 2, "dtype": "float64"}, r"expected float32 of shape (3, 5), received float64"),
+    ],
+)
+def test_an_initial_state_of_another_form_is_refused(fields: Any, message: str) -> None:
+    cell = Started(units=5, **fields)
+    network = Network.sized([cell], MSE(), Signal(2), Signal(5))
+    with pytest.raises(PluginError, match=re.escape(message)):
+        network.initial_states(3, np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("at", ["the state", "the initial state"])
+def test_loops_of_a_cell_write_to_no_states_but_its_own(at: str) -> None:
+    cell, signal = Started(units=5, arrays=1), Signal(2)
+    params = {name: np.zeros(spec.shape, np.float32) for name, spec in cell.params(signal).items()}
+    resets = np.ones((4, 3), bool) if at == "the initial state" else None
+    state = tuple(np.zeros((3, 5), np.float32) for _ in range(1 if resets is None else 2))
+    xs = np.zeros((4, 3, 2), np.float32)
+    with pytest.raises(ValueError, match=f"{at}: expected a tuple of 2, received one of 1"):
+        cell.scan(params, xs, state, resets, Context())

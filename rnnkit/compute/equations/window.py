@@ -140,7 +140,10 @@ def _run_forward(
     matrices = tuple(map(_arranged(program), window.matrices))
     written = window.pointwise, matrices, window.outs, window.kept
     # Without a restart nobody reads it, but compiled loops want arrays of this form.
-    first = initial() if len(window.resets) else tuple(whole[0] for whole in states)
+    first = tuple(whole[0] for whole in states)
+    if len(window.resets):
+        first = initial()
+        _check_state("the initial state", program, first, states[0].shape[1:])
     read = *written, first, window.resets, window.stride
     loop = program.loops.forward
     if program.compiled:
@@ -303,7 +306,14 @@ def _check(
             if rows == "inputs":
                 expect_shape("xs", shape, (*shape[:2], len(array)))
             expect_shape(name, array.shape, wanted)
-    for array in state:
-        expect_shape("the state", array.shape, (shape[1], sizes["units"]))
+    _check_state("the state", program, state, (shape[1], sizes["units"]))
     if resets is not None:
         expect_shape("resets", resets.shape, shape[:2])
+
+
+def _check_state(name: str, program: Program, state: State, shape: Shape) -> None:
+    """Raise ValueError for other arrays than the loops write to."""
+    if len(state) != (count := len(program.symbols.states)):
+        raise ValueError(f"{name}: expected a tuple of {count}, received one of {len(state)}")
+    for array in state:
+        expect_shape(name, array.shape, shape)

@@ -21,9 +21,10 @@ from rnnkit.compute.kernels.program import (
     NOBODY,
     PART,
 )
-from rnnkit.compute.parallel import WORTH, run, shares, threads
+from rnnkit.compute.parallel import WORTH, assisted, run, shares, threads
 from rnnkit.compute.stack.parameters import MANY, Bound, arranged, bind, folded
 from rnnkit.compute.stack.table import StackTable
+from rnnkit.compute.window_arrays import expect_shape
 from rnnkit.types import Array, Params, Shape
 
 ROWS = 512
@@ -35,6 +36,7 @@ HANDED_ON = 32
 NO_IDS = np.empty((0, 0), np.int32)
 NO_VALUES = np.empty((0, 0, 0), np.float32)
 NO_RESETS = np.empty((0, 0), bool)
+NO_STATE = np.empty(0, np.float32)
 
 
 class _Window(NamedTuple):
@@ -62,19 +64,23 @@ def run_stack(
     """Return the outputs (T, B, F) of ids (T, B) or values (T, B, F), and the states after them.
 
     `states` are those of the table, (B, n) each; streams begin anew with `initial` before the steps
-    where `resets` (T, B) is true. `empty` gives the memory of the outputs.
+    where `resets` (T, B) is true. `empty` gives the memory of the outputs. Raises ValueError for
+    what compiled code would read past its end.
     """
     (steps, streams), rows = xs.shape[:2], xs.shape[0] * xs.shape[1]
+    expect_shape("xs", xs.shape, xs.shape[:2] if table.reads_ids else (*xs.shape[:2], table.inputs))
+    if resets is not None:
+        expect_shape("resets", resets.shape, (steps, streams))
     bound = bind(table, params)
     if rows >= MANY:
         bound = arranged(table, params, folded(table, params, bound, rows // 2))
     begins = resets is not None and resets.any()
-    flat = _flat(states)
+    flat = _flat(table, states, streams)
     window = _Window(
         np.ascontiguousarray(xs, np.int32) if table.reads_ids else NO_IDS,
         NO_VALUES if table.reads_ids else np.ascontiguousarray(xs, np.float32),
         flat,
-        _flat(initial()) if begins else flat,
+        _flat(table, initial(), streams) if begins else flat,
         np.ascontiguousarray(resets) if begins else NO_RESETS,
     )
     ys = empty((steps, streams, table.outputs))
@@ -85,7 +91,9 @@ def run_stack(
         _run_by_layers(table, bound.program, cut, window, ys)
     else:
         room = max(1, min(steps, ROWS // max(last - first for first, last in divided)))
-        stack = partial(_stack(table), bound.program, *window, _sizes(table, ys, room), _line(ys))
+        stack = partial(
+            compiled_stack(table), bound.program, *window, _sizes(table, ys, room), _line(ys)
+        )
         run([partial(stack, share, NOBODY, NOBODY, NOBODY) for share in divided])
     return ys, _parts(table, flat, streams)
 
@@ -101,15 +109,18 @@ def _run_by_layers(table: StackTable, program: Array, cut: int, window: _Window,
     width = before[before[:, KIND] != PART][-1, COLUMNS]
     between = np.empty((steps, streams, width), np.float32)
     upper, all_streams = window._replace(ids=NO_IDS, values=between), (0, streams)
-    run(
-        [
-            partial(_stack(table), part, *read, sizes, _line(out), all_streams, *hands, NOBODY)
-            for part, read, out, hands in (
-                (before, window, between, (NOBODY, done)),
-                (program[cut:], upper, ys, (done, NOBODY)),
-            )
-        ]
+    lower_task, upper_task = (
+        partial(compiled_stack(table), part, *read, sizes, _line(out), all_streams, *hands, NOBODY)
+        for part, read, out, hands in (
+            (before, window, between, (NOBODY, done)),
+            (program[cut:], upper, ys, (done, NOBODY)),
+        )
     )
+
+    def stop() -> None:
+        done[0] = steps  # after Ctrl-C, or an error, nobody else would count any further
+
+    assisted(lower_task, upper_task, stop)
 
 
 def halfway(program: Array) -> int:
@@ -134,15 +145,20 @@ def run_step(
 
     The parameters are where they were when the program was bound to them, whatever their values.
     """
-    streams, flat = xs.shape[1], _flat(states)
+    streams = xs.shape[1]
+    flat = _flat(table, states, streams)
     ys = np.empty((1, streams, table.outputs), np.float32)
-    ids, values = (xs, NO_VALUES) if table.reads_ids else (NO_IDS, xs)
+    # Numba compiles anew for an array of another order.
+    given = np.ascontiguousarray(xs)
+    ids, values = (given, NO_VALUES) if table.reads_ids else (NO_IDS, given)
     window, sizes = _Window(ids, values, flat, flat, NO_RESETS), _sizes(table, ys, 1)
-    _stack(table)(bound.program, *window, sizes, _line(ys), (0, streams), NOBODY, NOBODY, NOBODY)
+    compiled_stack(table)(
+        bound.program, *window, sizes, _line(ys), (0, streams), NOBODY, NOBODY, NOBODY
+    )
     return ys, _parts(table, flat, streams)
 
 
-def _stack(table: StackTable) -> Callable[..., Any]:
+def compiled_stack(table: StackTable) -> Any:
     """Return the compiled code of a window through stacks of such cells."""
     return _compiled(table.cells)
 
@@ -169,8 +185,12 @@ def cell_steps(cells: tuple[str, ...]) -> Callable[..., None]:
     return steps
 
 
-def _flat(arrays: Sequence[Array]) -> Array:
-    return np.concatenate([np.empty(0, np.float32), *(array.reshape(-1) for array in arrays)])
+def _flat(table: StackTable, states: Sequence[Array], streams: int) -> Array:
+    """Return the arrays of a state one after the other; ValueError for more or less of them."""
+    parts = [NO_STATE, *(array.reshape(-1) for array in states)]
+    flat = np.concatenate(parts, dtype=np.float32)
+    expect_shape("the states together", flat.shape, (streams * table.units,))
+    return flat
 
 
 def _parts(table: StackTable, flat: Array, streams: int) -> list[Array]:

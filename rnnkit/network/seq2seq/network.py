@@ -18,7 +18,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import scanned, starting_state
 from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.stack import joined, layer_names, peeking
@@ -177,7 +177,7 @@ class Seq2Seq(Network):
         for gives, takes in self.pairs:
             states[takes] = after[gives]
             if self.bridge == "output":
-                own = layers[takes].initial_state(signals[takes], batch, dtype)
+                own = starting_state(layers[takes], signals[takes], batch, dtype, takes)
                 states[takes] = (after[gives][0], *own[1:])
         return states
 

@@ -1,0 +1,85 @@
+"""A stack in compiled code: what it would read past its end is refused, and no thread waits on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnnkit import RNN, Affine, Context, Embedding, Signal, SoftmaxCrossEntropy
+from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.stack import window
+from rnnkit.compute.stack.window import run_stack
+from rnnkit.network.network import Network
+from rnnkit.types import Array
+
+F = np.dtype(np.float32)
+
+
+@pytest.mark.skipif(not kernels_available(), reason="kernels are off")
+def test_a_thread_ends_where_the_one_that_it_waits_for_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = []
+
+    def run(*arguments: Any) -> None:
+        *_, below, above, _ = arguments
+        if len(above):
+            raise KeyboardInterrupt
+        for _ in range(1000):
+            if below[0] >= 300:
+                ended.append(True)
+                return
+            time.sleep(0.01)
+
+    changes: dict[str, Any] = {
+        "threads": lambda: 2,
+        "WORTH": 1,
+        "compiled_stack": lambda table: run,
+    }
+    for name, value in changes.items():
+        monkeypatch.setattr(window, name, value)
+    with pytest.raises(KeyboardInterrupt):
+        run_window(np.zeros((300, 2), np.int32), lambda states: states)
+    assert ended
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            lambda states: states[:1],
+            r"the states together: expected the shape \(12,\), rec",
+        ),
+        (lambda states: [each[:1] for each in states], r"the shape \(12,\), received \(6,\)"),
+    ],
+)
+def test_states_of_another_size_are_refused_before_they_are_read(
+    changed: Callable[[list[Array]], list[Array]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run_window(np.zeros((4, 2), np.int32), changed)
+
+
+def test_inputs_and_resets_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"xs: expected the shape \(4, 2\), received \(4, 2, 5\)"):
+        run_window(np.zeros((4, 2, 5), np.float32), lambda states: states)
+    resets = np.ones((1, 2), bool)
+    with pytest.raises(ValueError, match=r"resets: expected the shape \(4, 2\), received \(1, 2\)"):
+        run_window(np.zeros((4, 2), np.int32), lambda states: states, resets)
+
+
+def run_window(
+    xs: Array, changed: Callable[[list[Array]], list[Array]], resets: Array | None = None
+) -> None:
+    """Run a window of ids through a stack, from zero states that were changed."""
+    ids, layers = Signal(5, ids=True), [Embedding(units=4), RNN(units=3), RNN(units=3), Affine()]
+    network = Network.sized(layers, SoftmaxCrossEntropy(), ids, ids)
+    (section,) = network.sections
+    assert section.table
+    states = changed([np.zeros((xs.shape[1], 3), np.float32) for _ in range(2)])
+    params = network.store(F).values
+    run_stack(section.table, params, xs, states, lambda: states, resets, Context().empty)
