@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types unit parity bench clean
+.PHONY: run test lint types unit tests-of-runs tests-of-the-rest tests-without-kernels parity bench clean
 
 run: $(VENV)/installed
 	$(BIN)/rnnkit run model_specs/word_lstm.json --resume auto --out runs/word-lstm
@@ -22,8 +22,17 @@ lint: $(VENV)/tested
 types: $(VENV)/tested
 	$(BIN)/mypy
 
+# Two at a time, as on two cores; each prints when it has ended, and make fails where one does.
 unit: $(VENV)/tested
-	$(BIN)/python -m pytest
+	$(MAKE) --jobs=2 --keep-going --output-sync=target tests-of-runs tests-of-the-rest tests-without-kernels
+
+tests-of-runs:
+	$(BIN)/python -m pytest tests/training tests/cli tests/guide tests/analysis
+
+tests-of-the-rest:
+	$(BIN)/python -m pytest --ignore=tests/training --ignore=tests/cli --ignore=tests/guide --ignore=tests/analysis
+
+tests-without-kernels:
 	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/stack tests/network/test_sections.py
 
 parity: $(VENV)/tested
