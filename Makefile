@@ -24,7 +24,7 @@ types: $(VENV)/tested
 
 # Two at a time, as on two cores; each prints when it has ended, and make fails where one does.
 unit: $(VENV)/tested
-	$(MAKE) --jobs=2 --keep-going --output-sync=target tests-of-runs tests-of-the-rest tests-without-kernels
+	$(MAKE) --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) tests-of-runs tests-of-the-rest tests-without-kernels
 
 tests-of-runs:
 	$(BIN)/python -m pytest tests/training tests/cli tests/guide tests/analysis
