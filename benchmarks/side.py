@@ -15,6 +15,7 @@ ASKED: tuple[Kind, ...] = ("Step", "Forward", "Score")
 """What `benchmarks.inference` has sides for."""
 LIBRARIES = {
     "rnnkit": ("rnnkit",),
+    "rnnkit_int8": ("rnnkit",),
     "torch": ("torch",),
     "onnx": ("onnx", "onnxruntime"),
     "numpy": ("numpy",),
@@ -23,6 +24,7 @@ LIBRARIES = {
 
 TITLES = {
     "rnnkit": "rnnkit",
+    "rnnkit_int8": "rnnkit int8",
     "torch": "PyTorch",
     "onnx": "ONNX Runtime",
     "numpy": "NumPy by hand",
@@ -31,7 +33,7 @@ BY_HAND = "numpy"
 """No peer: what a user would have without a library."""
 ABLE: dict[Kind, tuple[str, ...]] = {
     "Train": ("rnnkit", "torch", BY_HAND),
-    "Sample": ("rnnkit", "torch", "onnx"),
+    "Sample": ("rnnkit", "rnnkit_int8", "torch", "onnx"),
     "Step": ("rnnkit", "torch", "onnx"),
     "Forward": ("rnnkit", "torch", "onnx"),
     "Score": ("rnnkit", "torch"),

@@ -18,6 +18,7 @@ from rnnkit.contracts.registry import Registry
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
 from rnnkit.inference.generate import Sampling
+from rnnkit.inference.model import Model
 from rnnkit.network.builder import build_network
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
@@ -59,8 +60,12 @@ class Sample:
     def __init__(self, workload: Workload, arrays: dict[str, Array]) -> None:
         self.model = loaded(workload, arrays)
         self.prompt = characters(workload.vocabulary)[arrays["ids"][0, 0]]
-        self.stream = self.model.stream(self.prompt, 1, Sampling())
+        self.stream = self.asked().stream(self.prompt, 1, Sampling())
         self.step()
+
+    def asked(self) -> Model:
+        """Return the model that is timed."""
+        return self.model
 
     def check(self) -> Found:
         """Return the first ids of the greedy stream."""

@@ -78,7 +78,7 @@ def test_training_computes_what_others_do(name: str, cell: Cell, peer: str) -> N
     assert len(set(found["rnnkit"]["loss"])) == CHECKED, "every step moves the weights"
 
 
-@pytest.mark.parametrize("peer", ["torch", "onnx"])
+@pytest.mark.parametrize("peer", ["rnnkit_int8", "torch", "onnx"])
 @pytest.mark.parametrize("network", SAMPLED, ids=lambda w: w.name)
 def test_sampling_draws_what_the_peers_do(
     network: Workload, peer: str, monkeypatch: pytest.MonkeyPatch
@@ -129,6 +129,8 @@ def test_what_is_timed_runs_here() -> None:
     for kind, workload in kinds.items():
         row = replace(small(workload), cell=workload.cell)
         side("rnnkit", kind, row, row.draw()).step()
+        if kind == "Sample":
+            side("rnnkit_int8", kind, row, row.draw()).step()
 
 
 def test_a_side_answers_from_a_process_of_its_own(tmp_path: Path) -> None:

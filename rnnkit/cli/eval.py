@@ -20,7 +20,16 @@ from rnnkit.cli.common import (
     tell,
     unknown,
 )
-from rnnkit.cli.options import CHECKPOINT, SPLITS, THREADS, data_root_option, make_command, registry
+from rnnkit.cli.options import (
+    CHECKPOINT,
+    SPLITS,
+    THREADS,
+    WEIGHTS,
+    data_root_option,
+    make_command,
+    registry,
+    with_weights,
+)
 from rnnkit.cli.paths import PATH
 from rnnkit.errors import Problem, ThresholdError, printable
 
@@ -74,6 +83,7 @@ def threshold(value: str) -> tuple[str, float]:
     multiple=True,
     help="Measure this too, where the data does not ask for it.",
 )
+@WEIGHTS
 @THREADS
 def command(
     checkpoint: Path,
@@ -85,13 +95,14 @@ def command(
     fail_above: tuple[tuple[str, float], ...],
     fail_below: tuple[tuple[str, float], ...],
     asked: tuple[MetricName, ...],
+    weights: str,
     threads: int | None,
 ) -> None:
     """Measure the model of CHECKPOINT, a file or a run directory (then its best model).
 
     The evaluation starts from a zero hidden state, which is carried to the end; the protocol is
     printed with the numbers, since it changes them. Labels, columns of values and naive forecasts
-    have a table each.
+    have a table each. Of --weights int8 both are measured, and how much each metric changes.
     """
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.inference.evaluate import metric_names, protocol
@@ -109,7 +120,9 @@ def command(
     layout = model.layout(source, chosen, streams, window)
     how = protocol(model.spec.data, layout, source.size(chosen))
     with limited_threads(threads):
-        metrics, tables, remarks = model.measure(chosen, source, layout, asked)
+        held = with_weights(model, weights)
+        metrics, tables, remarks = held.measure(chosen, source, layout, asked)
+        exact = None if held is model else model.measure(chosen, source, layout, asked).metrics
     result = {
         "checkpoint": str(model.path),
         "split": chosen,
@@ -117,15 +130,33 @@ def command(
         "protocol": how,
         "remarks": remarks,
     }
+    if exact:
+        result["weights"] = weights
+        result["float32"] = finite_or_none(exact)
+        result["change"] = finite_or_none({k: metrics[k] - exact[k] for k in metrics})
     if tables:
         result["tables"] = {
             k: [finite_or_none(row) for row in t.records()] for k, t in tables.items()
         }
-    text = table([(name, number(value)) for name, value in metrics.items()])
+    text = compared(metrics, exact, weights) if exact else one_column(metrics)
     text += f"\n{chosen}  " + "  ".join(f"{name} {number(value)}" for name, value in how.items())
     text += "".join(f"\n\n{_drawn(found)}" for found in tables.values())
     text += "".join(f"\n\n{remark}" for remark in remarks)
     emit(result, text, missed(metrics, fail_above, fail_below, model.path))
+
+
+def one_column(metrics: Mapping[str, float]) -> str:
+    """Return metrics as a table."""
+    return table([(name, number(value)) for name, value in metrics.items()])
+
+
+def compared(metrics: Mapping[str, float], exact: Mapping[str, float], weights: str) -> str:
+    """Return them beside those of the weights as they are, and how much each one changes."""
+    rows = [
+        (name, number(value), number(exact[name]), f"{value - exact[name]:+.2g}")
+        for name, value in metrics.items()
+    ]
+    return table(rows, ("", weights, "float32", "change"))
 
 
 def _measured_on(source: Source) -> Split:

@@ -17,6 +17,7 @@ from rnnkit.errors import printable
 
 if TYPE_CHECKING:
     from rnnkit.contracts.registry import Registry
+    from rnnkit.inference.model import Model
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -137,6 +138,11 @@ def registry() -> Registry:
     return Registry(accepts_others=click.get_current_context().meta.get(ACCEPTS, False))
 
 
+def with_weights(model: Model, weights: str) -> Model:
+    """Return the model with its matrices as WEIGHTS says."""
+    return model.quantized() if weights == "int8" else model
+
+
 VERBOSE = "Show where an error arose."
 ACCEPT_PLUGIN: Callable[..., Callable[..., object]] = kept_option(
     "--accept-plugin",
@@ -146,6 +152,12 @@ ACCEPT_PLUGIN: Callable[..., Callable[..., object]] = kept_option(
 )
 CHECKPOINT: Callable[..., Callable[..., object]] = together(
     click.argument("checkpoint", type=PATH), ACCEPT_PLUGIN
+)
+WEIGHTS = click.option(
+    "--weights",
+    default="float32",
+    type=click.Choice(["float32", "int8"]),
+    help="Take matrices as they are, or in 8 bits.",
 )
 SPEC = click.argument("spec", type=PATH)
 OVERRIDES = click.option(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import advising, read_input, tell, tell_nothing
-from rnnkit.cli.options import CHECKPOINT, STATES, THREADS, make_command, registry
+from rnnkit.cli.options import (
+    CHECKPOINT,
+    STATES,
+    THREADS,
+    WEIGHTS,
+    make_command,
+    registry,
+    with_weights,
+)
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.records import FORMAT, Records
 
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Carry this column of DATA along.")
 @click.option("--skip-bad", is_flag=True, help="Skip and count the lines that cannot be used.")
 @STATES
+@WEIGHTS
 @THREADS
 def command(
     checkpoint: Path,
@@ -36,6 +45,7 @@ def command(
     skip_bad: bool,
     state_in: Path | None,
     state_out: Path | None,
+    weights: str,
     threads: int | None,
 ) -> None:
     """Tell what the model of CHECKPOINT says of DATA, a file of its own kind, or - for stdin.
@@ -51,7 +61,7 @@ def command(
     from rnnkit.inference.predict import predict_rows
     from rnnkit.inference.states import save_states
 
-    model = load(checkpoint, registry(), tell)
+    model = with_weights(load(checkpoint, registry(), tell), weights)
     begun = _begun(model, state_in, state_out)
     content, name = read_input(data)
     with limited_threads(threads), advising("repair them, or give --skip-bad"):

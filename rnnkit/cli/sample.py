@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.common import Stopped, emit, located, print_json, read_input, tell, tell_nothing
-from rnnkit.cli.options import CHECKPOINT, SEED, STATES, Number, make_command, registry
+from rnnkit.cli.options import (
+    CHECKPOINT,
+    SEED,
+    STATES,
+    WEIGHTS,
+    Number,
+    make_command,
+    registry,
+    with_weights,
+)
 from rnnkit.cli.results import json_asked, print_result
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ if TYPE_CHECKING:
     "--stream", is_flag=True, help="Answer each line of stdin at once, the state carried on."
 )
 @STATES
+@WEIGHTS
 def command(
     checkpoint: Path,
     prompt: str,
@@ -66,6 +76,7 @@ def command(
     stream: bool,
     state_in: Path | None,
     state_out: Path | None,
+    weights: str,
 ) -> None:
     """Generate text with the model of CHECKPOINT, a file or a run directory.
 
@@ -88,7 +99,7 @@ def command(
             "--stream reads stdin and answers each line once: leave out "
             + ("-n" if count > 1 else "--prompt -")
         )
-    model = load(checkpoint, registry(), tell)
+    model = with_weights(load(checkpoint, registry(), tell), weights)
     begun = load_states(state_in, model, count) if state_in else None
     sampling = Sampling(temperature=temperature, greedy=greedy, top_k=top_k, top_p=top_p, seed=seed)
     if state_out:

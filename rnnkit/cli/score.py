@@ -20,7 +20,7 @@ from rnnkit.cli.common import (
     tell,
     tell_nothing,
 )
-from rnnkit.cli.options import CHECKPOINT, STATES, make_command, registry
+from rnnkit.cli.options import CHECKPOINT, STATES, WEIGHTS, make_command, registry, with_weights
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.results import json_asked
 from rnnkit.files.json_list import AS_TEXT, is_json_list
@@ -35,8 +35,14 @@ if TYPE_CHECKING:
 @click.argument("file", type=PATH, default=Path("-"))
 @click.option("--per-token", is_flag=True, help="Also each token with its log-probability.")
 @STATES
+@WEIGHTS
 def command(
-    checkpoint: Path, file: Path, per_token: bool, state_in: Path | None, state_out: Path | None
+    checkpoint: Path,
+    file: Path,
+    per_token: bool,
+    state_in: Path | None,
+    state_out: Path | None,
+    weights: str,
 ) -> None:
     """Give the log-probability of each line of FILE (default: stdin) under CHECKPOINT.
 
@@ -49,7 +55,7 @@ def command(
     from rnnkit.inference.model import load
     from rnnkit.inference.states import check_continues, load_states, save_states
 
-    model = load(checkpoint, registry(), tell)
+    model = with_weights(load(checkpoint, registry(), tell), weights)
     if state_in or state_out:
         check_continues(model)
         stands = load_states(state_in, model) if state_in else model.line_start()

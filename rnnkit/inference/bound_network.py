@@ -43,6 +43,8 @@ class BoundNetwork:
     """What it knows of its data; None where nobody asks."""
     folder: object = None
     """What keeps a temporary folder of the run in its place; None where the run has its own."""
+    int8: bool = False
+    """Whether the matrices hold what 8 bits can: see `quantized`."""
 
     @property
     def trained_on(self) -> str | None:
@@ -106,7 +108,7 @@ class BoundNetwork:
     @cached_property
     def _online(self) -> Online | None:
         """The stack bound to where the parameters lie, which is the same as long as they live."""
-        return online(self.network.sections, self.store.values)
+        return online(self.network.sections, self.store.values, self.int8)
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: its parameters will lie at other addresses."""

@@ -113,14 +113,16 @@ def generate(
     count: int,
     sampling: Sampling,
     begun: StreamState | None = None,
+    int8: bool = False,
 ) -> Iterator[Array]:
     """Yield the next ids (count,), one step at a time, for ever.
 
     Every sample reads the same prompt ids (T,) from the state `begun`, one stream for all of them
     or one for each (None: a zero hidden state), and draws from a generator of its own, so the first
     of many samples equals the only one. A few of a stack that `compiled` knows are made in blocks
-    by compiled code: the same ids, but where the rounding of a logit decides. Raises DivergedError
-    at the first token of which the scores are not finite.
+    by compiled code: the same ids, but where the rounding of a logit decides. With `int8` the
+    parameters are quantized, and that code reads them in 8 bits. Raises DivergedError at the first
+    token of which the scores are not finite.
     """
     begun = begun or StreamState.zero(network)
     draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
@@ -131,7 +133,7 @@ def generate(
     ids = choose_ids(finite_scores(network, ys, 1), sampling, next(draws)[0])
     yield ids
     one = after.rows(np.zeros(1, np.intp)).states
-    plan = compiled(network, params, one) if count <= FEW else None
+    plan = compiled(network, params, one, int8) if count <= FEW else None
     if plan:
         yield from _in_blocks(network, plan, after, ids, sampling, draws)
     states = after.states
@@ -141,7 +143,9 @@ def generate(
         yield ids
 
 
-def compiled(network: Network, params: Mapping[str, Params], states: States) -> Plan | None:
+def compiled(
+    network: Network, params: Mapping[str, Params], states: States, int8: bool = False
+) -> Plan | None:
     """Return what the compiled sampler runs from states of one stream.
 
     None where a layer has no such form, the outputs are no logits, or the kernels are off.
@@ -152,7 +156,7 @@ def compiled(network: Network, params: Mapping[str, Params], states: States) -> 
     if table is None or len(network.sections) > 1:
         return None
     with np.errstate(over="ignore", invalid="ignore"):  # the sampler tells of it
-        return make_plan(table, params, tuple(chain.from_iterable(states.values())))
+        return make_plan(table, params, tuple(chain.from_iterable(states.values())), int8)
 
 
 def following(

@@ -74,6 +74,12 @@ class Model(BoundNetwork):
 
         return summary_html(self)
 
+    def quantized(self) -> Model:
+        """Return the model with its matrices in 8 bits; CheckpointError where it has none."""
+        from rnnkit.inference.quantized import quantized_model
+
+        return quantized_model(self)
+
     def predict(self, values: Any, *, top: int = 1, keep: Sequence[str] = ()) -> RecordList:
         """Return what the model says of values of its own kind of data, a record for each row.
 
@@ -178,7 +184,7 @@ class Model(BoundNetwork):
         """
         ids = self._prompt_of(prompt, begun)
         self.network.token_scores.check(self.path, *(() if sampling.greedy else DRAWN))
-        return generate(self.network, self.store.values, ids, count, sampling, begun)
+        return generate(self.network, self.store.values, ids, count, sampling, begun, self.int8)
 
     def after(
         self, prompt: str, samples: Sequence[Sequence[int]], begun: StreamState | None = None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.compute.kernels.dispatch import kernels_compute
-from rnnkit.compute.stack.parameters import Bound, bind
+from rnnkit.compute.stack.parameters import Bound, bind, in_8_bits
 from rnnkit.compute.stack.stages import Stages
 from rnnkit.compute.stack.table import StackTable, make_table
 from rnnkit.compute.stack.window import run_stack, run_step
@@ -85,12 +85,18 @@ class Online(NamedTuple):
         return dict(self.table.states)
 
 
-def online(sections: tuple[Section, ...], params: Mapping[str, Params]) -> Online | None:
-    """Return a network bound to its parameters; None where it is more than compiled stages."""
+def online(
+    sections: tuple[Section, ...], params: Mapping[str, Params], int8: bool = False
+) -> Online | None:
+    """Return a network bound to its parameters; None where it is more than compiled stages.
+
+    With `int8` they are quantized, and a step reads matrices in 8 bits.
+    """
     table = sections[0].table
     if table is None or len(sections) > 1 or not kernels_compute():
         return None
-    return Online(table, bind(table, params))
+    bound = bind(table, params)
+    return Online(table, in_8_bits(table, params, bound) if int8 else bound)
 
 
 def run_sections(

@@ -8,6 +8,9 @@ and the sums do not depend on who forms them.
 
 Sums run in the order of the inner index, as those of many rows do in `product`: one row gives the
 same bits alone and among others. Only a matrix that is used transposed is added up in parts.
+
+Of a matrix in 8 bits the vector is multiplied by the scales of the rows first; the sums are those
+of float32 numbers, in the same order.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ from numba import types
 
 from rnnkit.compute.kernels.atomic import fetch_add, load, store
 from rnnkit.compute.kernels.jit import intrinsic, jit
-from rnnkit.compute.kernels.memory import floats
-from rnnkit.compute.kernels.program import COLUMNS, INNER, MATRIX, STRIDE
+from rnnkit.compute.kernels.memory import floats, integers
+from rnnkit.compute.kernels.program import COLUMNS, INNER, INT8, MATRIX, SCALES, STRIDE
 from rnnkit.types import Array
+
+F = np.float32
 
 LARGE = 2**18
 """Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
@@ -71,17 +76,16 @@ def by_two_threads(inner: int, columns: int, task: Any) -> bool:
 @partial(jit, copied=True)
 def vector_product(program: Any, part: int, x: Any, y: Any, task: Any) -> None:
     """Write x W to y, for the matrix of a row of the program."""
-    inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
-    if stride < 0:
-        sum_rows(floats(program[part, MATRIX], -stride * columns), -stride, inner, columns, x, y)
-        return
+    inner, columns = program[part, INNER], program[part, COLUMNS]
     if not by_two_threads(inner, columns, task):
-        matrix = floats(program[part, MATRIX], stride * inner)
-        sum_columns(matrix, stride, inner, 0, columns, x, y)
+        given = x
+        if is_scaled(program, part):
+            given = np.empty(inner, F)
+            give(program, part, x, given)
+        sum_share(program, part, 0, columns, given, y)
         return
     given, found = floats(task[GIVEN], inner), floats(task[FOUND], columns)
-    for k in range(inner):
-        given[k] = x[k]
+    give(program, part, x, given)
     task[PART] = part
     store(task, DONE, 0)
     store(task, NEXT, 0)
@@ -109,13 +113,51 @@ def take(program: Any, task: Any) -> None:
             return
         # The task stays as it is until every part that was taken is done.
         part = task[PART]
-        inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
+        inner, columns = program[part, INNER], program[part, COLUMNS]
         lines = (columns + 15) // 16
         first, last = 16 * (share * lines // PARTS), 16 * ((share + 1) * lines // PARTS)
-        matrix = floats(program[part, MATRIX], stride * inner)
         given, found = floats(task[GIVEN], inner), floats(task[FOUND], columns)
-        sum_columns(matrix, stride, inner, first, min(last, columns), given, found)
+        sum_share(program, part, first, min(last, columns), given, found)
         fetch_add(task, DONE, 1)
+
+
+@partial(jit, copied=True)
+def is_scaled(program: Any, part: int) -> bool:
+    """Tell whether a number of the vector is to be multiplied by the scale of its row."""
+    return bool(program[part, INT8] != 0 and program[part, STRIDE] > 0)
+
+
+@partial(jit, copied=True)
+def give(program: Any, part: int, x: Any, given: Any) -> None:
+    """Write the vector by which the matrix as it is stored is multiplied."""
+    inner = program[part, INNER]
+    if is_scaled(program, part):
+        scales = floats(program[part, SCALES], inner)
+        for k in range(inner):
+            given[k] = x[k] * scales[k]
+    else:
+        for k in range(inner):
+            given[k] = x[k]
+
+
+@partial(jit, copied=True)
+def sum_share(program: Any, part: int, first: int, last: int, x: Any, y: Any) -> None:
+    """Write the columns from `first` to `last` of x W."""
+    inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
+    if is_scaled(program, part):
+        matrix = integers(program[part, INT8], stride * inner)
+        sum_columns(matrix, stride, inner, first, last, x, y)
+    elif program[part, INT8] != 0:
+        matrix = integers(program[part, INT8], -stride * columns)
+        sum_rows(matrix, -stride, inner, first, last, x, y)
+        scales = floats(program[part, SCALES], columns)
+        for m in range(first, last):
+            y[m] *= scales[m]
+    elif stride > 0:
+        sum_columns(floats(program[part, MATRIX], stride * inner), stride, inner, first, last, x, y)
+    else:
+        rows = floats(program[part, MATRIX], -stride * columns)
+        sum_rows(rows, -stride, inner, first, last, x, y)
 
 
 @jit
@@ -135,20 +177,20 @@ def sum_columns(
         C = matrix[start + 2 * stride : start + 2 * stride + len(out)]
         D = matrix[start + 3 * stride : start + 3 * stride + len(out)]
         for m in range(len(out)):
-            total = add_product(add_product(out[m], a, A[m]), b, B[m])
-            out[m] = add_product(add_product(total, c, C[m]), d, D[m])
+            total = add_product(add_product(out[m], a, F(A[m])), b, F(B[m]))
+            out[m] = add_product(add_product(total, c, F(C[m])), d, F(D[m]))
     for k in range(whole, inner):
         start = k * stride + first
         A = matrix[start : start + len(out)]
         for m in range(len(out)):
-            out[m] = add_product(out[m], x[k], A[m])
+            out[m] = add_product(out[m], x[k], F(A[m]))
 
 
 @jit
-def sum_rows(matrix: Any, stride: int, inner: int, columns: int, x: Any, y: Any) -> None:
-    """Write the sums along the rows of a matrix, whose transpose is the one that is meant."""
-    for m in range(columns):
-        row, total = matrix[m * stride : m * stride + inner], np.float32(0)
+def sum_rows(matrix: Any, stride: int, inner: int, first: int, last: int, x: Any, y: Any) -> None:
+    """Write the sums along rows of a matrix, whose transpose is the one that is meant."""
+    for m in range(first, last):
+        row, total = matrix[m * stride : m * stride + inner], F(0)
         for k in range(inner):
-            total += x[k] * row[k]
+            total += x[k] * F(row[k])
         y[m] = total

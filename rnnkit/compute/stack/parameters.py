@@ -12,15 +12,18 @@ from rnnkit.compute.kernels.program import (
     BIAS,
     COLUMNS,
     DONE,
+    INT8,
     KIND,
     LOOKUP,
     MATRIX,
     NOBODY,
     PACKED,
     PART,
+    SCALES,
     STRIDE,
 )
 from rnnkit.compute.products import packed
+from rnnkit.compute.quantize import Quantized, quantized
 from rnnkit.compute.stack.table import Read, StackTable
 from rnnkit.compute.window_arrays import expect_shape
 from rnnkit.types import Array, Params, Shape
@@ -95,19 +98,36 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     return Bound(whole, [*bound.held, found])
 
 
+def in_8_bits(table: StackTable, params: Mapping[str, Params], bound: Bound) -> Bound:
+    """Return the program with the matrices in 8 bits that a vector is multiplied with.
+
+    The parameters hold such numbers already, so what is multiplied is the same.
+    """
+    program, held = bound.program.copy(), list(bound.held)
+    made: dict[tuple[str, str], Quantized] = {}
+    for read in table.reads:
+        row, name = program[read.row], (read.layer, read.matrix.name)
+        if row[KIND] in (AFFINE, PART) and len(read.shape) == 2:
+            made[name] = made.get(name) or quantized(params[read.layer][read.matrix.name])
+            row[INT8] = made[name].integers.ctypes.data + read.matrix.first
+            row[SCALES] = made[name].scales.ctypes.data
+            held += made[name]
+    return Bound(program, held)
+
+
 def arranged(
     table: StackTable, params: Mapping[str, Params], bound: Bound, *, every: bool = False
 ) -> Bound:
     """Return the program with the matrices arranged in panels that a step multiplies.
 
     So are those that are used transposed; others only where `every` one is asked, for a window
-    arranges them panel by panel as it goes.
+    arranges them panel by panel as it goes. What is there in 8 bits stays as it is.
     """
     program, held = bound.program.copy(), list(bound.held)
     for read in table.reads:
         kind = program[read.row, KIND]
         each = kind == PART or (kind == AFFINE and (every or read.matrix.transposed))
-        if each and len(read.shape) == 2:
+        if each and len(read.shape) == 2 and not program[read.row, INT8]:
             found = _packed(read, params)
             program[read.row, PACKED] = found.ctypes.data
             held.append(found)

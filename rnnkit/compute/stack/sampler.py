@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, NOBODY, PART
 from rnnkit.compute.parallel import assisted, divided, threads
-from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded
+from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded, in_8_bits
 from rnnkit.compute.stack.table import StackTable
 from rnnkit.compute.stack.window import cell_steps
 from rnnkit.types import Array, Params, State
@@ -60,14 +60,18 @@ class Plan(NamedTuple):
         return plan
 
 
-def make_plan(table: StackTable, params: Mapping[str, Params], state: State) -> Plan | None:
+def make_plan(
+    table: StackTable, params: Mapping[str, Params], state: State, int8: bool = False
+) -> Plan | None:
     """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
 
-    `state` holds the arrays (1, units) of all layers, one after the other.
+    `state` holds the arrays (1, units) of all layers, one after the other. With `int8` the
+    parameters are quantized, and what a vector is multiplied with is read in 8 bits.
     """
     if not table.reads_ids:
         return None
     bound = folded(table, params, bind(table, params), table.inputs)
+    bound = in_8_bits(table, params, bound) if int8 else bound
     bound = arranged(table, params, bound, every=True)
     states = np.zeros(2 * table.units, np.float32)
     scratch = np.empty(table.of_row + table.of_stream, np.float32)

@@ -21,6 +21,7 @@ from rnnkit.compute.kernels.program import (
     ONE_HOT,
     OPTION,
     PART,
+    SCALES,
     STATE,
     STRIDE,
     UNITS,
@@ -80,7 +81,7 @@ def make_table(
     if not stages:
         return None
     cells = tuple(dict.fromkeys(stage.cell.source for _, stage in stages if stage.cell))
-    program = np.zeros((len(stages), OPTION + 1), np.int64)
+    program = np.zeros((len(stages), SCALES + 1), np.int64)
     reads: list[Read] = []
     states: list[tuple[str, int]] = []
     for row, (name, (kind, matrix, bias, cell, epsilon)) in zip(program, stages, strict=True):

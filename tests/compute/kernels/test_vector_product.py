@@ -14,12 +14,14 @@ from rnnkit.compute.kernels.program import (
     AFFINE,
     COLUMNS,
     INNER,
+    INT8,
     KIND,
     MATRIX,
     NOBODY,
-    PACKED,
+    SCALES,
     STRIDE,
 )
+from rnnkit.compute.quantize import Quantized, quantized
 from rnnkit.compute.stack import sampler
 from rnnkit.compute.stack.sampler import Plan, make_plan
 from rnnkit.compute.stack.stages import Weights, affine, lookup
@@ -41,18 +43,35 @@ def vector() -> np.ndarray:
 
 def program(W: np.ndarray, *, transposed: bool = False) -> np.ndarray:
     """Return a table of one product."""
-    found = np.zeros((1, PACKED + 1), np.int64)
+    found = np.zeros((1, SCALES + 1), np.int64)
     found[0, [KIND, MATRIX]] = AFFINE, W.ctypes.data
     found[0, [INNER, COLUMNS]] = W.T.shape if transposed else W.shape
     found[0, STRIDE] = -W.shape[1] if transposed else W.shape[1]
     return found
 
 
-def products(helped: bool, count: int) -> np.ndarray:
+def in_8_bits(W: Quantized, *, transposed: bool = False) -> np.ndarray:
+    """Return the same of a matrix that is there in 8 bits alone."""
+    found = program(W.integers, transposed=transposed)
+    found[0, [MATRIX, INT8, SCALES]] = 0, W.integers.ctypes.data, W.scales.ctypes.data
+    return found
+
+
+FORMS = ["float32", "int8", "transposed", "int8 transposed"]
+
+
+def products(helped: bool, count: int, form: str) -> np.ndarray:
     from rnnkit.compute.kernels import vector_product as kernels
 
     W, x, room = matrix(), vector(), kernels.team(ROWS, COLUMNS_OF_W)
-    table, found = program(W), np.empty((count, COLUMNS_OF_W), np.float32)
+    transposed = "transposed" in form
+    held = quantized(np.ascontiguousarray(W.T) if transposed else W)
+    floats = held.floats()
+    if "int8" in form:
+        table = in_8_bits(held, transposed=transposed)
+    else:
+        table = program(floats, transposed=transposed)
+    found = np.empty((count, COLUMNS_OF_W), np.float32)
 
     def multiply() -> None:
         for y in found:
@@ -65,13 +84,25 @@ def products(helped: bool, count: int) -> np.ndarray:
         parallel.assisted(multiply, partial(kernels.assist, table, room.task), stop)
     else:
         multiply()
-    np.testing.assert_allclose(found[0], x @ W, rtol=1e-4, atol=1e-3)
+    expected = x @ (floats.T if transposed else floats)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-4)
     return found
 
 
-def test_equal_with_and_without_help_every_time() -> None:
-    alone, helped = products(False, 1), products(True, 500)
+@pytest.mark.parametrize("form", FORMS)
+def test_equal_with_and_without_help_every_time(form: str) -> None:
+    alone, helped = products(False, 1, form), products(True, 300, form)
     assert (helped == alone).all()
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_8_bits_of_one_row(transposed: bool) -> None:
+    from rnnkit.compute.kernels import vector_product as kernels
+
+    held, x, y = quantized(matrix(20, 17)), vector(), np.empty(20, np.float32)
+    W = held.floats().T if transposed else held.floats()
+    kernels.vector_product(in_8_bits(held, transposed=transposed), 0, x, y, NOBODY)
+    np.testing.assert_allclose(y[: W.shape[1]], x[: len(W)] @ W, rtol=1e-5, atol=1e-5)
 
 
 def test_small_products_are_not_shared() -> None:
@@ -122,25 +153,28 @@ def test_the_helper_ends_when_the_task_fails() -> None:
     assert ended.is_set()
 
 
-def plan() -> Plan:
+def plan(int8: bool = False) -> Plan:
     random = np.random.default_rng(1)
     shapes = {"table": (9, 40), "W": (40, 9)}
     params = {"a": {n: random.standard_normal(s).astype(np.float32) for n, s in shapes.items()}}
     stages = (*lookup(Weights("table")), *affine(Weights("W"), None))
     table = make_table([("a", stages)], {"a": shapes}, 9)
     assert table
-    found = make_plan(table, params, ())
+    found = make_plan(table, params, (), int8)
     assert found
     return found
 
 
+@pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_ids_do_not_depend_on_threads(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ids_do_not_depend_on_threads(
+    count: int, int8: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = np.random.default_rng(2).random((50, 3))
     monkeypatch.setattr("rnnkit.compute.stack.parameters.FOLDED", 1)
 
     def ids(streams: int) -> list[list[int]]:
-        plans = [plan() for _ in range(streams)]
+        plans = [plan(int8) for _ in range(streams)]
         options = (1.0, 9, 1.0)
         found = sampler.tokens(plans, np.zeros(streams, int), drawn[:, :streams], options)
         return found.T.tolist()

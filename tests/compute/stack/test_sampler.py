@@ -16,6 +16,8 @@ import rnnkit.inference.generate as generation
 from rnnkit.builtin.cells.lstm import LSTM
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.kernels.program import AFFINE, INT8, KIND
+from rnnkit.compute.quantize import quantized
 from rnnkit.compute.stack import parameters
 from rnnkit.compute.stack.sampler import tokens
 from rnnkit.core.context import Context
@@ -102,9 +104,11 @@ def ids(
     options: dict[str, Any],
     count: int = 1,
     prompt: Array = PROMPT,
+    int8: bool = False,
 ) -> list[list[int]]:
     """Return 70 ids, more than two blocks, of each sample."""
-    stream = generate(network, params, prompt, count, Sampling.model_validate(options))
+    sampling = Sampling.model_validate(options)
+    stream = generate(network, params, prompt, count, sampling, int8=int8)
     return np.stack(list(islice(stream, 70)), axis=1).tolist()
 
 
@@ -126,6 +130,28 @@ def test_the_ids_of_the_general_path(
     monkeypatch.setattr(generation, "kernels_available", lambda: False)
     assert fast == [ids(*stack, options) for options in OPTIONS]
     assert fast[0] != fast[1] != fast[2]
+
+
+@needs_kernels
+@pytest.mark.parametrize("folded", [0, 2**20])
+@pytest.mark.parametrize("name", STACKS)
+def test_8_bits_give_the_ids_of_the_numbers_that_they_mean(
+    name: str, folded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameters, "FOLDED", folded)
+    network, params = made(STACKS[name], 0.3)  # larger ones let a difference of rounding grow
+    for own in params.values():
+        for array in own.values():
+            if array.ndim == 2:
+                array[...] = quantized(array).floats()
+    plan = compiled(network, params, start(network), int8=True)
+    assert plan
+    products = plan.bound.program[:, KIND] == AFFINE
+    assert plan.bound.program[products, INT8].all()
+    assert plan.bound.program[:, INT8].any() == (name != "bigram")
+    held = [ids(network, params, options, int8=True) for options in OPTIONS]
+    monkeypatch.setattr(generation, "kernels_available", lambda: False)
+    assert held == [ids(network, params, options) for options in OPTIONS]
 
 
 @needs_kernels
