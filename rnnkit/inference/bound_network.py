@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from rnnkit.checkpoint.meta import DataFacts
+from rnnkit.compute.quantize import quantized
 from rnnkit.compute.stack.parameters import MANY
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
@@ -55,6 +56,23 @@ class BoundNetwork:
         """Return what tells models apart in one line."""
         layers = ", ".join(self.network.entering())
         return f"Model({str(self.path)!r}: {layers}; {self.store.size:,} parameters)"
+
+    def quantized(self) -> Self:
+        """Return the model with its matrices in 8 bits, and a scale for each of their rows.
+
+        Whatever it is asked, it computes with the numbers that these mean, and `params` shows them;
+        sampling and `step` read them in 8 bits. `evaluate` tells what that costs. Raises
+        CheckpointError where no parameter is a matrix.
+        """
+        stored = self.store.stored()
+        if all(array.ndim != 2 for array in stored.values()):
+            message = "no parameter is a matrix, so none can be held in 8 bits "
+            message += "(leave out --weights int8, in Python quantized())"
+            raise CheckpointError.of("CKPT_NO_MATRIX", message, self.path)
+        store = self.network.store(np.dtype(np.float32))
+        for name, into in store.stored().items():
+            into[...] = quantized(stored[name]).floats() if into.ndim == 2 else stored[name]
+        return replace(self, store=store, int8=True)
 
     def forward(self, ids: Array, state: States | None = None) -> tuple[Array, States]:
         """Run ids (T, B), or values (T, B, F), from a state (None: the initial one).
