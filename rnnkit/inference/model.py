@@ -74,12 +74,6 @@ class Model(BoundNetwork):
 
         return summary_html(self)
 
-    def quantized(self) -> Model:
-        """Return the model with its matrices in 8 bits; CheckpointError where it has none."""
-        from rnnkit.inference.quantized import quantized_model
-
-        return quantized_model(self)
-
     def predict(self, values: Any, *, top: int = 1, keep: Sequence[str] = ()) -> RecordList:
         """Return what the model says of values of its own kind of data, a record for each row.
 
