@@ -80,7 +80,8 @@ def make_table(
     stages = _looked_up([(name, stage) for name, found in layers for stage in found])
     if not stages:
         return None
-    cells = tuple(dict.fromkeys(stage.cell.source for _, stage in stages if stage.cell))
+    # In any order they are the same compiled code.
+    cells = tuple(sorted({stage.cell.source for _, stage in stages if stage.cell}))
     program = np.zeros((len(stages), SCALES + 1), np.int64)
     reads: list[Read] = []
     states: list[tuple[str, int]] = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit import RNN, Affine, Context, Embedding, Signal, SoftmaxCrossEntropy
+from rnnkit import GRU, RNN, Affine, Context, Embedding, Signal, SoftmaxCrossEntropy
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.stack import window
 from rnnkit.compute.stack.window import run_stack
@@ -17,6 +17,7 @@ from rnnkit.network.network import Network
 from rnnkit.types import Array
 
 F = np.dtype(np.float32)
+IDS = Signal(5, ids=True)
 
 
 @pytest.mark.skipif(not kernels_available(), reason="kernels are off")
@@ -76,10 +77,20 @@ def run_window(
     xs: Array, changed: Callable[[list[Array]], list[Array]], resets: Array | None = None
 ) -> None:
     """Run a window of ids through a stack, from zero states that were changed."""
-    ids, layers = Signal(5, ids=True), [Embedding(units=4), RNN(units=3), RNN(units=3), Affine()]
-    network = Network.sized(layers, SoftmaxCrossEntropy(), ids, ids)
+    layers = [Embedding(units=4), RNN(units=3), RNN(units=3), Affine()]
+    network = Network.sized(layers, SoftmaxCrossEntropy(), IDS, IDS)
     (section,) = network.sections
     assert section.table
     states = changed([np.zeros((xs.shape[1], 3), np.float32) for _ in range(2)])
     params = network.store(F).values
     run_stack(section.table, params, xs, states, lambda: states, resets, Context().empty)
+
+
+def test_cells_in_another_order_are_the_same_compiled_code() -> None:
+    found = []
+    for kinds in ((RNN, GRU), (GRU, RNN)):
+        layers = [Embedding(units=4), *(kind(units=3) for kind in kinds), Affine()]
+        (section,) = Network.sized(layers, SoftmaxCrossEntropy(), IDS, IDS).sections
+        assert section.table
+        found.append(section.table.cells)
+    assert found[0] == found[1] and len(found[0]) == 2
