@@ -1,6 +1,6 @@
 """Runs that any number of ranks and threads have to give the same bytes of.
 
-As a script: trains them all in a folder, by the ranks that mpiexec started.
+As a script: trains those that are named in a folder, by the ranks that mpiexec started.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ def wait_for_checkpoint(run: Path) -> None:
     raise AssertionError(f"{run} never saved")
 
 
-def train_all(folder: Path) -> None:
-    """Train every case that lies in a folder, by all ranks."""
+def train_all(folder: Path, names: Sequence[str]) -> None:
+    """Train cases that lie in a folder, by all ranks."""
     from rnnkit.cli import error_in_words
     from rnnkit.compute.mpi import MpiRanks
     from rnnkit.contracts.registry import Registry
@@ -139,7 +140,7 @@ def train_all(folder: Path) -> None:
     from rnnkit.training.start import RunOptions, start
 
     with MpiRanks(error_in_words) as ranks:
-        for name in CASES:
+        for name in names:
             path = folder / name / "spec.json"
             read = read_spec(path, Registry())
             options = RunOptions(ranks=ranks)
@@ -147,4 +148,4 @@ def train_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    train_all(Path(sys.argv[1]))
+    train_all(Path(sys.argv[1]), sys.argv[2:])

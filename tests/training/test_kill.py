@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +47,46 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Counter[str
     return run, counts
 
 
-def attempt(what: str, number: int, path: Path) -> int:
-    """Run, or go on with, the spec in a process that kills itself; return how it ended."""
-    arguments = ["run", path, "--out", path.parent / "run", "--resume", "auto"]
-    ran = subprocess.run(
-        [sys.executable, str(KILLER), what, str(number), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **ONE_THREAD},
-        timeout=120,
-    )
-    assert ran.returncode in (0, -signal.SIGKILL), ran.stderr
-    assert "Traceback" not in ran.stderr
-    return ran.returncode
+class Killer:
+    """A process whose forks run, or go on with, a spec and kill themselves."""
+
+    def __init__(self, errors: Path) -> None:
+        self.errors = errors
+        pipe = subprocess.PIPE
+        with errors.open("w") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, str(KILLER)],
+                stdin=pipe,
+                stdout=pipe,
+                stderr=file,
+                text=True,
+                env={**os.environ, **ONE_THREAD},
+            )
+
+    def attempt(self, what: str, number: int, path: Path) -> int:
+        """Return how it ended."""
+        arguments = ["run", path, "--out", path.parent / "run", "--resume", "auto"]
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps([what, number, *map(str, arguments)]), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        assert answer in ("0\n", f"{-signal.SIGKILL}\n"), self.errors.read_text()
+        return int(answer)
+
+
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
+    """One that has run the spec once."""
+    folder = tmp_path_factory.mktemp("killer")
+    started = Killer(folder / "errors")
+    assert started.attempt("nothing", 0, write_spec(folder, spec())) == 0
+    yield started
+    started.process.communicate(timeout=60)
+    assert "Traceback" not in started.errors.read_text()
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_runs_end_in_the_same_bytes(
-    counted: tuple[Path, Counter[str]], tmp_path: Path, seed: int
+    counted: tuple[Path, Counter[str]], killer: Killer, tmp_path: Path, seed: int
 ) -> None:
     """Five kills each, at seeded calls: up to three in a run, which is then resumed to its end."""
     whole, counts = counted
@@ -74,7 +97,7 @@ def test_killed_runs_end_in_the_same_bytes(
         for turn in range(3):
             what = str(random.choice(list(counts)))
             number = int(random.integers(1, counts[what] // (turn + 1) + 1))
-            if attempt(what, number, path) == 0:
+            if killer.attempt(what, number, path) == 0:
                 break
             kills += 1
         run = path.parent / "run"
