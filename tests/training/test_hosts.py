@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,15 @@ if reason := why_not():
 
 LOST_WITHIN = 60
 """Seconds in which ranks notice that others are lost."""
+
+IMPATIENT = """
+import sys
+from rnnkit.cli import main
+from rnnkit.compute.mpi import MpiRanks
+
+MpiRanks.__init__.__defaults__ = (5.0,)
+main(sys.argv[1:])
+"""
 
 
 @pytest.fixture
@@ -52,8 +62,10 @@ def test_two_hosts_give_the_bytes_of_one_process(hosts: Hosts, tmp_path: Path) -
 def test_a_cut_cable_ends_both_hosts_and_the_checkpoint_is_good(
     hosts: Hosts, tmp_path: Path
 ) -> None:
-    path, run = endless(tmp_path), tmp_path / "run"
-    ran = hosts.launch(*mpiexec(hosts), RNNKIT, "run", path, "--out", run, "--mpi")
+    path, run, script = endless(tmp_path), tmp_path / "run", tmp_path / "impatient.py"
+    script.write_text(IMPATIENT)
+    line = [sys.executable, script, "run", path, "--out", run, "--mpi"]
+    ran = hosts.launch(*mpiexec(hosts), *line)
     wait_for_checkpoint(run)
     assert len(hosts.pythons()) == 2
     hosts.cut()

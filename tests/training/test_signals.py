@@ -18,8 +18,8 @@ import pytest
 from helpers import (
     ONE_THREAD,
     JSONObject,
+    done,
     newest,
-    process,
     results,
     small_spec,
     text,
@@ -107,8 +107,7 @@ def test_a_signal_saves_and_the_printed_command_goes_on(
     assert progress.pending == ("evaluation" if where == "evaluation" else None)
     printed = shlex.split(err.strip().rpartition("continue with: ")[2])
     assert printed[:2] == ["rnnkit", "resume"]
-    again = process(printed[1:])
-    assert again.returncode == 0, again.stderr
+    done(*printed[1:])
     assert results(run) == results(whole)
 
 
@@ -133,8 +132,7 @@ def test_a_second_signal_stops_at_once(
     assert running.returncode == -second
     (kept,) = RunDir(run).step_files()
     assert load_snapshot(kept[1]).meta.progress.step == 3
-    again = process(["resume", run])
-    assert again.returncode == 0, again.stderr
+    done("resume", run)
     assert results(run) == results(whole)
 
 
