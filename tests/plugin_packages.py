@@ -25,10 +25,10 @@ def command(
     return done
 
 
-def own_tests(package: str, site: Path, **environment: str) -> str:
+def own_tests(package: str, site: Path, *options: str, **environment: str) -> str:
     """Run the tests that a plugin brings; return what they print."""
     root = str(PLUGINS / package)
-    arguments = ["pytest", "--rootdir", root, "-p", "no:cacheprovider", f"{root}/tests"]
+    arguments = ["pytest", "--rootdir", root, "-p", "no:cacheprovider", f"{root}/tests", *options]
     return command(arguments, site, **environment).stdout
 
 

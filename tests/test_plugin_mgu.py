@@ -22,7 +22,7 @@ SHORT = [
 
 
 def test_its_own_tests_pass(mgu: Path) -> None:
-    assert "1 passed" in own_tests("rnnkit-mgu", mgu)
+    assert "1 passed" in own_tests("rnnkit-mgu", mgu, RNNKIT_KERNELS="numpy")
 
 
 def test_it_is_listed_with_its_distribution(mgu: Path) -> None:
@@ -43,8 +43,9 @@ def test_a_spec_runs_stops_resumes_and_needs_it(mgu: Path, tmp_path: Path) -> No
     command(["rnnkit.cli", "resume", str(parts)], mgu)
     for name in ("metrics.jsonl", "best.h5"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes()
-    sampled = command(["rnnkit.cli", "sample", str(whole), "--length", "20"], mgu).stdout
-    assert len(sampled) == 21
+    sample = ["rnnkit.cli", "sample", str(whole), "--length", "20"]
+    compiled, plain = (command(sample, mgu, RNNKIT_KERNELS=of).stdout for of in ("", "numpy"))
+    assert len(compiled) == 21 and compiled == plain
 
     said = command(["rnnkit.cli", "sample", str(whole)], None, code=4).stderr
     assert said == (
