@@ -45,6 +45,7 @@ TYPES = [str(kind.model_fields["type"].default) for kind in CELLS]
 
 @pytest.fixture(autouse=True)
 def _offered(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RNNKIT_KERNELS", "numpy")  # what is compiled of them is not asked here
     offer_equation_cells(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
 
