@@ -34,7 +34,12 @@ NORM = {"type": "layer_norm", "epsilon": 0.01}
 TIED = {"type": "affine", "tie": "table"}
 IDS: dict[str, tuple[dict[str, Any], ...]] = {
     "lstm": (EMBEDDING, {"type": "lstm", "units": 19}, {"type": "lstm", "units": 33}, AFFINE),
-    "gru": ({"type": "one_hot"}, {"type": "gru", "units": 17}, {"type": "rnn", "units": 5}, AFFINE),
+    "gru": (
+        {"type": "one_hot"},
+        {"type": "gru", "units": 17},
+        {"type": "lstm", "units": 5},
+        AFFINE,
+    ),
     "before": (EMBEDDING, {"type": "gru_reset_before", "units": 20}, AFFINE),
     "relu": (EMBEDDING, {"type": "rnn", "units": 9, "activation": "relu"}, AFFINE),
     "tied": (EMBEDDING, {"type": "lstm", "units": 6}, {"type": "dropout", "rate": 0.5}, TIED),
@@ -134,7 +139,8 @@ def check_close(found: States, wanted: States) -> None:
     for name, state in wanted.items():
         for mine, array in zip(found[name], state, strict=True):
             assert mine.dtype == np.float32
-            np.testing.assert_allclose(mine, array, rtol=0, atol=1e-6, err_msg=name)
+            atol = 1e-5 * max(1, np.abs(array).max())
+            np.testing.assert_allclose(mine, array, rtol=0, atol=atol, err_msg=name)
 
 
 def check_equal(found: States, wanted: States, rows: slice = slice(None)) -> None:
@@ -157,7 +163,8 @@ def test_two_windows_give_what_scan_gives(
         ys, after = stack.forward(xs, states, resets)
         scanned, wanted, _ = stack.network.scan(stack.params, xs, wanted, resets, Context())
         assert (ys.shape, ys.dtype) == (scanned.shape, np.float32)
-        np.testing.assert_allclose(ys, scanned, rtol=0, atol=3e-6)
+        size = max(1, np.abs(scanned).max())  # a relu may grow; each processor rounds otherwise
+        np.testing.assert_allclose(ys, scanned, rtol=0, atol=1e-5 * size)
         check_close(after, wanted)
         check_equal(states, before)  # what was given is as it was
         states = after
