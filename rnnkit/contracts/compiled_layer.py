@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from rnnkit.compute.kernels.dispatch import kernels_compute
+from rnnkit.compute.stack.parameters import bind_once
 from rnnkit.compute.stack.stages import Stages
 from rnnkit.compute.stack.table import StackTable, make_table
 from rnnkit.compute.stack.window import run_stack
@@ -31,8 +32,8 @@ def run_stages(
     def initial() -> State:
         return layer.initial_state(inputs, xs.shape[1], ctx.dtype)
 
-    own = {layer.type: params}
-    ys, after = run_stack(table, own, xs, state, initial, resets, ctx.empty)
+    bound = bind_once(table, {layer.type: params}, xs)
+    ys, after = run_stack(table, bound, xs, state, initial, resets, ctx.empty)
     return ys, tuple(after)
 
 

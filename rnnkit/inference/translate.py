@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rnnkit.contracts.pair_text import Coder, TextPairs
 from rnnkit.contracts.ragged import side_by_side
 from rnnkit.errors import CheckpointError, DataError, Problem
+from rnnkit.inference.beams import Hypothesis, search_beams
 from rnnkit.inference.bound_network import BoundNetwork
-from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
+from rnnkit.inference.by_length import in_batches
+from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.network.seq2seq import Seq2Seq
 from rnnkit.types import Array
 
 LENGTH = 200
 """Tokens of a target at most, where nothing else is said."""
-SOURCES = 256
-"""Sources that are read side by side."""
+ROWS = 256
+"""Targets that are written side by side."""
 
 
 class Written(NamedTuple):
@@ -51,30 +53,31 @@ def translate(
         return [[Written(text)] for text in likeliest(model, sources, coder, steps)]
     network.token_scores.check(model.path, "no beams can be searched", "leave out --beam")
     limits = TargetLimits(coder.start, coder.end, steps)
+
+    def search(group: Sequence[Array]) -> list[list[Hypothesis]]:
+        batch = side_by_side(group)
+        return search_beams(network, model.store.values, batch, limits, width, alpha)
+
+    found = in_batches(sources, [*map(len, sources)], max(1, ROWS // width), search)
     return [
-        [
-            Written(coder.text(h.ids), h.log_probability, h.score)
-            for h in beam(network, model.store.values, side_by_side([source]), limits, width, alpha)
-        ]
-        for source in sources
+        [Written(coder.text(h.ids), h.log_probability, h.score) for h in best] for best in found
     ]
 
 
-def likeliest(
-    model: BoundNetwork, sources: Sequence[Array], coder: Coder, steps: int
-) -> Iterator[str]:
-    """Yield the text that the decoder writes for each source (S,): the likeliest token each time.
+def likeliest(model: BoundNetwork, sources: Sequence[Array], coder: Coder, steps: int) -> list[str]:
+    """Return the text that the decoder writes for each source (S,): the likeliest token each time.
 
     A target has at most so many `steps`.
     """
-    assert isinstance(model.network, Seq2Seq)
-    model.network.token_scores.check(model.path)
+    network = model.network
+    assert isinstance(network, Seq2Seq)
+    network.token_scores.check(model.path)
     limits = TargetLimits(coder.start, coder.end, steps)
-    for start in range(0, len(sources), SOURCES):
-        group = side_by_side(sources[start : start + SOURCES])
-        yield from map(
-            coder.text, decode_greedily(model.network, model.store.values, group, limits)
-        )
+
+    def decode(group: Sequence[Array]) -> list[list[int]]:
+        return decode_greedily(network, model.store.values, side_by_side(group), limits)
+
+    return [*map(coder.text, in_batches(sources, [*map(len, sources)], ROWS, decode))]
 
 
 def _encoded(coder: Coder, texts: Sequence[str]) -> list[Array]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnkit.compute.kernels.dispatch import kernels_compute
-from rnnkit.compute.stack.parameters import Bound, bind, in_8_bits
+from rnnkit.compute.stack.parameters import Bound, bind, bind_often, bind_once, in_8_bits
 from rnnkit.compute.stack.stages import Stages
 from rnnkit.compute.stack.table import StackTable, make_table
 from rnnkit.compute.stack.window import run_stack, run_step
@@ -30,11 +30,13 @@ Named = tuple[tuple[str, Layer], ...]
 class Section(NamedTuple):
     """Layers that follow each other, and the table by which compiled code runs them.
 
-    Without a table it is one layer, which is run by itself.
+    Without a table it is one layer, which is run by itself. One that is `bound` reads parameters
+    where they lay then; others look for them in every window.
     """
 
     layers: Named
     table: StackTable | None
+    bound: Bound | None = None
 
 
 def sections_of(
@@ -99,6 +101,20 @@ def online(
     return Online(table, in_8_bits(table, params, bound) if int8 else bound)
 
 
+def bound_sections(
+    sections: Iterable[Section], params: Mapping[str, Params], rows: int
+) -> tuple[Section, ...]:
+    """Return sections bound to their parameters, for many windows of about so many rows."""
+    if not kernels_compute():
+        return tuple(sections)
+    return tuple(
+        section._replace(bound=bind_often(section.table, params, rows))
+        if section.table
+        else section
+        for section in sections
+    )
+
+
 def run_sections(
     sections: Iterable[Section],
     params: Mapping[str, Params],
@@ -114,7 +130,7 @@ def run_sections(
     """
     after: dict[str, State] = {}
     compiled = kernels_compute() and ctx.dtype == np.float32 and not ctx.train
-    for layers, table in sections:
+    for layers, table, bound in sections:
         if table is not None and compiled:
             names = [name for name, _ in layers if name in states]
             own = [array for name in names for array in states[name]]
@@ -123,7 +139,8 @@ def run_sections(
                 given = initial(streams)
                 return [array for name in names for array in given[name]]
 
-            xs, found = run_stack(table, params, xs, own, begin, resets, ctx.empty)
+            known = bound or bind_once(table, params, xs)
+            xs, found = run_stack(table, known, xs, own, begin, resets, ctx.empty)
             for name in names:
                 count = len(states[name])
                 after[name], found = tuple(found[:count]), found[count:]

@@ -13,7 +13,9 @@ from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError
-from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
+from rnnkit.inference.beams import Hypothesis, _best, search_beams
+from rnnkit.inference.decode import TargetLimits, decode_greedily
+from rnnkit.inference.decoder import Decoder
 from rnnkit.network.seq2seq import Seq2Seq
 
 END, START, TOKENS = 3, 0, 7
@@ -43,6 +45,18 @@ def source_of_one(stream: int = 0) -> EncoderInputs:
     source = batch_of().encoder
     assert source is not None
     return EncoderInputs(*(a[:, [stream]] for a in source))
+
+
+def beam(
+    network: Seq2Seq,
+    store: ParamStore,
+    source: EncoderInputs,
+    limits: TargetLimits,
+    width: int,
+    alpha: float = 1.0,
+) -> list[Hypothesis]:
+    (found,) = search_beams(network, store.values, source, limits, width, alpha)
+    return found
 
 
 def log_probability(
@@ -78,7 +92,7 @@ def test_a_wide_beam_finds_the_best_of_all(name: str, end: int | None, alpha: fl
         for ids in every_target(steps, end)
     ]
     best = sorted(everything, reverse=True)[:5]
-    found = beam(network, store.values, source, TargetLimits(START, end, steps), TOKENS**2, alpha)
+    found = beam(network, store, source, TargetLimits(START, end, steps), TOKENS**2, alpha)
     assert [h.score for h in found[:5]] == pytest.approx([score for score, _ in best], abs=1e-5)
     assert list(found[0].ids) == [token for token in best[0][1] if token != end]
 
@@ -93,7 +107,7 @@ def test_a_beam_of_one_is_greedy(name: str, end: int | None) -> None:
     for stream, target in enumerate(together):
         one = source_of_one(stream)
         assert decode_greedily(network, store.values, one, limits) == [target]
-        (best,) = beam(network, store.values, one, limits, 1)
+        (best,) = beam(network, store, one, limits, 1)
         ids = list(best.ids)
         assert ids == target
         whole = ids if len(ids) == limits.steps else [*ids, END]
@@ -127,7 +141,7 @@ def test_a_beam_is_the_search_of_the_paper(width: int, alpha: float) -> None:
     network, limits = network_of("plain"), TargetLimits(START, END, 4)
     for seed in (1, 2, 3, 7, 10, 26):
         store = stored(network, seed)
-        found = beam(network, store.values, source_of_one(1), limits, width, alpha)
+        found = beam(network, store, source_of_one(1), limits, width, alpha)
         expected = searched(network, store, limits, width, alpha)
         assert [h.ids for h in found] == [
             ids[:-1] if ids[-1] == END else ids for ids, _ in expected
@@ -135,13 +149,77 @@ def test_a_beam_is_the_search_of_the_paper(width: int, alpha: float) -> None:
         assert [h.score for h in found] == pytest.approx([s for _, s in expected], abs=1e-5)
 
 
+def ending(name: str) -> tuple[Seq2Seq, ParamStore, EncoderInputs]:
+    """A network whose targets end after different numbers of steps, and five sources."""
+    network, source = network_of(name), batch_of(sources=(4, 2, 6, 1, 5), targets=(1,) * 5).encoder
+    store = stored(network, 4)
+    store.flat[:] *= 2
+    store.values[network.names[-1]]["b"][END] += 3
+    assert source is not None
+    return network, store, source
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "attention last"])
+@pytest.mark.parametrize("width", [1, 3])
+def test_sources_side_by_side_are_searched_as_each_alone(name: str, width: int) -> None:
+    """Where one ends, the rows of all after it move."""
+    limits, (network, store, source) = TargetLimits(START, END, 7), ending(name)
+    together = search_beams(network, store.values, source, limits, width)
+    alone = [
+        beam(network, store, EncoderInputs(*(a[:, [i]] for a in source)), limits, width)
+        for i in range(5)
+    ]
+    assert [[h.ids for h in found] for found in together] == [
+        [h.ids for h in found] for found in alone
+    ]
+    for found, expected in zip(together, alone, strict=True):
+        wanted = [number for h in expected for number in (h.log_probability, h.score)]
+        numbers = [number for h in found for number in (h.log_probability, h.score)]
+        assert numbers == pytest.approx(wanted, abs=1e-5)
+    targets = decode_greedily(network, store.values, source, limits)
+    for stream, target in enumerate(targets):
+        one = EncoderInputs(*(a[:, [stream]] for a in source))
+        assert decode_greedily(network, store.values, one, limits) == [target]
+
+
+def test_what_has_ended_is_run_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, (network, store, source) = TargetLimits(START, END, 30), ending("deep")
+    rows: list[int] = []
+
+    def scores(decoder: Decoder, ids: np.ndarray) -> np.ndarray:
+        rows.append(len(ids))
+        return honest(decoder, ids)
+
+    honest = Decoder.scores
+    monkeypatch.setattr(Decoder, "scores", scores)
+    found = search_beams(network, store.values, source, limits, 2)
+    assert rows[:2] == [5, 10] and rows[-1] < 10
+    assert len(rows) >= max(len(best[0].ids) for best in found)
+    rows.clear()
+    targets = decode_greedily(network, store.values, source, limits)
+    assert rows == [sum(len(target) >= step for target in targets) for step in range(len(rows))]
+    assert rows[-1] < 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_are_those_of_a_whole_sort(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logs = random.integers(-4, 0, (3, 7)).astype(float)
+    logs[random.random(logs.shape) < 0.3] = -np.inf
+    order = [(row, token) for row in range(3) for token in range(7) if logs[row, token] > -np.inf]
+    order.sort(key=lambda place: -logs[place])
+    for count in (1, 4, 30):
+        assert _best(logs, count) == order[:count]
+    assert _best(np.full((2, 3), -np.inf), 2) == []
+
+
 def test_scores_that_are_all_higher_are_the_same_distribution() -> None:
     """Beyond e^709 a softmax whose scores are not shifted has no number left."""
     network, limits = network_of("plain"), TargetLimits(START, END, 4)
     store = stored(network)
-    plain = beam(network, store.values, source_of_one(1), limits, 3)
+    plain = beam(network, store, source_of_one(1), limits, 3)
     store.values["decoder.2.affine"]["b"] += 1024
-    higher = beam(network, store.values, source_of_one(1), limits, 3)
+    higher = beam(network, store, source_of_one(1), limits, 3)
     assert [h.ids for h in higher] == [h.ids for h in plain]
     wanted = [h.log_probability for h in plain]
     assert [h.log_probability for h in higher] == pytest.approx(wanted, abs=1e-3)
@@ -209,6 +287,6 @@ def test_what_overflows_writes_nothing(beams: int) -> None:
     source, limits = source_of_one(), TargetLimits(START, END, 5)
     with pytest.raises(DivergedError, match=r"step 1: the output of layer decoder.* is not finite"):
         if beams:
-            beam(network, store.values, source, limits, beams)
+            beam(network, store, source, limits, beams)
         else:
             decode_greedily(network, store.values, source, limits)

@@ -63,6 +63,20 @@ def bind(table: StackTable, params: Mapping[str, Params]) -> Bound:
     return Bound(program, held)
 
 
+def bind_once(table: StackTable, params: Mapping[str, Params], xs: Array) -> Bound:
+    """Return the program for one window xs (T, B, ...), with what it pays to arrange for it."""
+    bound, rows = bind(table, params), xs.shape[0] * xs.shape[1]
+    if rows < MANY:
+        return bound
+    return arranged(table, params, folded(table, params, bound, rows // 2))
+
+
+def bind_often(table: StackTable, params: Mapping[str, Params], rows: int) -> Bound:
+    """Return the program for many windows of about so many rows, each matrix arranged for them."""
+    bound = bind(table, params)
+    return arranged(table, params, bound, every=True) if rows >= MANY else bound
+
+
 def _checked(array: Array, shape: Shape, read: Read) -> Array:
     """Return a parameter with its numbers in one piece, as compiled code reads them."""
     if array.dtype != np.float32:

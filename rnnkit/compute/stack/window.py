@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -22,10 +22,10 @@ from rnnkit.compute.kernels.program import (
     PART,
 )
 from rnnkit.compute.parallel import WORTH, assisted, run, shares, threads
-from rnnkit.compute.stack.parameters import MANY, Bound, arranged, bind, folded
+from rnnkit.compute.stack.parameters import Bound
 from rnnkit.compute.stack.table import StackTable
 from rnnkit.compute.window_arrays import expect_shape
-from rnnkit.types import Array, Params, Shape
+from rnnkit.types import Array, Shape
 
 ROWS = 512
 """Steps of streams that a thread takes through all layers at once: they stay in its own cache."""
@@ -54,7 +54,7 @@ class _Window(NamedTuple):
 
 def run_stack(
     table: StackTable,
-    params: Mapping[str, Params],
+    bound: Bound,
     xs: Array,
     states: Sequence[Array],
     initial: Callable[[], Sequence[Array]],
@@ -71,9 +71,6 @@ def run_stack(
     expect_shape("xs", xs.shape, xs.shape[:2] if table.reads_ids else (*xs.shape[:2], table.inputs))
     if resets is not None:
         expect_shape("resets", resets.shape, (steps, streams))
-    bound = bind(table, params)
-    if rows >= MANY:
-        bound = arranged(table, params, folded(table, params, bound, rows // 2))
     begins = resets is not None and resets.any()
     flat = _flat(table, states, streams)
     window = _Window(

@@ -197,9 +197,8 @@ class Seq2Seq(Network):
             xs = self._joined(name, xs, encoded.last, ctx)
             views = with_memory(layer, params[name], encoded.memory)
             own = states.get(name, ())
-            above, learns = name in self.above_learning, name in self.learning
-            below = ctx.at(name, learns_below=above, learns=learns)
-            own_ctx = layer_context(layer, below, encoded.valid)
+            learns = {"learns_below": name in self.above_learning, "learns": name in self.learning}
+            own_ctx = layer_context(layer, ctx.at(name, **learns), encoded.valid)
             xs, state, backward = scanned(layer, views, xs, own, None, own_ctx)
             if name in self.reached:
                 backwards.append((name, layer, backward))
@@ -241,10 +240,11 @@ class Seq2Seq(Network):
         states: States,
         encoded: Encoded,
         ctx: Context,
+        sections: Sequence[Section] = (),
     ) -> tuple[Array, States]:
-        """Run a window of the decoder as `decode` does, without a way back."""
+        """Run a window of the decoder as `decode` does, without a way back; by bound sections."""
         after: States = {}
-        for section in self.writing:
+        for section in sections or self.writing:
             name, first = section.layers[0]
             xs = self._joined(name, xs, encoded.last, ctx)
             views = {

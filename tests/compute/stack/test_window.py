@@ -12,6 +12,7 @@ import pytest
 from rnnkit import GRU, RNN, Affine, Context, Embedding, Signal, SoftmaxCrossEntropy
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.stack import window
+from rnnkit.compute.stack.parameters import bind_once
 from rnnkit.compute.stack.window import run_stack
 from rnnkit.network.network import Network
 from rnnkit.types import Array
@@ -82,8 +83,8 @@ def run_window(
     (section,) = network.sections
     assert section.table
     states = changed([np.zeros((xs.shape[1], 3), np.float32) for _ in range(2)])
-    params = network.store(F).values
-    run_stack(section.table, params, xs, states, lambda: states, resets, Context().empty)
+    bound = bind_once(section.table, network.store(F).values, xs)
+    run_stack(section.table, bound, xs, states, lambda: states, resets, Context().empty)
 
 
 def test_cells_in_another_order_are_the_same_compiled_code() -> None:
