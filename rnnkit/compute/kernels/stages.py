@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.layer_norm import centre
 from rnnkit.compute.kernels.memory import floats
-from rnnkit.compute.kernels.product import multiply_panel, panel_width
+from rnnkit.compute.kernels.product import multiply_panel
 from rnnkit.compute.kernels.program import (
     ADD,
     AFFINE,
@@ -30,7 +30,7 @@ from rnnkit.compute.kernels.program import (
     STATE,
     STRIDE,
 )
-from rnnkit.compute.kernels.tile import BYTES, WIDE
+from rnnkit.compute.kernels.tile import ABREAST, BYTES, WIDE, wide_tiles
 from rnnkit.compute.kernels.vector_product import by_two_threads, vector_product
 
 F = np.float32
@@ -72,34 +72,50 @@ def multiply_in_panels(
 ) -> None:
     """Do so for a matrix that is arranged, or else panel by panel.
 
-    The bias is added while the sums are in the cache.
+    The bias is added while the sums are in the cache; some panels are taken at once.
     """
     inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
     arranged, lanes, column = program[part, PACKED] != 0, BYTES // 4, 0
+    wide = WIDE * lanes
     panels = floats(program[part, PACKED], inner * columns)
     if not arranged:
-        panels = np.empty(inner * min(WIDE * lanes, columns), F)
+        panels = np.empty(inner * min(ABREAST * wide, columns), F)
     while column < columns:
-        width = panel_width(columns, column, lanes)
+        count = min((columns - column) // wide, ABREAST)
+        width = wide if count else min(lanes, columns)
+        count = max(count, 1)
         start = min(column, columns - width)
         if not arranged:
             matrix = floats(program[part, MATRIX], stride * inner)
-            arrange_panel(matrix, stride, start, width, panels)
+            arrange_panels(matrix, stride, start, width, count, panels)
         place = inner * column if arranged else 0
-        multiply_panel(x, panels, place, y, inner, columns, start, width, blocks, rows, apart)
+        if blocks * rows == 1 and count == ABREAST:
+            wide_tiles(ONE, x, NONE, inner, panels, place, inner, y, start, columns)
+        else:
+            for _ in range(count):
+                multiply_panel(
+                    x, panels, place, y, inner, columns, start, width, blocks, rows, apart
+                )
+                place, start = place + inner * width, start + width
+            start -= count * width
         # Columns that the last panel repeats are written anew, so they have their bias once.
-        add_bias(program, part, start, width, blocks, rows, apart, y)
-        column += width
+        add_bias(program, part, start, count * width, blocks, rows, apart, y)
+        column += count * width
 
 
 @partial(jit, copied=True)
-def arrange_panel(matrix: Any, stride: int, start: int, width: int, panel: Any) -> None:
-    """Write the columns of a matrix from `start` on, row after row."""
-    for k in range(len(matrix) // stride):
-        row = matrix[k * stride + start : k * stride + start + width]
-        into = panel[k * width : (k + 1) * width]
-        for j in range(len(into)):
-            into[j] = row[j]
+def arrange_panels(
+    matrix: Any, stride: int, start: int, width: int, count: int, panels: Any
+) -> None:
+    """Write so many panels of `width` columns of a matrix, from `start` on, row after row each."""
+    inner = len(matrix) // stride
+    for k in range(inner):
+        for panel in range(count):
+            left = k * stride + start + panel * width
+            row = matrix[left : left + width]
+            into = panels[(panel * inner + k) * width : (panel * inner + k + 1) * width]
+            for j in range(len(into)):
+                into[j] = row[j]
 
 
 @partial(jit, copied=True)

@@ -30,13 +30,15 @@ def _registers() -> tuple[int, int]:
 
 BYTES, REGISTERS = _registers()
 TALL, WIDE = (8, 3) if REGISTERS == 32 else (6, 2)
+ABREAST = 3 if REGISTERS == 32 else 4
+"""Panels that one row is multiplied with at once: a sum waits for the one before it."""
 INDEX = ir.IntType(64)
 # A product and the sum after it may round once: what compilers for these processors do anyway.
 FAST = ("contract", "nsz")
 
 
-def _tile(vectors: int) -> Callable[..., Any]:
-    """Return the intrinsic for tiles of so many vectors in width.
+def _tile(vectors: int, panels: int = 1) -> Callable[..., Any]:
+    """Return the intrinsic for tiles of so many vectors in width, of so many panels side by side.
 
     `tile(height, a, start, stride, packed, panel, inner, c, corner, width)` writes the product of
     `height` rows of `a`, from the flat index `start` on and `stride` apart, with the panel at
@@ -70,11 +72,12 @@ def _tile(vectors: int) -> Callable[..., Any]:
             out = at(c_type, c, corner)
             end = builder.append_basic_block("end")
             switch = builder.switch(builder.trunc(height, ir.IntType(32)), end)
-            for rows in range(1, TALL + 1):
+            for rows in range(1, TALL + 1) if panels == 1 else (1,):
                 block = builder.append_basic_block(f"rows{rows}")
                 switch.add_case(rows, block)
                 builder.position_at_end(block)
-                _sum(builder, rows, vectors, left, stride, right, inner, out, width)
+                shape = rows, vectors, panels
+                _sum(builder, shape, left, stride, right, inner, out, width)
                 builder.branch(end)
             builder.position_at_end(end)
             return context.get_dummy_value()
@@ -87,8 +90,7 @@ def _tile(vectors: int) -> Callable[..., Any]:
 
 def _sum(
     b: Any,
-    rows: int,
-    vectors: int,
+    shape: tuple[int, int, int],
     left: Any,
     stride: Any,
     right: Any,
@@ -97,7 +99,7 @@ def _sum(
     width: Any,
 ) -> None:
     """Write the loop over `inner` for one height."""
-    number = left.type.pointee
+    (rows, vectors, panels), number = shape, left.type.pointee
     size = 4 if isinstance(number, ir.FloatType) else 8
     lanes = BYTES // size
     vector = ir.VectorType(number, lanes)
@@ -112,15 +114,22 @@ def _sum(
 
     lefts = [b.gep(left, [b.mul(stride, constant(i))]) for i in range(rows)]
     outs = [b.gep(out, [b.mul(width, constant(i))]) for i in range(rows)]
+    whole = b.mul(inner, constant(vectors * lanes))
+    rights = [b.gep(right, [b.mul(whole, constant(i))]) for i in range(panels)]
     before, loop = b.block, b.append_basic_block("inner")
     after = b.append_basic_block("store")
     b.branch(loop)
     b.position_at_end(loop)
     k = b.phi(INDEX)
     k.add_incoming(constant(0), before)
-    sums = [[b.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-    line = b.gep(right, [b.mul(k, constant(vectors * lanes))])
-    loads = [b.load(pointer(line, constant(j * lanes)), align=size) for j in range(vectors)]
+    sums = [[b.phi(vector) for _ in range(panels * vectors)] for _ in range(rows)]
+    line = b.mul(k, constant(vectors * lanes))
+    lines = [b.gep(each, [line]) for each in rights]
+    loads = [
+        b.load(pointer(each, constant(j * lanes)), align=size)
+        for each in lines
+        for j in range(vectors)
+    ]
     added = []
     for i in range(rows):
         value = b.load(b.gep(lefts[i], [k]), align=size)
@@ -138,9 +147,10 @@ def _sum(
     b.cbranch(b.icmp_signed("<", following, inner), loop, after)
     b.position_at_end(after)
     for i in range(rows):
-        for j in range(vectors):
+        for j in range(panels * vectors):
             b.store(added[i][j], pointer(outs[i], constant(j * lanes)), align=size)
 
 
 wide_tile = _tile(WIDE)
+wide_tiles = _tile(WIDE, ABREAST)
 narrow_tile = _tile(1)
