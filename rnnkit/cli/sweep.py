@@ -9,16 +9,19 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnkit.cli.common import emit, number, table, tell
-from rnnkit.cli.options import THREADS, data_root_option, make_command
+from rnnkit.cli.options import ACCEPT_PLUGIN, THREADS, data_root_option, make_command, registry
 from rnnkit.cli.paths import PATH
 from rnnkit.cli.picture import DRAWING, picture
 from rnnkit.cli.results import json_asked
 from rnnkit.errors import InterruptedRun, Problem
+
+if TYPE_CHECKING:
+    from rnnkit.contracts.registry import Registry
 
 STORAGE = click.option(
     "--storage", metavar="URL", help="Keep the trials in a database that Optuna knows, not in OUT."
@@ -49,6 +52,7 @@ class SweepGroup(click.Group):
 @STORAGE
 @data_root_option("the spec's folder")
 @THREADS
+@ACCEPT_PLUGIN
 def train_command(
     file: Path,
     out: Path | None,
@@ -62,26 +66,25 @@ def train_command(
     The same command again goes on where it was stopped, also on other machines that share the
     folder: a trial that was cut short is resumed from its checkpoint.
     """
-    from rnnkit.contracts.registry import Registry
     from rnnkit.sweep.folder import SweepFolder
     from rnnkit.sweep.read import check_measured, read_sweep
     from rnnkit.sweep.study import Study
 
-    registry = Registry()
-    sweep = read_sweep(file, registry)
+    types = registry()
+    sweep = read_sweep(file, types)
     folder = SweepFolder(out or Path("sweeps") / file.stem)
     if not folder.stored.exists():
-        check_measured(sweep, file, root, registry)
+        check_measured(sweep, file, root, types)
     folder.begin(sweep)
     study = Study.opened(folder, sweep, storage)
     if workers > 1:
         _start_workers(workers, file, folder.path, storage, root, threads)
     else:
-        _work(study, file, root, threads)
+        _work(study, file, root, threads, types)
     _print_end(study)
 
 
-def _work(study: Any, file: Path, root: Path | None, threads: int | None) -> None:
+def _work(study: Any, file: Path, root: Path | None, threads: int | None, types: Registry) -> None:
     """Train trials until none is left; raises InterruptedRun where a signal stops it."""
     from rnnkit.compute.numerics import limited_threads
     from rnnkit.sweep.trial import run_trial
@@ -96,7 +99,7 @@ def _work(study: Any, file: Path, root: Path | None, threads: int | None) -> Non
                     return
                 tell(f"trial {taken.number}: {'  '.join(taken.overrides)}")
                 try:
-                    run_trial(study, taken, file, options)
+                    run_trial(study, taken, file, options, types)
                 except InterruptedRun as error:
                     raise _interrupted(error.exit_code - 128, study.folder.path) from error
                 tell(study.told(taken))
@@ -124,6 +127,7 @@ def _start_workers(
     line += ["--out", str(folder), "--threads", str(each)]
     line += ["--storage", storage] if storage else []
     line += ["--data-root", str(root)] if root else []
+    line += ["--accept-plugin"] if registry().accepts_others else []
     started = [subprocess.Popen(line, stdout=subprocess.DEVNULL) for _ in range(workers)]
     try:
         codes = [worker.wait() for worker in started]

@@ -38,14 +38,15 @@ class Judge(Silent):
         self.limits.enough = self.trial.should_prune()
 
 
-def run_trial(study: Study, taken: Taken, path: Path, options: RunOptions) -> None:
+def run_trial(
+    study: Study, taken: Taken, path: Path, options: RunOptions, registry: Registry
+) -> None:
     """Train a trial of the sweep in `path` to its end, from its checkpoint where it has one.
 
     A trial that cannot be trained, or that diverges, has failed. Raises what ends the
     sweep: InterruptedRun, errors of the data and of the disk.
     """
-    sweep, registry = study.sweep, Registry()
-    folder = RunDir(study.folder.run(taken.number))
+    sweep, folder = study.sweep, RunDir(study.folder.run(taken.number))
     limits = replace(options.limits)
     options = replace(options, limits=limits, reporter=Judge(taken.trial, sweep.metric, limits))
     try:

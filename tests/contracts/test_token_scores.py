@@ -19,7 +19,8 @@ from rnnkit.cli.score import _as_json
 from rnnkit.contracts.token_scores import TokenScores
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
-from rnnkit.inference.decode import TargetLimits, beam, decode_greedily
+from rnnkit.inference.beams import search_beams
+from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.generate import Sampling, compiled, generate
 from rnnkit.inference.score import log_probabilities
 from rnnkit.inference.stream_state import StreamState
@@ -181,7 +182,9 @@ def test_a_decoder_follows_the_probabilities_too() -> None:
     assert decode_greedily(sharp, store.values, source, limits) == decode_greedily(
         plain, store.values, source, limits
     )
-    twice, once = (beam(n, store.values, one, limits, 7, alpha=0.0)[0] for n in (sharp, plain))
+    twice, once = (
+        search_beams(n, store.values, one, limits, 7, alpha=0.0)[0][0] for n in (sharp, plain)
+    )
     assert twice.log_probability != pytest.approx(once.log_probability, rel=1e-3)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from helpers import JSONObject, command, done, plain_spec, process, results, text, told
+from stubs import cell, install
 
 pytest.importorskip("optuna", reason="needs Optuna (pip install 'rnnkit[sweep]')")
 
@@ -22,6 +23,7 @@ SPACE = {
     "model.layers[1].units": {"low": 2, "high": 9},
     "model.layers[1].type": {"choices": ["rnn", "gru"]},
 }
+RATES = {"train.optimizer.lr": {"low": 1e-3, "high": 1.0, "log": True}}
 CODES = r"\[SPEC_[A-Z_]+\]"
 
 
@@ -128,6 +130,24 @@ def wait_for(path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{path} was never written")
+
+
+def test_a_trial_of_another_package_goes_on_where_it_is_accepted(
+    tmp_path: Path, site: Path
+) -> None:
+    install(site, cell())
+    spec, sweep = plain_spec(), written(tmp_path, space=RATES, trials=1)
+    spec["model"]["layers"][1] = {"type": "stub", "units": 5}
+    (tmp_path / "base.json").write_text(json.dumps(spec))
+    out = tmp_path / "out"
+    done("run", tmp_path / "base.json", "--out", out / "trials" / "0000", "--max-steps", 2)
+    (site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt").unlink()
+    install(site, cell(forward="h = 0.5 * h"), distribution="rnnkit-even")
+    refused = command("sweep", sweep, "--out", out)
+    assert refused.code == 6 and "or go on with --accept-plugin" in refused.err
+    accepted = done("sweep", sweep, "--out", out, "--accept-plugin")
+    assert "it is now of rnnkit-even 1.0" in accepted.err
+    assert [each["state"] for each in trials(out)] == ["finished"]
 
 
 def test_a_copy_of_hard_links_keeps_its_trials(tmp_path: Path) -> None:
