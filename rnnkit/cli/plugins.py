@@ -42,8 +42,10 @@ def command(check: bool) -> None:
             row.append(problems[plugin].message if plugin in problems else "ok")
     head = ["kind", "type", "distribution", "version"] + ["check"] * check
     shared = [Problem("", code, text) for code, text in clashes(plugins)]
-    shared += [Problem("", "PLUGIN_GROUP", text) for text in misplaced()] if check else []
-    sentences = [problem.message for problem in shared] + list(offers().unused)
+    if check:
+        shared += [Problem("", "PLUGIN_GROUP", text) for text in misplaced()]
+        shared += [Problem("", "PLUGIN_ENTRY_POINT", text) for text in offers().malformed]
+    sentences = list(dict.fromkeys([*(each.message for each in shared), *offers().unused]))
     listed = [dict(zip(head, row, strict=True)) for row in rows]
     result = {"plugins": listed, "clashes": sentences}
     text = "\n".join([table(rows, head), *(printable(said, 500) for said in sentences)])

@@ -39,21 +39,26 @@ class Offer:
 
 @dataclass(frozen=True)
 class Offers:
-    """The distributions in use, and a sentence for each folder or entry point passed over."""
+    """The distributions in use, and a sentence for each folder or entry point passed over.
+
+    Those that are `malformed` are faults of a package, the others leftovers.
+    """
 
     used: tuple[Offer, ...]
     unused: tuple[str, ...]
+    malformed: tuple[str, ...]
 
 
 def offers() -> Offers:
     """Return what is offered to rnnkit, in the order of the path, and what cannot be read."""
     found: dict[str, list[Offer]] = {}
     unused: list[str] = []
+    malformed: list[str] = []
     for folder, distribution in _folders().items():
         try:
             offer = _offer(distribution, folder)
         except Unreadable as problem:
-            unused.append(f"{folder} {problem}")
+            (malformed if problem.of_package else unused).append(f"{folder} {problem}")
             continue
         if offer:
             found.setdefault(canonical_name(offer.name), []).append(offer)
@@ -61,13 +66,13 @@ def offers() -> Offers:
     for same in found.values():
         newest, *stale = _in_use(same)
         used.append(newest)
-        unused += map(partial(_malformed, newest), newest.malformed)
+        malformed += map(partial(_malformed, newest), newest.malformed)
         unused += [
             f"{old.folder} is what {old.name} {old.version} left behind when {newest.version} "
             "was installed (delete it)"
             for old in stale
         ]
-    return Offers(tuple(used), tuple(sorted(unused)))
+    return Offers(tuple(used), tuple(sorted(unused + malformed)), tuple(sorted(malformed)))
 
 
 def canonical_name(name: str) -> str:
@@ -86,15 +91,22 @@ def _folders() -> dict[Path, metadata.Distribution]:
 class Unreadable(Exception):
     """What is wrong with the metadata of a distribution, and what to do about it."""
 
+    def __init__(self, message: str, *, of_package: bool = False) -> None:
+        super().__init__(message)
+        self.of_package = of_package
+
 
 def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
     try:
         text = distribution.read_text("entry_points.txt") or ""
         if PREFIX not in text:
             return None
+        _check_lines(text)
         points = tuple(p for p in distribution.entry_points if p.group.startswith(PREFIX))
         facts = distribution.metadata
         name, version = (facts["Name"], facts["Version"]) if facts is not None else (None, None)
+    except Unreadable:
+        raise
     except Exception as error:
         raise Unreadable(f"cannot be read: {error} (install its package again)") from error
     if not points:
@@ -106,6 +118,18 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
     usable = tuple(point for point in points if _names_an_object(point))
     malformed = tuple(point for point in points if not _names_an_object(point))
     return Offer(name, version, usable, malformed, folder)
+
+
+def _check_lines(text: str) -> None:
+    """Raise Unreadable for a line that is neither a group nor an entry point: none can be read."""
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if line and "=" not in line and not line.startswith(("#", "[")):
+            raise Unreadable(
+                f"has {printable(line, 100)!r} in line {number} of entry_points.txt, which hides "
+                "all of its entry points: expected NAME = MODULE:CLASS (tell its author, or "
+                "install its package again)",
+                of_package=True,
+            )
 
 
 def _names_an_object(point: metadata.EntryPoint) -> bool:

@@ -103,8 +103,12 @@ def clashes(plugins: Sequence[Plugin]) -> list[tuple[str, str]]:
 def clash(offers: Sequence[Plugin]) -> tuple[str, str]:
     """Return the code and the sentence for one name with several offers."""
     own = any(plugin.distribution == "rnnkit" for plugin in offers)
-    who = " and by ".join(f"{plugin.distribution} {plugin.version}" for plugin in offers)
+    packages = dict.fromkeys(f"{plugin.distribution} {plugin.version}" for plugin in offers)
+    who, advice = " and by ".join(packages), "uninstall all but one"
+    if len(packages) == 1:
+        who += f" {len(offers)} times, as {' and '.join(plugin.target for plugin in offers)}"
+        advice = "its author has to take all but one out"
     return (
-        "PLUGIN_SHADOWS_BUILTIN" if own else "PLUGIN_AMBIGUOUS",
-        f"{offers[0].kind} {offers[0].name!r} is offered by {who} (uninstall all but one)",
+        "PLUGIN_SHADOWS_BUILTIN" if own and len(packages) > 1 else "PLUGIN_AMBIGUOUS",
+        f"{offers[0].kind} {offers[0].name!r} is offered by {who} ({advice})",
     )

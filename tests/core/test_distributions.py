@@ -14,7 +14,7 @@ from helpers import command, done, plain_spec, process, write_spec
 from stubs import cell, install
 
 from rnnkit.core.distributions import offers
-from rnnkit.core.installed import installed
+from rnnkit.core.installed import clashes, installed
 from rnnkit.version import VERSION
 
 OWN = "[rnnkit.layers]\nlstm = rnnkit.builtin.cells.lstm:LSTM\n"
@@ -108,12 +108,33 @@ def test_an_entry_point_that_names_nothing_leaves_those_beside_it(
         file.write("\n[rnnkit.losses]\nodd = os:path.:q\n")
     assert "stub" in [plugin.name for plugin in installed()]
     assert any("'odd = os:path.:q' in rnnkit.losses" in said for said in offers().unused)
+    checked = command("plugins", "--check")
+    assert checked.code == 4 and "[PLUGIN_ENTRY_POINT]" in checked.err
     spec = {**plain_spec()}
     spec["model"] = {**spec["model"], "loss": {"type": "odd"}}
     ran = command("check", write_spec(tmp_path / "spec", spec))
     assert ran.code == 4
     assert "provides the loss 'odd'" in ran.err
     assert "rnnkit doctor names what cannot be read" in ran.err
+
+
+def test_a_line_that_is_no_entry_point_is_named_and_fails_the_check(site: Path) -> None:
+    install(site, cell())
+    folder = site / "rnnkit_odd-1.0.dist-info"
+    with open(folder / "entry_points.txt", "a") as file:
+        file.write("\n# a note\n\nodd os.path\n")
+    lines = (folder / "entry_points.txt").read_text().splitlines()
+    sentence = (
+        f"{folder} has 'odd os.path' in line {len(lines)} of entry_points.txt, which hides all of "
+        "its entry points: expected NAME = MODULE:CLASS (tell its author, or install its package "
+        "again)"
+    )
+    assert sentence in offers().malformed and sentence in offers().unused
+    assert sentence in done("doctor").err
+    assert sentence in done("plugins").out
+    checked = command("plugins", "--check")
+    assert checked.code == 4 and f"[PLUGIN_ENTRY_POINT] {sentence}" in checked.err
+    assert checked.out.count(sentence) == 1
 
 
 @pytest.mark.parametrize("points", [b"\xff", b"[console_scripts]\nno value\n"])
@@ -224,3 +245,16 @@ def test_doctor_names_the_version_of_the_library_that_runs(site: Path) -> None:
 def test_doctor_asks_the_package_itself_for_its_version(site: Path) -> None:
     folder_of(site, "rnnkit-0.0.9.dist-info", OWN.encode(), facts("rnnkit", "0.0.9"))
     assert f"rnnkit {VERSION}" in done("doctor").out
+
+
+def test_a_package_that_offers_a_name_twice_is_told_as_such(site: Path) -> None:
+    install(site, cell())
+    with open(site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt", "a") as file:
+        file.write("\n[rnnkit.layers]\nstub = other:Stub\n")
+    plugins = [plugin for plugin in installed() if plugin.name == "stub"]
+    ((code, sentence),) = clashes(plugins)
+    assert code == "PLUGIN_AMBIGUOUS"
+    assert sentence == (
+        "layer 'stub' is offered by rnnkit-odd 1.0 2 times, as other:Stub and rnnkit_odd:Stub "
+        "(its author has to take all but one out)"
+    )
