@@ -122,6 +122,17 @@ class Stretch(NamedTuple):
     decayed: slice
 
 
+class _Values(dict[str, Array]):
+    """The parameters of a layer, which are written where they lie: others know their addresses."""
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        """Take what `values[name] += ...` gives back; raises TypeError for another array."""
+        if name in self and value is not self[name]:
+            advice = f"write into it: values[layer][{name!r}][...] = array"
+            raise TypeError(f"a parameter cannot be replaced by another array ({advice})")
+        super().__setitem__(name, value)
+
+
 class ParamStore:
     """`flat` and `grad` are the buffers; `values` and `grads` their views by layer, name.
 
@@ -166,7 +177,7 @@ class ParamStore:
             for name, link in declaration.items():
                 if isinstance(link, Shared) and (frozen is not None or self._learns(link)):
                     views[layer][name] = views[link.layer][link.name]
-        return views
+        return views if frozen is None else {layer: _Values(own) for layer, own in views.items()}
 
     def _learns(self, link: Shared) -> bool:
         target = self.declared.get(link.layer, {}).get(link.name)

@@ -102,8 +102,10 @@ class BoundNetwork:
         self._check_online()
         return self.network.initial_states(streams, np.dtype(np.float32))
 
-    def step(self, x: Array | int, state: States) -> tuple[Array, States]:
+    def step(self, x: Array | int, state: States | None) -> tuple[Array, States]:
         """Run one step of a stream as it arrives; return (y, state), both to keep.
+
+        None stands for the state before the first step, which `start` gives.
 
         `x` is an id or values (F,), and `y` (V,) then; or a step of B streams: ids (B,) or values
         (B, F), and y (B, V). Steps give what `forward` gives for the whole sequence.
@@ -114,10 +116,10 @@ class BoundNetwork:
         ys, after = self._step(xs[None, None] if single else xs[None], state)
         return ys[0, 0] if single else ys[0], after
 
-    def _step(self, xs: Array, state: States) -> tuple[Array, States]:
+    def _step(self, xs: Array, state: States | None) -> tuple[Array, States]:
         """Run a step (1, B) or (1, B, F) as `forward` does, a few streams without detours."""
         online = self._online
-        if online is None or xs.ndim < 2 or xs.shape[1] >= MANY:
+        if online is None or state is None or xs.ndim < 2 or xs.shape[1] >= MANY:
             return self.forward(xs, state)
         xs = checked(xs, self.network.inputs, self.spec.data.to_scale)
         ys, after = online.step(xs, checked_state(state, self._state_sizes, xs.shape[1]))

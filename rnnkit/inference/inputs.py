@@ -10,6 +10,9 @@ from rnnkit.core.signal import Signal
 from rnnkit.network.states import States
 from rnnkit.types import Array
 
+REAL = "biuf"
+"""The kinds of arrays that become float32 without a loss of more than digits."""
+
 
 def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Array:
     """Return inputs in the type, and values on the scale, that layers read.
@@ -20,6 +23,8 @@ def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Ar
     if not inputs.ids:
         if xs.ndim != 3 or xs.shape[2] != width or xs.size == 0:
             raise ValueError(f"expected values of shape (T, B, {width}), received {_form(xs)}")
+        if xs.dtype.kind not in REAL:
+            raise ValueError(f"expected real numbers, received {_form(xs)}")
         return to_scale(xs).astype(np.float32)
     if xs.ndim != 2 or xs.dtype.kind not in "iu" or xs.size == 0:
         raise ValueError(f"expected integer ids of shape (T, B), received {_form(xs)}")
@@ -30,14 +35,20 @@ def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Ar
 
 
 def checked_state(state: States, sizes: Mapping[str, tuple[int, ...]], streams: int) -> States:
-    """Return a state in the type that layers read; ValueError for one of other shapes.
+    """Return a state in the type that layers read; ValueError for one of other shapes or numbers.
 
     `sizes` has the numbers of each array of one stream.
     """
+    if not isinstance(state, Mapping):
+        advice = "give the one that start, step or forward returned"
+        raise ValueError(f"expected a state by layer, received {type(state).__name__} ({advice})")
+    state = {name: tuple(map(np.asarray, arrays)) for name, arrays in state.items()}
     received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
     shapes = {name: tuple((streams, n) for n in widths) for name, widths in sizes.items()}
     if received != shapes:
         raise ValueError(f"expected a state of the shapes {shapes}, received {received}")
+    if odd := [a for arrays in state.values() for a in arrays if a.dtype.kind not in REAL]:
+        raise ValueError(f"expected a state of real numbers, received {_form(odd[0])}")
     return {n: tuple(np.asarray(a, np.float32) for a in arrays) for n, arrays in state.items()}
 
 

@@ -71,3 +71,48 @@ def test_a_step_in_another_order_is_the_same_one_and_compiles_nothing(of_values:
     known = list(compiled_stack(section.table).signatures)
     assert np.array_equal(of_values.step(np.asfortranarray(x), state)[0], wanted)
     assert list(compiled_stack(section.table).signatures) == known
+
+
+def test_a_parameter_is_written_where_a_step_reads_it(model: Model) -> None:
+    before = first_step(model)
+    values = model.store.values["1.rnn"]
+    with pytest.raises(TypeError, match=r"by another array \(write into it: .*'Wx'\]\[...\] = "):
+        values["Wx"] = values["Wx"] * 2
+    assert np.array_equal(first_step(model), before)
+    values["Wx"] *= 2
+    after, _ = model.forward(np.array([[2]]))
+    assert np.array_equal(first_step(model), after[0, 0])
+    assert not np.array_equal(after[0, 0], before)
+    other = copy.deepcopy(values)
+    assert np.array_equal(other["Wx"], values["Wx"]) and other["Wx"] is not values["Wx"]
+
+
+def test_no_state_is_that_before_the_first_step(model: Model, of_values: Model) -> None:
+    for each, x in ((model, 2), (of_values, np.ones((5, 3)))):
+        streams = 1 if each is model else 5
+        wanted, state = each.step(x, each.start(streams))
+        found, after = each.step(x, None)
+        assert np.array_equal(found, wanted)
+        assert all(np.array_equal(after[name][0], state[name][0]) for name in state)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("h", r"a state by layer, received str \(give the one that start, step or forward"),
+        (1j, r"a state of real numbers, received complex128 of shape \(1, 3\)"),
+        (None, r"a state of real numbers, received object of shape \(1, 3\)"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(of_values: Model, state: object, message: str) -> None:
+    given = state if isinstance(state, str) else {"0.rnn": [np.array([[state] * 3])]}
+    for ask in (of_values.step, of_values.forward):
+        with pytest.raises(ValueError, match=message):
+            ask(np.ones(3) if ask == of_values.step else np.ones((1, 1, 3)), given)
+
+
+@pytest.mark.parametrize("value", [1j, "1", None])
+def test_values_that_are_no_real_numbers_are_refused(of_values: Model, value: object) -> None:
+    for ask in (of_values.step, of_values.forward, of_values.hidden_states):
+        with pytest.raises(ValueError, match="expected real numbers, received "):
+            ask(*([np.full((1, 1, 3), value)] if ask != of_values.step else [[value] * 3, None]))
