@@ -34,7 +34,8 @@ class Scalers(Record):
 
     def unscaled(self, values: Array) -> Array:
         """Return values (..., J K), of J horizons one after another, in the units of the data."""
-        rows = values.reshape(*values.shape[:-1], -1, len(self.targets.offset))
+        width = len(self.targets.offset)  # told in full: of no rows NumPy would find none
+        rows = values.reshape(*values.shape[:-1], values.shape[-1] // width, width)
         return self.targets.unscaled(rows).reshape(values.shape)
 
 

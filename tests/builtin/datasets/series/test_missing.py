@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import done
 
 from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.builtin.datasets.series.source import TimelineSource
@@ -240,3 +241,25 @@ def test_a_row_that_cannot_be_parted_had_a_place_in_time(tmp_path: Path) -> None
     lines = ["1,1", "2", "3,3", "4,4"]
     source = opened(tmp_path, lines, columns=["v", "w"], skip_bad=True)
     assert source.part("train").places.tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("horizon", [1, [1, 3]])
+def test_a_window_without_any_known_target_is_evaluated(tmp_path: Path, horizon: Any) -> None:
+    gaps = {*range(20, 40), *range(90, 104)}
+    rows = [f"{'' if t in gaps else t % 7},{t % 5}" for t in range(120)]
+    (tmp_path / "s.csv").write_text("\n".join(["v,w", *rows]) + "\n")
+    data = {"type": "series", "path": "s.csv", "columns": ["v", "w"], "missing": "mask"}
+    spec = {
+        "data": {**data, "horizon": horizon, "split": [0.7, 0.3, 0]},
+        "model": {
+            "layers": [{"type": "gru", "units": 3}, {"type": "affine"}],
+            "loss": {"type": "mse"},
+        },
+        "train": {"epochs": 1, "streams": 1, "window": 4, "optimizer": {"type": "sgd", "lr": 0.1}},
+    }
+    (tmp_path / "s.json").write_text(json.dumps(spec))
+    done("run", tmp_path / "s.json", "--out", tmp_path / "run")
+    for split in ("train", "valid"):
+        asked = ("eval", tmp_path / "run", "--split", split, "--json", "--window")
+        small, whole = (json.loads(done(*asked, size).out)["metrics"] for size in (4, 500))
+        assert small == pytest.approx(whole, rel=1e-5)
