@@ -69,11 +69,13 @@ class BinaryCrossEntropy(Loss):
         zs, wanted = ys.reshape(-1, width), _answers(ys, targets).reshape(-1, width)
         _check_answers(wanted[ws != 0])
         weighs = ctx.train and self.pos_weight is not None
-        more = np.array(self.pos_weight, ys.dtype) - 1 if weighs else None
+        yes = np.array(self.pos_weight, ys.dtype) * wanted if weighs else wanted
         with np.errstate(invalid="ignore"):
-            each = np.maximum(zs, 0) - zs * wanted + np.log1p(np.exp(-np.abs(zs)))
-            if more is not None:  # w - 1 times what a yes costs beyond itself
-                each += more * wanted * (np.maximum(-zs, 0) + np.log1p(np.exp(-np.abs(zs))))
+            each = np.log1p(np.exp(-np.abs(zs)))
+            if weighs:  # each side by itself: a sum of w - 1 and 1 would round a small w away
+                each = yes * (np.maximum(-zs, 0) + each) + (1 - wanted) * (np.maximum(zs, 0) + each)
+            else:
+                each = np.maximum(zs, 0) - zs * wanted + each
         losses = each.sum(axis=-1, dtype=np.float64) / width
 
         @functools.cache
@@ -81,9 +83,10 @@ class BinaryCrossEntropy(Loss):
             dys = ctx.empty(ys.shape, ys.dtype)
             rows = dys.reshape(-1, width)
             ps = sigmoid(zs)
-            np.subtract(ps, wanted, out=rows)
-            if more is not None:
-                rows += more * wanted * (ps - 1)
+            if weighs:
+                np.subtract((1 - wanted) * ps, yes * sigmoid(-zs), out=rows)
+            else:
+                np.subtract(ps, wanted, out=rows)
             rows *= (ws / width).astype(ys.dtype)[:, None]
             rows[ws == 0] = 0
             return dys

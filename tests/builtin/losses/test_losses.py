@@ -295,6 +295,15 @@ def test_a_yes_weighs_more_in_training_alone() -> None:
     assert loss.forward(ys, targets, ones, evaluation)[:2] == plain
 
 
+def test_a_small_weight_of_a_yes_is_not_rounded_away() -> None:
+    ys, targets = np.array([[[-3.0], [2.0]]], np.float32), np.ones((1, 2, 1), np.float32)
+    case = ys, targets, np.ones((1, 2), np.float32), context(np.float32)
+    total, _, backward = BinaryCrossEntropy(pos_weight=1e-6).forward(*case)
+    whole, _, slope = BinaryCrossEntropy().forward(*case)
+    assert total == pytest.approx(1e-6 * whole, rel=1e-5)
+    np.testing.assert_allclose(backward(), 1e-6 * slope(), rtol=1e-5)
+
+
 def test_check_of_pos_weight() -> None:
     loss = BinaryCrossEntropy(pos_weight=(1.0, 2.0))
     loss.check(Signal(2), Signal(2))
