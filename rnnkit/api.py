@@ -155,7 +155,10 @@ def forecast(
     outlook = outlook_of_file(
         model, None if file is None else given_path(file), start, ForecastRequest(steps, past)
     )
-    return forecast_rows(model, outlook, steps, Intervals(level, paths, seed)).records
+    found = forecast_rows(model, outlook, steps, Intervals(level, paths, seed))
+    if found.note:
+        _log.warning(found.note)
+    return found.records
 
 
 def train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rnnkit.inference.forecast import Intervals, forecast_rows, no_forecast, out
 from rnnkit.inference.predict import predict_rows
 from rnnkit.inference.translate import translate
 
+_log = logging.getLogger("rnnkit")
 NAME = "the values"
 """What values are called in errors."""
 
@@ -50,8 +52,10 @@ def forecast_values(
         data = _rows_of(model, values)
     with labelling({NAME: data}):
         outlook = outlook_of(model, data, NAME, asked)
-        found = forecast_rows(model, outlook, asked.steps, intervals).records
-    return _labelled(found, data)
+        found = forecast_rows(model, outlook, asked.steps, intervals)
+    if found.note:
+        _log.warning(found.note)
+    return _labelled(found.records, data)
 
 
 def decode_texts(

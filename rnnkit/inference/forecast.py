@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,7 +87,8 @@ def forecast_rows(
     the data, with `_low` and `_high` of the interval. A row is forecast by the nearest horizon
     whose row is known, else by the farthest from a row that was itself forecast. A simulated path
     adds to each forecast the error that the model made at some row of the past, of all columns and
-    horizons at once.
+    horizons at once. These errors are drawn as they are: where the model errs to one side, the
+    interval holds what comes, as it is to, and may not hold the forecast; the note tells so.
 
     Raises DataError for a past that is too short, or where a forecast is not finite, and
     CheckpointError for a model that reads later inputs.
@@ -104,6 +105,8 @@ def forecast_rows(
         records += _Recursion(model, outlook, past, intervals).records(steps)
     if intervals.paths and any(past.unseen > len(past.wanted) - FEWEST for past in outlook.series):
         notes.append("intervals are drawn from rows that were trained on, and may be too narrow")
+    if intervals.paths:
+        notes.append(_outside(records, outlook.wanted))
     return Forecasts(records, "; ".join(filter(None, notes)))
 
 
@@ -203,6 +206,24 @@ class _Recursion:
         to_units = self.past.unscaled or self.model.spec.data.to_units
         found: Array = to_units(ys).astype(np.float64)
         return found.reshape(len(ys), len(self.outlook.horizons), len(self.outlook.wanted))
+
+
+def _outside(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> str:
+    """Tell how many forecasts lie outside their intervals, and which is the first; "" if none."""
+    found = [
+        (name, record["step"])
+        for record in records
+        for name in wanted
+        if not record[f"{name}_low"] <= record[name] <= record[f"{name}_high"]
+    ]
+    if not found:
+        return ""
+    (name, step), count = found[0], len(records) * len(wanted)
+    return (
+        f"{len(found):,} of {count:,} forecasts lie outside their intervals, the first that of "
+        f"{name} at step {step}: intervals hold what came on known rows, also where it lies to one "
+        "side of the forecasts (train longer, or on data that has the same trend)"
+    )
 
 
 def _errors(outlook: Outlook, past: Past, known: Array) -> Array:

@@ -213,6 +213,27 @@ def test_intervals_grow_and_the_seed_decides(both: Path) -> None:
         assert a["v_high"] - a["v_low"] > b["v_high"] - b["v_low"]
 
 
+def test_forecasts_outside_their_intervals_are_told(
+    both: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The model stays where it was trained, and the rows rise: what came lies above."""
+    rising = VALUES[:60] + [[0, 0.5 * t] for t in range(60)]
+    file = csv_of(tmp_path, plain(rising))
+    ran = done("forecast", both, file, "--steps", 3, "--json")
+    found = json.loads(ran.out)["records"]
+    outside = [r["step"] for r in found if not r["w_low"] <= r["w"] <= r["w_high"]]
+    assert outside and all(r["v_low"] <= r["v"] <= r["v_high"] for r in found)
+    said = f"{len(outside)} of 6 forecasts lie outside their intervals, the first that of w at step"
+    assert f"{said} {outside[0]}: intervals hold what came on known rows, also where" in ran.err
+    assert "outside" not in done("forecast", both, file, "--steps", 3, "--paths", 0).err
+    rnnkit.forecast(load(both), 3, file)
+    load(both).forecast(3, rising)
+    assert caplog.text.count(said) == 2
+    caplog.clear()
+    rnnkit.forecast(load(both), 1)
+    assert not caplog.text
+
+
 def test_dates_and_groups_go_on(tmp_path: Path) -> None:
     rows = []
     for t in range(40):
