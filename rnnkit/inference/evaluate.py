@@ -83,7 +83,8 @@ def evaluate(
     for metric in metrics:
         found |= metric.report()
         tables |= metric.tables()
-    remarks = [] if weight else [f"no target of {split} is known, so nothing is measured"]
+    nothing = f"no target of {split} is known and weighs more than 0, so nothing is measured"
+    remarks = [] if weight else [nothing]
     remarks += [remark for metric in metrics for remark in metric.remarks()]
     return Measured(found, tables, remarks)
 

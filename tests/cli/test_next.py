@@ -68,7 +68,9 @@ def test_windows_and_splits_without_a_target_that_is_known(here: Path) -> None:
     found = run(here, data, {"layers": RNN, "loss": LABELS}, streams=1)
     assert found["best"] is None
     assert found["test"]["loss"] is found["test"]["accuracy"] is None
-    assert found["remarks"] == ["no target of test is known, so nothing is measured"]
+    assert found["remarks"] == [
+        "no target of test is known and weighs more than 0, so nothing is measured"
+    ]
     assert all(found["test"][name] is None for name in ("precision", "recall", "f1"))
     for gate, said in (("above", "loss is nan, above 9.0"), ("below", "f1 is nan, below 0.0")):
         name = said.split()[0]

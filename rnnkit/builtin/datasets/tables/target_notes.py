@@ -30,6 +30,9 @@ def target_notes(
         notes.append(f"{left_out:,} target{'s are' if left_out > 1 else ' is'} ignored: {parts}")
     if "train" in found and (only := _only_target(targets, found["train"])):
         notes.append(f"every target of training is {only}: nothing else can be learned")
+    weights = found["train"].weights if "train" in found else None
+    if weights is not None and not weights.any():
+        notes.append("every weight of training is 0: nothing can be learned")
     return notes
 
 

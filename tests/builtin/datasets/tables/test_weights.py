@@ -63,6 +63,15 @@ def test_a_weight_without_a_column_is_named(tmp_path: Path) -> None:
         batch_of(tmp_path, TABLE, weight="v")
 
 
+def test_weights_that_are_all_0_are_told(tmp_path: Path) -> None:
+    path, said = spec(tmp_path, [1, 1], weight="w"), "every weight of training is 0: nothing can"
+    for weights, told in ((("0", "0"), True), (("0", "0.5"), False)):
+        rows = [f"{t},{label},{weights[t % 2]}" for t, label in enumerate("abab")]
+        (tmp_path / "d.csv").write_text("\n".join(["x,y,w", *rows]) + "\n")
+        ran = done("check", "--data", path)
+        assert (said in ran.out + ran.err) == told
+
+
 def spec(folder: Path, weights: Any, **fields: Any) -> Path:
     (folder / "d.csv").write_text(TABLE)
     value = {
