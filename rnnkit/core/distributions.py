@@ -101,6 +101,8 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
         text = distribution.read_text("entry_points.txt") or ""
         if PREFIX not in text:
             return None
+        if folder.name.startswith("~"):
+            raise Unreadable("was left by an interrupted pip (delete it)")
         _check_lines(text)
         points = tuple(p for p in distribution.entry_points if p.group.startswith(PREFIX))
         facts = distribution.metadata
@@ -111,8 +113,6 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
         raise Unreadable(f"cannot be read: {error} (install its package again)") from error
     if not points:
         return None
-    if folder.name.startswith("~"):
-        raise Unreadable("was left by an interrupted pip (delete it)")
     if not name or not version:
         raise Unreadable("tells no name and version (delete it, or install its package again)")
     usable = tuple(point for point in points if _names_an_object(point))
@@ -121,12 +121,15 @@ def _offer(distribution: metadata.Distribution, folder: Path) -> Offer | None:
 
 
 def _check_lines(text: str) -> None:
-    """Raise Unreadable for a line that is neither a group nor an entry point: none can be read."""
+    """Raise Unreadable for a line that hides entry points: what stands before any group is text."""
+    inside = False
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if line and "=" not in line and not line.startswith(("#", "[")):
+        if line.startswith("[") and line.endswith("]"):
+            inside = True
+        elif line and "=" not in line and line[0] != "#" and (inside or line[0] == "["):
             raise Unreadable(
                 f"has {printable(line, 100)!r} in line {number} of entry_points.txt, which hides "
-                "all of its entry points: expected NAME = MODULE:CLASS (tell its author, or "
+                "entry points: expected [GROUP] or NAME = MODULE:CLASS (tell its author, or "
                 "install its package again)",
                 of_package=True,
             )

@@ -170,9 +170,9 @@ class Loop:
         return ["resume", *(["--from", "best"] if back else []), "-s", lr]
 
     def _limit(self) -> str:
-        late = self._agree(self.limits.out_of_time())
-        if self.stop.number:
-            raise self._interrupted()
+        number, late = self._agree(self.limits.out_of_time())
+        if number:
+            raise self._interrupted(number)
         if self.limits.enough:
             self.training.progress = self.training.progress.changed(finished=True)
             return "finished"
@@ -180,11 +180,13 @@ class Loop:
             return "steps"
         return "time" if late else ""
 
-    def _agree(self, late: bool = False) -> bool:
-        """Take the signal that any rank received for all; tell whether one is `late`."""
+    def _agree(self, late: bool = False) -> tuple[int, bool]:
+        """Return the signal that any rank received, 0 for none, and whether one is `late`.
+
+        A signal that comes meanwhile stays in the request, for the next time.
+        """
         numbers, lates = zip(*self.ranks.collect((self.stop.number, late)), strict=True)
-        self.stop.number = max(numbers)
-        return any(lates)
+        return max(numbers), any(lates)
 
     def _after_update(self) -> None:
         """Do what is due after a step; also what a signal left pending, before the next step."""
@@ -219,8 +221,7 @@ class Loop:
         training.pool = training.pool.another()  # evaluation has scratch memory of its own
         found = self.ranks.share(self._evaluate)
         if found is None:
-            self._agree()
-            raise self._interrupted()
+            raise self._interrupted(self._agree()[0])
         training.progress = training.progress.changed(pending=None)
         return {f"valid_{name}": value for name, value in found.items()}
 
@@ -326,7 +327,7 @@ class Loop:
             write_atomic(self.run.best, image)
             self.reporter.saved(self.run.best, best=True)
 
-    def _interrupted(self) -> InterruptedRun:
+    def _interrupted(self, number: int) -> InterruptedRun:
         """Save, and return what ends the run."""
         self._save()
         message = (
@@ -334,4 +335,4 @@ class Loop:
             f"rnnkit resume {shlex.quote(str(self.run.path))}"
         )
         problem = Problem(str(self.run.path), "INTERRUPTED", message)
-        return self.ranks.agreed(InterruptedRun(self.stop.number, problem))
+        return self.ranks.agreed(InterruptedRun(number, problem))

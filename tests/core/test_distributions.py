@@ -125,8 +125,8 @@ def test_a_line_that_is_no_entry_point_is_named_and_fails_the_check(site: Path) 
         file.write("\n# a note\n\nodd os.path\n")
     lines = (folder / "entry_points.txt").read_text().splitlines()
     sentence = (
-        f"{folder} has 'odd os.path' in line {len(lines)} of entry_points.txt, which hides all of "
-        "its entry points: expected NAME = MODULE:CLASS (tell its author, or install its package "
+        f"{folder} has 'odd os.path' in line {len(lines)} of entry_points.txt, which hides entry "
+        "points: expected [GROUP] or NAME = MODULE:CLASS (tell its author, or install its package "
         "again)"
     )
     assert sentence in offers().malformed and sentence in offers().unused
@@ -135,6 +135,33 @@ def test_a_line_that_is_no_entry_point_is_named_and_fails_the_check(site: Path) 
     checked = command("plugins", "--check")
     assert checked.code == 4 and f"[PLUGIN_ENTRY_POINT] {sentence}" in checked.err
     assert checked.out.count(sentence) == 1
+
+
+@pytest.mark.parametrize("before", ["", "[rnnkit.layers]\nodd = rnnkit_odd:Odd\n\n"])
+def test_a_group_without_its_bracket_is_named(site: Path, before: str) -> None:
+    install(site, cell())
+    points = site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"{before}[rnnkit.losses\nodd = rnnkit_odd:Odd\n")
+    (sentence,) = offers().malformed
+    assert "has '[rnnkit.losses' in line" in sentence and "expected [GROUP] or NAME" in sentence
+
+
+def test_what_stands_before_the_first_group_hides_nothing(site: Path) -> None:
+    install(site, cell())
+    points = site / "rnnkit_odd-1.0.dist-info" / "entry_points.txt"
+    before, read = installed(), points.read_text()
+    points.write_text(f"; written by a tool\nby hand\n{read}")
+    assert installed() == before and not offers().unused
+
+
+def test_what_pip_left_is_no_fault_of_its_package(site: Path) -> None:
+    install(site, cell())
+    folder = site / "rnnkit_odd-1.0.dist-info"
+    with open(folder / "entry_points.txt", "a") as file:
+        file.write("\nodd os.path\n")
+    left = folder.rename(site / "~nkit_odd-1.0.dist-info")
+    assert f"{left} was left by an interrupted pip (delete it)" in offers().unused
+    assert not offers().malformed
 
 
 @pytest.mark.parametrize("points", [b"\xff", b"[console_scripts]\nno value\n"])

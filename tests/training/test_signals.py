@@ -18,8 +18,10 @@ import pytest
 from helpers import (
     ONE_THREAD,
     JSONObject,
+    command,
     done,
     newest,
+    plain_spec,
     results,
     small_spec,
     text,
@@ -29,6 +31,7 @@ from helpers import (
 
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
+from rnnkit.compute.ranks import Ranks
 from rnnkit.training.signals import StopRequest, catching_interrupt, catching_signals
 
 # The second argument makes every step, or every window of an evaluation, wait: a place to stop.
@@ -223,3 +226,23 @@ def test_only_the_main_thread_catches_an_interrupt() -> None:
         assert request.number == signal.SIGINT
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_that_comes_while_ranks_agree_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one rank has heard is taken for all; what it hears meanwhile waits for the next step."""
+    honest, calls = Ranks.collect, []
+
+    def collect(ranks: Ranks, value: object) -> list[object]:
+        found = honest(ranks, value)
+        calls.append(value)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(Ranks, "collect", collect)
+    ran = command("run", write_spec(tmp_path, plain_spec(epochs=50)), "--out", tmp_path / "run")
+    assert ran.code == 143
+    assert "[INTERRUPTED] saved at step" in ran.err
+    assert calls[2] == (0, False) and (signal.SIGTERM, False) in calls[3:]
