@@ -21,6 +21,7 @@ from rnnkit.core.home import given_path
 from rnnkit.errors import InterruptedRun, wrong_type
 from rnnkit.exchange.importing import import_model
 from rnnkit.files.temporary import TemporaryFolder
+from rnnkit.inference.asked_records import log_note
 from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.predict import predict_rows
@@ -125,6 +126,7 @@ def predict(
         raise ValueError(f"expected top >= 1, received {top}")
     data = read_data(given_path(file))
     found = predict_rows(model, data, str(file), top, skip_bad, keep=keep)
+    log_note(found.note)
     return [dict(record) for record in found.records]
 
 
@@ -156,8 +158,7 @@ def forecast(
         model, None if file is None else given_path(file), start, ForecastRequest(steps, past)
     )
     found = forecast_rows(model, outlook, steps, Intervals(level, paths, seed))
-    if found.note:
-        _log.warning(found.note)
+    log_note(found.note)
     return found.records
 
 

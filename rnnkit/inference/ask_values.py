@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from rnnkit.contracts.forecast_inputs import ForecastRequest
 from rnnkit.contracts.row_labels import labelling
 from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.errors import CheckpointError, wrong_type
-from rnnkit.inference.asked_records import RecordList
+from rnnkit.inference.asked_records import RecordList, log_note
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.forecast import Intervals, forecast_rows, no_forecast, outlook_of
 from rnnkit.inference.predict import predict_rows
 from rnnkit.inference.translate import translate
 
-_log = logging.getLogger("rnnkit")
 NAME = "the values"
 """What values are called in errors."""
 
@@ -34,6 +32,7 @@ def predict_values(
     data = _asked(model, values)
     with labelling({NAME: data}):
         found = predict_rows(model, data, NAME, top, keep=keep)
+    log_note(found.note)
     return _labelled(found.records, data)
 
 
@@ -53,8 +52,7 @@ def forecast_values(
     with labelling({NAME: data}):
         outlook = outlook_of(model, data, NAME, asked)
         found = forecast_rows(model, outlook, asked.steps, intervals)
-    if found.note:
-        _log.warning(found.note)
+    log_note(found.note)
     return _labelled(found.records, data)
 
 

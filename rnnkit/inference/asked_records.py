@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from html import escape
@@ -15,8 +16,15 @@ from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.errors import printable
 from rnnkit.types import Array
 
+_log = logging.getLogger("rnnkit")
 SHOWN = 20
 """Records that are shown, the first and the last ones."""
+
+
+def log_note(note: str) -> None:
+    """Tell in Python what a command tells beside its answers, if there is anything."""
+    if note:
+        _log.warning(note)
 
 
 class RecordList(list[dict[str, Any]]):

@@ -61,8 +61,9 @@ class BoundNetwork:
         """Return the model with its matrices in 8 bits, and a scale for each of their rows.
 
         Whatever it is asked, it computes with the numbers that these mean, and `params` shows them;
-        sampling and `step` read them in 8 bits. `evaluate` tells what that costs. Raises
-        CheckpointError where no parameter is a matrix.
+        sampling and `step` read them in 8 bits, as they were when they were first asked: quantize
+        again after a change. `evaluate` tells what that costs. Raises CheckpointError where no
+        parameter is a matrix.
         """
         stored = self.store.stored()
         if all(array.ndim != 2 for array in stored.values()):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers import command, done
 
+import rnnkit
 from rnnkit.core.context import Context
 from rnnkit.inference import predict as module
 from rnnkit.inference.model import load
@@ -233,3 +234,24 @@ def test_each_horizon_of_a_row_is_a_record(tmp_path: Path) -> None:
     values = load(run).forward(rows[:, None])[0].reshape(60, 2, 2)
     told = np.array([[r["a"], r["b"]] for r in found]).reshape(60, 2, 2)
     assert np.allclose(told, values, rtol=1e-6)
+
+
+def test_what_is_filled_is_told_in_python_as_by_the_command(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = write_csv(tmp_path / "all.csv", series())
+    data = {"type": "series", "path": str(file), "missing": "forward"}
+    data["columns"] = ["load", "price"]
+    run = run_of(tmp_path, "filled", data)
+    write_csv(file, series()[:20])
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:5], ",3.1", *lines[6:]]) + "\n")
+    (said,) = done("predict", run, file).err.splitlines()
+    assert "filled" in said
+    model = load(run)
+    rnnkit.predict(model, file)
+    frame = [[float(v) if v else math.nan for v in line.split(",")] for line in lines[1:]]
+    frame[4][0] = math.nan
+    model.predict({"load": [r[0] for r in frame], "price": [r[1] for r in frame]})
+    logged = [record.getMessage() for record in caplog.records]
+    assert len(logged) == 2 and logged[0] == said and "filled" in logged[1]

@@ -92,12 +92,9 @@ def multiply_in_panels(
         if blocks * rows == 1 and count == ABREAST:
             wide_tiles(ONE, x, NONE, inner, panels, place, inner, y, start, columns)
         else:
-            for _ in range(count):
-                multiply_panel(
-                    x, panels, place, y, inner, columns, start, width, blocks, rows, apart
-                )
-                place, start = place + inner * width, start + width
-            start -= count * width
+            for panel in range(count):
+                at, first = place + panel * inner * width, start + panel * width
+                multiply_panel(x, panels, at, y, inner, columns, first, width, blocks, rows, apart)
         # Columns that the last panel repeats are written anew, so they have their bias once.
         add_bias(program, part, start, count * width, blocks, rows, apart, y)
         column += count * width
