@@ -12,6 +12,9 @@ import pytest
 from browser import PROGRAM, Browser
 from helpers import plain_spec, small_spec, text, trained
 
+from rnnkit.compute.kernels.dispatch import kernel_module, kernels_compute
+from rnnkit.compute.kernels.jit import compiler
+
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,6 +29,18 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 def strict_numerics() -> Iterator[None]:
     with np.errstate(all="raise", under="ignore"):
         yield
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """NumPy computes what kernels would. A process asks for them once, and here anew."""
+    asked = (kernels_compute, kernel_module, compiler)
+    for each in asked:
+        each.cache_clear()
+    monkeypatch.setenv("RNNKIT_KERNELS", "numpy")
+    yield
+    for each in asked:
+        each.cache_clear()
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ def test_what_a_pinned_kernel_costs(times: float | None, said: str) -> None:
     assert _warning(TWO, times) == f"{PINS}{said} (unset it)"
 
 
-def test_rows_hold_names_with_values_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_hold_names_with_values_or_none(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     from rnnkit.cli import doctor
 
     for name in doctor.VARIABLES:
@@ -35,7 +37,7 @@ def test_rows_hold_names_with_values_or_none(monkeypatch: pytest.MonkeyPatch) ->
     lines = dict(line.split(None, 1) for line in done("doctor").out.splitlines())
     assert lines["environment"] == "none"
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setenv("RNNKIT_KERNELS", "numpy")
+    request.getfixturevalue("without_kernels")
     lines = dict(line.split(None, 1) for line in done("doctor").out.splitlines())
     assert lines["environment"] == "OMP_NUM_THREADS 2, RNNKIT_KERNELS numpy"
     assert f"rnnkit {doctor.VERSION}, numpy " in lines["packages"]

@@ -44,8 +44,8 @@ TYPES = [str(kind.model_fields["type"].default) for kind in CELLS]
 
 
 @pytest.fixture(autouse=True)
-def _offered(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("RNNKIT_KERNELS", "numpy")  # what is compiled of them is not asked here
+def _offered(tmp_path: Path, monkeypatch: Any, without_kernels: None) -> None:
+    """Offer them, and compile none: that is not asked here."""
     offer_equation_cells(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
 

@@ -58,12 +58,13 @@ def test_each_line_is_scored_as_if_alone(
     check_same(load(tiny_run), LINES)
 
 
-def test_whatever_a_token_is(
-    word_run: Path, byte_run: Path, dna_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_a_token_is(word_run: Path, byte_run: Path) -> None:
     check_same(load(word_run), WORDS)
     check_same(load(byte_run), ["aé", "", "€" * 300, b"\xff".decode(errors="surrogateescape")])
-    monkeypatch.setenv("RNNKIT_KERNELS", "numpy")
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_numpy_scores_each_line_as_if_alone(dna_run: Path) -> None:
     check_same(load(dna_run), ["ACGT" * 70, "A", "", "CG"])
 
 

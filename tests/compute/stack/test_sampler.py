@@ -114,7 +114,7 @@ def ids(
 
 @pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest) -> tuple[Network, dict[str, dict[str, Array]]]:
-    return made(STACKS[request.param], 0.3)  # larger ones let a difference of rounding grow
+    return made(STACKS[request.param])
 
 
 @needs_kernels
@@ -139,7 +139,7 @@ def test_8_bits_give_the_ids_of_the_numbers_that_they_mean(
     name: str, folded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parameters, "FOLDED", folded)
-    network, params = made(STACKS[name], 0.3)
+    network, params = made(STACKS[name], 0.3)  # larger ones let a difference of rounding grow
     for own in params.values():
         for array in own.values():
             if array.ndim == 2:
