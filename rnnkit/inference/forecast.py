@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,14 +101,23 @@ def forecast_rows(
         message = f"the loss {model.network.loss.type} estimates no values that a model could read"
         raise no_forecast(model, message)
     records: list[dict[str, object]] = []
-    notes = [outlook.note]
+    notes, trained_on = [outlook.note], False
     for past in outlook.series:
-        records += _Recursion(model, outlook, past, intervals).records(steps)
-    if intervals.paths and any(past.unseen > len(past.wanted) - FEWEST for past in outlook.series):
+        one = _Recursion(model, outlook, past, intervals)
+        records += one.records(steps)
+        trained_on |= one.errors.trained_on
+    if intervals.paths and trained_on:
         notes.append("intervals are drawn from rows that were trained on, and may be too narrow")
     if intervals.paths:
         notes.append(_outside(records, outlook.wanted))
     return Forecasts(records, "; ".join(filter(None, notes)))
+
+
+class _Errors(NamedTuple):
+    """Errors (M, J, K) of forecasts, and whether any is of a row that the model was trained on."""
+
+    values: Array
+    trained_on: bool
 
 
 @dataclass(frozen=True)
@@ -143,8 +153,7 @@ class _Recursion:
 
     def _paths(self, steps: int) -> Iterator[Array]:
         """Yield the forecasts (B, K) of each step, of the first path and of the simulated ones."""
-        known, states = self._read()
-        errors = _errors(self.outlook, self.past, known)
+        (known, states), errors = self._known, self.errors.values
         if self.intervals.paths and len(errors) < FEWEST:
             message = f"{len(errors)} forecasts of known rows can be compared with what came, an "
             message += f"interval takes {FEWEST} (give more rows, or no paths)"
@@ -176,8 +185,14 @@ class _Recursion:
             raise DataError.of("DATA_TOO_SHORT", f"{message}(give more rows)", self.outlook.file)
         return step - near, horizons.index(near)
 
-    def _read(self) -> tuple[Array, States]:
-        """Return the forecasts (N, J, K) at each known row, and the states after them."""
+    @cached_property
+    def errors(self) -> _Errors:
+        """The errors that simulated paths are drawn from."""
+        return _errors(self.outlook, self.past, self._known[0])
+
+    @cached_property
+    def _known(self) -> tuple[Array, States]:
+        """The forecasts (N, J, K) at each known row, and the states after them."""
         network, ctx = self.model.network, Context()
         states, found = network.initial_states(1, ctx.dtype), []
         xs = self._scaled(self.past.inputs)[:, None]
@@ -226,8 +241,8 @@ def _outside(records: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> str
     )
 
 
-def _errors(outlook: Outlook, past: Past, known: Array) -> Array:
-    """Return the errors (M, J, K) of the forecasts (N, J, K) at the rows whose targets all came.
+def _errors(outlook: Outlook, past: Past, known: Array) -> _Errors:
+    """Return the errors of the forecasts (N, J, K) at the rows whose targets all came.
 
     Those that were not trained on tell most; where they are few, the others have to do.
     """
@@ -236,7 +251,8 @@ def _errors(outlook: Outlook, past: Past, known: Array) -> Array:
     errors: Array = past.wanted[later] - known[rows]
     whole: Array = np.all(np.isfinite(errors), axis=(1, 2))
     fresh = np.logical_and(whole, rows >= past.unseen)
-    return errors[fresh if fresh.sum() >= FEWEST else whole]
+    chosen = fresh if fresh.sum() >= FEWEST else whole
+    return _Errors(errors[chosen], bool(np.any(rows[chosen] < past.unseen)))
 
 
 def _erring(heads: Array, errors: Array, random: np.random.Generator, count: int) -> Array:

@@ -314,7 +314,8 @@ def test_ten_forecasts_that_can_be_compared_give_an_interval(both: Path, tmp_pat
     assert found["v_low"] < found["v_high"]
     outlook = outlook_of_file(load(both), None, both.parent, ForecastRequest(1))
     (series,) = outlook.series
-    last = len(series.wanted) - 10
+    # The last row has nothing to be compared with: of 11 unseen ones ten have.
+    last = len(series.wanted) - 11
     for unseen, told in ((last, False), (last + 1, True)):
         given = outlook._replace(series=[series._replace(unseen=unseen)])
         assert ("may be too narrow" in forecast_rows(load(both), given, 1).note) == told
@@ -375,13 +376,16 @@ def test_stdin_and_the_data_root(
     assert moved == done("forecast", both, tmp_path / "d.csv", *options).out != wanted
 
 
-@pytest.mark.parametrize(("unseen", "used"), [(0, 19), (9, 10), (10, 19)])
-def test_the_errors_of_ten_unseen_rows_are_enough(unseen: int, used: int) -> None:
+@pytest.mark.parametrize(
+    ("unseen", "used", "told"), [(0, 19, False), (9, 10, False), (10, 19, True)]
+)
+def test_the_errors_of_ten_unseen_rows_are_enough(unseen: int, used: int, told: bool) -> None:
     rows = np.arange(20.0)[:, None]
     past = Past(rows, rows, unseen, rows[:0], lambda k: {})
     outlook = Outlook("d.csv", [past], (1,), ("v",), ("v",))
-    errors = module._errors(outlook, past, np.zeros((20, 1, 1)))
+    errors, trained_on = module._errors(outlook, past, np.zeros((20, 1, 1)))
     assert errors[:, 0, 0].tolist() == list(range(20 - used, 20))
+    assert trained_on == told
 
 
 def test_a_value_that_was_put_in_is_no_error_of_the_model(both: Path) -> None:
