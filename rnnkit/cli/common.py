@@ -42,6 +42,27 @@ def read_input(file: Path) -> tuple[bytes, str]:
     return read_stream(sys.stdin.buffer, "stdin"), "stdin"
 
 
+def texts_given(texts: Sequence[str]) -> list[str]:
+    """Return the texts of a command line, the lines of stdin where - stands.
+
+    Raises UsageError where it stands twice, and DataError for a JSON list in place of lines.
+    """
+    if texts.count("-") > 1:
+        raise click.UsageError("stdin is read once (give - once)")
+    return [each for text in texts for each in (_stdin_lines() if text == "-" else [text])]
+
+
+def _stdin_lines() -> list[str]:
+    from rnnkit.files.json_list import is_json_list
+    from rnnkit.files.marked_text import text_lines
+
+    data, name = read_input(Path("-"))
+    if is_json_list(data):
+        message = "is a JSON list, and a source is a line (give each a line: jq -r '.[]')"
+        raise DataError.of("DATA_JSON", message, name)
+    return [line.decode(errors="surrogateescape") for line in text_lines(data, name)]
+
+
 def tell_nothing(file: Path, asked: str) -> None:
     """Tell that a file, or stdin, holds nothing that a model could be asked about."""
     name = "stdin" if str(file) == "-" else file

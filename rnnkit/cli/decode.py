@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.common import emit, read_input, tell, tell_nothing
+from rnnkit.cli.common import emit, tell, tell_nothing, texts_given
 from rnnkit.cli.options import CHECKPOINT, Number, make_command, registry
 from rnnkit.cli.results import json_asked
-from rnnkit.errors import DataError
-from rnnkit.files.json_list import is_json_list
 
 
 @make_command("decode")
@@ -44,8 +42,8 @@ def command(
 ) -> None:
     """Write what the model of CHECKPOINT, with an encoder and a decoder, gives for each SOURCE.
 
-    Without a SOURCE each line of stdin is one. A line of output belongs to each; with -n above 1 a
-    block of lines, the best first: log p in nats, a tab, the target.
+    Each line of stdin is one where SOURCE is -, or there is none. A line of output belongs to each;
+    with -n above 1 a block of lines, the best first: log p in nats, a tab, the target.
     """
     from rnnkit.inference.model import load
     from rnnkit.inference.translate import translate
@@ -53,7 +51,7 @@ def command(
     if count > width:
         raise click.UsageError(f"-n {count} needs as many beams (give --beam {count})")
     model = load(checkpoint, registry(), tell)
-    texts = list(source) or sources_of_stdin()
+    texts = texts_given(source or ["-"])
     if not texts:
         tell_nothing(Path("-"), "decode")
     found = [targets[:count] for targets in translate(model, texts, width, alpha, length)]
@@ -73,14 +71,3 @@ def command(
         )
     if json_asked() or found:
         emit(result, said)
-
-
-def sources_of_stdin() -> list[str]:
-    """Return the lines of stdin; raises DataError for a JSON list in place of them."""
-    from rnnkit.files.marked_text import text_lines
-
-    data, name = read_input(Path("-"))
-    if is_json_list(data):
-        message = "is a JSON list, and a source is a line (give each a line: jq -r '.[]')"
-        raise DataError.of("DATA_JSON", message, name)
-    return [line.decode(errors="surrogateescape") for line in text_lines(data, name)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,20 @@ def test_what_is_written_is_what_is_decoded(run: Path) -> None:
     assert "".join(grid.written).removesuffix("\n") == coder.text(ids)
 
 
+def test_each_line_of_stdin_is_a_source(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = json.loads(done("attention", run, "abc", "ba", "cab", "--json").out)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nba\n")))
+    assert json.loads(done("attention", run, "-", "cab", "--json").out) == given
+
+
+def test_stdin_without_a_source(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for more in ((), ("--out", tmp_path / "map.svg")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+        ran = done("attention", run, "-", *more)
+        assert ran.out == "" and ran.err.startswith("stdin holds nothing to read (")
+    assert not (tmp_path / "map.svg").exists()
+
+
 def test_a_target_that_is_given(run: Path) -> None:
     ran = done("attention", run, "abc", "a b", "--target", "cc", "--json")
     maps = json.loads(ran.out)["maps"]
@@ -141,9 +157,10 @@ def test_the_picture(run: Path, tmp_path: Path) -> None:
     [
         ([], 2, "Missing argument 'TEXT...'"),
         (["abc", "--out", "map.png"], 2, "a name that ends in .svg or .html, received 'map.png'"),
-        (["abz"], 5, '[DATA_UNKNOWN_TOKEN] the character "z" at line 1, column 3'),
-        ([""], 5, "[DATA_EMPTY] the source is empty"),
-        (["abc", "--target", "q"], 5, '[DATA_UNKNOWN_TOKEN] the character "q"'),
+        (["abz"], 5, 'source 1 [DATA_UNKNOWN_TOKEN] the character "z" at line 1, column 3'),
+        (["abc", "abz"], 5, "source 2 [DATA_UNKNOWN_TOKEN]"),
+        ([""], 5, "source 1 [DATA_EMPTY] the source is empty"),
+        (["abc", "--target", "q"], 5, '--target [DATA_UNKNOWN_TOKEN] the character "q"'),
     ],
 )
 def test_what_it_refuses(arguments: list[str], code: int, said: str, run: Path) -> None:

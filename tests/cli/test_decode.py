@@ -37,6 +37,10 @@ def test_a_line_for_each_source(run: Path, model: Model, monkeypatch: pytest.Mon
     for lines in (b"57+5\r\n1+2\n", b"57+5\r1+2\r", b"\xef\xbb\xbf57+5\n1+2"):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
         assert done("decode", run).out == wanted
+        for sources in (["-"], ["-", SOURCES[0]]):
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+            more = wanted.splitlines(keepends=True)[0] if sources[1:] else ""
+            assert done("decode", run, *sources).out == wanted + more
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert done("decode", run).out == ""
 
@@ -68,6 +72,8 @@ def test_a_target_is_no_longer_than_it_may_be(run: Path) -> None:
 
 
 def test_options_that_do_not_go_together(run: Path) -> None:
+    ran = command("decode", run, "-", "1+2", "-")
+    assert ran.code == 2 and "stdin is read once (give - once)" in ran.err
     ran = command("decode", run, *SOURCES, "--beam", 2, "-n", 3)
     assert ran.code == 2 and "-n 3 needs as many beams (give --beam 3)" in ran.err
     ran = command("decode", run, *SOURCES, "--alpha", "nan")
