@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, as_json
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.errors import DataError
 from rnnkit.files.marked_text import text_lines
 from rnnkit.types import Array
@@ -18,7 +18,7 @@ from rnnkit.types import Array
 
 @dataclass(frozen=True)
 class PairCoder:
-    """Turns texts into ids by one vocabulary.
+    """Turns texts into ids by one vocabulary, for which `encoder` is prepared.
 
     `start` is what a decoder reads first, `end` what it gives last (None: nothing); `pad` and
     `reverse` are those of `Pairs`.
@@ -26,6 +26,7 @@ class PairCoder:
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
+    encoder: Encoder
     start: int
     end: int | None
     pad: tuple[int, int]
@@ -33,8 +34,8 @@ class PairCoder:
 
     def ids(self, text: str) -> Array:
         """Return the ids of a text; raises DataError for what the vocabulary lacks."""
-        data = text.encode(errors="surrogateescape")
-        return checked_tokenizer.encode(self.tokenizer, data, self.vocabulary).astype(np.int32)
+        pieces = self.encoder([text.encode(errors="surrogateescape")])
+        return np.concatenate([np.empty(0, np.int32), *(each.astype(np.int32) for each in pieces)])
 
     def source(self, text: str) -> Array:
         """Return what an encoder reads of a text, at least one id."""

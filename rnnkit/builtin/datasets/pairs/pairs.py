@@ -130,7 +130,8 @@ class Pairs(SourcedDataset, WholeSequences):
         """Return what turns texts into ids and back; DataError for a mark that is not one token."""
         start = mark("start", self.start, self.tokenizer, vocabulary)
         end = mark("end", self.end, self.tokenizer, vocabulary) if self.end else None
-        return PairCoder(self.tokenizer, vocabulary, start, end, self.pad, self.reverse)
+        encoder = checked_tokenizer.encoder(self.tokenizer, vocabulary)
+        return PairCoder(self.tokenizer, vocabulary, encoder, start, end, self.pad, self.reverse)
 
     def questions(
         self, data: FileData, name: str, vocabulary: Vocabulary | None, skip_bad: bool = False

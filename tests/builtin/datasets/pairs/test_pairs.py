@@ -13,6 +13,7 @@ from helpers import JSONObject, command, done, lines, results
 
 from rnnkit.builtin.datasets.pairs.generated import generated
 from rnnkit.builtin.datasets.pairs.pairs import Pairs
+from rnnkit.builtin.tokenizers.char import Char
 from rnnkit.contracts.dataset import Layout
 from rnnkit.contracts.registry import Registry
 from rnnkit.contracts.tokenizer import Vocabulary
@@ -256,6 +257,17 @@ def test_the_vocabulary_is_that_of_the_training_part(tmp_path: Path) -> None:
     (tmp_path / "v.tsv").write_text("a\tc\n")
     with pytest.raises(DataError, match=r'v.tsv:1 \[DATA_UNKNOWN_TOKEN\] the character "c"'):
         pairs(train="t.tsv", valid="v.tsv").open(tmp_path)
+
+
+def test_a_vocabulary_is_prepared_once_for_all_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, encoder = [], Char.encoder
+    monkeypatch.setattr(Char, "encoder", lambda *given: made.append(given) or encoder(*given))
+    (tmp_path / "a.tsv").write_text("a\tbc\nb\t\nc\tab\n")
+    source = pairs(train="a.tsv", start="a").open(tmp_path)
+    assert len(made) == 1
+    assert sorted(source.part("train").targets.lengths.tolist()) == [2, 4, 4]
 
 
 def test_a_target_of_too_few_tokens_is_named(tmp_path: Path) -> None:
