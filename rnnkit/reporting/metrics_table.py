@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from rnnkit.training.step import Training
 NUMBER = 10
 """The width of four digits with a sign and an exponent, and a space before them."""
 
-COUNTS = {"step": 7, "epoch": 7}
+COUNT = 7
+"""The least width of a step and of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -23,31 +24,39 @@ class Group:
 
     title: str
     columns: Mapping[str, str]
+    least: int = NUMBER
 
     @property
     def width(self) -> int:
         """The characters of a column; all of them together hold the title."""
-        least = sum(COUNTS.get(key, 0) for key in self.columns) or NUMBER
-        return max(least, -(-(len(self.title) + 2) // len(self.columns)))
+        return max(self.least, -(-(len(self.title) + 2) // len(self.columns)))
 
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """What fits beside each other; the rest stands in metrics.jsonl."""
+    """Columns beside each other; what does not fit stands in metrics.jsonl."""
 
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, training: Training, source: Source, width: int) -> MetricsTable:
-        """Return the table of a run for a terminal of `width` characters."""
+    def of(cls, training: Training, source: Source) -> MetricsTable:
+        """Return all that a run measures, what says most first."""
         spec, unit = training.spec, source.unit
         measured = "valid" in source.splits() and spec.train.every.evaluate is not None
         names = metric_names(training.network, source, spec.evaluate.metrics)
         best = spec.train.best.metric.removeprefix("valid_")
         loss, *readings = training.network.loss.metrics(0.0, unit)
         trained = [loss, *(name for name in names if name == "accuracy"), *readings]
-        groups = _groups(trained, names if measured else [], best)
-        return cls(tuple(_fitting(groups, width)))
+        epochs = spec.train.epochs
+        counts = (
+            Group("", {"step": "step"}, _room(number(training.windows * epochs))),
+            Group("", {"epoch": "epoch"}, _room(f"{epochs:.2f}")),
+        )
+        return cls((*counts, *_groups(trained, names if measured else [], best)))
+
+    def fitted(self, width: int) -> MetricsTable:
+        """Return what fits on a terminal of `width` characters, the end of a line being free."""
+        return MetricsTable(tuple(_fitting(self.groups, width)))
 
     def header(self) -> str:
         """Return the titles, and below them which split a column is of."""
@@ -58,19 +67,17 @@ class MetricsTable:
     def row(self, metrics: Mapping[str, Any]) -> str:
         """Return the numbers of a line of metrics; what it does not have stays free."""
         return "".join(
-            _cell(key, metrics.get(key)).rjust(group.width)
+            _cell(key, metrics.get(key), group.width).rjust(group.width)
             for group in self.groups
             for key in group.columns
         )
 
 
 def _groups(trained: Sequence[str], measured: Sequence[str], best: str) -> Iterator[Group]:
-    """Yield the groups, what says most first: the loss, what it was trained for, the best.
+    """Yield the groups of metrics: the loss, what it was trained for, the best, then the rest.
 
     The second is the last reading of the loss, such as bits per character, or else the accuracy.
     """
-    yield Group("", {"step": "step"})
-    yield Group("", {"epoch": "epoch"})
     first = dict.fromkeys(["loss", trained[-1], *([best] if best in measured else [])])
     yield from (_splits(name, trained, measured) for name in first)
     yield Group("", {"gradient_norm": "norm"})
@@ -86,8 +93,7 @@ def _splits(name: str, trained: Sequence[str], measured: Sequence[str]) -> Group
     )
 
 
-def _fitting(groups: Iterator[Group], width: int) -> Iterator[Group]:
-    """Yield the groups that fit, one character being left free at the end of a line."""
+def _fitting(groups: Iterable[Group], width: int) -> Iterator[Group]:
     for group in groups:
         width -= group.width * len(group.columns)
         if width < 1:
@@ -95,7 +101,16 @@ def _fitting(groups: Iterator[Group], width: int) -> Iterator[Group]:
         yield group
 
 
-def _cell(key: str, value: Any) -> str:
+def _room(greatest: str) -> int:
+    """Return the width of a column of counts, the greatest of which is given."""
+    return max(COUNT, len(greatest) + 1)
+
+
+def _cell(key: str, value: Any, width: int) -> str:
+    """Return a number that leaves a space before it: fewer of its digits where it is too long."""
     if value is None:
         return ""
-    return f"{value:.2f}" if key == "epoch" else number(value)
+    if key == "epoch":
+        return f"{value:.2f}"
+    shorter = (f"{value:.{digits}g}" for digits in (4, 3, 2, 1))
+    return next((text for text in (number(value), *shorter) if len(text) < width), "")

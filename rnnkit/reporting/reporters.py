@@ -53,13 +53,14 @@ class Bar(Lines):
         self._seconds = self._targets = 0.0
         self._unit = "target"
         self._table: MetricsTable | None = None
+        self._width = 0
 
     def begins(self, training: Training, source: Source) -> None:
         """Remember what a target is, and which columns the table has."""
         super().begins(training, source)
         self._unit = source.unit
-        self._table = MetricsTable.of(training, source, self._bar.console.width)
-        self._print(self._table.header())
+        self._table = MetricsTable.of(training, source)
+        self._print_head(self._table)
 
     def stepped(self, training: Training, update: Update, seconds: float) -> None:
         """Advance the bar."""
@@ -70,7 +71,7 @@ class Bar(Lines):
         # The last one says most: bits for characters, perplexity for words, else the loss alone.
         name, value = list(metrics.items())[-1]
         text = (
-            f"loss {loss:.3f}"
+            f"loss {loss:#.4g}"
             + (f"  {name.replace('_', ' ')} {value:.4g}" if name != "loss" else "")
             + f"  {self._targets / self._seconds:,.0f} {self._unit}s/s  lr {update.lr:.2g}"
             f"  norm {update.gradient_norm:.2g}"
@@ -82,7 +83,15 @@ class Bar(Lines):
 
     def line(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics above the bar."""
-        self._print(self._table.row(metrics) if self._table else in_one_line(metrics))
+        assert self._table is not None  # a run begins before it has metrics
+        if self._bar.console.width != self._width:
+            self._print_head(self._table)
+        self._print(self._table.fitted(self._width).row(metrics))
+
+    def _print_head(self, table: MetricsTable) -> None:
+        """Write the titles of the columns that fit, at the start and where the width changed."""
+        self._width = self._bar.console.width
+        self._print(table.fitted(self._width).header())
 
     def _print(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, markup=False, no_wrap=True, crop=True)
@@ -120,7 +129,7 @@ def reporter() -> Iterator[Reporter]:
     if not sys.stderr.isatty():
         yield Lines()
         return
-    from rich.console import Console
+    from rich.console import Console, Group, RenderableType
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -129,6 +138,13 @@ def reporter() -> Iterator[Reporter]:
         TimeRemainingColumn,
     )
     from rich.table import Column
+
+    class Spaced(Progress):
+        """A bar below an empty line."""
+
+        def get_renderable(self) -> RenderableType:
+            # Where a window made narrower breaks the bar in two, both lines are erased with it.
+            return Group("", super().get_renderable())
 
     # Count and time are never cut: what is said of the last step has the room that is left.
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -139,7 +155,7 @@ def reporter() -> Iterator[Reporter]:
         BarColumn(bar_width=max(8, min(24, console.width // 6))),
         TextColumn("{task.description}", markup=False, table_column=rest),
     )
-    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+    with Spaced(*columns, console=console, transient=True, expand=True) as bar:
         yield Bar(bar, bar.add_task("", total=None))
 
 

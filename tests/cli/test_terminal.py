@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -11,14 +12,15 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from helpers import plain_spec, text
 from helpers import write_spec as write
 
-from rnnkit.reporting.metrics_table import Group, MetricsTable, _fitting, _groups
+import rnnkit
+from rnnkit.reporting.metrics_table import Group, MetricsTable, _groups
 
 PROGRAM = "import sys; from rnnkit.cli import main; main(sys.argv[1:])"
 SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
@@ -55,6 +57,14 @@ class Screen:
     def down(self) -> None:
         self.row += 1
         self.rows += [""] * (self.row == len(self.rows))
+
+    def narrow(self, width: int) -> None:
+        """Break what is wider, as most terminals do; the cursor stays at the end of the last."""
+        self.rows = [
+            row[k : k + width] for row in self.rows for k in range(0, max(len(row), 1), width)
+        ]
+        self.width, self.row = width, len(self.rows) - 1
+        self.column = len(self.rows[-1])
 
     def put(self, character: str) -> None:
         if self.column == self.width:
@@ -137,7 +147,7 @@ def test_a_classifier_shows_its_accuracy_first(tmp_path: Path) -> None:
 def test_a_wide_metric_has_room_for_its_title() -> None:
     group = Group("mase seasonal naive", {"valid_x": "valid"})
     assert group.width == len("mase seasonal naive") + 2
-    table = MetricsTable((Group("", {"step": "step"}), group))
+    table = MetricsTable((Group("", {"step": "step"}, 7), group))
     above, below = table.header().splitlines()
     assert above.endswith("  mase seasonal naive") and below.endswith("valid")
     assert len(above) == len(below) == len(table.row({"step": 3, "valid_x": 1e-5}))
@@ -149,17 +159,76 @@ def test_what_says_most_stays_where_room_is_short() -> None:
     groups = list(_groups(trained, [*trained, "accuracy", "f1"], "f1"))
     titles = [group.title or next(iter(group.columns.values())) for group in groups]
     assert titles == [
-        *("step", "epoch", "loss", "bits per character", "f1"),
+        *("loss", "bits per character", "f1"),
         *("norm", "lr", "perplexity", "accuracy"),
     ]
-    assert groups[4].columns == {"valid_f1": "valid"}
-    for width, shown in ((14, 1), (15, 2), (34, 2), (35, 3), (80, 6), (85, 7), (200, 9)):
-        assert len(list(_fitting(iter(groups), width))) == shown
+    assert groups[2].columns == {"valid_f1": "valid"}
+    table = MetricsTable(tuple(groups))
+    for width, shown in ((20, 0), (21, 1), (66, 4), (71, 5), (200, 7)):
+        assert table.fitted(width).groups == tuple(groups[:shown])
     unmeasured = list(_groups(["loss"], [], "loss"))
     assert [list(group.columns) for group in unmeasured] == [
-        ["step"],
-        ["epoch"],
         ["train_loss"],
         ["gradient_norm"],
         ["lr"],
     ]
+
+
+def test_every_number_has_a_space_before_it() -> None:
+    keys = ("step", "a", "b", "c", "d", "e")
+    table = MetricsTable(tuple(Group("", {key: key}, 10) for key in keys))
+    row = table.row(
+        {
+            "step": 1_000_000,
+            "a": 123456789.0,
+            "b": -1.2345e-5,
+            "c": -1.5e-200,
+            "d": 12345.6,
+            "e": 0.5,
+        }
+    )
+    assert len(row) == len(table.header().splitlines()[1])
+    assert row.split() == ["1,000,000", "1.235e+08", "-1.23e-05", "-1.5e-200", "12,346", "0.5"]
+
+
+class Window(io.StringIO):
+    """A terminal whose width changes."""
+
+    width = 120
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, written: str) -> int:
+        return super().write(written.replace("\n", "\r\n"))
+
+
+def test_a_window_that_changes_its_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    window, screen = Window(), Screen(120)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", window)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((window.width, 40)))
+    shown = 0
+
+    def narrow(metrics: Mapping[str, object]) -> None:
+        nonlocal shown
+        if metrics["epoch"] == 5:
+            screen.show(window.getvalue())
+            shown = len(window.getvalue())
+            window.width = 60
+            screen.narrow(60)
+
+    (tmp_path / "text.txt").write_text(text(3000))
+    value = plain_spec()
+    value["train"].update(epochs=9, every={"evaluate": "epoch"})
+    rnnkit.train(value, root=tmp_path, callbacks=narrow)
+    screen.show(window.getvalue()[shown:])
+    assert not [row for row in screen.rows if "━" in row]
+    heads = [number for number, row in enumerate(screen.rows) if row.startswith("   step  epoch")]
+    assert len(heads) == 2
+    below = [row for row in screen.rows[heads[1] + 1 :] if row]
+    assert [row.split()[0] for row in below if float(row.split()[1]).is_integer()] == [
+        *("1,194", "1,393", "1,592", "1,791")
+    ]
+    assert all(len(row) < 60 for row in below)
