@@ -33,7 +33,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the line a user reads; a place may be a name from somebody else's file."""
-        return f"{printable(self.where, 4096)} [{self.code}] {self.message}".lstrip()
+        message = without_steering(self.message).replace("\n", "\\n")
+        return f"{printable(self.where, 4096)} [{self.code}] {message}".lstrip()
 
 
 class RnnkitError(Exception):
@@ -173,6 +174,20 @@ def closest(word: str, names: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in names}
     near = difflib.get_close_matches(word[:100].lower(), by_lower, n=1, cutoff=0.7)
     return by_lower[near[0]] if near else ""
+
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
+
+
+def without_steering(text: str, colours: bool = False) -> str:
+    """Return text without what steers a terminal or turns the order of letters: it is escaped.
+
+    Line feeds and tabs stay, and sequences of `colours` where they are ours.
+    """
+    parts = _COLOUR.split(text) if colours else [text]
+    parts[::2] = [_STEERING.sub(lambda found: ascii(found[0])[1:-1], each) for each in parts[::2]]
+    return "".join(parts)
 
 
 def printable(value: object, limit: int = 80) -> str:

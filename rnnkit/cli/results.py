@@ -11,6 +11,7 @@ from typing import IO
 import click
 
 from rnnkit.core.stray_output import StrayOutput
+from rnnkit.errors import without_steering
 
 RESULTS = "rnnkit.results"
 AS_JSON = "rnnkit.as_json"
@@ -42,5 +43,12 @@ def json_asked() -> bool:
 
 
 def print_result(text: str = "", nl: bool = True) -> None:
-    """Write a piece of the result at once, with a line end unless told otherwise."""
-    click.echo(text, results(), nl=nl)
+    """Write a piece of the result at once, with a line end unless told otherwise.
+
+    A pipe or a file gets every character. What would steer a terminal is escaped there, but for
+    colours.
+    """
+    # Not click.echo, which takes out of a text what looks like a colour.
+    stream, whole = results(), text + "\n" * nl
+    stream.write(without_steering(whole, colours=True) if stream.isatty() else whole)
+    stream.flush()

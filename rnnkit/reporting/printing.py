@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+from rnnkit.errors import without_steering
+
 
 def tell(message: str) -> None:
-    """Write what is no result to stderr; nobody may be reading it, which stops nothing."""
+    """Write what is no result to stderr; nobody may be reading it, which stops nothing.
+
+    It may quote somebody else's file: what would steer a terminal is escaped.
+    """
     # Not click.echo, which writes past whoever draws a progress bar on stderr.
     with suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
+        print(without_steering(message), file=sys.stderr, flush=True)
 
 
 def number(value: object) -> str:

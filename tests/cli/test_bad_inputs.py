@@ -20,6 +20,7 @@ from helpers import write_spec as write
 from stubs import cell, install, layer
 
 from rnnkit.checkpoint.image import build_image, load_image
+from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.seal import HEADER_SIZE
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.files import atomic
@@ -309,6 +310,17 @@ def test_what_a_file_says_of_a_package_is_one_argument_of_a_shell(file: Path) ->
     line = ran.err.strip().partition("not installed: ")[2]
     assert shlex.split(line) == ["pip", "install", "rnnkit==1'; touch gone; #\\x1b[2J"]
     assert "\x1b" not in done("show", file).out
+
+
+def test_what_a_file_says_of_its_arithmetic_steers_no_terminal(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    run = copy(tiny_run, tmp_path / "run")
+    change = meta('"kernels": "', '"kernels": "\\u001b[2J\\u009b2J\\u202e')
+    resealed(RunDir(run).step_files()[-1][1], change)
+    escaped = "kernels: \\x1b[2J\\x9b2J\\u202e"
+    told(command("resume", run, "--exact"), 8, f"not that of the checkpoint: {escaped}")
+    assert f"can no longer be bit-identical: {escaped}" in done("resume", run).err
 
 
 W = "params/5.affine/W"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+from contextlib import redirect_stdout
 
 import pytest
 
 from rnnkit.cli.common import finite_or_none, lines_of, number, table
+from rnnkit.cli.results import print_result
+from rnnkit.errors import SpecError
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,28 @@ def test_only_a_line_feed_ends_a_line(text: str, lines: list[str]) -> None:
 def test_what_is_not_finite_is_null_in_json() -> None:
     metrics = {"a": math.inf, "b": math.nan, "c": 1.5, "d": 3, "e": "f"}
     assert finite_or_none(metrics) == {"a": None, "b": None, "c": 1.5, "d": 3, "e": "f"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "shown"),
+    [
+        (io.StringIO(), "a\t\x1b[1;31mb\x1b[2J\r\x9b2J\u202e\u3000\udc80\n"),
+        (Terminal(), "a\t\x1b[1;31mb\\x1b[2J\\r\\x9b2J\\u202e\u3000\\udc80\n"),
+    ],
+)
+def test_a_result_is_written_as_it_is_unless_it_would_steer_a_terminal(
+    out: io.StringIO, shown: str
+) -> None:
+    with redirect_stdout(out):
+        print_result("a\t\x1b[1;31mb\x1b[2J\r\x9b2J\u202e\u3000\udc80")
+    assert out.getvalue() == shown
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    error = SpecError.of("X", "a\n\x1b[31mb\u3000", "\n")
+    assert str(error) == "\\n [X] a\\n\\x1b[31mb\u3000"
