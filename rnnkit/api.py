@@ -22,7 +22,13 @@ from rnnkit.errors import InterruptedRun, wrong_type
 from rnnkit.exchange.importing import import_model
 from rnnkit.files.temporary import TemporaryFolder
 from rnnkit.inference.asked_records import log_note
-from rnnkit.inference.forecast import Intervals, forecast_rows, outlook_of_file
+from rnnkit.inference.forecast import (
+    Intervals,
+    expect_forecast,
+    forecast_rows,
+    outlook_of_file,
+)
+from rnnkit.inference.inputs import checked_count
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.predict import predict_rows
 from rnnkit.network.builder import build_network
@@ -122,8 +128,7 @@ def predict(
     be skipped, ResourceError for more than memory has room for, and CheckpointError for a model
     that predicts nothing.
     """
-    if top < 1:
-        raise ValueError(f"expected top >= 1, received {top}")
+    checked_count("top", top)
     data = read_data(given_path(file))
     found = predict_rows(model, data, str(file), top, skip_bad, keep=keep)
     log_note(found.note)
@@ -151,13 +156,11 @@ def forecast(
 
     Raises DataError for a file that cannot be used, CheckpointError for a model of no series.
     """
-    if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
-        raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
+    asked, intervals = ForecastRequest(steps, past), Intervals(level, paths, seed)
+    expect_forecast(asked, intervals)
     start = data_root(model.path, None if root is None else given_path(root))
-    outlook = outlook_of_file(
-        model, None if file is None else given_path(file), start, ForecastRequest(steps, past)
-    )
-    found = forecast_rows(model, outlook, steps, Intervals(level, paths, seed))
+    outlook = outlook_of_file(model, None if file is None else given_path(file), start, asked)
+    found = forecast_rows(model, outlook, steps, intervals)
     log_note(found.note)
     return found.records
 
@@ -192,8 +195,8 @@ def train(
     metrics. What `rnnkit run` would tell, such as that nothing is left to do, goes to the log
     "rnnkit" as a warning. Raises the errors of `rnnkit run`, and InterruptedRun after Ctrl-C.
     """
-    if max_steps is not None and max_steps < 0:
-        raise ValueError(f"max_steps: expected at least 0, received {max_steps}")
+    if max_steps is not None:
+        checked_count("max_steps", max_steps, 0)
     registry = Registry(accepts_others=accept_plugin)
     asked = spec_of(spec, data, registry)
     folder = TemporaryFolder() if out is None else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +225,30 @@ def test_counts_below_nothing_are_refused(tiny_run: Path, path: Path, tmp_path: 
         rnnkit.load(tiny_run).sample(length=-1)
     with pytest.raises(ValueError, match="max_steps: expected at least 0, received -1"):
         rnnkit.train(rnnkit.load_spec(path), tmp_path / "run", max_steps=-1)
+    with pytest.raises(ValueError, match="streams: expected at least 1, received 0"):
+        rnnkit.load(tiny_run).start(0)
+
+
+@pytest.mark.parametrize("wrong", [None, 2.0, True, "3"])
+def test_counts_that_are_no_whole_numbers_are_refused(tiny_run: Path, wrong: Any) -> None:
+    model = rnnkit.load(tiny_run)
+    asked: dict[str, Callable[[], object]] = {
+        "length": lambda: model.sample(length=wrong),
+        "top": lambda: model.predict("ab", top=wrong),
+        "beams": lambda: model.decode("ab", beams=wrong),
+        "steps": lambda: model.forecast(wrong),
+        "streams": lambda: model.start(wrong),
+    }
+    for name, ask in asked.items():
+        kind = type(wrong).__name__
+        said = rf"{name}: expected a whole number, received a {kind} \(give one from \d on\)"
+        with pytest.raises(TypeError, match=said):
+            ask()
+
+
+def test_a_whole_number_of_numpy_is_one(tiny_run: Path) -> None:
+    model = rnnkit.load(tiny_run)
+    assert model.sample(length=np.int64(5)) == model.sample(length=5)
 
 
 def test_score(tiny_run: Path) -> None:

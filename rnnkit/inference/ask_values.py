@@ -12,7 +12,14 @@ from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.errors import CheckpointError, wrong_type
 from rnnkit.inference.asked_records import RecordList, log_note
 from rnnkit.inference.bound_network import BoundNetwork
-from rnnkit.inference.forecast import Intervals, forecast_rows, no_forecast, outlook_of
+from rnnkit.inference.forecast import (
+    Intervals,
+    expect_forecast,
+    forecast_rows,
+    no_forecast,
+    outlook_of,
+)
+from rnnkit.inference.inputs import checked_count
 from rnnkit.inference.predict import predict_rows
 from rnnkit.inference.translate import translate
 
@@ -27,8 +34,7 @@ def predict_values(
 
     See `Model.predict`.
     """
-    if top < 1:
-        raise ValueError(f"top: expected at least 1, received {top}")
+    checked_count("top", top)
     data = _asked(model, values)
     with labelling({NAME: data}):
         found = predict_rows(model, data, NAME, top, keep=keep)
@@ -40,6 +46,7 @@ def forecast_values(
     model: BoundNetwork, values: Any, asked: ForecastRequest, intervals: Intervals
 ) -> RecordList:
     """Return the forecasts of the rows after values, or after the model's own data (None)."""
+    expect_forecast(asked, intervals)
     if values is None:
         try:
             data, seen = model.spec.data.newest_rows()
@@ -60,8 +67,8 @@ def decode_texts(
     model: BoundNetwork, sources: str | Sequence[str], width: int, length: int
 ) -> str | list[str]:
     """Return the text that a decoder writes for each source, or for the one."""
-    if width < 1 or length < 1:
-        raise ValueError(f"expected beams, length >= 1, received {width}, {length}")
+    checked_count("beams", width)
+    checked_count("length", length)
     single = isinstance(sources, str)
     texts = [sources] if isinstance(sources, str) else [*sources]
     if odd := [text for text in texts if not isinstance(text, str)]:

@@ -19,7 +19,7 @@ from rnnkit.core.context import Context
 from rnnkit.core.home import given_path
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError
-from rnnkit.inference.inputs import checked, checked_state
+from rnnkit.inference.inputs import checked, checked_count, checked_state, given_array
 from rnnkit.inference.stream_state import StreamState
 from rnnkit.network.network import Network
 from rnnkit.network.sections import Online, online
@@ -86,7 +86,7 @@ class BoundNetwork:
         if self.network.reads_source:
             raise ValueError("an encoder and decoder read pairs: use rnnkit decode, or eval")
         data = self.spec.data
-        xs = checked(np.asarray(ids), self.network.inputs, data.to_scale)
+        xs = checked(given_array(ids), self.network.inputs, data.to_scale)
         ctx = Context()
         if state is None:
             state = self.network.initial_states(xs.shape[1], ctx.dtype)
@@ -101,6 +101,7 @@ class BoundNetwork:
         Raises ValueError where a layer reads later inputs: no output can then be given at once.
         """
         self._check_online()
+        checked_count("streams", streams)
         return self.network.initial_states(streams, np.dtype(np.float32))
 
     def step(self, x: Array | int, state: States | None) -> tuple[Array, States]:
@@ -112,7 +113,7 @@ class BoundNetwork:
         (B, F), and y (B, V). Steps give what `forward` gives for the whole sequence.
         """
         self._check_online()
-        xs = np.asarray(x)
+        xs = given_array(x)
         single = xs.ndim == (0 if self.network.inputs.ids else 1)
         ys, after = self._step(xs[None, None] if single else xs[None], state)
         return ys[0, 0] if single else ys[0], after

@@ -16,9 +16,10 @@ from rnnkit.contracts.data_file import read_data
 from rnnkit.contracts.forecast_inputs import ForecastRequest, Outlook, Past
 from rnnkit.contracts.table import FileData, hashed
 from rnnkit.core.context import Context, keyed_generator
-from rnnkit.errors import CheckpointError, DataError
+from rnnkit.errors import CheckpointError, DataError, printable
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import windows
+from rnnkit.inference.inputs import checked_count
 from rnnkit.network.states import States, copied
 from rnnkit.types import Array
 
@@ -42,6 +43,19 @@ class Intervals(NamedTuple):
 
 
 SIMULATED = Intervals()
+
+
+def expect_forecast(asked: ForecastRequest, intervals: Intervals) -> None:
+    """Raise TypeError and ValueError for numbers that no forecast has."""
+    checked_count("steps", asked.steps)
+    if asked.past is not None:
+        checked_count("past", asked.past)
+    checked_count("paths", intervals.paths, 0)
+    checked_count("seed", intervals.seed, 0)
+    level: object = intervals.level
+    if not isinstance(level, float | int | np.floating) or not 0 < level < 1:
+        message = f"level: expected a number between 0 and 1, received {printable(level)}"
+        raise ValueError(message)
 
 
 def outlook_of_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnkit.inference.bound_network import BoundNetwork
+from rnnkit.inference.inputs import given_array
 from rnnkit.network.states import States
 from rnnkit.types import Array
 
@@ -16,7 +17,7 @@ def hidden_states_of(model: BoundNetwork, xs: Array, state: States | None = None
     Each array of a state (B, N) becomes (T, B, N). Raises ValueError as `BoundNetwork.forward` and
     `start` do.
     """
-    steps = np.asarray(xs)
+    steps = given_array(xs)
     if steps.ndim < 2 or not len(steps):
         raise ValueError(f"expected sequences (T, B) or (T, B, F), received {steps.shape}")
     now = model.start(steps.shape[1]) if state is None else state

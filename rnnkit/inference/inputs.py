@@ -1,17 +1,37 @@
-"""What a model may be given from Python: inputs and states of its own shapes."""
+"""What a model may be given from Python: numbers of things, inputs and states of its shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from rnnkit.core.signal import Signal
+from rnnkit.errors import wrong_type
 from rnnkit.network.states import States
 from rnnkit.types import Array
 
 REAL = "biuf"
 """The kinds of arrays that become float32 without a loss of more than digits."""
+
+
+def checked_count(name: str, count: int, least: int = 1) -> int:
+    """Return how many are asked for; TypeError for what is no whole number, ValueError for less."""
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise wrong_type(name, "a whole number", count, f"give one from {least} on")
+    if count < least:
+        raise ValueError(f"{name}: expected at least {least}, received {count}")
+    return int(count)
+
+
+def given_array(given: Any) -> Array:
+    """Return numbers as an array; raises ValueError for lists of different lengths."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        message = "expected numbers in equal lists, received lists of different lengths "
+        raise ValueError(f"{message}(run each by itself, or fill up the shorter)") from None
 
 
 def checked(xs: Array, inputs: Signal, to_scale: Callable[[Array], Array]) -> Array:
@@ -39,10 +59,14 @@ def checked_state(state: States, sizes: Mapping[str, tuple[int, ...]], streams: 
 
     `sizes` has the numbers of each array of one stream.
     """
+    advice = "give the one that start, step or forward returned"
     if not isinstance(state, Mapping):
-        advice = "give the one that start, step or forward returned"
         raise ValueError(f"expected a state by layer, received {type(state).__name__} ({advice})")
-    state = {name: tuple(map(np.asarray, arrays)) for name, arrays in state.items()}
+    for name, arrays in state.items():
+        if not isinstance(arrays, tuple | list):
+            kind = type(arrays).__name__
+            raise ValueError(f"expected a tuple of arrays of {name}, received {kind} ({advice})")
+    state = {name: tuple(map(given_array, arrays)) for name, arrays in state.items()}
     received = {name: tuple(a.shape for a in arrays) for name, arrays in state.items()}
     shapes = {name: tuple((streams, n) for n in widths) for name, widths in sizes.items()}
     if received != shapes:

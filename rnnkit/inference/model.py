@@ -24,6 +24,7 @@ from rnnkit.core.signal import Signal
 from rnnkit.errors import CheckpointError, SpecError, wrong_type
 from rnnkit.inference.bound_network import BoundNetwork
 from rnnkit.inference.generate import Sampling, generate, sampling_of, seen
+from rnnkit.inference.inputs import checked_count
 from rnnkit.inference.stream_state import StreamState, joined_streams
 from rnnkit.network.builder import build_network
 from rnnkit.network.network import Network
@@ -107,8 +108,6 @@ class Model(BoundNetwork):
         from rnnkit.inference.ask_values import forecast_values
         from rnnkit.inference.forecast import Intervals
 
-        if steps < 1 or paths < 0 or not 0 < level < 1 or (past is not None and past < 1):
-            raise ValueError("expected steps, past >= 1, paths >= 0 and a level between 0 and 1")
         asked = ForecastRequest(steps, past)
         return forecast_values(self, values, asked, Intervals(level, paths, seed))
 
@@ -138,9 +137,7 @@ class Model(BoundNetwork):
         Raises DataError for a prompt with a token that the model does not know, and ValueError for
         a length below 0 and for options that are wrong.
         """
-        if length < 0:
-            raise ValueError(f"length: expected at least 0, received {length}")
-        sampling = sampling_of(options)
+        length, sampling = checked_count("length", length, 0), sampling_of(options)
         steps = islice(self.stream(prompt, 1, sampling), length)
         return self.continuation(prompt, [int(ids[0]) for ids in steps])
 
@@ -270,8 +267,8 @@ class Model(BoundNetwork):
         """Return how a split is evaluated, with other streams or windows where they are given."""
         spec = self.spec.evaluation_layout(source, split)
         for name, value in (("streams", streams), ("window", window)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, received {value}")
+            if value is not None:
+                checked_count(name, value)
         return replace(
             spec, streams=streams or spec.streams, window=window or spec.window, tail=True
         )

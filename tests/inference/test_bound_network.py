@@ -116,3 +116,16 @@ def test_values_that_are_no_real_numbers_are_refused(of_values: Model, value: ob
     for ask in (of_values.step, of_values.forward, of_values.hidden_states):
         with pytest.raises(ValueError, match="expected real numbers, received "):
             ask(*([np.full((1, 1, 3), value)] if ask != of_values.step else [[value] * 3, None]))
+
+
+def test_a_layer_without_arrays_of_its_state_is_named(of_values: Model) -> None:
+    said = r"a tuple of arrays of 0\.rnn, received NoneType \(give the one that start, step or fo"
+    for ask, x in ((of_values.step, np.ones(3)), (of_values.forward, np.ones((1, 1, 3)))):
+        with pytest.raises(ValueError, match=said):
+            ask(x, {"0.rnn": None})
+
+
+def test_lists_of_different_lengths_are_refused(of_values: Model) -> None:
+    for ask in (of_values.step, of_values.forward, of_values.hidden_states):
+        with pytest.raises(ValueError, match="received lists of different lengths \\(run each by"):
+            ask(*([[[[1, 2, 3], [1, 2]]]] if ask != of_values.step else [[1, [2, 3], 1], None]))

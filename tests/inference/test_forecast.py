@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
+import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -341,9 +343,17 @@ def test_other_models_are_refused(tiny_run: Path, both: Path) -> None:
         rnnkit.forecast(rnnkit.build(spec), 2)
     ran = command("forecast", both, both / "none.csv")
     assert ran.code == 5 and "none.csv [DATA_NOT_FOUND] no such file" in ran.err
-    for wrong in ({"steps": 0}, {"steps": 1, "level": 1.0}, {"steps": 1, "paths": -1}):
-        with pytest.raises(ValueError, match="expected steps"):
-            rnnkit.forecast(load(both), **wrong)
+    for wrong, said in (
+        ({"steps": 0}, "steps: expected at least 1, received 0"),
+        ({"past": 0}, "past: expected at least 1, received 0"),
+        ({"level": 1.0}, "level: expected a number between 0 and 1, received 1.0"),
+        ({"level": None}, "level: expected a number between 0 and 1, received None"),
+        ({"paths": -1}, "paths: expected at least 0, received -1"),
+        ({"seed": -1}, "seed: expected at least 0, received -1"),
+    ):
+        for asked in (partial(rnnkit.forecast, load(both)), load(both).forecast):
+            with pytest.raises(ValueError, match=re.escape(said)):
+                asked(**{"steps": 1, **wrong})
 
 
 def test_csv_json_and_out(both: Path, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_python_gives_the_records_of_the_command(
     file = write_jsonl(tmp_path / "d.jsonl", KINDS[kind][0][:9])
     found = rnnkit.predict(rnnkit.load(runs[kind]), file)
     assert json.loads(json.dumps(found)) == records(runs[kind], file)
-    with pytest.raises(ValueError, match="expected top >= 1, received 0"):
+    with pytest.raises(ValueError, match="top: expected at least 1, received 0"):
         rnnkit.predict(rnnkit.load(runs[kind]), file, top=0)
 
 
