@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row, as_json
+from rnnkit.builtin.datasets.tables.values import NOT_ZERO
 from rnnkit.errors import DataError, Problem, printable
 from rnnkit.files.json_list import is_json_list
 
 ARRAY = re.compile(rb"\s*\[\s*[{\]]")
 """How an array of objects begins."""
+
+EXPONENT = re.compile(rb"[eE][+-]?\d{3}")
+"""What makes a number that float64 may not hold, as do these:"""
+
+DOUBTFUL = b"NaN", b"Infinity", b"0" * 300
 
 LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 """A line and its end: the lines of a large file are looked at one by one, never copied at once."""
@@ -46,12 +53,12 @@ def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterat
 def _array_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
     try:
         text = _decoded(data)
-        escaped = "\\u" in text
+        escaped, decoder = "\\u" in text, _decoder(data)
         at = _after_space(text, text.index("[") + 1)
         line, counted = 1, 0
         while text[at : at + 1] != "]":
             line, counted = line + text.count("\n", counted, at), at
-            value, at = _read(partial(_DECODER.raw_decode, text, at))
+            value, at = _read(partial(decoder.raw_decode, text, at))
             fields = bad.attempt(name, line, partial(_object, value, escaped))
             if fields is not None:
                 yield Row(line, fields)
@@ -82,7 +89,7 @@ def _after_space(text: str, at: int) -> int:
 
 
 def _object_of(line: bytes) -> dict[str, Any]:
-    return _object(_read(partial(_DECODER.decode, _decoded(line))), b"\\u" in line)
+    return _object(_read(partial(_decoder(line).decode, _decoded(line))), b"\\u" in line)
 
 
 def _decoded(data: bytes) -> str:
@@ -135,9 +142,48 @@ def _encodable(value: object) -> bool:
     return True
 
 
-def _no_number(text: str) -> float:
-    message = f"{text} is no finite number (take the row out, or fill in a number)"
-    raise DataError.of("DATA_NAN", message)
+class _Lost(float):
+    """A number that float64 does not hold, and how it is written."""
+
+    def __new__(cls, text: str) -> _Lost:
+        """Take the text of a number, which becomes 0, infinite or not a number."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once)
+def _number(text: str) -> float:
+    found = float(text)
+    held = math.isfinite(found) and (found or not NOT_ZERO.match(text))
+    return found if held else _Lost(text)
+
+
+def _held(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return `_once`; raises DataError for a number in it that float64 does not hold."""
+    for key, value in pairs:
+        lost = _first_lost(value)
+        if lost is not None:
+            what, advice = "no number that float64 holds", "give it in another unit"
+            if "n" in lost.text.lower():  # NaN, Infinity
+                what, advice = "no finite number", "write null where a number is missing"
+            message = f"{printable(key)}: {printable(lost.text, 40)} is {what}"
+            raise DataError.of("DATA_NAN", f"{message} ({advice}, or take the row out)")
+    return _once(pairs)
+
+
+def _first_lost(value: object) -> _Lost | None:
+    if isinstance(value, list):
+        return next((each for each in map(_first_lost, value) if each is not None), None)
+    return value if isinstance(value, _Lost) else None
+
+
+def _decoder(data: bytes) -> json.JSONDecoder:
+    """Return what reads data; it takes three times as long where a number may be lost."""
+    lost = EXPONENT.search(data) or any(text in data for text in DOUBTFUL)
+    return _CAREFUL if lost else _PLAIN
+
+
+_PLAIN = json.JSONDecoder(object_pairs_hook=_once)
+_CAREFUL = json.JSONDecoder(parse_float=_number, parse_constant=_number, object_pairs_hook=_held)

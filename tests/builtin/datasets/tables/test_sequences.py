@@ -245,8 +245,15 @@ NUMBERS = {"inputs": {"kind": "numbers", "key": "x"}}
 @pytest.mark.parametrize(
     ("x", "problem"),
     [
-        ("NaN", "[DATA_NAN] NaN is no finite number (take the row out, or fill in a number)"),
-        ("[1, 1e999]", "[DATA_NAN] x: inf is no finite number (take the row out, or fill in a "),
+        (
+            "NaN",
+            "[DATA_NAN] x: NaN is no finite number (write null where a number is missing, or take "
+            "the row out)",
+        ),
+        ("[[1], [-Infinity]]", "[DATA_NAN] x: -Infinity is no finite number (write null where"),
+        ("[0, -1E-400]", "[DATA_NAN] x: -1E-400 is no number that float64 holds (give it in ano"),
+        ("0." + "0" * 400 + "1", "[DATA_NAN] x: 0.00000000000000000000000000000000000"),
+        ("[1, 1e999]", "[DATA_NAN] x: 1e999 is no number that float64 holds (give it in anothe"),
         ('[1, "b"]', '[DATA_FIELD] x: expected a number, received "b"'),
         ("[[1], [2, 3]]", "[DATA_FIELD] x: expected rows of one length, received [[1], [2, 3]]"),
         (
