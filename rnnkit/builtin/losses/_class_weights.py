@@ -10,8 +10,8 @@ from pydantic import Field
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.errors import SpecError
 
-LARGEST = 1e6
-Weight = Annotated[float, Field(gt=0, le=LARGEST)]
+SMALLEST, LARGEST = 1e-37, 1e6  # a smaller one is 0 in float32
+Weight = Annotated[float, Field(ge=SMALLEST, le=LARGEST)]
 Weights = Annotated[tuple[Weight, ...], Field(min_length=1, max_length=65536)]
 ByName = Annotated[dict[str, Weight], Field(min_length=1, max_length=65536)]
 ClassWeights: TypeAlias = Weights | ByName | Literal["balanced"]
@@ -23,7 +23,8 @@ def weights_by_id(given: Mapping[str, float] | str, meaning: Meaning) -> tuple[f
     """Return a weight for each label: those given by name, 1 for others, or balanced ones.
 
     A balanced weight is N / (K n), for n of N targets of training and K classes, so that all
-    classes count alike. Raises SpecError for a name that is none, and where nothing is known.
+    classes count alike. Raises SpecError for a name that is none, where nothing is known, and for a
+    class so rare that its weight would be out of range.
     """
     if not meaning.names:
         message = "the data names no labels (give a list of weights, one for each id)"
@@ -42,4 +43,10 @@ def weights_by_id(given: Mapping[str, float] | str, meaning: Meaning) -> tuple[f
         message = f"{what}, so nothing balances the classes (give weights by name)"
         raise SpecError.at(PATH, "SPEC_CLASS_WEIGHTS", message)
     total = sum(counts)
-    return tuple(min(LARGEST, total / (len(counts) * count)) for count in counts)
+    weights = tuple(total / (len(counts) * count) for count in counts)
+    if max(weights) > LARGEST:
+        rare = meaning.names[weights.index(max(weights))]
+        message = f"{rare!r} has {min(counts):,} of {total:,} targets of training, for which "
+        message += f"{max(weights):,.0f} balances it, above {LARGEST:,.0f} (give weights by name)"
+        raise SpecError.at(PATH, "SPEC_CLASS_WEIGHTS", message)
+    return weights

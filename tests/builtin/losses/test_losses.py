@@ -269,6 +269,12 @@ def test_weights_by_name_and_balanced_are_those_of_ids(given: Any, by_id: Any) -
             "no target of training is 'pos', so nothing balances the classes (give weights by "
             "name)",
         ),
+        (
+            "balanced",
+            NAMED._replace(counts=(5_999_998, 1, 1)),
+            "'pos' has 1 of 6,000,000 targets of training, for which 2,000,000 balances it, above "
+            "1,000,000 (give weights by name)",
+        ),
     ],
 )
 def test_weights_that_labels_do_not_tell(given: Any, meaning: Meaning, message: str) -> None:
