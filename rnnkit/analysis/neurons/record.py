@@ -9,7 +9,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from rnnkit.contracts.checked_layer import scanned
+from rnnkit.contracts.checked_layer import run_layer
+from rnnkit.contracts.compiled_layer import step_stages
 from rnnkit.contracts.layer import Layer, gates_of, sees_future
 from rnnkit.core.context import Context, Pool
 from rnnkit.network.network import Network
@@ -68,11 +69,11 @@ def record(network: Network, params: Mapping[str, Params], ids: Array) -> list[A
     found: list[Activations] = []
     for name, layer in network.named:
         if name not in stateful:
-            xs, _, _ = scanned(layer, params[name], xs, (), None, ctx.at(name))
+            xs, _ = run_layer(layer, params[name], xs, (), None, ctx.at(name))
             continue
         start = layer.initial_state(entering[name], 1, ctx.dtype)
         if sees_future(layer):
-            xs, _, _ = scanned(layer, params[name], xs, start, None, ctx.at(name))
+            xs, _ = run_layer(layer, params[name], xs, start, None, ctx.at(name))
             found.append(Activations(name, "y", xs[:, 0]))
         else:
             ys, states = _stepped(layer, params[name], xs, start, ctx.at(name))
@@ -87,10 +88,12 @@ def _stepped(
     layer: Layer, params: Params, xs: Array, state: State, ctx: Context
 ) -> tuple[Array, State]:
     """Return the outputs (T, 1, F) and the arrays (T, n) of the state after each step."""
+    if known := step_stages(layer, params, xs, state, ctx):
+        return known[0], tuple(array[:, 0] for array in known[1])
     own = replace(ctx, pool=Pool())
     outputs, states = [], []
     for t in range(len(xs)):
-        ys, state, _ = scanned(layer, params, xs[t : t + 1], state, None, own.later(t))
+        ys, state = run_layer(layer, params, xs[t : t + 1], state, None, own.later(t))
         state = tuple(array.copy() for array in state)
         outputs.append(ys.copy())
         states.append(state)
