@@ -9,7 +9,13 @@ import numpy as np
 
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights, weighted_sum
 from rnnkit.core.context import Context
+from rnnkit.errors import DataError
 from rnnkit.types import Array
+
+TOLERANCE = 1e-3
+"""How far the probabilities of a target may sum from 1."""
+SHOWN = 4
+"""Numbers of a target that an error shows."""
 
 
 def by_numpy(
@@ -73,3 +79,20 @@ class _Wanted:
             ps -= kept[:, None] * self.targets.astype(ps.dtype, copy=False)
         if self.smoothing:
             ps -= (self.smoothing / ps.shape[-1] * ws).astype(ps.dtype)[:, None]
+
+
+def check_distributions(wanted: Array) -> None:
+    """Raise DataError for targets (N, V) that are no probabilities.
+
+    The loss of numbers means nothing: of one column it is always 0, of negative ones below 0.
+    """
+    totals = wanted.sum(axis=-1, dtype=np.float64)
+    wrong = ~((wanted >= 0).all(axis=-1) & (np.abs(totals - 1) <= TOLERANCE))
+    if wrong.any():
+        odd = ", ".join(f"{value:g}" for value in wanted[wrong][0][:SHOWN])
+        more = ", ..." if wanted.shape[-1] > SHOWN else ""
+        raise DataError.of(
+            "DATA_TARGET",
+            "softmax_cross_entropy needs a class, or probabilities that sum to 1, as a target, and "
+            f"one is [{odd}{more}] (take mse, mae or huber for numbers)",
+        )

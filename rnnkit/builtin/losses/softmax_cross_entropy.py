@@ -11,7 +11,7 @@ import numpy as np
 from rnnkit.builtin.losses._class_weights import ClassWeights, Weights, weights_by_id
 from rnnkit.builtin.losses._compiled_softmax import by_kernels, with_linear
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights
-from rnnkit.builtin.losses._softmax import by_numpy
+from rnnkit.builtin.losses._softmax import by_numpy, check_distributions
 from rnnkit.compute.kernels.dispatch import kernel_module
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
@@ -34,10 +34,10 @@ class SoftmaxCrossEntropy(Loss):
     p = exp(y - max y) / sum exp(y - max y);  loss = -sum_v q_v log p_v;  dy = p sum q - q
 
     Targets are ids (T, B), where -1 weighs nothing whatever `weights` says, or distributions q
-    (T, B, V), one-hot or soft. `label_smoothing` e (Szegedy et al. 2016) replaces q by
-    (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of the
-    true targets, from which the perplexity follows. `class_weights` c, a list with one for each id,
-    an object by name of the label (1 for others) or `"balanced"`, multiply the weights of its
+    (T, B, V), one-hot or soft, which sum to 1. `label_smoothing` e (Szegedy et al. 2016) replaces q
+    by (1 - e) q + e / V, as PyTorch does, but in training alone: an evaluation reports the loss of
+    the true targets, from which the perplexity follows. `class_weights` c, a list with one for each
+    id, an object by name of the label (1 for others) or `"balanced"`, multiply the weights of its
     targets, so that rare classes may count as much as frequent ones (PyTorch's `weight`), also in
     training alone; `id_weights` holds them in the resolved spec. With both, each class keeps its
     weight in the smoothed part too, as in PyTorch: q_v = (1 - e) c_target [v = target] + e c_v / V.
@@ -90,6 +90,8 @@ class SoftmaxCrossEntropy(Loss):
         kernels, weights = kernel_module("softmax"), weighed
         if kernels and given_as_labels(ys, targets):
             return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
+        if not given_as_labels(ys, targets):
+            check_distributions(targets[weights != 0])
         return by_numpy(ys, targets, weights, smoothing, ctx)
 
     def fused(

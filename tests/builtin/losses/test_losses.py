@@ -469,3 +469,21 @@ def test_an_answer_that_is_no_probability_is_refused(odd: float) -> None:
         loss.forward(ys, targets, weights, context())
     weights[1, 2] = 0
     assert math.isclose(loss.forward(ys, targets, weights, context())[0], 5 * math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("odd", "shown"), [([0.5, 0.6], "0.5, 0.6"), ([1.5, -0.5], "1.5, -0.5"), ([0.3], "0.3")]
+)
+def test_numbers_are_no_distribution(odd: list[float], shown: str) -> None:
+    ys, weights = np.zeros((2, 3, len(odd))), np.ones((2, 3))
+    targets = np.zeros((2, 3, len(odd)))
+    targets[..., 0] = 1
+    targets[1, 2] = odd
+    loss = SoftmaxCrossEntropy()
+    said = rf"probabilities that sum to 1, as a target, and one is \[{shown}\] \(take mse"
+    with pytest.raises(DataError, match=said):
+        loss.forward(ys, targets, weights, context())
+    weights[1, 2] = 0
+    assert math.isclose(
+        loss.forward(ys, targets, weights, context())[0], 5 * math.log(len(odd)), abs_tol=1e-12
+    )
