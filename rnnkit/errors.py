@@ -176,6 +176,15 @@ def closest(word: str, names: Iterable[str]) -> str:
     return by_lower[near[0]] if near else ""
 
 
+def raised(error: BaseException, limit: int = 1000) -> str:
+    """Return the class of an error and what it says, even where its author's text fails."""
+    try:
+        said = str(error)
+    except Exception as other:
+        said = f"its own text fails with {type(other).__name__}"
+    return f"{type(error).__name__}: {printable(said, limit)}"
+
+
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 

@@ -19,7 +19,14 @@ try:
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
     from rnnkit.cli.streams import drop, keep_results_apart, replace_closed, unread
-    from rnnkit.errors import PluginError, ResourceError, RnnkitError, StorageError, printable
+    from rnnkit.errors import (
+        PluginError,
+        ResourceError,
+        RnnkitError,
+        StorageError,
+        printable,
+        raised,
+    )
 except KeyboardInterrupt:  # Ctrl-C before there is a command
     raise SystemExit(130) from None
 
@@ -162,13 +169,15 @@ def _run(arguments: list[str], endings: list[Callable[[int], None]]) -> int:
             group.invoke(context)
         sys.stdout.flush()
         return 0
-    except click.exceptions.Exit as done:
-        return done.exit_code
     except Shown as shown:
         return flags.report(shown.error, shown=True)
     except RnnkitError as error:
         return flags.report(error)
-    except click.ClickException as error:
+    except (click.exceptions.Exit, click.ClickException) as error:
+        if place := _blame(error):  # what ends its author's commands ends no run
+            return flags.report(_plugin_failed(error, place))
+        if isinstance(error, click.exceptions.Exit):
+            return error.exit_code
         with suppress(OSError):
             error.show()
         return flags.ended(error.exit_code, "USAGE", error.format_message())
@@ -197,13 +206,13 @@ def error_in_words(error: BaseException, command: str = "rnnkit") -> RnnkitError
         return StorageError.of("IO_ERROR", message, where)
     if place := _blame(error):
         return _plugin_failed(error, place)
-    message = f"{type(error).__name__}: {error} (a bug in rnnkit or in a plugin; {MORE})"
+    message = f"{raised(error)} (a bug in rnnkit or in a plugin; {MORE})"
     return RnnkitError.of("INTERNAL", message)
 
 
 def _plugin_failed(error: BaseException, place: str) -> PluginError:
-    what = f"{type(error).__name__}: {error}"
-    return PluginError.of("PLUGIN_FAILED", f"{what}, in {place} (tell its author; {MORE})")
+    what = f"{raised(error)}, in {place}"
+    return PluginError.of("PLUGIN_FAILED", f"{what} (tell its author; {MORE})")
 
 
 def _blame(error: BaseException) -> str:

@@ -26,6 +26,7 @@ from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
+from rnnkit.errors import raised
 from rnnkit.types import Array, Backward, Params, State
 
 SHARED = frozenset(("name", "init"))
@@ -205,7 +206,7 @@ def _step_graph(kind: type[EquationCell], fields: tuple[tuple[str, Hashable], ..
     except EquationError as error:
         raise broken(cell, "", f"{_place(cell, error)}: {error}") from None
     except Exception as error:
-        message = f"{_place(cell, error)}: {type(error).__name__}: {error}"
+        message = f"{_place(cell, error)}: {raised(error)}"
         raise broken(cell, "", message) from error
 
 

@@ -30,7 +30,7 @@ from rnnkit.core.random_states import random_states
 from rnnkit.core.source_digest import module_digest, package_digest
 from rnnkit.core.stray_output import StrayOutput
 from rnnkit.core.time_limit import TimeUp, time_limit
-from rnnkit.errors import PluginError, printable
+from rnnkit.errors import PluginError, printable, raised
 
 GROUPS: dict[str, type[Block]] = {
     contract.entry_group: contract
@@ -175,11 +175,9 @@ def load_plugin(plugin: Plugin) -> type[Block]:
     except TimeUp:
         raise _too_slow(plugin) from None
     except BaseException as error:  # whatever a plugin thinks of
-        reason = (str(error).splitlines() or [""])[0]
         raise PluginError.of(
             "PLUGIN_IMPORT",
-            f"{plugin} failed to import: {type(error).__name__}: {printable(reason, 200)} "
-            "(update or uninstall it)",
+            f"{plugin} failed to import: {raised(error, 200)} (update or uninstall it)",
         ) from error
     _check(plugin, found)
     cls: type[Block] = found

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.signal import Signal
-from rnnkit.errors import wrong_type
+from rnnkit.errors import raised, wrong_type
 from rnnkit.testing import (
     declarations,
     gradients,
@@ -211,7 +211,7 @@ def _apply(check: Check, subject: Subject) -> int:
     except (ConformanceError, Skipped):
         raise
     except Exception as error:
-        problem = f"raised {type(error).__name__}: {error}{_place(error, subject.layer)}"
+        problem = f"raised {raised(error)}{_place(error, subject.layer)}"
         raise ConformanceError(subject.layer.type, check.name, problem, "") from error
     if not made:
         problem = "compared nothing and gave no reason"

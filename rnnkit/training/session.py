@@ -18,7 +18,7 @@ from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.params import ParamStore
-from rnnkit.errors import CheckpointError, DataError, PluginError, printable
+from rnnkit.errors import CheckpointError, DataError, PluginError, raised
 from rnnkit.network.network import Network
 from rnnkit.network.stored_arrays import stored_arrays, stored_shapes
 from rnnkit.spec.model import Spec
@@ -148,8 +148,7 @@ def _read_from(name: str, where: object) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        reason = printable(f"{type(error).__name__}: {error}", 200)
-        message = f"meta.progress.{name}: no run of this spec stored it ({reason})"
+        message = f"meta.progress.{name}: no run of this spec stored it ({raised(error, 200)})"
         raise CheckpointError.of("CKPT_META", message, where) from error
 
 

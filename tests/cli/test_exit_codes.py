@@ -260,6 +260,14 @@ class Stub(Char):
         ("fit", "raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
         ("encoder", "raise SystemExit('odd')", "SystemExit: odd"),
         ("encoder", "raise GeneratorExit('odd')", "GeneratorExit: odd"),
+        ("encoder", "import click; raise click.exceptions.Exit(0)", "Exit: 0"),
+        ("encoder", "import click; raise click.UsageError('odd')", "UsageError: odd"),
+        (
+            "fit",
+            "raise type('Odd', (Exception,), {'__str__': lambda error: 1 / 0})",
+            "Odd: its own text fails with ZeroDivisionError",
+        ),
+        ("fit", "raise ValueError('x' * 10 ** 6)", f"ValueError: {'x' * 999}…"),
     ],
 )
 def test_4_a_plugin_is_named_where_no_trial_sees_it(

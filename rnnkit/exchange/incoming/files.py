@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rnnkit.checkpoint.seal import FILE_LIMIT
-from rnnkit.errors import CheckpointError, RnnkitError, printable
+from rnnkit.errors import CheckpointError, RnnkitError, raised
 from rnnkit.exchange.incoming.theirs import TheirModel
 from rnnkit.files.atomic import read_regular
 
@@ -46,6 +46,6 @@ def read_their_model(path: Path) -> tuple[TheirModel, str]:
     except (RnnkitError, MemoryError):
         raise
     except Exception as error:  # each library has errors of its own for what is damaged
-        reason = printable(f"{type(error).__name__}: {error}", 200)
+        reason = raised(error, 200)
         message = f"cannot be read as its name says ({reason}; bring back or save the file again)"
         raise CheckpointError.of("IMPORT_FILE", message, path) from error

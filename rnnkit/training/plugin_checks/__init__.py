@@ -15,7 +15,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.installed import Plugin
-from rnnkit.errors import PluginError, printable
+from rnnkit.errors import PluginError, printable, raised
 from rnnkit.network.network import Network
 from rnnkit.spec.model import Spec
 from rnnkit.types import Params
@@ -62,7 +62,7 @@ def _judge(plugin: Plugin, what: str, found: Iterable[Comparison]) -> None:
     except (MemoryError, PluginError):
         raise
     except (Exception, SystemExit) as error:
-        cause, problem = error, f"{type(error).__name__}: {error}"
+        cause, problem = error, raised(error)
     if problem:
         shows = ": rnnkit.testing.check_layer shows it" if plugin.kind == "layer" else ""
         message = f"{what}, {plugin}: {printable(problem, 300)} (tell its author{shows})"
