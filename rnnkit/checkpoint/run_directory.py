@@ -235,7 +235,8 @@ class RunDir:
             return None
         otherwise = "eval" if facts.get("status") == "finished" else "resume"
         follow, *rest = facts.get("next") or [otherwise]
-        return shlex.join(["rnnkit", str(follow), str(self.path), *map(from_here, map(str, rest))])
+        path = f"./{self.path}" if str(self.path).startswith("-") else str(self.path)
+        return shlex.join(["rnnkit", str(follow), path, *map(from_here, map(str, rest))])
 
     def note(self, **facts: object) -> None:
         """Change entries of run.json."""

@@ -17,12 +17,14 @@ TEXTS = [{"type": "embedding", "units": 4}, *RNN]
 LABELS = {"type": "softmax_cross_entropy"}
 
 
-def run(folder: Path, data: dict[str, Any], model: dict[str, Any], streams: int = 2) -> Any:
+def run(
+    folder: Path, data: dict[str, Any], model: dict[str, Any], streams: int = 2, out: str = "r"
+) -> Any:
     optimizer = {"type": "adam", "lr": 0.01}
     train = {"epochs": 1, "streams": streams, "window": 8, "optimizer": optimizer}
     (folder / "s.json").write_text(json.dumps({"data": data, "model": model, "train": train}))
-    found = json.loads(done("run", "s.json", "--out", "r", "--json").out)
-    assert json.loads(done("show", "r", "--json").out)["next"] == found["next"]
+    found = json.loads(done("run", "s.json", "--out", out, "--json").out)
+    assert json.loads(done("show", f"./{out}", "--json").out)["next"] == found["next"]
     return found
 
 
@@ -94,11 +96,40 @@ def test_a_decoder_decodes_a_source(here: Path) -> None:
     pasted(found["next"])
 
 
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [(["-", "-0", "--help"], ["decode", "r", "--", "-0"]), (["-"], ["eval", "r"])],
+)
+def test_a_source_that_looks_like_an_option(
+    sources: list[str], words: list[str], here: Path
+) -> None:
+    (here / "d.tsv").write_text("".join(f"{source}\tab\n" for source in sources))
+    data = {
+        "type": "pairs",
+        "train": "d.tsv",
+        "valid": "d.tsv",
+        "test": "d.tsv",
+        "tokenizer": {"type": "char"},
+    }
+    model = {"encoder": {"layers": TEXTS[:-1]}, "decoder": {"layers": TEXTS}, "loss": LABELS}
+    found = run(here, data, model, streams=1)
+    assert shlex.split(found["next"])[1:] == words
+    pasted(found["next"])
+
+
 def test_a_loss_that_gives_no_distribution_is_sampled_greedily(here: Path) -> None:
     (here / "d.txt").write_text("to be or not to be " * 40)
     data = {"type": "text", "path": "d.txt", "tokenizer": {"type": "char"}}
     found = run(here, data, {"layers": TEXTS, "loss": {"type": "mse"}})
     assert found["next"] == "rnnkit sample r --greedy"
+    pasted(found["next"])
+
+
+def test_a_folder_that_looks_like_an_option(here: Path) -> None:
+    (here / "d.txt").write_text("to be or not to be " * 40)
+    data = {"type": "text", "path": "d.txt", "tokenizer": {"type": "char"}}
+    found = run(here, data, {"layers": TEXTS, "loss": LABELS}, out="-r")
+    assert found["next"] == "rnnkit sample ./-r"
     pasted(found["next"])
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -168,11 +169,15 @@ class Pairs(SourcedDataset, WholeSequences):
         return "decode"
 
     def next_command(self, source: Source, root: Path) -> tuple[str, ...]:
-        """Decode a source of the data."""
+        """Decode a source of the data, the first that a command line can give."""
         assert isinstance(source, PairSource) and source.vocabulary
-        first = next(iter(source.parts.values())).inputs
-        ids = first.values[: first.lengths[0]][:: -1 if self.reverse else 1]
-        return self.asked_by, self.coder(source.vocabulary).text(ids.tolist()).rstrip()
+        sources, coder = next(iter(source.parts.values())).inputs, self.coder(source.vocabulary)
+        each = (sources.values[start:end] for start, end in pairwise([0, *sources.ends.tolist()]))
+        texts = (coder.text(ids[:: -1 if self.reverse else 1].tolist()).rstrip() for ids in each)
+        text = next((text for text in texts if text not in ("", "-")), None)
+        if text is None:
+            return ("eval",)
+        return self.asked_by, *(["--"] if text.startswith("-") else []), text
 
     def _parts(
         self, place: DataPlace, bad: BadRows
