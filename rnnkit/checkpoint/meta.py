@@ -72,9 +72,9 @@ class DataFacts(Record):
     """What the model knows of its data: enough to load without it, and to notice another."""
 
     sha256: str
-    inputs: Width | None
+    inputs: Width
     inputs_are_ids: bool
-    targets: Width | None
+    targets: Width
     targets_are_ids: bool
     unit: str
 
@@ -83,9 +83,9 @@ class DataFacts(Record):
         """Return the facts of opened data."""
         return cls(
             sha256=source.digest(),
-            inputs=source.inputs.width,
+            inputs=source.inputs.known(),
             inputs_are_ids=source.inputs.ids,
-            targets=source.targets.width,
+            targets=source.targets.known(),
             targets_are_ids=source.targets.ids,
             unit=source.unit,
         )

@@ -354,6 +354,10 @@ SPOILED: dict[str, tuple[Change, str]] = {
         meta('"cursor": ', '"cursor": 1e999, "old": '),
         "[CKPT_META] meta.",
     ),
+    "targets of no width": (
+        meta('"targets": 6', '"targets": null'),
+        "[CKPT_META] meta.data.targets",
+    ),
     "step below 0": (meta('"step": ', '"step": -'), "[CKPT_META] meta.progress."),
     "values": (
         meta('"stale": ', f'"more": [{"[]," * 200_000}0], "stale": '),
