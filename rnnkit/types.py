@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 STORED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a parameter, or a slot of an optimizer, may be called, so that a checkpoint can hold it."""
 
+MAX_RANK = 8
+"""Axes of an array that a checkpoint can hold."""
+
 Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 DType: TypeAlias = np.dtype[Any]

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from rnnkit.checkpoint.seal import HEADER_SIZE
 from rnnkit.errors import CheckpointError, printable
-from rnnkit.types import STORED_NAME, Array
+from rnnkit.types import MAX_RANK, STORED_NAME, Array
 
 INDEX = "index"
 """The name of the array that holds the index; no other may have it."""
@@ -31,7 +31,6 @@ VOCABULARY_LIMIT = 64 << 20
 
 MAX_DEPTH = 8
 MAX_OBJECTS = 4096
-MAX_RANK = 8
 ALIGNMENT = 8
 """Every array starts at a multiple of this, so that the views of a loaded file are aligned."""
 

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.initializers import Initializer
 from rnnkit.errors import ShapeError, shape_text
-from rnnkit.types import Array, DType, Shape
+from rnnkit.types import MAX_RANK, Array, DType, Shape
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,13 @@ class ParamSpec:
     rate: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a shape that no array has, or one without numbers."""
-        if not all(isinstance(n, int | np.integer) and n > 0 for n in self.shape):
-            raise ValueError(f"a parameter's shape: expected integers >= 1, received {self.shape}")
+        """Make a tuple of the shape; raise ValueError for one that no checkpoint could hold."""
+        shape = tuple(self.shape) if isinstance(self.shape, Iterable) else (None,)
+        whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) for n in shape]
+        if not all(whole) or len(shape) > MAX_RANK or min(shape, default=1) < 1:
+            wanted = f"expected at most {MAX_RANK} integers >= 1"
+            raise ValueError(f"a parameter's shape: {wanted}, received {self.shape}")
+        object.__setattr__(self, "shape", tuple(map(int, shape)))
 
     def draw(self, random: np.random.Generator) -> Array:
         """Return initial values in float64."""

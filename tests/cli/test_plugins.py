@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from stubs import cell, install
 
 from rnnkit.cli import plugins as verb
 from rnnkit.contracts.registry import GROUPS
+from rnnkit.core.initializers import Zeros
 from rnnkit.core.installed import KINDS, Plugin, installed
+from rnnkit.core.params import ParamSpec
 from rnnkit.errors import Problem
 
 
@@ -313,7 +316,7 @@ def test_what_a_library_writes_to_the_descriptor_is_no_result(
     assert ran.stdout.splitlines() == done("predict", run, text).out.splitlines()
 
 
-@pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)"])
+@pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)", "(True,)", "2", "9 * (1,)"])
 def test_a_shape_that_no_parameter_has(site: Path, tmp_path: Path, shape: str) -> None:
     extra = (
         "    def extra(self, inputs):\n        from rnnkit import ParamSpec, Zeros\n"
@@ -322,4 +325,9 @@ def test_a_shape_that_no_parameter_has(site: Path, tmp_path: Path, shape: str) -
     install(site, cell().replace("    def mix(", extra))
     ran = command("check", spec_with(tmp_path, "stub"))
     assert ran.code == 4 and "[PLUGIN_CONTRACT]" in ran.err
-    assert "a parameter's shape: expected integers >= 1, received (" in ran.err
+    assert "a parameter's shape: expected at most 8 integers >= 1, received " in ran.err
+
+
+@pytest.mark.parametrize("shape", [[2, 3], np.array([2, 3]), (n for n in (2, 3))], ids=str)
+def test_a_shape_is_a_tuple_whatever_it_was_made_of(shape: Any) -> None:
+    assert ParamSpec(shape, Zeros()).shape == (2, 3)
