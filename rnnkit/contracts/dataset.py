@@ -29,8 +29,8 @@ class Layout:
     """How a split is laid out: streams side by side, windows one after the other.
 
     `reset` says where a stream takes its initial state: at every `window`, at each `epoch`,
-    `never`, or also after each `separator` (`document`). `tail` adds the last, shorter window,
-    which evaluation reads.
+    `never`, or also at the end of each `separator` (`document`). `tail` adds the last, shorter
+    window, which evaluation reads.
     """
 
     streams: int

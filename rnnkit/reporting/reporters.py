@@ -172,7 +172,7 @@ def streams_in_words(spec: Spec, source: Source) -> str:
         "window": "starts anew at each window",
         "epoch": "is carried through an epoch and starts anew at the next",
         "never": "is carried on for ever",
-        "document": f"starts anew after each {train.state.separator!r}",
+        "document": f"starts anew at each {train.state.separator!r}",
     }[train.state.reset]
     unused = tokens - 1 - windows * train.window * train.streams
     line = (

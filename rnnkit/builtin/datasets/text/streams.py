@@ -63,7 +63,7 @@ def stream_windows(
         places = steps + per_stream * np.arange(layout.streams)
         resets = np.isin(places, starts)
         if separator is not None:
-            resets |= after_separators(ids, places, separator)
+            resets |= at_separators(ids, places, separator)
         if layout.reset == "window" or (index == 0 and layout.reset != "never"):
             resets[0] = True
         weights = 1 - np.isin(places + 1, starts).astype(np.float32)
@@ -71,11 +71,15 @@ def stream_windows(
         yield Batch(xs, _time_major(targets[:, piece]), weights, resets, following)
 
 
-def after_separators(ids: Array, places: Array, separator: Array) -> Array:
-    """Return for each place whether a document starts there, right after a separator."""
-    starts: Array = places >= len(separator)
+def at_separators(ids: Array, places: Array, separator: Array) -> Array:
+    """Return for each place whether a document starts there: at the last token of a separator.
+
+    From it alone the first token of the document is learnt, as a sample without a prompt begins.
+    """
+    first = len(separator) - 1
+    starts: Array = places >= first
     for index, token in enumerate(separator):
-        starts &= ids[np.maximum(places - len(separator) + index, 0)] == token
+        starts &= ids[np.maximum(places - first + index, 0)] == token
     return starts
 
 

@@ -13,7 +13,7 @@ from helpers import command, done, plain_spec, write_spec
 from rnnkit.builtin.datasets.text.corpus import python_docs, python_prose
 from rnnkit.builtin.datasets.text.streams import (
     Documents,
-    after_separators,
+    at_separators,
     count_windows,
     stream_windows,
 )
@@ -113,7 +113,7 @@ def starts_of(content: str, separator: str) -> list[int]:
 
 
 @pytest.mark.parametrize("separator", ["|", "ab", "ba|", "\n\n"])
-def test_a_document_starts_after_its_separator(tmp_path: Path, separator: str) -> None:
+def test_a_document_starts_at_the_end_of_a_separator(tmp_path: Path, separator: str) -> None:
     random = np.random.default_rng(len(separator))
     pieces = random.choice(["ab", "ba|", "|", "\n\n", "c", "d"], 120)
     content = "".join(pieces) + "abcd|\n"
@@ -121,7 +121,7 @@ def test_a_document_starts_after_its_separator(tmp_path: Path, separator: str) -
     layout = Layout(3, 7, "document", separator)
     found = list(opened.batches("train", layout, None))
     n = (len(content) - 1) // 3
-    starts = {i + len(separator) for i in starts_of(content, separator)}
+    starts = {i + len(separator) - 1 for i in starts_of(content, separator)}
     rows = np.concatenate([b.resets for b in found])
     for step, stream in np.ndindex(rows.shape):
         assert rows[step, stream] == (step == 0 or stream * n + step in starts)
@@ -134,15 +134,15 @@ def test_a_separator_across_two_windows() -> None:
     found = all_windows(ids, Layout(1, 4, "document", "98"), np.array([9, 8]))
     assert [b.resets[:, 0].tolist() for b in found] == [
         [True, False, False, False],
-        [False, True, False, False],
+        [True, False, False, False],
     ]
 
 
-def test_a_document_starts_only_after_a_whole_separator() -> None:
+def test_a_document_starts_only_at_a_whole_separator() -> None:
     ids, separator = np.array([9, 8, 1, 9, 8]), np.array([9, 8])
-    assert after_separators(ids, np.arange(5), separator).tolist() == [0, 0, 1, 0, 0]
-    assert not after_separators(ids[:2], np.arange(2), separator).any()
-    assert not after_separators(ids[:1], np.arange(1), separator).any()
+    assert at_separators(ids, np.arange(5), separator).tolist() == [0, 1, 0, 0, 1]
+    assert not at_separators(ids[1:3], np.arange(2), separator).any()
+    assert not at_separators(ids[:1], np.arange(1), separator).any()
 
 
 def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_separator_may_be_one_token_of_several_characters(tmp_path: Path) -> N
     rows = np.concatenate([b.resets for b in opened.batches("train", layout, None)])[:, 0]
     ids = opened.parts["train"].ids[: len(rows)]
     end = opened.vocabulary.tokens.index("<eos>")
-    assert np.flatnonzero(rows).tolist() == [0, *(np.flatnonzero(ids[:-1] == end) + 1)]
+    assert np.flatnonzero(rows).tolist() == [0, *np.flatnonzero(ids == end)]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_last_window_of_documents_is_as_short_as_what_is_left() -> None:
     found = all_windows(ids, layout, np.array([9]))
     shapes = [[array.shape for array in batch[:4]] for batch in found]
     assert shapes == [[(4, 2)] * 4, [(2, 2)] * 4]
-    assert found[1].resets.tolist() == [[False, False], [False, True]]
+    assert found[1].resets.tolist() == [[False, True], [False, False]]
 
 
 def several(folder: Path, texts: list[str], path: object, **more: object) -> TextSource:
