@@ -7,6 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Each command that a test or a benchmark starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint types types-and-unit tests-of-cells tests-of-runs tests-of-the-rest tests-without-kernels parity bench clean
 
 run: $(VENV)/installed

@@ -250,6 +250,28 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+AROUND = """
+from rnnkit.compute.kernels.jit import jit
+
+def made():
+    def inner(x): return x + 1
+    called = jit(inner)
+    def outer(x): return 2 * called(x)
+    return jit(outer)
+"""
+
+
+def test_bytecode_that_python_keeps_compiles_no_kernel_again(tmp_path: Path) -> None:
+    (tmp_path / "rnnkit_equations_probe.py").write_text(AROUND)
+    (tmp_path / "caller.py").write_text(
+        "from rnnkit_equations_probe import made\n"
+        "kernel = made()\n"
+        "print(kernel(1), sum(kernel.stats.cache_hits.values()))\n"
+    )
+    kept = {"PYTHONDONTWRITEBYTECODE": ""}
+    assert [two_processes(tmp_path, **kept).stdout for _ in range(2)] == ["4 0\n", "4 1\n"]
+
+
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"gone"], ids=["empty", "damaged", "gone"])
 def test_a_cache_that_cannot_be_read_is_written_anew(

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 
-def set_up(cache: Any, stamp: tuple[str, ...], own: bool) -> None:
+def set_up(cache: Any, name: str, stamp: tuple[str, ...], own: bool) -> None:
     """Let a cache hold what was compiled under a stamp; rnnkit's `own` kernels load by themselves.
 
-    Of what is not rnnkit's nobody knows what it finds in the modules that are left out.
+    Of what is not rnnkit's nobody knows what it finds in the modules that are left out. Its own are
+    told apart by their `name`, a digest of their sources: Numba pickles what a function is compiled
+    around, and that has other bytes in a process that compiles the module than in those that load
+    its bytecode, so that the second process would compile all kernels again.
     """
     if not (file := getattr(cache, "_cache_file", None)):
         return  # it is not cached
@@ -23,6 +26,7 @@ def set_up(cache: Any, stamp: tuple[str, ...], own: bool) -> None:
     file._load_data = _or_else(file._load_data, lambda: None)
     if own:
         cache.load_overload = _alone(cache)
+        cache._index_key = lambda types, code: (types, code.magic_tuple(), name)
 
 
 def _alone(cache: Any) -> Callable[[Any, Any], Any]:

@@ -122,10 +122,11 @@ def jit(function: F, *, inline: bool = True, copied: bool = False) -> F:
         compiled = numba.njit(function, **options)
     # numba looks for changes in the function's own file alone, and not in those it calls;
     # of what the compiler was told, at the processor and its features alone.
-    set_up(compiled._cache, (sources(), compiler()), own=_is_own_source(function))
+    name = _name(function)
+    set_up(compiled._cache, name, (sources(), compiler()), own=_is_own_source(function))
     # What is compiled around another function is cached under the name of that. Numba's is new in
     # every process; one made of the source is the same until the source changes.
-    compiled._set_uuid(_name(function))
+    compiled._set_uuid(name)
     found: F = compiled
     return found
 
