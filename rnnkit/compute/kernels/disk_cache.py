@@ -6,7 +6,9 @@ Python and NumPy; a compilation does so by itself.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -23,7 +25,8 @@ def set_up(cache: Any, name: str, stamp: tuple[str, ...], own: bool) -> None:
     file._source_stamp = file._source_stamp, *stamp
     # What an older version left may name a class that is gone; a disk may have damaged it.
     file._load_index = _or_else(file._load_index, dict)
-    file._load_data = _or_else(file._load_data, lambda: None)
+    read = partial(_read, file) if own else file._load_data
+    file._load_data = _or_else(read, lambda: None)
     if own:
         cache.load_overload = _alone(cache)
         cache._index_key = lambda types, code: (types, code.magic_tuple(), name)
@@ -39,6 +42,32 @@ def _alone(cache: Any) -> Callable[[Any, Any], Any]:
             return cache._load_overload(signature, target)
 
     return load_overload
+
+
+class _Loader(pickle.Unpickler):
+    """Loads a kernel without importing what is part of it: that has no use for its module."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what the file names; what Numba imports a module for is made without."""
+        return _environment if name == "_rebuild_env" else super().find_class(module, name)
+
+
+def _read(file: Any, name: str) -> Any:
+    with open(file._data_path(name), "rb") as opened:
+        return _Loader(opened).load()
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Any:
+    """Return the constants of a function, once for all kernels that it is part of."""
+    from numba.core.environment import Environment, lookup_environment
+
+    known = lookup_environment(name)  # type: ignore[no-untyped-call]
+    if known is not None:
+        return known
+    made: Any = Environment({"__name__": module})
+    made.consts[:], made.env_name = constants, name
+    Environment._memo[name] = made
+    return made
 
 
 def _or_else(read: Callable[..., Any], otherwise: Callable[[], Any]) -> Callable[..., Any]:

@@ -149,10 +149,14 @@ def _is_own_source(function: Callable[..., Any]) -> bool:
 
 
 def _name(function: Callable[..., Any]) -> str:
-    try:
-        source = inspect.getsource(function)
-    except OSError:
-        source = repr(function.__code__.co_code)
+    """Return a digest that tells a kernel from others; what is cached has the sources of our own.
+
+    A module written from equations is named by its source. Looking for the source takes long.
+    """
+    source = repr(function.__code__.co_code)
+    if not _is_own_source(function):
+        with suppress(OSError):
+            source = inspect.getsource(function)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     around = [str(getattr(each, "_uuid", repr(each))) for each in cells]
     text = "\n".join([function.__module__, function.__qualname__, source, *around])
