@@ -19,7 +19,12 @@ from rnnkit.cli import run_command
 assert run_command(sys.argv[1:]) == 0
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
-COMPILING = {"numba.cpython.listobj", "numba.np.npyimpl", "numba.typed.typedlist"}
+COMPILING = {
+    "numba.cpython.listobj",
+    "numba.np.arrayobj",
+    "numba.np.npyimpl",
+    "numba.typed.typedlist",
+}
 """Of the modules that numba compiles with; what it imports at once is not among them."""
 
 UNUSED = (
