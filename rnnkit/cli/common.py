@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.results import json_asked, print_result
+from rnnkit.core.text_width import columns, to_left, to_right
 from rnnkit.errors import DataError, RnnkitError, closest, placed, printable
 from rnnkit.files.outputs import write_output
 from rnnkit.reporting.printing import number as number
@@ -124,11 +125,11 @@ def table(
     ]
     if width is not None:
         cells = _shortened(cells, width)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     kinds = [all(_is_number(c) for c in col[bool(head) :]) for col in zip(*cells, strict=True)]
     lines = [
         "  ".join(
-            c.rjust(w) if number else c.ljust(w)
+            to_right(c, w) if number else to_left(c, w)
             for c, w, number in zip(row, widths, kinds, strict=True)
         ).rstrip()
         for row in cells
@@ -138,7 +139,7 @@ def table(
 
 def _shortened(cells: list[list[str]], width: int) -> list[list[str]]:
     """Return cells whose columns fit beside each other, as far as none is below SHORTEST."""
-    rooms = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rooms = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     while sum(rooms) + 2 * (len(rooms) - 1) > width and max(rooms, default=0) > SHORTEST:
         rooms[rooms.index(max(rooms))] -= 1
     return [[_cut(c, room) for c, room in zip(row, rooms, strict=True)] for row in cells]
@@ -146,10 +147,15 @@ def _shortened(cells: list[list[str]], width: int) -> list[list[str]]:
 
 def _cut(text: str, room: int) -> str:
     """Return text with its middle left out; of a path the end says most."""
-    if len(text) <= room:
+    if columns(text) <= room:
         return text
     start = (room - 1) // 3
-    return f"{text[:start]}…{text[len(text) - (room - 1 - start) :]}"
+    head, tail = text[:start], text[-(room - 1 - start) :]
+    while columns(head) > start:
+        head = head[:-1]
+    while columns(tail) > room - 1 - start:
+        tail = tail[1:]
+    return f"{head}…{tail}"
 
 
 class Stopped(BaseException):

@@ -86,3 +86,10 @@ def test_a_result_is_written_as_it_is_unless_it_would_steer_a_terminal(
 def test_an_error_is_one_line_whatever_it_quotes() -> None:
     error = SpecError.of("X", "a\n\x1b[31mb\u3000", "\n")
     assert str(error) == "\\n [X] a\\n\\x1b[31mb\u3000"
+
+
+def test_a_wide_character_takes_two_columns() -> None:
+    rows = [("日本語", "1"), ("e\u0301t\u00e9", "22")]
+    assert table(rows).splitlines() == ["日本語   1", "e\u0301t\u00e9     22"]
+    (line,) = table([("日" * 30, "x")], width=30).splitlines()
+    assert line == f"{'日' * 4}…{'日' * 9}  x"

@@ -6,13 +6,15 @@ import html
 from collections.abc import Iterator, Sequence
 
 from rnnkit.analysis.attention.grid import Grid, label
+from rnnkit.core.text_width import columns
 
 CELL, LETTER, GAP = 22, 9, 10
 """Pixels: the side of a cell, the width of a letter, the space around."""
 
 STYLE = (
     "text{font:14px ui-monospace,monospace;fill:#1a1a1a}rect{stroke:#ddd;stroke-width:.5}"
-    "@media(prefers-color-scheme:dark){text{fill:#e0e0e0}rect{stroke:#555}}"
+    ".page{fill:#fff}"
+    "@media(prefers-color-scheme:dark){text{fill:#e0e0e0}rect{stroke:#555}.page{fill:#16191d}}"
 )
 AXES = "across: the source, down: what is written"
 STEPS = 10
@@ -50,7 +52,9 @@ def attention_svg(grids: Sequence[Grid]) -> str:
     width, top = max(width, 2 * GAP + CELL * (STEPS + 1) + LETTER * 14), top + CELL + GAP
     size = f'width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
-    return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>\n"])
+    # A browser that prefers dark pages shows a picture alone on a white one.
+    page = f'<path class="page" d="M0 0h{width}v{top}h-{width}z"/>'
+    return "\n".join([head, f"<style>{STYLE}</style>", page, *parts, "</svg>\n"])
 
 
 def attention_page(title: str, grids: Sequence[Grid]) -> str:
@@ -64,10 +68,11 @@ def _map(grid: Grid, top: int) -> tuple[int, int, list[str]]:
     first = top + 2 * GAP + CELL + LETTER * _longest(grid.read)
     title = f"{grid.layer}, {AXES}"
     parts = [f'<text x="{GAP}" y="{top + 14}">{html.escape(title)}</text>']
-    turn = " rotate(-90)" if _longest(grid.read) > 1 else ""
+    turned = any(len(label(token)) > 1 for token in grid.read)
+    turn, anchor = (" rotate(-90)", "start") if turned else ("", "middle")
     for column, token in enumerate(grid.read):
-        x = left + CELL * column + CELL // 2 + (5 if turn else -4)
-        place = f'transform="translate({x} {first - 6}){turn}"'
+        x = left + CELL * column + CELL // 2 + (5 if turned else 0)
+        place = f'transform="translate({x} {first - 6}){turn}" text-anchor="{anchor}"'
         parts.append(f"<text {place}>{html.escape(label(token))}</text>")
     for row, token in enumerate(grid.written):
         y = first + CELL * row + 16
@@ -106,4 +111,4 @@ def shade(weight: float) -> str:
 
 
 def _longest(tokens: Sequence[str]) -> int:
-    return max((len(label(token)) for token in tokens), default=0)
+    return max((columns(label(token)) for token in tokens), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnnkit.analysis.attention.grid import Grid, label
+from rnnkit.core.text_width import columns, to_left, to_right
 
 SHADES = " ·░▒▓█"
 """From a weight of 0 to 1, where there are no colours."""
@@ -19,18 +20,18 @@ def draw_map(grid: Grid, colour: bool, room: int | None = None) -> str:
     Where the source does not fit into `room` columns, its parts stand one below the other.
     """
     sides = [label(token) for token in grid.written]
-    width = max((len(side) for side in sides), default=0)
+    width = max(map(columns, sides), default=0)
     heads, weights = _bottom([label(token) for token in grid.read]), grid.weights.tolist()
     most = len(heads) if room is None else max(1, (room - width - 1) // 2)
     blocks = []
     for start in range(0, max(1, len(heads)), max(1, most)):
         part = slice(start, start + most)
         above = [
-            " " * width + " " + "".join(f"{letter:<2}" for letter in letters)
+            " " * width + " " + "".join(to_left(letter, 2) for letter in letters)
             for letters in zip(*heads[part], strict=True)
         ]
         rows = (
-            f"{side:>{width}} {''.join(_cell(w, colour) for w in row[part])}"
+            f"{to_right(side, width)} {''.join(_cell(w, colour) for w in row[part])}"
             f"{RESET if colour else ''}"
             for side, row in zip(sides, weights, strict=True)
         )

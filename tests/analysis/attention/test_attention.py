@@ -97,4 +97,19 @@ def test_the_picture_names_its_axes_and_colours_and_cuts_no_title() -> None:
     assert f">{title}</text>" in picture and ">1 (weight)</text>" in picture
     (width,) = re.findall(r'^<svg [^>]*width="(\d+)"', picture)
     assert int(width) >= 9 * len(title)
-    assert picture.count("<path ") == 11 and "@media(prefers-color-scheme:dark)" in picture
+    assert picture.count("<path d=") == 11 and "@media(prefers-color-scheme:dark)" in picture
+    # Light text on the white page of a browser could not be read.
+    size = re.findall(r'^<svg [^>]*viewBox="0 0 (\d+) (\d+)"', picture)[0]
+    assert '<path class="page" d="M0 0h{0}v{1}h-{0}z"/>'.format(*size) in picture
+    assert "{text{fill:#e0e0e0}rect{stroke:#555}.page{fill:#16191d}}" in picture
+
+
+def test_wide_characters_have_room() -> None:
+    wide = Grid("a", ("日本語学", "b"), ("日", "x"), np.ones((2, 2)))
+    cells = ElementTree.fromstring(attention_svg([wide])).findall(f"{SVG}rect")
+    assert int(cells[0].get("x")) >= 4 * 14 + 8
+    assert draw_map(wide, colour=False).splitlines()[1:] == [
+        "         日x",
+        "日本語学 ████",
+        "       b ████",
+    ]
