@@ -43,6 +43,15 @@ def test_load_spec(path: Path) -> None:
         rnnkit.load_spec(path.with_name("none.json"))
 
 
+def test_a_spec_that_was_changed_in_python_is_checked_again(path: Path) -> None:
+    spec = rnnkit.load_spec(path, 'train.start={"freeze": ["0.embedding"]}')
+    start = spec.train.start.model_copy(update={"freeze": ("0.embeding",)})
+    changed = spec.model_copy(update={"train": spec.train.model_copy(update={"start": start})})
+    with pytest.raises(SpecError, match='"0.embeding" is no layer of the model') as caught:
+        rnnkit.build(changed)
+    assert "did you mean" in str(caught.value)
+
+
 def test_build_gives_the_start_of_a_run(path: Path, tmp_path: Path) -> None:
     model = rnnkit.build(rnnkit.load_spec(path), tmp_path)
     done("run", path, "--out", tmp_path / "run", "--max-steps", 0)

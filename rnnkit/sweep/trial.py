@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +29,9 @@ class Judge(Silent):
     limits: RunLimits
 
     def line(self, metrics: Mapping[str, Any]) -> None:
-        """Report the metric of an evaluation; a value that is no number says nothing."""
+        """Report the metric of an evaluation; one that is no number is None, and says nothing."""
         value = metrics.get(self.metric)
-        if value is None or not math.isfinite(value):
+        if value is None:
             return
         self.trial.report(value, metrics["step"])
         self.limits.enough = self.trial.should_prune()

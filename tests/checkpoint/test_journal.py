@@ -23,7 +23,8 @@ from helpers import (
     trained,
 )
 
-from rnnkit.checkpoint.journal import Journal, KeptLines, digested
+from rnnkit.checkpoint.journal import Journal, KeptLines, digested, kept_lines
+from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.registry import Registry
@@ -102,6 +103,16 @@ def test_metrics_that_were_changed(half: Path, finished: Path, tmp_path: Path, c
     assert newest(run).meta.progress.lines == len(lines(run))
     again = done("resume", run)
     assert "RUN_METRICS" not in again.err and "RUN_TIMES" not in again.err
+
+
+def test_sound_lines_are_kept_up_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with Journal(run, KeptLines()) as journal:
+        written = [journal.append({"step": k, "loss": 0.5}, {"step": k}) for k in range(1, 5)]
+    progress = Progress(step=3, lines=3, lines_digest=digested(written[:3]))
+    assert kept_lines(run, progress).metrics == written[:3]
+    run.metrics.write_bytes(b"".join([flipped(written[0]), *written[1:]]))
+    assert kept_lines(run, progress).metrics == written[1:3]
 
 
 TIMES: dict[str, tuple[Change, list[int]]] = {

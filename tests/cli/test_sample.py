@@ -405,13 +405,16 @@ def test_greedily_an_estimate_is_sampled(estimating_run: Path) -> None:
     assert model.sample("ab", 6, greedy=True) == model.continuation("ab", expected)
 
 
+@pytest.mark.parametrize("verb", ["sample", "score"])
 def test_what_cannot_go_on_is_refused_before_a_word_is_written(
-    tiny_run: Path, tmp_path: Path
+    tiny_run: Path, tmp_path: Path, verb: str
 ) -> None:
-    """The sample itself could be drawn; its states could not be saved after it."""
-    states = tmp_path / "states.h5"
+    """The answer itself could be given; its states could not be saved after it."""
+    states, text = tmp_path / "states.h5", tmp_path / "text.txt"
+    text.write_text("ab\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rnnkit.network.network.Network.reads_later", "1.lstm")
-        ran = command("sample", tiny_run, "--length", 3, "--state-out", states)
+        options = ["--length", 3] if verb == "sample" else [text]
+        ran = command(verb, tiny_run, *options, "--state-out", states)
     assert (ran.code, ran.out) == (6, "") and "[STATE_NOT_CAUSAL]" in ran.err
     assert not states.exists()

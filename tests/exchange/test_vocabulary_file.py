@@ -28,6 +28,12 @@ def test_line_ends_and_marks_are_no_part_of_a_token(tmp_path: Path, data: bytes)
     assert found.tokens == TOKENS and found.unknown == 2
 
 
+def test_a_bracket_may_be_the_first_token(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_bytes(b"[\n]\nthe\n")
+    found = read_vocabulary(tmp_path / "tokens", Word())
+    assert found.tokens == ("[", "]", "the") and found.unknown is None
+
+
 def test_a_line_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_bytes(b"a\r\nb\xff\r\n")
     with pytest.raises(DataError, match=r"tokens:2 \[DATA_VOCABULARY\] byte 1 is no UTF-8 \(save"):

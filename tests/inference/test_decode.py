@@ -182,6 +182,22 @@ def test_sources_side_by_side_are_searched_as_each_alone(name: str, width: int) 
         assert decode_greedily(network, store.values, one, limits) == [target]
 
 
+@pytest.mark.parametrize("name", ["dot", "additive", "peeky"])
+def test_as_many_rows_of_other_sources_read_those(name: str) -> None:
+    """One beam of a source ends where another source has one more."""
+    network, source = network_of(name), batch_of().encoder
+    store, streams, tokens = stored(network), np.array([0, 1, 1]), np.array([1, 2, 4], np.int32)
+    assert source is not None
+    decoder = Decoder(network, store.values, source, 3)
+    decoder.scores(np.full(3, START, np.int32))
+    decoder.keep(streams)
+    found = decoder.scores(tokens)
+    for stream, token, scores in zip(streams, tokens, found, strict=True):
+        alone = Decoder(network, store.values, source_of_one(stream), 1)
+        alone.scores(np.full(1, START, np.int32))
+        np.testing.assert_allclose(scores, alone.scores(token[None])[0], rtol=0, atol=1e-5)
+
+
 def test_what_has_ended_is_run_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     limits, (network, store, source) = TargetLimits(START, END, 30), ending("deep")
     rows: list[int] = []

@@ -366,6 +366,13 @@ def test_csv_json_and_out(both: Path, tmp_path: Path) -> None:
     assert [[str(value) for value in record.values()] for record in shown["records"]] == rows
 
 
+def test_the_command_draws_what_python_draws(both: Path) -> None:
+    ways = {"level": 0.5, "paths": 30, "seed": 3}
+    options = [word for name, value in ways.items() for word in (f"--{name}", value)]
+    shown = json.loads(done("forecast", both, "--steps", 2, *options, "--json").out)
+    assert shown["records"] == rnnkit.forecast(load(both), 2, **ways)
+
+
 def test_threads(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     used = threads_used(monkeypatch, module, "forecast_rows")
     for threads in (1, 2):

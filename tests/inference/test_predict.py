@@ -9,12 +9,13 @@ import json
 import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from helpers import Ran, command, done, threads_used
 
+from rnnkit import Loss
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.mse import MSE
 from rnnkit.builtin.losses.softmax_cross_entropy import SoftmaxCrossEntropy
@@ -596,6 +597,21 @@ def test_answers_yes_or_no() -> None:
     found = single.columns(np.array([[2.0], [-2.0]], np.float32))
     assert (found["label"], found["label_2"]) == (["yes", "no"], ["no", "yes"])
     assert found["probability"] == pytest.approx([0.8807971] * 2)
+
+
+class Signs(Loss):
+    """One output for two labels, of which its sign takes one; how likely nobody knows."""
+
+    type: Literal["signs"] = "signs"
+
+    def decisions(self, ys: Array, targets: Array, *window: Array | None) -> tuple[Array, Array]:
+        return (ys[..., 0] > 0).astype(np.int32), targets
+
+
+def test_a_loss_that_only_decides_among_more_labels_than_outputs() -> None:
+    answers = Answers(Signs(), Signal(2, ids=True), Meaning(names=("no", "yes")))
+    found = answers.columns(np.array([[-1.0], [2.0], [0.5]], np.float32))
+    assert found == {"label": ["no", "yes", "yes"]}
 
 
 def test_values_in_the_units_of_the_data() -> None:

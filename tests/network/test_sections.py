@@ -44,6 +44,12 @@ IDS: dict[str, tuple[dict[str, Any], ...]] = {
     "relu": (EMBEDDING, {"type": "rnn", "units": 9, "activation": "relu"}, AFFINE),
     "tied": (EMBEDDING, {"type": "lstm", "units": 6}, {"type": "dropout", "rate": 0.5}, TIED),
     "bigram": ({"type": "one_hot"}, AFFINE),
+    "products of ids": (
+        {"type": "one_hot"},
+        {"type": "affine", "units": 7},
+        {"type": "gru", "units": 5},
+        AFFINE,
+    ),
     "norms": (EMBEDDING, {"type": "layer_norm"}, {"type": "lstm", "units": 18}, NORM, AFFINE),
     "norm of one hot": ({"type": "one_hot"}, NORM, {"type": "gru", "units": 5}, AFFINE),
     "sums": (

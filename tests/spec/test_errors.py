@@ -20,6 +20,7 @@ from rnnkit.core.params import Declaration
 from rnnkit.core.signal import Signal
 from rnnkit.errors import PluginError, RnnkitError, ShapeError, SpecError
 from rnnkit.spec.read import Document, parse_spec
+from rnnkit.spec.stack_check import _may_agree
 
 BASE = """\
 {
@@ -562,6 +563,21 @@ class Thirds(LSTM):
         if inputs.known() % 3:
             raise ShapeError(f"needs a width that 3 divides, but receives {inputs}")
         return super().params(inputs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ((3, 4), (3, 4), True),
+        ((3, None), (None, 4), True),
+        ((3, None), (4, None), False),
+        ((3,), (3, 4), False),
+    ],
+)
+def test_shapes_agree_where_every_size_that_is_known_does(
+    one: Any, other: Any, agree: bool
+) -> None:
+    assert _may_agree(one, other) == _may_agree(other, one) == agree
 
 
 def test_a_width_that_the_parameters_refuse_is_reported_where_it_is_known() -> None:

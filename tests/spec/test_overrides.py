@@ -7,7 +7,9 @@ import pytest
 
 from rnnkit.contracts.registry import Registry, installed
 from rnnkit.errors import RnnkitError, printable
+from rnnkit.spec.locations import Draft, Location, Position
 from rnnkit.spec.model import Spec
+from rnnkit.spec.overrides import apply_override
 from rnnkit.spec.read import parse_spec
 
 BASE = b"""{
@@ -78,6 +80,15 @@ def test_the_last_override_wins() -> None:
         changed("train.clip=null", "train.clip.value=2").train.clip
         == changed('train.clip={"value":2}').train.clip
     )
+
+
+def test_a_list_that_is_not_there_is_the_fault_of_the_override_around_it_too() -> None:
+    file = Location(Position(0, 1, 1, "spec.json"), Position(0, 1, 1, "spec.json"))
+    draft = Draft({"data": {}}, {(): file, ("data",): file})
+    apply_override(draft, "data.split[0]=0.5", 1)
+    assert [str(draft.where(path)) for path in (("data",), ("data", "split"))] == [
+        "-s data.split[0]=0.5"
+    ] * 2
 
 
 def test_an_override_repairs_the_file() -> None:

@@ -122,6 +122,13 @@ def test_a_layer_that_reads_later_inputs_is_not_truncated() -> None:
     ) in problems(spec)
 
 
+def test_a_layer_without_a_type_has_no_name_to_compare() -> None:
+    spec = small_spec(start={"freeze": ["0.embedding", "1.lstm"]})
+    del spec["model"]["layers"][1]["type"]
+    (problem,) = problems(spec)
+    assert problem.startswith("[SPEC_MISSING_KEY] model.layers[1].type: missing; expected ")
+
+
 def test_an_unknown_name_is_met_with_those_there_are() -> None:
     (found,) = problems(small_spec(feed={"type": "gredy"}))
     assert 'expected "teacher", "greedy" or "sample"' in found
@@ -138,6 +145,12 @@ def test_a_metric_of_labels_needs_a_loss_that_decides() -> None:
         '[SPEC_INCONSISTENT] evaluate.metrics[0]: "f1" needs a loss that decides among '
         "labels, but mse estimates values (take it out)"
     ]
+
+
+def test_ids_are_decided_among_whatever_the_loss_estimates() -> None:
+    spec = small_spec() | {"evaluate": {"metrics": ["f1"]}}
+    spec["model"]["loss"] = {"type": "mse"}
+    assert parsed(spec).evaluate.metrics == ("f1",)
 
 
 def test_metrics_that_are_broken_are_not_asked_further() -> None:

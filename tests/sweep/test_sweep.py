@@ -199,6 +199,8 @@ def test_a_changed_sweep_is_refused_with_what_changed(tmp_path: Path) -> None:
     written(tmp_path, trials=2)
     done("sweep", path, "--out", out)
     assert len(trials(out)) == 2
+    ran = command("sweep", written(tmp_path, trials=1), "--out", out)
+    told(ran, 8, "was begun with another sweep: trials: 2 then, 1 now (bring the file back")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,7 @@ def test_a_changed_sweep_is_refused_with_what_changed(tmp_path: Path) -> None:
         ({"space": {}}, "[SPEC_RANGE] space: "),
         ({"space": {"train.epochs": {"low": 3}}}, 'give "low" and "high", or "choices" alone'),
         ({"space": {"train.epochs": {"low": 3, "high": 2}}}, '"low" 3 is not below "high" 2'),
+        ({"space": {"train.epochs": {"low": 2, "high": 2}}}, '"low" 2 is not below "high" 2'),
         ({"space": {"train.epochs": {"low": 0, "high": 2, "log": True}}}, 'needs a "low" above 0'),
         ({"space": {"train.epoch": {"choices": [1]}}}, "[SPEC_UNKNOWN_KEY] train.epoch: unknown"),
         ({"set": {"train.epochs": "x"}}, "[SPEC_TYPE] train.epochs: expected an integer"),

@@ -24,6 +24,7 @@ from helpers import (
 from rank_cases import sharded, written
 from training_cases import NAMES, Params, fresh, opened, plain_gradient, stopped_at
 
+from rnnkit.builtin.optimizers.sgd import SGD
 from rnnkit.network.memory import memory
 from rnnkit.training.step import Training
 from rnnkit.types import Array
@@ -96,6 +97,26 @@ def test_it_is_that_of_plain_loops(every: int, clip: JSONObject | None, tmp_path
             np.testing.assert_allclose(value, mean[name], rtol=1e-9, atol=1e-12)
     assert training.progress.step == 15
     assert min(norms) > 0.1, "the bound should have been met"
+
+
+def test_each_step_between_two_averagings_has_a_number_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By which Adam corrects its means, and dropout draws its masks."""
+    found: list[int] = []
+    update = SGD.update
+
+    def counted(optimizer: SGD, step: int, *rest: Any) -> None:
+        found.append(step)
+        update(optimizer, step, *rest)
+
+    monkeypatch.setattr(SGD, "update", counted)
+    spec, source = opened(tmp_path, averaged(3, every={"log": "epoch", "save": "epoch"}))
+    training = fresh(spec, source)
+    batches = source.batches("train", spec.train.layout(), None)
+    for count in (3, 2):
+        training.step(*(next(batches) for _ in range(count)))
+    assert sorted(found) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
 def test_averaged_at_each_step_it_is_plain_descent(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from helpers import (
 )
 from training_cases import NAMES, Params, fresh, opened, plain_gradient
 
+from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import load_snapshot
 from rnnkit.contracts.dataset import Source
@@ -38,7 +40,7 @@ from rnnkit.network.states import zero_states
 from rnnkit.spec.model import Clip, Spec
 from rnnkit.spec.read import read_spec
 from rnnkit.training.clipping import clip, global_norm
-from rnnkit.training.loop import RunLimits
+from rnnkit.training.loop import Loop, RunLimits
 from rnnkit.training.start import RunOptions, start
 from rnnkit.training.step import Training
 from rnnkit.types import Array
@@ -566,6 +568,22 @@ def test_divergence_keeps_the_state_before_the_step(tmp_path: Path) -> None:
     assert newest(tmp_path / "run").meta.progress.step >= 3
     # A resume never takes the file in crash/, and the old rate does not diverge.
     assert command("resume", run).code == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_the_way_on_leads_back_to_a_best_model_that_is_there(
+    tmp_path: Path, known: bool, there: bool
+) -> None:
+    run = RunDir(tmp_path)
+    if there:
+        run.best.write_bytes(b"")
+    best = BestEvaluation(step=3, metric="valid_loss", value=1.0) if known else None
+    train = SimpleNamespace(optimizer=SimpleNamespace(lr=0.5))
+    training = SimpleNamespace(progress=Progress(best=best), spec=SimpleNamespace(train=train))
+    back = ["--from", "best"] if known and there else []
+    on = Loop.way_on(SimpleNamespace(training=training, run=run))
+    assert on == ["resume", *back, "-s", "train.optimizer.lr=0.05"]
 
 
 @pytest.mark.parametrize(

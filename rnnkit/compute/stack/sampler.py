@@ -62,14 +62,12 @@ class Plan(NamedTuple):
 
 def make_plan(
     table: StackTable, params: Mapping[str, Params], state: State, int8: bool = False
-) -> Plan | None:
-    """Return the plan of a stack with a copy of its state; None where it does not begin with ids.
+) -> Plan:
+    """Return the plan of a stack that begins with ids, with a copy of its state.
 
     `state` holds the arrays (1, units) of all layers, one after the other. With `int8` the
     parameters are quantized, and what a vector is multiplied with is read in 8 bits.
     """
-    if not table.reads_ids:
-        return None
     bound = folded(table, params, bind(table, params), table.inputs)
     bound = in_8_bits(table, params, bound) if int8 else bound
     bound = arranged(table, params, bound, every=True)

@@ -223,7 +223,8 @@ def test_what_is_decided_right_is_counted_by_the_way(smoothing: float) -> None:
     W, b = rng.integers(-2, 3, (3, 4)).astype(np.float32), np.ones(4, np.float32)
     targets = rng.integers(-1, 4, (6, 5)).astype(np.int32)
     weights = rng.integers(0, 3, (6, 5)).astype(np.float32)
-    loss = SoftmaxCrossEntropy(label_smoothing=smoothing, class_weights=None)
+    by_class = None if smoothing else (1.0, 5.0, 2.0, 0.5)  # which weigh in the loss alone
+    loss = SoftmaxCrossEntropy(label_smoothing=smoothing, class_weights=by_class)
     slow, fast = Tally(), Tally()
     loss.counted(xs @ W + b, targets, weights, Context(train=True, tally=slow))
     gradients = np.zeros_like(W), np.zeros_like(b)

@@ -218,6 +218,7 @@ def test_smoothing_keeps_the_weights_of_the_classes() -> None:
     total, weight, backward = loss.forward(ys, label, one, context())
     assert (total, weight) == (pytest.approx(1.537784, abs=5e-7), 1.0)
     assert backward() == pytest.approx(_slope(loss, ys, label, one), abs=1e-8)
+    assert loss.forward(ys, np.array([[1]]), one, context())[1] == 5.0
     ignored = loss.forward(ys, np.array([[-1]]), one, context())
     assert ignored[:2] == (0.0, 0.0) and not ignored[2]().any()
     evaluation = context(train=False)
@@ -252,6 +253,13 @@ def test_weights_by_name_and_balanced_are_those_of_ids(given: Any, by_id: Any) -
     listed = SoftmaxCrossEntropy(class_weights=by_id or given)
     found = [each.forward(YS, LABELS, ONES, context())[:2] for each in (loss, listed)]
     assert found[0] == found[1]
+
+
+def test_no_balanced_weight_is_beyond_what_a_spec_may_hold() -> None:
+    rare = NAMED._replace(names=("rare", "often"), counts=(1, 3_000_000))
+    loss = SoftmaxCrossEntropy(class_weights="balanced").fitted(rare)
+    assert loss.id_weights == (1e6, 3_000_001 / 6_000_000)
+    assert SoftmaxCrossEntropy.model_validate(loss.model_dump()) == loss
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,14 @@ def test_labels_weigh_as_their_targets() -> None:
     assert found["f1"] == pytest.approx(np.mean(f1))
 
 
+def test_a_label_that_was_chosen_and_never_wanted_is_part_of_the_means() -> None:
+    ys = np.eye(3, dtype=np.float32)[[[0], [1]]]
+    one = np.ones((2, 1))
+    metric = Labels(SoftmaxCrossEntropy(), 3, None)
+    found = reported(metric, (ys, np.zeros((2, 1), np.int32), one, one > 0))
+    assert found == pytest.approx({"precision": 1 / 2, "recall": 1 / 4, "f1": 1 / 3})
+
+
 def test_labels_of_answers() -> None:
     loss = BinaryCrossEntropy()
     ys = np.array([[[1.0, -1.0]], [[1.0, 1.0]], [[-1.0, -1.0]]])

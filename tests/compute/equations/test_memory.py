@@ -216,7 +216,6 @@ def test_the_sampler_reads_each_product_from_its_own_memory() -> None:
     found = make_table([("0", stages)], shapes, 3)
     assert found
     plan = sampler.make_plan(found, params, state)
-    assert plan
     drawn = np.random.default_rng(1).random((12, 1))
     ids = sampler.tokens([plan], np.array([2]), drawn, (1.0, 3, 1.0))[:, 0]
     read = table[np.array([2, *ids[:-1]])][:, None]

@@ -160,9 +160,7 @@ def plan(int8: bool = False) -> Plan:
     stages = (*lookup(Weights("table")), *affine(Weights("W"), None))
     table = make_table([("a", stages)], {"a": shapes}, 9)
     assert table
-    found = make_plan(table, params, (), int8)
-    assert found
-    return found
+    return make_plan(table, params, (), int8)
 
 
 @pytest.mark.parametrize("int8", [False, True])

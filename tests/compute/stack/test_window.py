@@ -11,8 +11,11 @@ import pytest
 
 from rnnkit import GRU, RNN, Affine, Context, Embedding, Signal, SoftmaxCrossEntropy
 from rnnkit.compute.kernels.jit import kernels_available
+from rnnkit.compute.kernels.program import AFFINE, KIND, LOOKUP, ONE_HOT
 from rnnkit.compute.stack import window
 from rnnkit.compute.stack.parameters import bind_once
+from rnnkit.compute.stack.stages import Weights, affine, one_hot
+from rnnkit.compute.stack.table import make_table
 from rnnkit.compute.stack.window import run_stack
 from rnnkit.network.network import Network
 from rnnkit.types import Array
@@ -85,6 +88,33 @@ def run_window(
     states = changed([np.zeros((xs.shape[1], 3), np.float32) for _ in range(2)])
     bound = bind_once(section.table, network.store(F).values, xs)
     run_stack(section.table, bound, xs, states, lambda: states, resets, Context().empty)
+
+
+@pytest.mark.skipif(not kernels_available(), reason="kernels are off")
+def test_a_parameter_whose_columns_lie_together_is_read_as_it_is() -> None:
+    layers = [Embedding(units=4), RNN(units=3), Affine()]
+    network = Network.sized(layers, SoftmaxCrossEntropy(), IDS, IDS)
+    (section,) = network.sections
+    assert section.table
+    store, xs = network.store(F), np.array([[0, 1], [4, 2], [3, 3]], np.int32)
+    store.flat[:] = np.random.default_rng(1).normal(0, 1, store.flat.size)
+    states, found = [np.zeros((2, 3), np.float32)], []
+    for order in ("C", "F"):
+        params = {
+            name: {key: np.array(array, order=order) for key, array in own.items()}
+            for name, own in store.values.items()
+        }
+        bound = bind_once(section.table, params, xs)
+        given = section.table, bound, xs, states, lambda: states, None, Context().empty
+        found.append(run_stack(*given)[0])
+    assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize(("transposed", "kinds"), [(False, [LOOKUP]), (True, [ONE_HOT, AFFINE])])
+def test_an_id_takes_a_row_of_a_matrix_and_no_column(transposed: bool, kinds: list[int]) -> None:
+    stages = affine(Weights("W", transposed=transposed), None)
+    table = make_table([("ids", one_hot()), ("tied", stages)], {"tied": {"W": (5, 5)}}, 5)
+    assert table and table.program[:, KIND].tolist() == kinds
 
 
 def test_cells_in_another_order_are_the_same_compiled_code() -> None:

@@ -31,6 +31,27 @@ def test_what_is_exported_as_safetensors_comes_back_equal(tmp_path: Path) -> Non
     assert np.array_equal(again.store.flat, model.store.flat)
 
 
+def test_a_link_that_leads_nowhere_is_a_file_that_would_be_lost(tmp_path: Path) -> None:
+    _, model = drawn(tmp_path)
+    link = tmp_path / "m.h5"
+    link.symlink_to(tmp_path / "elsewhere.h5")
+    with pytest.raises(rnnkit.RefusedError, match="CKPT_EXISTS"):
+        model.save(link)
+    assert not (tmp_path / "elsewhere.h5").exists()
+    model.save(link, force=True)
+    assert np.array_equal(rnnkit.load(tmp_path / "elsewhere.h5").store.flat, model.store.flat)
+
+
+def test_numbers_that_no_parameter_holds_are_told(tmp_path: Path) -> None:
+    spec, model = drawn(tmp_path)
+    arrays = {path: array.astype(np.float64) for path, array in model.store.stored().items()}
+    large, unknown = list(arrays)[:2]
+    arrays[large].flat[0], arrays[unknown].flat[0] = 1e39, np.nan
+    np.savez(tmp_path / "a.npz", **arrays)
+    ran = command("import", tmp_path / "a.npz", "--spec", spec, "--out", tmp_path / "m.h5")
+    told(ran, 6, f"{large} holds numbers that float32 has not", f"{unknown} holds NaN or infinity")
+
+
 def test_any_names_by_map(tmp_path: Path) -> None:
     spec, model = drawn(tmp_path)
     stored = model.store.stored()

@@ -144,6 +144,13 @@ def test_a_batch_of_pairs(tmp_path: Path, name: str) -> None:
     assert batch.weights.T.tolist() == [[1, 1, 0], [1, 1, 1], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_decoded_next_is_a_source_as_the_file_has_it(tmp_path: Path, reverse: bool) -> None:
+    (tmp_path / "a.tsv").write_text("abc\tx\ndef\ty\n")
+    block = pairs(train="a.tsv", reverse=reverse, pad=[6, 0])
+    assert block.next_command(block.open(tmp_path), tmp_path) == ("decode", "abc")
+
+
 def test_reversed_and_padded(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("12+3\t15\n")
     block = pairs(train="a.tsv", reverse=True, start="_", end="", pad=[6, 3])

@@ -73,7 +73,15 @@ def test_a_row_with_a_missing_target_weighs_nothing(tmp_path: Path) -> None:
     assert np.flatnonzero(batch.weights[:, 0] == 0).tolist() == [3, 4]
 
 
-@pytest.mark.parametrize("horizon", [[2, 1], [1, 1], [], [0, 1]])
-def test_horizons_increase(horizon: list[int]) -> None:
-    with pytest.raises(ValidationError):
-        Series.model_validate({"path": "d.csv", "columns": ["a"], "horizon": horizon})
+@pytest.mark.parametrize(
+    ("horizon", "said"),
+    [
+        ((2, 1), r'"horizon" must increase, received \[2, 1\]'),
+        ((1, 1), r'"horizon" must increase, received \[1, 1\]'),
+        ((), "at least 1 item"),
+        ((0, 1), "greater than or equal to 1"),
+    ],
+)
+def test_horizons_increase(horizon: tuple[int, ...], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Series.model_validate({"path": "d.csv", "columns": ("a",), "horizon": horizon})

@@ -77,6 +77,19 @@ def test_what_stands_in_for_a_missing_value(
     assert source.note == said
 
 
+@pytest.mark.parametrize("missing", ["forward", "interpolate", "mask"])
+def test_a_file_that_is_asked_about_is_filled_by_what_was_known(
+    tmp_path: Path, missing: str
+) -> None:
+    """The value after a row is not known when the row is asked."""
+    learned = opened(tmp_path, ["0,1", "1,2", "2,3"], missing=missing).block
+    asked = learned.questions(b"v,w\n1,0\nNA,0\nNA,0\n7,0\n", "q.csv", None)
+    assert asked.records[0].inputs[:, 0].tolist() == [1, 1, 1, 7]
+    assert asked.note == "2 missing values " + {
+        "mask": "masked: weight 0 as targets, the value before as inputs"
+    }.get(missing, "filled by the value before")
+
+
 def test_what_comes_before_the_first_value_is_left_out(tmp_path: Path) -> None:
     source = opened(tmp_path, [",1", "NaN,2", "5,3", ",4"], missing="forward")
     assert source.part("train").read[:, 0].tolist() == [5, 5]

@@ -50,6 +50,17 @@ def test_a_scaler_is_that_of_the_training_part(tmp_path: Path, kind: str) -> Non
     assert again == fitted and again.targets_scaler == source.scales.targets
 
 
+@pytest.mark.parametrize(
+    ("columns", "targets", "steps"),
+    [(["a"], ["a", "b"], "30"), (["a", "b"], None, "30"), (["a", "b"], ["a"], "4")],
+)
+def test_as_many_rows_are_forecast_next_as_need_no_other_column(
+    columns: list[str], targets: list[str] | None, steps: str
+) -> None:
+    block = series(columns=columns, targets=targets, horizon=[1, 4])
+    assert block.next_command(None, Path(".")) == ("forecast", "--steps", steps)
+
+
 def test_a_stored_scaler_reads_another_file(tmp_path: Path) -> None:
     block = series()
     fitted = block.fitted(block.open(write(tmp_path)))

@@ -45,6 +45,7 @@ def test_dates_that_fall_or_repeat(tmp_path: Path) -> None:
     falling = [f"{day},{i}" for i, day in enumerate(reversed(DAYS))]
     assert ORDER in words(tmp_path, "date,v", falling)
     assert ORDER in words(tmp_path, "date,v", [f"{day},{i}" for day in DAYS for i in (1, 2)])
+    assert ORDER in words(tmp_path, "date,shop,v", [line for line in TWO for _ in (1, 2)])
 
 
 def test_labels_without_a_date(tmp_path: Path) -> None:

@@ -291,6 +291,12 @@ def test_a_name_that_stands_twice_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_row_that_is_no_csv_moves_no_line_after_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, 'a,b,y\n1,2,p\n"3"4,5,q\n6,x,p\n7,8,q\n')
+    assert [problem.where for problem in caught.value.problems] == ["d.csv:3", "d.csv:4"]
+
+
 def test_a_header_that_is_no_csv_is_never_skipped(tmp_path: Path) -> None:
     line = refused(tmp_path, 'a,b,"y"x\n1,2,p\n', skip_bad=True)
     assert line.startswith("d.csv:1 [DATA_CSV] is no CSV: ")

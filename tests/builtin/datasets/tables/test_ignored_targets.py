@@ -48,6 +48,7 @@ def test_a_class_that_is_null(tmp_path: Path) -> None:
     source = opened(tmp_path, rows("a", None, "b"), targets=CLASS)
     batch = one(source)
     assert source.block.targets.labels == ("a", "b")
+    assert source.meaning().counts == (1, 1)  # by which classes are balanced
     assert batch.targets[-1].tolist() == [0, -1, 1, 0]
     assert batch.weights[-1].tolist() == [1, 0, 1, 0]
     assert source.size("train") == 2

@@ -437,6 +437,8 @@ def test_an_error_of_every_row_is_one(tmp_path: Path) -> None:
         'd.jsonl:1 [DATA_FIELD] text is no number in any row; the first of 13 holds "x" (repair '
         "it, or leave it out)"
     )
+    few = refused(tmp_path, rows[:2], inputs={"kind": "numbers", "key": "text"})
+    assert [line.partition(" ")[0] for line in few] == ["d.jsonl:1", "d.jsonl:2"]
 
 
 def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
