@@ -1,4 +1,4 @@
-"""samples.jsonl: kept as far as the checkpoint counts it, and begun anew where it is another file."""
+"""samples.jsonl: kept as far as the checkpoint counts it, begun anew where it is another file."""
 
 from __future__ import annotations
 

@@ -55,6 +55,7 @@ def weights_of(
         for path in slot.paths.values()
         if path not in direct
     ]
+    problems += [each for slot in slots for each in _settings_of_own(slot, theirs, direct)]
     matching = Matching([slot for slot in slots if slot.name not in held], theirs)
     matching.run(asked)
     problems += matching.problems
@@ -118,6 +119,17 @@ def _order(theirs: TheirModel, taken: list[TheirLayer]) -> Iterator[str]:
         order = [layer.name for layer in theirs.layers if any(layer is each for each in taken)]
         if order != (ours := [layer.name for layer in taken]):
             yield f"there {', '.join(order)} are run in this order, here {', '.join(ours)}"
+
+
+def _settings_of_own(
+    slot: Slot, theirs: TheirModel, direct: Mapping[str, TheirParameter]
+) -> Iterator[str]:
+    """Yield what differs where arrays are taken by our own names: their layer fixes more."""
+    given = (direct[path].theirs for path in slot.paths.values() if path in direct)
+    names = {name for each in given for name in each}
+    for layer in theirs.layers:
+        if slot.type in layer.forms and names & set(layer.arrays()):
+            yield from _settings(slot, layer)
 
 
 def _settings(slot: Slot, layer: TheirLayer) -> Iterator[str]:

@@ -76,6 +76,17 @@ def test_what_rnnkit_exported_comes_back_equal(kind: str, tmp_path: Path) -> Non
     assert np.array_equal(again.store.flat, model.store.flat)
 
 
+def test_a_setting_is_compared_where_the_names_are_our_own(tmp_path: Path) -> None:
+    stack = layers("rnn")
+    stack.insert(2, {"type": "layer_norm", "epsilon": 0.01})
+    rnnkit.build(language_spec(tmp_path, stack)).export("onnx", tmp_path / "out")
+    stack[2]["epsilon"] = 0.1
+    spec, out = language_spec(tmp_path, stack), tmp_path / "m.h5"
+    ran = command("import", tmp_path / "out" / "model.onnx", "--spec", spec, "--out", out)
+    told(ran, 6, "2.layer_norm has epsilon 0.1, ", " of the file 0.0099999997")
+    assert not out.exists()
+
+
 def test_unknown_operators_are_told_at_once(tmp_path: Path) -> None:
     file = exported(LanguageModel("lstm", WORDS), tmp_path / "model.onnx", False)
     model = onnx.load(file)
