@@ -182,7 +182,7 @@ def raised(error: BaseException, limit: int = 1000) -> str:
         said = str(error)
     except Exception as other:
         said = f"its own text fails with {type(other).__name__}"
-    return f"{type(error).__name__}: {printable(said, limit)}"
+    return ": ".join(filter(None, (type(error).__name__, printable(said, limit))))
 
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

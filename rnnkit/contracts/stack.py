@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from rnnkit.contracts.checked_declarations import checked_layer_of, signal_after
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.signal import Signal
 from rnnkit.errors import Path, ShapeError
@@ -40,8 +41,8 @@ def resolved(
     layer: Layer, inputs: Signal, target: Signal | None = None, memory: Signal | None = None
 ) -> tuple[Layer, Signal]:
     """Return a layer with the widths that its spec left open, and what it gives."""
-    layer = layer.resolve(inputs, target, memory)
-    return layer, layer.output(inputs)
+    layer = checked_layer_of(layer, layer.resolve(inputs, target, memory))
+    return layer, signal_after(layer, inputs)
 
 
 def sized(

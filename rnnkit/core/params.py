@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.initializers import Initializer
-from rnnkit.errors import ShapeError, shape_text
+from rnnkit.errors import PluginError, ShapeError, printable, shape_text
 from rnnkit.types import MAX_RANK, Array, DType, Shape
 
 
@@ -203,12 +203,22 @@ class ParamStore:
         return _named(self.views(flat), learned_parameters(self.declared))
 
     def initialize(self, seed: int) -> None:
-        """Draw every parameter from a generator of its own, keyed by seed and name."""
+        """Draw every parameter from a generator of its own, keyed by seed and name.
+
+        Raises PluginError for a start of another shape, or one that is not finite.
+        """
         # On one thread, so that an orthogonal start does not depend on how many there are.
         with threadpool_limits(1, user_api="blas"):
             for layer, name, spec in named_parameters(self.declared):
                 random = keyed_generator(seed, "init", f"{layer}/{name}")
-                self.values[layer][name][...] = spec.draw(random)
+                drawn = spec.draw(random)
+                if np.shape(drawn) != spec.shape or not np.isfinite(drawn).all():
+                    raise PluginError.of(
+                        "PLUGIN_CONTRACT",
+                        f"layer {layer}: the start of {name} is no {shape_text(spec.shape)} of "
+                        f"finite numbers, but {printable(drawn)} (tell its author)",
+                    )
+                self.values[layer][name][...] = drawn
 
 
 def _frozen(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str, ParamSpec]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rnnkit.contracts.checked_declarations import layer_declarations
 from rnnkit.contracts.stack import at_layer, shaped_at
 from rnnkit.core.params import Declaration, check_shared
 from rnnkit.core.signal import Signal
@@ -16,7 +17,8 @@ from rnnkit.spec.model import ModelSpec, PairSpec, Spec, StackSpec
 def build_network(spec: Spec, inputs: Signal, targets: Signal) -> tuple[Spec, Network]:
     """Return the resolved spec, every width in it, and its network.
 
-    Raises SpecError, with the path of the block, where two widths do not fit.
+    Raises SpecError, with the path of the block, where two widths do not fit, and PluginError for
+    a layer whose declarations are none.
     """
     try:
         model, network = _sized(spec.model, inputs, targets)
@@ -33,6 +35,7 @@ def _check_parameters(network: Network) -> None:
     declared: dict[str, Declaration] = {}
     for position, (name, layer) in enumerate(network.named):
         with shaped_at(*_path(network, position)):
+            layer_declarations(layer, entering[name], name)
             declared[name] = layer.declared(entering[name])
     for position, name in enumerate(network.names):
         with shaped_at(*_path(network, position)):

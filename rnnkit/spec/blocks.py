@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, parse_block
-from rnnkit.errors import Path, ShapeError, printable
+from rnnkit.core.installed import Plugin
+from rnnkit.errors import Path, PluginError, ShapeError, raised
 from rnnkit.spec.locations import Draft
 
 B = TypeVar("B", bound=Block)
@@ -33,7 +34,8 @@ class Blocks:
         except (ValidationError, PydanticCustomError):
             return None
         except Exception as error:
-            self._failed(path, contract.entry_group, value["type"], error)
+            plugin = self.registry.plugin(contract.entry_group, value["type"])
+            self._failed(path, plugin, error)
             return None
         return block if isinstance(block, contract) else None
 
@@ -45,11 +47,14 @@ class Blocks:
             return question(block)
         except ShapeError as error:
             self.draft.report(path, "SPEC_SHAPE", str(error))
+        except PluginError as error:
+            for problem in error.problems:
+                self.draft.report(path, problem.code, problem.message)
         except Exception as error:
-            self._failed(path, block.entry_group, block.type, error)
+            own = self.registry.plugin(block.entry_group, block.type)
+            self._failed(path, self.registry.foreign(block) or own, error)
         return None
 
-    def _failed(self, path: Path, group: str, name: str, error: Exception) -> None:
-        plugin = self.registry.plugin(group, name)
-        reason = printable(repr(error), 200)
+    def _failed(self, path: Path, plugin: Plugin, error: Exception) -> None:
+        reason = raised(error, 200)
         self.draft.report(path, "PLUGIN_CONTRACT", f"{plugin} failed: {reason} (tell its author)")

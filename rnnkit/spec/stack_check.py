@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+from rnnkit.contracts.checked_declarations import layer_declarations, signal_after
 from rnnkit.contracts.layer import Layer, sees_future
 from rnnkit.contracts.stack import Beside, joined, peeking, reads_memory, resolved
 from rnnkit.core.params import Declaration, KnownShape, ParamSpec, Shared, shared_shape_problem
@@ -115,14 +116,14 @@ class StackCheck:
             inner = getattr(layer, field)
             if isinstance(inner, Layer):
                 self._check_parts((*path, field), inner, None, last=False)
-        outputs = _tried(PROBES, layer.output)
+        outputs = _tried(PROBES, lambda probe: signal_after(layer, probe))
         if not last and outputs and outputs.width is None:
             message = 'only the last layer takes its width from the data (add "units")'
             self.draft.report(path, "SPEC_SHAPE", message)
         probe = _probe(inputs)
         complete = _complete(layer, probe)
         if probe == inputs and complete == layer and not self.draft.broken(path):
-            self.blocks.ask(path, layer, lambda layer: layer.params(probe))
+            self.blocks.ask(path, layer, lambda layer: layer_declarations(layer, probe))
         if self.draft.broken(path) or _declared(layer, inputs) is None:
             return
         for name, init in layer.init.items():
@@ -225,7 +226,8 @@ def _sizes(layer: Layer, inputs: Signal | None) -> dict[str, tuple[ParamSpec | S
 def _declared(layer: Layer, inputs: Signal | None, width: int = 2) -> Declaration | None:
     """Return the parameters of a layer; None where it does not tell for a stand-in of a width."""
     return _tried(
-        (_probe(inputs, width),), lambda probe: _complete(layer, probe, width).params(probe)
+        (_probe(inputs, width),),
+        lambda probe: layer_declarations(_complete(layer, probe, width), probe),
     )
 
 

@@ -316,6 +316,72 @@ def test_what_a_library_writes_to_the_descriptor_is_no_result(
     assert ran.stdout.splitlines() == done("predict", run, text).out.splitlines()
 
 
+DECLARED = {
+    "output": ["None", "5", "Signal(-3)", "Signal(4.0)", "Signal('4')", "Signal(True)"],
+    "state_sizes": ["None", "2", "[2]", "(-1,)", "(2.0,)", "(True,)"],
+    "params": [
+        "None",
+        "[1]",
+        "{1: ParamSpec((2,), Zeros())}",
+        "{'W': (2, 3)}",
+        "{'W': ParamSpec((2,), None)}",
+    ],
+    "resolve": ["None"],
+}
+LAYER = """
+from typing import Literal
+from rnnkit import Layer, ParamSpec, Signal, Zeros
+
+
+class Stub(Layer):
+    type: Literal["stub"] = "stub"
+
+    def output(self, inputs):
+        return inputs
+
+    def {method}(self, inputs, *more):
+        return {value}
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "value"), [(name, value) for name in DECLARED for value in DECLARED[name]]
+)
+def test_what_a_layer_declares_is_looked_at(
+    site: Path, tmp_path: Path, method: str, value: str
+) -> None:
+    install(site, LAYER.format(method=method, value=value))
+    spec = plain_spec()
+    spec["model"]["layers"].insert(1, {"type": "stub"})
+    ran = command("run", write(tmp_path, spec), "--out", tmp_path / "run")
+    assert ran.code == 4, ran.err
+    assert f"stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): {method}: expected " in ran.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method", ["output", "params"])
+def test_a_layer_inside_another_is_named_for_what_it_declares(
+    site: Path, tmp_path: Path, method: str
+) -> None:
+    install(site, LAYER.format(method=method, value="None"))
+    spec = plain_spec()
+    spec["model"]["layers"].insert(1, {"type": "residual", "layer": {"type": "stub"}})
+    ran = command("check", write(tmp_path, spec))
+    assert ran.code == 4 and "model.layers[1]: " in ran.err
+    assert "stub of rnnkit-odd 1.0 (rnnkit_odd:Stub)" in ran.err
+
+
+@pytest.mark.parametrize("start", ["1.0", "np.zeros(4)", "np.full(3, np.nan)", "None"])
+def test_a_start_that_does_not_fill_a_parameter(site: Path, tmp_path: Path, start: str) -> None:
+    declared = f"{{'W': ParamSpec((3,), lambda *given: {start})}}"
+    install(site, "import numpy as np" + LAYER.format(method="params", value=declared))
+    spec = plain_spec()
+    spec["model"]["layers"].insert(1, {"type": "stub"})
+    ran = command("run", write(tmp_path, spec), "--out", tmp_path / "run")
+    said = "[PLUGIN_CONTRACT] layer 1.stub: the start of W is no 3 of finite numbers, but "
+    assert ran.code == 4 and said in ran.err
+
+
 @pytest.mark.parametrize("shape", ["(2.0,)", "(-1,)", "(0,)", "('n',)", "(True,)", "2", "9 * (1,)"])
 def test_a_shape_that_no_parameter_has(site: Path, tmp_path: Path, shape: str) -> None:
     extra = (

@@ -467,11 +467,11 @@ def test_a_one_hot_of_another_vocabulary_is_reported_where_that_is_known() -> No
 def test_a_failing_plugin_is_named() -> None:
     assert problems(edited(('"lstm"', '"unshaped"'), (', "units": 32', "")), UNSHAPED) == [
         "spec.json:7:7 [PLUGIN_CONTRACT] model.layers[1]: unshaped of rnnkit-bad 0.1 "
-        f"({__name__}:Unshaped) failed: ZeroDivisionError() (tell its author)"
+        f"({__name__}:Unshaped) failed: ZeroDivisionError (tell its author)"
     ]
     assert problems(edited(('"lstm"', '"unsound"')), UNSOUND) == [
         "spec.json:7:7 [PLUGIN_CONTRACT] model.layers[1]: unsound of rnnkit-bad 0.1 "
-        f"({__name__}:Unsound) failed: KeyError('oops') (tell its author)"
+        f"({__name__}:Unsound) failed: KeyError: 'oops' (tell its author)"
     ]
     assert problems(edited(('"lstm"', '"missing"')), MISSING) == [
         "spec.json:7:16 [PLUGIN_IMPORT] model.layers[1].type: missing of rnnkit-bad 0.1 "

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from rnnkit.contracts.checked_declarations import signal_after
 from rnnkit.contracts.checked_layer import run_layer, scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, prefixed, signal_of
 from rnnkit.core.context import Context
@@ -32,7 +33,7 @@ class Bidirectional(Layer):
 
     def output(self, inputs: Signal) -> Signal:
         """Give twice the width of the inner layer."""
-        width = self.layer.output(inputs).values().width
+        width = signal_after(self.layer, inputs).values().width
         return Signal(None if width is None else 2 * width)
 
     def params(self, inputs: Signal) -> Declaration:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from rnnkit.compute.stack.stages import Stages, residual, within
+from rnnkit.contracts.checked_declarations import signal_after
 from rnnkit.contracts.checked_layer import run_layer, scanned
 from rnnkit.contracts.layer import Layer, LayerBlock, gates_of, may_ask, prefixed
 from rnnkit.core.context import Context
@@ -23,7 +24,7 @@ class Residual(Layer):
 
     def output(self, inputs: Signal) -> Signal:
         """Keep the width."""
-        outputs = self.layer.output(inputs.values())
+        outputs = signal_after(self.layer, inputs.values())
         if not outputs.fits(inputs):
             raise ShapeError(
                 f"adds its inputs to its outputs, but receives {inputs} and gives {outputs} "
