@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.results import json_asked, print_result
-from rnnkit.core.text_width import columns, to_left, to_right
+from rnnkit.core.text_width import columns, cut, to_left, to_right
 from rnnkit.errors import DataError, RnnkitError, closest, placed, printable
 from rnnkit.files.outputs import write_output
 from rnnkit.reporting.printing import number as number
@@ -142,20 +142,7 @@ def _shortened(cells: list[list[str]], width: int) -> list[list[str]]:
     rooms = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     while sum(rooms) + 2 * (len(rooms) - 1) > width and max(rooms, default=0) > SHORTEST:
         rooms[rooms.index(max(rooms))] -= 1
-    return [[_cut(c, room) for c, room in zip(row, rooms, strict=True)] for row in cells]
-
-
-def _cut(text: str, room: int) -> str:
-    """Return text with its middle left out; of a path the end says most."""
-    if columns(text) <= room:
-        return text
-    start = (room - 1) // 3
-    head, tail = text[:start], text[-(room - 1 - start) :]
-    while columns(head) > start:
-        head = head[:-1]
-    while columns(tail) > room - 1 - start:
-        tail = tail[1:]
-    return f"{head}…{tail}"
+    return [[cut(c, room) for c, room in zip(row, rooms, strict=True)] for row in cells]
 
 
 class Stopped(BaseException):

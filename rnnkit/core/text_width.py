@@ -20,6 +20,19 @@ def to_right(text: str, width: int) -> str:
     return " " * (width - columns(text)) + text
 
 
+def cut(text: str, room: int) -> str:
+    """Return text that fits `room` columns, its middle left out; of a path the end says most."""
+    if columns(text) <= room:
+        return text
+    start = (room - 1) // 3
+    head, tail = text[:start], text[-(room - 1 - start) :]
+    while columns(head) > start:
+        head = head[:-1]
+    while columns(tail) > room - 1 - start:
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
 def _columns(character: str) -> int:
     if character.isascii():
         return 1

@@ -13,10 +13,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from rnnkit.analysis.plots.panel import Curve, Panel
+from rnnkit.core.text_width import cut
 from rnnkit.errors import PluginError
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Told apart with any kind of colour vision (Okabe and Ito 2008)."""
+LONGEST_NAME = 60
+"""Characters of a name in a legend, which is to be no wider than its panel."""
 DASHES = ("-", "--", "-.", ":")
 SETTINGS: Any = {
     "svg.hashsalt": "rnnkit",
@@ -73,7 +76,7 @@ def svg(panels: Sequence[Panel]) -> bytes:
 def _draw(axes: Any, panel: Panel) -> None:
     for curve in panel.curves:
         ys = [y for _, y in curve.drawn(log=False)]
-        axes.plot(curve.xs, ys, label=curve.name, **_style(curve))
+        axes.plot(curve.xs, ys, label=cut(curve.name, LONGEST_NAME), **_style(curve))
     if panel.log:
         _log_scale(axes)
     axes.set_title(panel.title, fontsize="medium", loc="left")

@@ -64,6 +64,16 @@ def test_numbers_on_a_log_scale_are_plain_text(ys: tuple[float, float]) -> None:
 
 
 @needs_matplotlib
+def test_a_long_name_stays_inside_its_panel() -> None:
+    names = [f"runs/{'long-' * 30}{number}/r valid_loss" for number in (1, 2)]
+    curves = tuple(Curve(name, (1, 2), (3.0, 1.0)) for name in names)
+    text = module.svg([Panel("loss", "x", "y", curves)]).decode()
+    shown = re.findall(r">(runs/[^<]*)</text>", text)
+    assert [name[-16:] for name in shown] == [name[-16:] for name in names]
+    assert [len(name) for name in shown] == [60, 60]
+
+
+@needs_matplotlib
 def test_it_names_no_address(drawn: bytes) -> None:
     text = re.sub(r'xmlns(:\w+)?="[^"]*"', "", drawn.decode())
     assert "http" not in text and "<!DOCTYPE" not in text and "@import" not in text
