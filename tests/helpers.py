@@ -237,6 +237,7 @@ def pair_spec(**train: Any) -> JSONObject:
     spec = small_spec(**train)
     layers = [{"type": "embedding", "units": 4}, {"type": "gru", "units": 5}]
     spec["data"] = {"type": "pairs", "source": "addition", "tokenizer": {"type": "char"}}
+    spec["data"]["count"] = 500
     spec["model"] = {
         "encoder": {"layers": layers},
         "decoder": {"layers": [*layers, {"type": "affine"}]},

@@ -20,6 +20,12 @@ from rnnkit.version import VERSION
 OWN = "[rnnkit.layers]\nlstm = rnnkit.builtin.cells.lstm:LSTM\n"
 
 
+@pytest.fixture
+def no_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `plugins --check` import nothing: each of our own types would take a process."""
+    monkeypatch.setattr("rnnkit.cli.plugins.failure", lambda plugin: None)
+
+
 def folder_of(site: Path, name: str, points: bytes, facts: bytes | None) -> Path:
     folder = site / name
     folder.mkdir()
@@ -99,6 +105,7 @@ def test_it_stops_nothing_and_is_named(
     assert f"{folder} {sentence}" in done("plugins").out
 
 
+@pytest.mark.usefixtures("no_imports")
 def test_an_entry_point_that_names_nothing_leaves_those_beside_it(
     site: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +125,7 @@ def test_an_entry_point_that_names_nothing_leaves_those_beside_it(
     assert "rnnkit doctor names what cannot be read" in ran.err
 
 
+@pytest.mark.usefixtures("no_imports")
 def test_a_line_that_is_no_entry_point_is_named_and_fails_the_check(site: Path) -> None:
     install(site, cell())
     folder = site / "rnnkit_odd-1.0.dist-info"
