@@ -398,6 +398,11 @@ def test_a_scan_of_its_own_is_what_runs(layer: Layer) -> None:
     ys, state, _ = layer.scan(*window_of(layer), None, Context())
     np.testing.assert_allclose(found[0], ys, rtol=0, atol=1e-6)
     check_close({"": found[1]}, {"": state})
+    params, xs, _ = window_of(layer)
+    network = Network.sized([layer], MSE(), Signal(4), Signal(ys.shape[2]))
+    states = network.initial_states(2, np.dtype(np.float32))
+    whole, _ = network.forward({network.names[0]: params}, xs, states, None, Context())
+    np.testing.assert_allclose(whole, ys, rtol=0, atol=1e-6)
 
 
 def window_of(layer: Layer) -> tuple[Params, Array, State]:
