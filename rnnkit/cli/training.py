@@ -13,6 +13,7 @@ from rnnkit.cli.common import emit, finite_or_none, number, table, tell
 from rnnkit.cli.results import terminal_width
 from rnnkit.compute.numerics import limited_threads
 from rnnkit.compute.ranks import Ranks
+from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.machine import processors
 from rnnkit.errors import ResourceError
@@ -74,7 +75,8 @@ class Settings:
     def finish(self, outcome: Outcome, registry: Registry, ranks: Ranks) -> None:
         """Measure the model on the test split and print the end of a run.
 
-        Raises ResourceError where the time was up before the end.
+        Without a test split the remarks on the validation split are printed. Raises ResourceError
+        where the time was up before the end.
         """
         run, progress = outcome.run, outcome.progress
         if outcome.reason == "time":
@@ -85,18 +87,19 @@ class Settings:
             return
         model = run.best if run.best.exists() else run.step_file(progress.step)
         tested = FinalResult()
-        if outcome.reason == "finished" and "test" in outcome.source.splits():
+        if outcome.reason == "finished":
             with self.limited(ranks):
                 tested = _tested(outcome, model, registry)
         _print_end(outcome, model, tested)
 
 
 class FinalResult(NamedTuple):
-    """Metrics of the test split, how they were measured, and remarks on them."""
+    """Metrics of the test split, how they were measured, and remarks on a split."""
 
     metrics: Mapping[str, float] = {}
     how: Mapping[str, object] = {}
     remarks: Sequence[str] = ()
+    remarked: Split = "test"
 
     def lines(self, width: int | None) -> list[str]:
         """Return them in a line, or on a terminal of `width` as a table above the protocol."""
@@ -139,7 +142,7 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
         else f"step {progress.step}"
     ]
     lines += tested.lines(terminal_width())
-    lines += [f"test  {remark}" for remark in tested.remarks]
+    lines += [f"{tested.remarked}  {remark}" for remark in tested.remarks]
     lines.append(f"model  {model}")
     then = run.next_command()
     lines.append(f"next   {then}")
@@ -157,9 +160,15 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
 
 
 def _tested(outcome: Outcome, path: Path, registry: Registry) -> FinalResult:
-    """Measure the best model on the test split."""
-    model, source = load(path, registry, tell), outcome.source
-    layout, asked = model.layout(source, "test"), model.spec.evaluate.metrics
-    found = model.measure("test", source, layout, asked)
-    how = protocol(model.spec.data, layout, source.size("test"))
+    """Measure the best model on the test split, or for remarks on the one that chose it."""
+    source, evaluates = outcome.source, outcome.spec.train.every.evaluate is not None
+    split: Split = "test" if "test" in source.splits() else "valid"
+    if split not in source.splits() or (split == "valid" and not evaluates):
+        return FinalResult()
+    model = load(path, registry, tell)
+    layout, asked = model.layout(source, split), model.spec.evaluate.metrics
+    found = model.measure(split, source, layout, asked)
+    if split == "valid":  # its metrics are told where they were measured
+        return FinalResult(remarks=found.remarks, remarked=split)
+    how = protocol(model.spec.data, layout, source.size(split))
     return FinalResult(found.metrics, how, found.remarks)

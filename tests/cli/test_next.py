@@ -152,6 +152,19 @@ def test_a_forecast_that_is_no_better_than_the_naive_one(here: Path) -> None:
     assert json.loads(done("eval", "r", "--json").out)["remarks"] == [remark]
 
 
+def test_without_a_test_split_the_validation_split_tells_it(here: Path) -> None:
+    steps = np.random.default_rng(1).normal(size=300).cumsum()
+    (here / "d.csv").write_text("v\n" + "".join(f"{value:.4f}\n" for value in steps))
+    data = {"type": "series", "path": "d.csv", "columns": ["v"], "split": [0.8, 0.2, 0]}
+    found = run(here, data, {"layers": RNN, "loss": {"type": "mse"}})
+    assert found["test"] is None
+    (remark,) = found["remarks"]
+    assert remark.startswith("no better than a naive forecast: mase ")
+    assert remark in done("eval", "r", "--split", "valid").out
+    said = done("run", "s.json", "--out", "again").out.splitlines()
+    assert f"valid  {remark}" in said and not [line for line in said if line.startswith("test")]
+
+
 def test_a_series_with_columns_that_it_does_not_forecast(here: Path) -> None:
     rows = "".join(f"{i % 7},{i % 5}\n" for i in range(200))
     (here / "d.csv").write_text(f"a,b\n{rows}")
