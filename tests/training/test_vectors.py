@@ -202,6 +202,22 @@ def test_faults_are_told_with_their_lines(tmp_path: Path, content: str, said: li
         assert part in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a 1 2\nb 3 4\n".encode("utf-16"), "mark of UTF-16 or UTF-32 (save the file as UTF-8)"),
+        (b"a 1 2\rb 3 4\r", "in a carriage return alone (save the file with line feeds)"),
+    ],
+)
+def test_a_file_without_lines_of_utf_8_is_refused_at_once(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "v.txt").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_vectors(tmp_path / "v.txt", {b"a"}, 2)
+    assert len(caught.value.problems) == 1 and str(caught.value).endswith(said)
+
+
 def test_of_many_faults_the_first_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, b"a 1 2 3\n" * 99 + b"b\n" * 50)

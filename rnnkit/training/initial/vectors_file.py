@@ -23,6 +23,7 @@ from rnnkit.errors import DataError, Problem, printable
 from rnnkit.files.atomic import open_regular, reading
 from rnnkit.files.binary_formats import check_text
 from rnnkit.files.compressed import opened_if
+from rnnkit.files.marked_text import WIDE
 from rnnkit.types import Array
 
 LIMIT = 2**40
@@ -80,7 +81,7 @@ def read_vectors(path: Path, wanted: Collection[bytes], width: int) -> TextVecto
     with reading(path, DataError, "DATA"), _plain(path) as file:
         lines = _numbered(file, digest.update)
         first = list(islice(lines, LOOKED))
-        check_text(b"".join(line for _, line in first[:8]), path)
+        _check_lines(b"".join(line for _, line in first[:8]), path)
         header, rest = _without_header(first)
         usual = Counter(len(line.split()) - 1 for _, line in rest if line.split())
         length = usual.most_common(1)[0][0] if usual else width
@@ -114,6 +115,17 @@ def _numbered(file: BinaryIO, seen: Callable[[bytes], object]) -> Iterator[tuple
         ended = line.endswith(b"\n")
         seen(line)
         yield number, line.removeprefix(BOM_UTF8) if number == 1 else line
+
+
+def _check_lines(start: bytes, path: Path) -> None:
+    """Raise DataError for what no lines of UTF-8 begin with."""
+    if start.startswith(tuple(WIDE)):
+        message = "begins with the mark of UTF-16 or UTF-32 (save the file as UTF-8)"
+        raise DataError.of("DATA_ENCODING", message, path)
+    check_text(start, path)
+    if b"\r" in start and b"\n" not in start:
+        message = "its lines end in a carriage return alone (save the file with line feeds)"
+        raise DataError.of("DATA_VECTORS", message, path)
 
 
 def _without_header(
