@@ -7,7 +7,7 @@ import select
 import sys
 from contextlib import suppress
 
-from rnnkit.files.standard_output import stdout_number
+from rnnkit.files.standard_output import results_go_to, stdout_number
 
 NAMES = ("stdin", "stdout", "stderr")
 
@@ -45,7 +45,9 @@ def keep_results_apart() -> None:
         errors="backslashreplace",  # a terminal may lack a character
         closefd=False,
     )
-    sys.stdout = sys.__stdout__ = own  # type: ignore[misc]
+    # sys.__stdout__ stays where it was, so that what is written to it is no result either.
+    sys.stdout = own
+    results_go_to(number)
     os.dup2(2, 1)
 
 

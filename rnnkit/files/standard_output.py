@@ -8,8 +8,18 @@ STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 """What a user may call it."""
 
 
+_own: list[int] = []
+
+
+def results_go_to(number: int) -> None:
+    """Say which descriptor results go to, where that is no longer the one of Python's stdout."""
+    _own[:] = [number]
+
+
 def stdout_number() -> int:
     """Return the descriptor that results go to."""
+    if _own:
+        return _own[0]
     try:
         return sys.__stdout__.fileno() if sys.__stdout__ else 1
     except ValueError:  # it was closed

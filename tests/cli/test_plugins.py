@@ -298,12 +298,17 @@ def test_what_a_plugin_prints_is_no_result(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", ["os.write(1, b'past Python')", "ctypes.CDLL(None).puts(b'past Python')"]
+    "write",
+    [
+        "os.write(1, b'past Python')",
+        "ctypes.CDLL(None).puts(b'past Python')",
+        "sys.__stdout__.write('past Python')",
+    ],
 )
 def test_what_a_library_writes_to_the_descriptor_is_no_result(
     site: Path, tmp_path: Path, write: str
 ) -> None:
-    install(site, cell(forward=f"import ctypes, os; {write}"))
+    install(site, cell(forward=f"import ctypes, os, sys; {write}"))
     spec = spec_with(tmp_path, "stub")
     ran = process(["explain", spec, "--json"], PYTHONPATH=str(site))
     assert ran.returncode == 0 and json.loads(ran.stdout)
