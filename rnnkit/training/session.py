@@ -17,6 +17,7 @@ from rnnkit.compute.ranks import Ranks
 from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.json_values import kept_by_json
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import CheckpointError, DataError, PluginError, raised
 from rnnkit.network.network import Network
@@ -61,8 +62,18 @@ class Session:
     def encode(self, training: Training) -> memoryview:
         """Return the bytes of a checkpoint of the state.
 
-        Raises PluginError for arrays that nobody could load again: not those of the network.
+        Raises PluginError for what nobody could load again as it is: arrays that are not those of
+        the network, and states of a schedule or a dataset that JSON does not hold.
         """
+        for name, block in (("schedule", self.spec.train.schedule), ("cursor", self.spec.data)):
+            plugin = self.registry.foreign(block) if block else None
+            if plugin and not kept_by_json(getattr(training.progress, name), tuples=True):
+                raise PluginError.of(
+                    "PLUGIN_CONTRACT",
+                    f"after step {training.progress.step} the {name} of {plugin} is not what JSON "
+                    "can write and read back as it was; nothing was saved (tell its author)",
+                    self.run.path,
+                )
         found = arrays(training)
         if problems := mismatches(found, stored_shapes(self.spec, self.network)):
             raise self._odd_arrays(problems, training.progress.step)

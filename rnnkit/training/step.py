@@ -14,7 +14,7 @@ from rnnkit.compute.workers import Workers
 from rnnkit.contracts.dataset import Batch
 from rnnkit.core.context import Context, Pool
 from rnnkit.core.params import ParamStore
-from rnnkit.errors import PluginError
+from rnnkit.errors import PluginError, printable
 from rnnkit.network.network import Network
 from rnnkit.network.states import States, copied
 from rnnkit.network.stored_arrays import first_slots
@@ -101,14 +101,14 @@ class Training:
         if train.schedule is None:
             return train.optimizer.lr
         moment = self.progress.changed(step=step).moment(self.windows, train.epochs)
-        factor = float(train.schedule.factor(moment, self.progress.schedule))
-        if not 0 <= factor < math.inf:
+        factor: object = train.schedule.factor(moment, self.progress.schedule)
+        if not isinstance(factor, int | float | np.floating) or not 0 <= factor < math.inf:
             raise PluginError.of(
                 "PLUGIN_CONTRACT",
                 f"schedule {train.schedule.type}, step {step + 1}: expected a finite "
-                f"factor not below 0, received {factor} (tell its author)",
+                f"factor not below 0, received {printable(factor)} (tell its author)",
             )
-        return train.optimizer.lr * factor
+        return train.optimizer.lr * float(factor)
 
     def windows_at_once(self) -> int:
         """Return the windows of the next update: with `sync` all up to the next averaging."""

@@ -284,11 +284,30 @@ def test_a_dataset_without_windows_is_refused(tmp_path: Path, site: Path) -> Non
     told(ran, 5, "[DATA_WINDOWS] the data gave none of the ")
 
 
-def test_a_factor_that_turns_bad_later_is_refused(tmp_path: Path, site: Path) -> None:
-    factor = "math.nan if moment.step else 1.0"
+@pytest.mark.parametrize("bad", ["math.nan", "None", "'1'", "np.ones(3)"])
+def test_a_factor_that_turns_bad_later_is_refused(tmp_path: Path, site: Path, bad: str) -> None:
+    factor = f"{bad} if moment.step else 1.0"
     install(site, SCHEDULE.format(state="None", factor=factor), group="rnnkit.schedules")
     ran = command("run", write(tmp_path, spec_of("schedules")), "--out", tmp_path / "run")
     told(ran, 4, "[PLUGIN_CONTRACT] schedule stub, step 2: expected a finite factor not below 0, ")
+
+
+@pytest.mark.parametrize("state", ["{1}", "math.nan", "{1: 2}", "10**5000", "'\\ud800'"])
+def test_a_state_of_a_schedule_that_json_changes_is_not_saved(
+    tmp_path: Path, site: Path, state: str
+) -> None:
+    observe = (
+        f"\n    def observe(self, value, state):\n        return {state} if value > 1.1 else 0\n"
+    )
+    module = SCHEDULE.format(state="0", factor="1.0") + observe
+    install(site, module, group="rnnkit.schedules")
+    ran = command("run", write(tmp_path, spec_of("schedules")), "--out", tmp_path / "run")
+    told(
+        ran,
+        4,
+        "[PLUGIN_CONTRACT] after step 5 the schedule of stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) "
+        "is not what JSON can write and read back as it was; nothing was saved (tell its author)",
+    )
 
 
 @pytest.mark.parametrize(

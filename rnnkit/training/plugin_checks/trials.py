@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
+from rnnkit.core.json_values import kept_by_json
 from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network, loss_context
 from rnnkit.network.states import zero_state
@@ -213,9 +213,5 @@ def _storable(what: str, name: object) -> Comparison:
 
 def _json(what: str, value: object) -> Comparison:
     """A checkpoint can hold the value."""
-    try:
-        same = json.loads(json.dumps(value, allow_nan=False)) == value
-    except (TypeError, ValueError):
-        same = False
     wanted = "what JSON can write and read back as it was (plain numbers, text, lists, objects)"
-    return expected(what, same, wanted, repr(value))
+    return expected(what, kept_by_json(value), wanted, repr(value))
