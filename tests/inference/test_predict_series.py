@@ -236,6 +236,18 @@ def test_each_horizon_of_a_row_is_a_record(tmp_path: Path) -> None:
     assert np.allclose(told, values, rtol=1e-6)
 
 
+def test_a_step_that_no_row_tells_of_has_no_record(tmp_path: Path) -> None:
+    """The model reads it, filled, and answers for the rows of the file alone."""
+    rows = [f"{t},{t}.5" for t in range(1, 61)]
+    (tmp_path / "d.csv").write_text("\n".join(["t,v", *rows]) + "\n")
+    data = {"type": "series", "path": "d.csv", "columns": ["v"], "time": "t", "missing": "forward"}
+    run = run_of(tmp_path, "gaps", {**data, "split": [1, 0, 0]})
+    (tmp_path / "q.csv").write_text("\n".join(["t,v", *rows[:2], *rows[4:7]]) + "\n")
+    found = [json.loads(line) for line in done("predict", run, tmp_path / "q.csv").out.splitlines()]
+    assert [record["from_line"] for record in found] == [2, 3, 4, 5, 6]
+    assert [record["from_t"] for record in found] == ["1", "2", "5", "6", "7"]
+
+
 def test_what_is_filled_is_told_in_python_as_by_the_command(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

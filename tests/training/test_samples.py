@@ -30,6 +30,9 @@ def sampling(**sample: Any) -> JSONObject:
     return small_spec(every=EVERY, sample={"prompt": "ab", "length": 12, **sample})
 
 
+SEVEN = sampling()["train"] | {"every": {**EVERY, "sample": 7}}
+
+
 def samples(run: Path) -> list[JSONObject]:
     return [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
 
@@ -45,6 +48,11 @@ def test_a_language_model_goes_on_from_the_prompt(run: Path) -> None:
     assert all(line["prompt"] == "ab" and len(line["text"]) == 12 for line in found)
     last = load(run / "checkpoints" / "step-000000000015.h5")
     assert found[-1]["text"] == last.sample("ab", 12, seed=3)
+
+
+def test_a_run_ends_with_a_sample(tmp_path: Path) -> None:
+    found = samples(trained(tmp_path, sampling() | {"train": SEVEN}))
+    assert [line["step"] for line in found] == [7, 14, 15]
 
 
 def test_training_does_not_notice_it(run: Path, tmp_path: Path) -> None:
