@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from rnnkit.contracts.returned import broken
 from rnnkit.core.block import Block
+from rnnkit.errors import printable
 from rnnkit.types import Array
 
 LearningRate = Annotated[float, Field(gt=0, le=1e4)]
@@ -48,3 +50,13 @@ class Optimizer(Block):
         updated in its turn.
         """
         raise NotImplementedError(f"{type(self).__name__}.update")
+
+
+def slot_names(optimizer: Optimizer) -> tuple[str, ...]:
+    """Return `optimizer.used_slots`; raises PluginError for what are no names, each once."""
+    found: object = optimizer.used_slots()
+    named = isinstance(found, tuple) and all(isinstance(name, str) for name in found)
+    if isinstance(found, tuple) and named and len(set(found)) == len(found):
+        return found
+    message = f"used_slots: expected a tuple of different names, received {printable(found)}"
+    raise broken(optimizer, "", message)

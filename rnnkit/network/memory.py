@@ -12,6 +12,7 @@ import numpy as np
 from rnnkit.compute.parallel import threads
 from rnnkit.compute.shard_tree import Range, even_ranges, subtrees, sums_at_once
 from rnnkit.contracts.dataset import Dataset, Source
+from rnnkit.contracts.optimizer import slot_names
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.machine import spare_memory
 from rnnkit.core.params import count, count_learned
@@ -102,7 +103,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
     train = spec.train
     declared, parts = network.declared(), len(_threads(train.shards, ranks))
     learned = count_learned(declared) * FLOAT.itemsize
-    optimizer = learned * len(train.optimizer.used_slots())
+    optimizer = learned * len(slot_names(train.optimizer))
     sums, models, windows = _sums(train.shards, ranks), 0, 1
     if train.sync:
         models = sums * (learned + optimizer)  # those are added up

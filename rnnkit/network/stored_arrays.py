@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnnkit.contracts.optimizer import slot_names
 from rnnkit.core.params import ParamStore, learned_parameters, named_parameters
 from rnnkit.network.network import Network
 from rnnkit.network.states import States
@@ -18,7 +19,7 @@ def stored_shapes(spec: Spec, network: Network) -> dict[str, Shape]:
     """Return the shape of every array by the name it is stored under; all are float32."""
     train, declared = spec.train, network.declared()
     stored = {f"params/{n}/{name}": each.shape for n, name, each in named_parameters(declared)}
-    for slot in train.optimizer.used_slots():
+    for slot in slot_names(train.optimizer):
         for layer, name, parameter in learned_parameters(declared):
             stored[f"optimizer/{slot}/{layer}/{name}"] = parameter.shape
     for layer, state in network.state_shapes(train.streams).items():
@@ -43,4 +44,4 @@ def stored_arrays(
 
 def first_slots(spec: Spec, store: ParamStore) -> dict[str, Array]:
     """Return the arrays of the optimizer before its first step."""
-    return {name: np.zeros_like(store.flat) for name in spec.train.optimizer.used_slots()}
+    return {name: np.zeros_like(store.flat) for name in slot_names(spec.train.optimizer)}

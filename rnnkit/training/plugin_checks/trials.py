@@ -12,7 +12,7 @@ import numpy as np
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import sees_future
 from rnnkit.contracts.loss import Loss
-from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.optimizer import Optimizer, slot_names
 from rnnkit.contracts.schedule import Moment, Schedule
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
@@ -74,7 +74,7 @@ def of_optimizer(optimizer: Optimizer) -> Findings:
     """A few parameters are moved against a gradient, where they lie."""
     params = np.linspace(-1, 1, SIZE, dtype=np.float32)
     before, grads = params.copy(), np.full_like(params, 0.5)
-    slots = {name: np.zeros_like(params) for name in optimizer.used_slots()}
+    slots = {name: np.zeros_like(params) for name in slot_names(optimizer)}
     for name in slots:
         yield _storable("slots", name)
     optimizer.update(1, optimizer.lr, params, grads, slots, slice(0, SIZE // 2))
