@@ -126,21 +126,18 @@ def generate(
     """
     begun = begun or StreamState.zero(network)
     draws = _draws(sampling.seed, begun.spread(count).drawn.tolist())
+    one = begun.rows(np.zeros(1, np.intp)).states
+    if count <= FEW and (plan := compiled(network, params, one, int8)):
+        after = seen(network, params, prompt, begun).spread(count)
+        yield from _in_blocks(network, plan, after, sampling, draws)
     ctx = Context()
     ys, states = _read(network, params, begun.before(prompt), begun.states, ctx)
-    after = StreamState(states, begun.streams, drawn=begun.drawn).spread(count)
     ys = np.repeat(ys, count // begun.streams, axis=0)
-    ids = choose_ids(finite_scores(network, ys, 1), sampling, next(draws)[0])
-    yield ids
-    one = after.rows(np.zeros(1, np.intp)).states
-    plan = compiled(network, params, one, int8) if count <= FEW else None
-    if plan:
-        yield from _in_blocks(network, plan, after, ids, sampling, draws)
-    states = after.states
-    for number, drawn in enumerate(chain.from_iterable(draws), 2):
-        ys, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
+    states = StreamState(states, begun.streams, drawn=begun.drawn).spread(count).states
+    for number, drawn in enumerate(chain.from_iterable(draws), 1):
         ids = choose_ids(finite_scores(network, ys, number), sampling, drawn)
         yield ids
+        ys, states = _read(network, params, ids.astype(np.int32)[None], states, ctx)
 
 
 def compiled(
@@ -241,16 +238,17 @@ def _in_blocks(
     network: Network,
     plan: Plan,
     after: StreamState,
-    ids: Array,
     sampling: Sampling,
     draws: Iterator[Array],
 ) -> Iterator[Array]:
-    """Yield the ids (B,) after `ids`, made by compiled code, from the states of B streams.
+    """Yield the ids (B,) that follow B streams, made by compiled code.
 
     Raises DivergedError at the first token of which the scores are not finite.
     """
+    assert after.last is not None
     plans = [plan.with_state(tuple(_arrays_of(after, k))) for k in range(after.streams)]
-    options, step = (sampling.temperature, *sampling.limits(plan.table.outputs)), 2
+    options, step = (sampling.temperature, *sampling.limits(plan.table.outputs)), 1
+    ids = after.last
     for drawn in draws:
         found = tokens(plans, ids, drawn, options)
         ids = found[-1]
