@@ -255,13 +255,6 @@ def test_weights_by_name_and_balanced_are_those_of_ids(given: Any, by_id: Any) -
     assert found[0] == found[1]
 
 
-def test_no_balanced_weight_is_beyond_what_a_spec_may_hold() -> None:
-    rare = NAMED._replace(names=("rare", "often"), counts=(1, 3_000_000))
-    loss = SoftmaxCrossEntropy(class_weights="balanced").fitted(rare)
-    assert loss.id_weights == (1e6, 3_000_001 / 6_000_000)
-    assert SoftmaxCrossEntropy.model_validate(loss.model_dump()) == loss
-
-
 @pytest.mark.parametrize(
     ("given", "meaning", "message"),
     [
