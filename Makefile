@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Each command that a test or a benchmark starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types types-and-unit tests-of-cells tests-of-runs tests-of-the-rest tests-without-kernels parity bench clean
+.PHONY: run test lint types types-and-unit tests-of-cells tests-of-runs tests-of-models tests-of-the-rest tests-without-kernels parity bench clean
 
 run: $(VENV)/installed
 	$(BIN)/rnnkit run model_specs/word_lstm.json --resume auto --out runs/word-lstm
@@ -27,11 +27,12 @@ types: $(VENV)/tested
 
 CELLS := tests/test_plugin_cells.py tests/test_plugin_mgu.py tests/exchange/test_equation_cells.py tests/contracts tests/compute
 RUNS := tests/training tests/cli tests/guide tests/analysis
+MODELS := tests/builtin tests/network tests/checkpoint tests/inference tests/sweep
 
 # Two at a time, as on two cores, the longest first; each prints when it has ended, and make fails
 # where one does. What several parts compile lies in the cache once one of them has come to it.
 types-and-unit: $(VENV)/tested
-	$(MAKE) --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) tests-of-cells tests-of-runs tests-of-the-rest tests-without-kernels types
+	$(MAKE) --jobs=2 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) tests-of-cells tests-of-runs tests-of-models tests-of-the-rest tests-without-kernels types
 
 tests-of-cells:
 	$(BIN)/python -m pytest $(CELLS)
@@ -39,8 +40,11 @@ tests-of-cells:
 tests-of-runs:
 	$(BIN)/python -m pytest $(RUNS)
 
+tests-of-models:
+	$(BIN)/python -m pytest $(MODELS)
+
 tests-of-the-rest:
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(CELLS) $(RUNS))
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(CELLS) $(RUNS) $(MODELS))
 
 tests-without-kernels:
 	RNNKIT_KERNELS=numpy $(BIN)/python -m pytest tests/builtin/test_conformance.py tests/builtin/test_golden.py tests/builtin/losses/test_losses.py tests/builtin/optimizers tests/compute/stack tests/network/test_sections.py
