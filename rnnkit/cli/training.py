@@ -15,6 +15,7 @@ from rnnkit.compute.numerics import limited_threads
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.target_info import meaning_of
 from rnnkit.core.machine import processors
 from rnnkit.errors import ResourceError
 from rnnkit.inference.evaluate import protocol
@@ -160,10 +161,12 @@ def _print_end(outcome: Outcome, model: Path, tested: FinalResult) -> None:
 
 
 def _tested(outcome: Outcome, path: Path, registry: Registry) -> FinalResult:
-    """Measure the best model on the test split, or for remarks on the one that chose it."""
+    """Measure the best model on the test split, or a forecast, for remarks, where it was chosen."""
     source, evaluates = outcome.source, outcome.spec.train.every.evaluate is not None
     split: Split = "test" if "test" in source.splits() else "valid"
-    if split not in source.splits() or (split == "valid" and not evaluates):
+    # What is no forecast was measured in the run, and nothing remains to be said of it.
+    chosen = evaluates and "valid" in source.splits() and meaning_of(source).naive
+    if split == "valid" and not chosen:
         return FinalResult()
     model = load(path, registry, tell)
     layout, asked = model.layout(source, split), model.spec.evaluate.metrics

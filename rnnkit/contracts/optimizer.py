@@ -55,8 +55,8 @@ class Optimizer(Block):
 def slot_names(optimizer: Optimizer) -> tuple[str, ...]:
     """Return `optimizer.used_slots`; raises PluginError for what are no names, each once."""
     found: object = optimizer.used_slots()
-    named = isinstance(found, tuple) and all(isinstance(name, str) for name in found)
-    if isinstance(found, tuple) and named and len(set(found)) == len(found):
-        return found
+    if isinstance(found, tuple) and all(isinstance(name, str) for name in found):
+        if len(set(found)) == len(found):
+            return found
     message = f"used_slots: expected a tuple of different names, received {printable(found)}"
     raise broken(optimizer, "", message)

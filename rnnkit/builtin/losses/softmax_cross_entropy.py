@@ -88,10 +88,10 @@ class SoftmaxCrossEntropy(Loss):
             total, _, backward = by_numpy(ys, soft, row_weights(ys, targets, weights), 0.0, ctx)
             return total, float(row_weights(ys, targets, weighed).sum()), backward
         kernels, weights = kernel_module("softmax"), weighed
-        if kernels and given_as_labels(ys, targets):
-            return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
         if not given_as_labels(ys, targets):
             check_distributions(targets[weights != 0])
+        elif kernels:
+            return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
         return by_numpy(ys, targets, weights, smoothing, ctx)
 
     def fused(
