@@ -58,6 +58,12 @@ class Loss(Block):
         """Raise ShapeError where the loss cannot compare the two."""
         raise NotImplementedError(f"{type(self).__name__}.check")
 
+    def check_values(self, targets: Array) -> None:
+        """Raise DataError for targets (N, F) that it has no meaning for; ids are not asked about.
+
+        All targets of the data that weigh something are looked at before a run.
+        """
+
     def forward(
         self, ys: Array, targets: Array, weights: Array, ctx: Context
     ) -> tuple[float, float, Callable[[], Array]]:

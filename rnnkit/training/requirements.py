@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.dataset import Batch, Layout, Source, Split
 from rnnkit.contracts.layer import couples_streams
+from rnnkit.contracts.loss import Loss
 from rnnkit.core.params import ParamSpec, Shared
-from rnnkit.errors import DataError, Path, SpecError
+from rnnkit.errors import DataError, Path, SpecError, placed
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.network.network import Network
 from rnnkit.spec.hints import near_hint
@@ -27,13 +29,28 @@ class Unmet(NamedTuple):
 
 
 def check_demands(spec: Spec, network: Network, source: Source) -> None:
-    """Raise DataError where a split is too short, SpecError for what there is not."""
-    source.windows("train", spec.train.layout())
+    """Raise DataError for a split too short and for wrong targets, SpecError for what is absent."""
+    layouts: dict[Split, Layout] = {"train": spec.train.layout()}
     for split in source.splits():
         if split != "train":
-            source.windows(split, spec.evaluation_layout(source, split))
+            layouts[split] = spec.evaluation_layout(source, split)
+    windows = {split: source.windows(split, layout) for split, layout in layouts.items()}
     if found := [SpecError.at(*unmet) for unmet in _unmet(spec, network, source)]:
         raise SpecError(*(error.problems[0] for error in found))
+    if not source.targets.ids and type(network.loss).check_values is not Loss.check_values:
+        for split, layout in layouts.items():
+            batches = islice(source.batches(split, layout, None), windows[split])
+            _check_values(network.loss, batches, split, layout)
+
+
+def _check_values(loss: Loss, batches: Iterable[Batch], split: Split, layout: Layout) -> None:
+    """Raise DataError for a target of a split that the loss has no meaning for."""
+    for batch in batches:
+        batch.check(layout.streams)
+        try:
+            loss.check_values(batch.targets[batch.weights != 0])
+        except DataError as error:
+            raise placed(error, f"the {split} split") from error
 
 
 def _unmet(spec: Spec, network: Network, source: Source) -> Iterator[Unmet]:

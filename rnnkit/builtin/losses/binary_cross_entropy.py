@@ -56,6 +56,16 @@ class BinaryCrossEntropy(Loss):
                 f"answer{'s' * (width > 1)} (give one for each, or one number)"
             )
 
+    def check_values(self, targets: Array) -> None:
+        """Raise DataError for a target that is no probability: there would be no least loss."""
+        wrong = ~((targets >= 0) & (targets <= 1))
+        if wrong.any():
+            raise DataError.of(
+                "DATA_TARGET",
+                f"binary_cross_entropy needs targets from 0 to 1, and one is {targets[wrong][0]:g} "
+                "(give 0 and 1, or take mse, mae or huber for numbers)",
+            )
+
     def forward(
         self, ys: Array, targets: Array, weights: Array, ctx: Context
     ) -> tuple[float, float, Callable[[], Array]]:
@@ -67,7 +77,7 @@ class BinaryCrossEntropy(Loss):
         width = ys.shape[-1]
         ws = row_weights(ys, targets, weights)
         zs, wanted = ys.reshape(-1, width), _answers(ys, targets).reshape(-1, width)
-        _check_answers(wanted[ws != 0])
+        self.check_values(wanted[ws != 0])
         weighs = ctx.train and self.pos_weight is not None
         yes = np.array(self.pos_weight, ys.dtype) * wanted if weighs else wanted
         with np.errstate(invalid="ignore"):
@@ -105,17 +115,6 @@ class BinaryCrossEntropy(Loss):
     def probabilities(self, ys: Array) -> Array:
         """Return the sigmoid."""
         return sigmoid(ys)
-
-
-def _check_answers(wanted: Array) -> None:
-    """Raise DataError for a target that is no probability: the loss would have no least value."""
-    if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
-        odd = wanted[(wanted < 0) | (wanted > 1)][0]
-        raise DataError.of(
-            "DATA_TARGET",
-            f"binary_cross_entropy needs targets from 0 to 1, and one is {odd:g} (give 0 and 1, or "
-            "take mse, mae or huber for numbers)",
-        )
 
 
 def _answers(ys: Array, targets: Array) -> Array:

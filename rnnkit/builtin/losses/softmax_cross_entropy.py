@@ -67,12 +67,16 @@ class SoftmaxCrossEntropy(Loss):
                 "out of a last affine layer)"
             )
         count = len(self._by_id() or ())
-        if self.class_weights and not targets.ids:
-            raise ShapeError('has "class_weights", but the targets are no ids (leave them out)')
+        if not targets.ids:
+            self._refuse_weights()
         if count and targets.width not in (None, count):
             raise ShapeError(
                 f"has {count} class_weights for {targets.width} classes (give one for each)"
             )
+
+    def check_values(self, targets: Array) -> None:
+        """Raise DataError for targets (N, V) that are no probabilities."""
+        check_distributions(targets)
 
     def forward(
         self, ys: Array, targets: Array, weights: Array, ctx: Context
@@ -82,17 +86,19 @@ class SoftmaxCrossEntropy(Loss):
         `backward` returns the same array at every call. A logit that is not finite gives a total
         that is not finite, unless its target weighs nothing.
         """
-        smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
+        smoothing = self._smoothing(ctx)
+        if not given_as_labels(ys, targets):
+            self._refuse_weights()
+            self.check_values(targets[weights != 0])
+            return by_numpy(ys, targets, weights, smoothing, ctx)
+        weighed = self._weighed(targets, weights, ctx)
         if smoothing and self._by_id():
             soft = self._softened(targets, ys.dtype)
             total, _, backward = by_numpy(ys, soft, row_weights(ys, targets, weights), 0.0, ctx)
             return total, float(row_weights(ys, targets, weighed).sum()), backward
-        kernels, weights = kernel_module("softmax"), weighed
-        if not given_as_labels(ys, targets):
-            check_distributions(targets[weights != 0])
-        elif kernels:
-            return by_kernels(kernels, ys, targets, weights, smoothing, ctx)
-        return by_numpy(ys, targets, weights, smoothing, ctx)
+        if kernels := kernel_module("softmax"):
+            return by_kernels(kernels, ys, targets, weighed, smoothing, ctx)
+        return by_numpy(ys, targets, weighed, smoothing, ctx)
 
     def fused(
         self,
@@ -154,6 +160,11 @@ class SoftmaxCrossEntropy(Loss):
             return weights
         found: Array = weights * np.array(by_id, weights.dtype)[np.maximum(targets, 0)]
         return found
+
+    def _refuse_weights(self) -> None:
+        """Raise ShapeError where weights of ids are to weigh distributions."""
+        if self.class_weights or self.id_weights:
+            raise ShapeError('has "class_weights", but the targets are no ids (leave them out)')
 
     def _by_id(self) -> tuple[float, ...] | None:
         """Return the weight of each id; None where all weigh alike, or the data has not told."""

@@ -488,3 +488,22 @@ def test_numbers_are_no_distribution(odd: list[float], shown: str) -> None:
     assert math.isclose(
         loss.forward(ys, targets, weights, context())[0], 5 * math.log(len(odd)), abs_tol=1e-12
     )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("given", ["class_weights", "id_weights"])
+def test_weights_of_classes_weigh_no_distributions(given: str, smoothing: float) -> None:
+    loss = SoftmaxCrossEntropy.model_validate({"label_smoothing": smoothing, given: (1, 2, 3)})
+    ys, targets, weights = np.zeros((2, 3, 3)), np.full((2, 3, 3), 1 / 3), np.ones((2, 3))
+    for refused in (
+        lambda: loss.check(Signal(3), Signal(3)),
+        lambda: loss.forward(ys, targets, weights, context()),
+    ):
+        with pytest.raises(ShapeError, match='^has "class_weights", but the targets are no ids'):
+            refused()
+
+
+def test_an_answer_that_is_not_a_number_is_refused() -> None:
+    targets = np.array([[[0.5]], [[math.nan]]])
+    with pytest.raises(DataError, match="needs targets from 0 to 1, and one is nan"):
+        BinaryCrossEntropy().forward(np.zeros((2, 1, 1)), targets, np.ones((2, 1)), context())
