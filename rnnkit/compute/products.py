@@ -14,6 +14,8 @@ from rnnkit.types import Array
 
 MOST_SUMS = 4
 """Threads up to which each may form a sum of its own."""
+SUMMED = 512
+"""Rows that are added up one after the other: 100,000 like numbers in float32 lose four digits."""
 
 
 class Product(NamedTuple):
@@ -82,6 +84,22 @@ def scatter_add(table: Array, ids: Array, rows: Array) -> None:
     ordered = ids[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
     table[ordered[starts]] += np.add.reduceat(rows[order], starts, axis=0)
+
+
+def blocks(first: int, last: int) -> list[slice]:
+    """Return the rows from `first` up to `last` in parts that are each added up by itself."""
+    return [slice(at, min(at + SUMMED, last)) for at in range(first, last, SUMMED)]
+
+
+def column_sums(rows: Array) -> Array:
+    """Return the sums of the columns (m,) of rows (n, m), of which there are some."""
+    return added([rows[block].sum(axis=0) for block in blocks(0, len(rows))])
+
+
+def added(sums: Sequence[Array]) -> Array:
+    """Return the sum of the sums of blocks, in their type."""
+    found: Array = np.sum(sums, axis=0, dtype=np.float64).astype(sums[0].dtype)
+    return found
 
 
 def _divided(product: Product) -> tuple[list[Product], list[Array]]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.compute.products import Product, column_sums, multiply, multiply_all
 from rnnkit.compute.stack.stages import Stages, Weights, affine
 from rnnkit.contracts.layer import Layer
 from rnnkit.core.block import Name, Width
@@ -94,7 +94,7 @@ class Affine(Layer):
                 products.append(Product(left.T, right, into, ctx.empty(into.shape)))
             multiply_all(*products)
             if self.bias and ctx.learns:
-                grads["b"] += drows.sum(axis=0)
+                grads["b"] += column_sums(drows)
             return dxs, dstate
 
         return ys, state, backward

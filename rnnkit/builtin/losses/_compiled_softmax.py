@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.builtin.losses._rows import check_rows
 from rnnkit.compute.parallel import divided
-from rnnkit.compute.products import Product, multiply, multiply_all
+from rnnkit.compute.products import Product, added, blocks, multiply, multiply_all
 from rnnkit.compute.window_arrays import flat
 from rnnkit.core.context import Context
 from rnnkit.types import Array
@@ -76,15 +76,19 @@ def with_linear(
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
     chosen = np.empty(targets.size, targets.dtype)
 
-    def gradient(i: int, j: int) -> tuple[float, float, Array]:
-        wanted = (targets.reshape(-1)[i:j], weights.reshape(-1)[i:j], smoothing)
+    def gradient(block: slice) -> tuple[float, float, Array]:
+        wanted = (targets.reshape(-1)[block], weights.reshape(-1)[block], smoothing)
         own = np.zeros(bias.shape, bias.dtype)
-        return (*kernels.gradient(logits[i:j], bias, *wanted, own, chosen[i:j]), own)
+        return (*kernels.gradient(logits[block], bias, *wanted, own, chosen[block]), own)
 
-    found = divided(len(rows), COST * logits.size, gradient)
+    def gradients(i: int, j: int) -> tuple[float, float, Array]:
+        totals, weighed, dbias = zip(*map(gradient, blocks(i, j)), strict=True)
+        return sum(totals), sum(weighed), added(dbias)
+
+    found = divided(len(rows), COST * logits.size, gradients)
     totals, weighed, dbias = zip(*found, strict=True)
     if db is not None:
-        db += sum(dbias[1:], dbias[0])
+        db += added(dbias)
     # A tied table is given transposed; its product is formed in the layout of the sum.
     left, right, sums = (logits, rows, dW.T) if dW.flags.f_contiguous else (rows, logits, dW)
     multiply_all(

@@ -10,7 +10,6 @@ import numpy as np
 
 from rnnkit.builtin.losses._class_weights import Weight, Weights
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights, weighted_sum
-from rnnkit.compute.equations.functions import sigmoid
 from rnnkit.contracts.loss import Loss
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
@@ -92,11 +91,8 @@ class BinaryCrossEntropy(Loss):
         def backward() -> Array:
             dys = ctx.empty(ys.shape, ys.dtype)
             rows = dys.reshape(-1, width)
-            ps = sigmoid(zs)
-            if weighs:
-                np.subtract((1 - wanted) * ps, yes * sigmoid(-zs), out=rows)
-            else:
-                np.subtract(ps, wanted, out=rows)
+            # p - t of a sure answer would keep no digit of a small slope.
+            np.subtract((1 - wanted) * _sigmoid(zs), yes * _sigmoid(-zs), out=rows)
             rows *= (ws / width).astype(ys.dtype)[:, None]
             rows[ws == 0] = 0
             return dys
@@ -114,7 +110,14 @@ class BinaryCrossEntropy(Loss):
 
     def probabilities(self, ys: Array) -> Array:
         """Return the sigmoid."""
-        return sigmoid(ys)
+        return _sigmoid(ys)
+
+
+def _sigmoid(zs: Array) -> Array:
+    """Return 1 / (1 + exp(-z)) to all digits, near 0 too."""
+    tail = np.exp(-np.abs(zs))
+    found: Array = np.where(zs < 0, tail, 1) / (1 + tail)
+    return found
 
 
 def _answers(ys: Array, targets: Array) -> Array:

@@ -189,6 +189,25 @@ def test_threads_share_the_rows(count: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert shared == (pytest.approx(alone[0], rel=1e-12), alone[1])
 
 
+@pytest.mark.parametrize("linear", [True, False])
+def test_the_bias_of_many_rows_keeps_its_digits(
+    linear: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100,000 like numbers in float32 a plain sum has lost four digits."""
+    ids = Signal(3, ids=True)
+    network = Network.sized([Embedding(units=1), Affine()], SoftmaxCrossEntropy(), ids, ids)
+    store = network.store(np.dtype(np.float32))
+    store.flat[:] = 0
+    shape = (10_000, 10)
+    zeros = np.zeros(shape, np.int32)
+    batch = Batch(zeros, zeros, np.ones(shape, np.float32), np.zeros(shape, bool), None)
+    if not linear:
+        monkeypatch.setattr(SoftmaxCrossEntropy, "fused", lambda *given: None)
+    network.learn(store.values, store.grads, batch, {}, context())
+    wanted = np.array([-2e5, 1e5, 1e5]) / 3
+    np.testing.assert_allclose(store.grads["1.affine"]["b"], wanted, rtol=5e-6)
+
+
 @kernels_only
 def test_a_target_outside_is_an_error() -> None:
     ys, ones = np.zeros((1, 1, 4), np.float32), np.ones((1, 1), np.float32)

@@ -507,3 +507,20 @@ def test_an_answer_that_is_not_a_number_is_refused() -> None:
     targets = np.array([[[0.5]], [[math.nan]]])
     with pytest.raises(DataError, match="needs targets from 0 to 1, and one is nan"):
         BinaryCrossEntropy().forward(np.zeros((2, 1, 1)), targets, np.ones((2, 1)), context())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("weight", [None, 1e-6, 1e6])
+def test_sure_answers_keep_their_digits(dtype: Any, tolerance: float, weight: float | None) -> None:
+    """The slope of an answer that is nearly right, and the probability of one that is unlikely."""
+    zs = np.array([-70, -40, -18, -1e-3, 1e-3, 18, 40, 70], dtype)
+    small = np.exp(-np.abs(zs.astype(np.longdouble)))
+    p = np.where(zs < 0, small, 1) / (1 + small)
+    loss, ones = BinaryCrossEntropy(pos_weight=weight), np.ones((8, 1), dtype)
+    for wanted, slopes in ((0, p), (1, -p[::-1] * (weight or 1))):
+        targets = np.full((8, 1, 1), wanted, dtype)
+        _, _, backward = loss.forward(zs.reshape(8, 1, 1), targets, ones, context(dtype))
+        np.testing.assert_allclose(backward().ravel(), slopes, rtol=tolerance)
+    found = loss.probabilities(zs)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, p, rtol=tolerance)
