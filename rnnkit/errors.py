@@ -201,6 +201,9 @@ def without_steering(text: str, colours: bool = False) -> str:
 
 def printable(value: object, limit: int = 80) -> str:
     """Return text from a file in a form that no terminal can be fooled by."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # what a plugin gave may be nested too deeply, or be a class of its own
+        text = f"what is {type(value).__name__}"
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

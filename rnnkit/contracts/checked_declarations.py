@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from rnnkit.contracts.layer import Layer
-from rnnkit.contracts.returned import broken, is_own
+from rnnkit.contracts.returned import broken, is_own, is_whole
 from rnnkit.core.params import Declaration, ParamSpec, Shared
 from rnnkit.core.signal import Signal
 from rnnkit.errors import PluginError, printable
@@ -26,7 +24,7 @@ def checked_layer_of(layer: Layer, resolved: object) -> Layer:
 def signal_after(layer: Layer, inputs: Signal) -> Signal:
     """Return `layer.output`; raises PluginError for what is no signal."""
     found: object = layer.output(inputs)
-    if isinstance(found, Signal) and (found.width is None or _is_whole(found.width, 1)):
+    if isinstance(found, Signal) and (found.width is None or is_whole(found.width, 1)):
         return found
     raise _odd(layer, "output", "a Signal of a width that is an integer >= 1, or None", found)
 
@@ -39,18 +37,13 @@ def layer_declarations(layer: Layer, inputs: Signal, path: str = "") -> Declarat
     `path` is where the layers of a network have the layer, as in a Context.
     """
     sizes: object = layer.state_sizes(inputs)
-    if not isinstance(sizes, tuple) or not all(_is_whole(size, 0) for size in sizes):
+    if not isinstance(sizes, tuple) or not all(is_whole(size, 0) for size in sizes):
         raise _odd(layer, "state_sizes", "a tuple of integers >= 0", sizes, path)
     params: object = layer.params(inputs)
     if not isinstance(params, Mapping) or not all(map(_is_parameter, params.items())):
         wanted = "a dict of names, each with a ParamSpec of a shape and an initializer"
         raise _odd(layer, "params", wanted, params, path)
     return params
-
-
-def _is_whole(value: object, least: int) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and value >= least  # type: ignore[operator]
 
 
 def _is_parameter(item: tuple[object, object]) -> bool:

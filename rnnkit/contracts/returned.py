@@ -7,14 +7,16 @@ whose it is: a broken contract is an error here, which names the plugin.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rnnkit.core.block import Block
 from rnnkit.core.installed import KINDS, origin
-from rnnkit.errors import PluginError
+from rnnkit.errors import PluginError, printable
 from rnnkit.types import Array, DType, Shape
+
+Kind = TypeVar("Kind")
 
 
 def is_own(block: Block) -> bool:
@@ -31,6 +33,30 @@ def parts_of(block: Block, path: str, method: str, found: object, *names: str) -
         return found
     message = f"{method}: expected ({', '.join(names)}), received {shown(found)}"
     raise broken(block, path, message)
+
+
+def of_kind(block: Block, method: str, found: object, kind: type[Kind]) -> Kind:
+    """Return what a method gave; raises PluginError for what is of another class."""
+    if isinstance(found, kind):
+        return found
+    message = f"{method}: expected a {kind.__name__}, received {shown(found)}"
+    raise broken(block, "", message)
+
+
+def size_of(block: Block, method: str, found: object) -> int:
+    """Return what a method counts; raises PluginError for what is no number of anything."""
+    if is_whole(found, 0):
+        return int(found)  # type: ignore[call-overload, no-any-return]
+    message = f"{method}: expected an integer >= 0, received {printable(found)}"
+    raise broken(block, "", message)
+
+
+def words_of(block: Block, method: str, found: object) -> tuple[str, ...]:
+    """Return what a method gave; raises PluginError for what is no tuple of words."""
+    if isinstance(found, tuple) and found and all(isinstance(word, str) for word in found):
+        return found
+    message = f"{method}: expected a tuple of words, received {printable(found)}"
+    raise broken(block, "", message)
 
 
 def check_arrays(block: Block, path: str, what: str, found: object, like: Sequence[Array]) -> None:
@@ -59,6 +85,12 @@ def broken(block: Block, path: str, message: str) -> PluginError:
     plugin = origin(block.entry_group, block.type) or type(block).__qualname__
     where = f"{kind} {path}" if path else kind
     return PluginError.of("PLUGIN_CONTRACT", f"{where}, {plugin}: {message} (tell its author)")
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Tell whether a value is an integer, NumPy's too, that is not below another."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and value >= least  # type: ignore[operator]
 
 
 def shown(value: object) -> str:

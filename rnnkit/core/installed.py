@@ -68,17 +68,27 @@ def blame(error: BaseException) -> str:
 
     Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0".
     """
-    owners = {
-        plugin.module.partition(".")[0]: plugin
-        for plugin in installed()
-        if plugin.distribution != "rnnkit"
-    }
-    found = ""
+    plugins, found = _owners(), ""
     for frame, line in walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__"))
-        if owner := owners.get(module.partition(".")[0]):
-            found = f"line {line} of {module}, {owner.distribution} {owner.version}"
-    return found
+        if plugin := plugins.get(module.partition(".")[0]):
+            found = f"line {line} of {module}, {plugin.distribution} {plugin.version}"
+    # What a generator must not raise Python turns into an error of its own.
+    return found or (blame(error.__cause__) if error.__cause__ else "")
+
+
+def owner(module: str) -> Plugin | None:
+    """Return a plugin, not rnnkit's own, whose package holds a module; None where there is none."""
+    return _owners().get(module.partition(".")[0])
+
+
+def _owners() -> dict[str, Plugin]:
+    """Return a plugin, not rnnkit's own, by the outermost name of its module."""
+    return {
+        plugin.module.partition(".")[0]: plugin
+        for plugin in reversed(installed())
+        if plugin.distribution != "rnnkit"
+    }
 
 
 def misplaced() -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.compute.parallel import ours
+from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.inference.finite import not_finite
@@ -60,7 +61,7 @@ def evaluate(
     steps = 0
     metrics = choose_metrics(network.loss, network.outputs.known(), source, split, asked)
     with ours() if shards > 1 else nullcontext():
-        for batch in source.batches(split, layout, None):
+        for batch in windows_of(source, split, layout, None):
             batch.check(layout.streams)
             length = len(batch.weights)
             whole = not in_blocks or network.loss.spans_time

@@ -11,8 +11,10 @@ import numpy as np
 
 from rnnkit.compute.parallel import threads
 from rnnkit.compute.shard_tree import Range, even_ranges, subtrees, sums_at_once
-from rnnkit.contracts.dataset import Dataset, Source
+from rnnkit.contracts.checked_dataset import open_source, windows_in, windows_of
+from rnnkit.contracts.dataset import Dataset, Layout, Source
 from rnnkit.contracts.optimizer import slot_names
+from rnnkit.contracts.returned import of_kind, size_of
 from rnnkit.contracts.tokenizer import Vocabulary
 from rnnkit.core.machine import spare_memory
 from rnnkit.core.params import count, count_learned
@@ -77,8 +79,9 @@ def open_data(
     budget: int | None = None,
 ) -> Source:
     """Open a dataset; raises ResourceError where it needs more than the budget for that."""
-    made, most = dataset.made(), default_budget() if budget is None else budget
-    read = dataset.reads(root)
+    made = size_of(dataset, "made", dataset.made())
+    read = size_of(dataset, "reads", dataset.reads(root))
+    most = default_budget() if budget is None else budget
     if read > most:
         raise ResourceError.of(
             "MEM_BUDGET",
@@ -91,7 +94,7 @@ def open_data(
             f"the data that {dataset.type} makes up needs {human(made)}, the budget is "
             f"{human(most)} (fewer or shorter sequences, or --max-memory)",
         )
-    return dataset.open(root, vocabulary)
+    return open_source(dataset, root, vocabulary)
 
 
 def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int = 1) -> Memory:
@@ -108,7 +111,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
     if train.sync:
         models = sums * (learned + optimizer)  # those are added up
         sums = 1 + parts
-        windows = min(train.sync.every, source.windows("train", train.layout()))
+        windows = min(train.sync.every, windows_in(source, "train", train.layout()))
     # Weights and resets take five bytes for each target.
     row = _bytes(network.inputs) + _bytes(network.targets) + 5
     state = _state_bytes(network, train.streams)
@@ -173,7 +176,8 @@ def _sums(shards: int, ranks: int) -> int:
 
 def _steps(spec: Spec, source: Source) -> int:
     """Return the steps of the longest window."""
-    return spec.data.laid_out(source, spec.train.layout()).window
+    layout = spec.data.laid_out(source, spec.train.layout())
+    return of_kind(spec.data, "laid_out", layout, Layout).window
 
 
 def _restarts(spec: Spec, source: Source) -> bool:
@@ -181,10 +185,10 @@ def _restarts(spec: Spec, source: Source) -> bool:
     layout = spec.train.layout()
     if layout.reset == "document":
         return True
-    if not source.windows("train", layout):
+    if not windows_in(source, "train", layout):
         return False
     # Sequences of one length may share the first batch, and not the next.
-    first = islice(source.batches("train", layout, None), LOOKED)
+    first = islice(windows_of(source, "train", layout, None), LOOKED)
     return any(batch.resets[1:].any() for batch in first)
 
 

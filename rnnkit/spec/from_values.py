@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnkit.contracts.checked_dataset import suited_to
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
@@ -95,14 +96,14 @@ def _as_loss_needs(data: Dataset, value: Mapping[str, Any], registry: Registry) 
         loss = parse_block("rnnkit.losses", block, {"catalog": registry})
     except Exception:  # which the whole spec tells of
         return data
-    return data.suited(loss) if isinstance(loss, Loss) else data
+    return suited_to(data, loss) if isinstance(loss, Loss) else data
 
 
 def _holding(spec: Spec, data: Dataset | None) -> Spec:
     """Return a spec whose data holds its values, too."""
     if data is None:
         return spec
-    return spec.model_copy(update={"data": data.suited(spec.model.loss)})
+    return spec.model_copy(update={"data": suited_to(data, spec.model.loss)})
 
 
 def _stored(data: Dataset) -> str:

@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from rnnkit.contracts.checked_dataset import suited_to, windows_in
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
 from rnnkit.contracts.layer import LayerBlock
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.metric import MetricName
 from rnnkit.contracts.optimizer import Optimizer
+from rnnkit.contracts.returned import of_kind
 from rnnkit.contracts.schedule import Schedule
 from rnnkit.contracts.target_info import meaning_of
 from rnnkit.core.block import Name, Record, Size, nested
@@ -264,7 +266,7 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _suited(self) -> Spec:
-        data = self.data.suited(self.model.loss)
+        data = suited_to(self.data, self.model.loss)
         return self if data is self.data else self.model_copy(update={"data": data})
 
     def evaluation_layout(self, source: Source, split: Split) -> Layout:
@@ -290,13 +292,15 @@ class Spec(Record):
 
     def fitted(self, source: Source) -> Spec:
         """Return the spec with what its data decides, such as classes, scalers, streams."""
-        loss = self.model.loss.fitted(meaning_of(source))
+        loss = self.model.loss
+        loss = of_kind(loss, "fitted", loss.fitted(meaning_of(source)), Loss)
+        data = of_kind(self.data, "fitted", self.data.fitted(source), Dataset)
         model = self.model.model_copy(update={"loss": loss})
-        found = self.model_copy(update={"data": self.data.fitted(source), "model": model})
+        found = self.model_copy(update={"data": data, "model": model})
         if self.data.whole or "train" not in source.splits():
             return found
         given = self.train.model_fields_set
-        layout = fitted_layout(self.train.layout(), given, partial(source.windows, "train"))
+        layout = fitted_layout(self.train.layout(), given, partial(windows_in, source, "train"))
         chosen = {"streams": layout.streams, "window": layout.window}
         train = self.train.model_copy(update=chosen)
         return found.model_copy(update={"train": train})

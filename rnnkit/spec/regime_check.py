@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from rnnkit.contracts.checked_dataset import signals_of
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.loss import Loss
@@ -76,7 +77,7 @@ def _check_feed(draft: Draft, data: Dataset | None, loss: Loss | None) -> None:
 
 def _check_metrics(blocks: Blocks, asked: str, data: Dataset | None, loss: Loss) -> None:
     """Report what counts labels, where values are estimated."""
-    signals = blocks.ask(("data",), data, lambda data: data.signals())
+    signals = blocks.ask(("data",), data, signals_of)
     if signals and loss.estimates and not signals[1].ids:
         message = f"{json.dumps(asked)} needs a loss that decides among labels, but {loss.type} "
         message += "estimates values (take it out)"

@@ -6,6 +6,7 @@ receives, silences what depends on it, so that each mistake is reported once.
 
 from __future__ import annotations
 
+from rnnkit.contracts.checked_dataset import signals_of, suited_to
 from rnnkit.contracts.dataset import Dataset
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.optimizer import Optimizer
@@ -27,17 +28,20 @@ def check_shapes(draft: Draft, registry: Registry) -> None:
     """Report on the draft what does not fit together."""
     blocks = Blocks(draft, registry)
     data = blocks.find(("data",), Dataset)
-    inputs, targets = blocks.ask(("data",), data, lambda d: d.signals()) or (None, None)
+    inputs, targets = blocks.ask(("data",), data, signals_of) or (None, None)
     # A plugin whose validation fails by another error than Pydantic's is named by `find`.
     blocks.find(("train", "optimizer"), Optimizer)
     blocks.find(("train", "schedule"), Schedule)
     model = draft.get(MODEL)
     pair = isinstance(model, dict) and bool({"encoder", "decoder"} & set(model))
     found = (_check_pair if pair else _check_stack)(blocks, data, inputs)
+    loss = blocks.find(("model", "loss"), Loss)
     if found and targets:
         outputs, wanted = found, targets
-        loss = blocks.find(("model", "loss"), Loss)
         blocks.ask(("model", "loss"), loss, lambda loss: loss.check(outputs, wanted))
+    if loss:
+        asks = loss
+        blocks.ask(("data",), data, lambda data: suited_to(data, asks))
 
 
 def _check_stack(blocks: Blocks, data: Dataset | None, inputs: Signal | None) -> Signal | None:

@@ -18,6 +18,7 @@ from rnnkit.checkpoint.progress import BestEvaluation, Progress
 from rnnkit.checkpoint.run_directory import RunDir, make_private
 from rnnkit.checkpoint.samples import append_sample
 from rnnkit.compute.ranks import Ranks
+from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, Source
 from rnnkit.errors import (
     DataError,
@@ -116,7 +117,7 @@ class Loop:
         """Train to the end of the epoch; return the limit that was met before, if any."""
         training = self.training
         layout = training.spec.train.layout()
-        batches = self.source.batches("train", layout, training.progress.cursor)
+        batches = windows_of(self.source, "train", layout, training.progress.cursor)
         while some := self.ranks.together(lambda: [*islice(batches, training.windows_at_once())]):
             if reason := self._limit():
                 return reason

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from rnnkit.contracts import checked_tokenizer
+from rnnkit.contracts.checked_dataset import windows_in, windows_of
 from rnnkit.contracts.dataset import Batch, Layout, Source, Split
 from rnnkit.contracts.layer import couples_streams
 from rnnkit.contracts.loss import Loss
@@ -34,12 +35,12 @@ def check_demands(spec: Spec, network: Network, source: Source) -> None:
     for split in source.splits():
         if split != "train":
             layouts[split] = spec.evaluation_layout(source, split)
-    windows = {split: source.windows(split, layout) for split, layout in layouts.items()}
+    windows = {split: windows_in(source, split, layout) for split, layout in layouts.items()}
     if found := [SpecError.at(*unmet) for unmet in _unmet(spec, network, source)]:
         raise SpecError(*(error.problems[0] for error in found))
     if not source.targets.ids and type(network.loss).check_values is not Loss.check_values:
         for split, layout in layouts.items():
-            batches = islice(source.batches(split, layout, None), windows[split])
+            batches = islice(windows_of(source, split, layout, None), windows[split])
             _check_values(network.loss, batches, split, layout)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, Dataset, Source, Split
 from rnnkit.contracts.pair_text import TextPairs
 from rnnkit.contracts.target_info import meaning_of
@@ -34,7 +35,7 @@ def sample_of(model: Model, source: Source) -> Mapping[str, str]:
         return _continued(model, source)
     split: Split = "valid" if "valid" in source.splits() else "train"
     layout = replace(model.spec.train.layout(), streams=1)
-    batch = next(iter(source.batches(split, layout, None)))
+    batch = next(windows_of(source, split, layout, None))
     pairs = isinstance(model.network, Seq2Seq)
     return _decoded(model, batch) if pairs else _unrolled(model, source, batch)
 

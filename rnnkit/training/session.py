@@ -15,6 +15,7 @@ from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
 from rnnkit.compute.numerics import Numerics
 from rnnkit.compute.ranks import Ranks
 from rnnkit.compute.workers import Workers
+from rnnkit.contracts.checked_dataset import windows_in, windows_of
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.json_values import kept_by_json
@@ -63,17 +64,17 @@ class Session:
         """Return the bytes of a checkpoint of the state.
 
         Raises PluginError for what nobody could load again as it is: arrays that are not those of
-        the network, and states of a schedule or a dataset that JSON does not hold.
+        the network, and states of a schedule that JSON does not hold.
         """
-        for name, block in (("schedule", self.spec.train.schedule), ("cursor", self.spec.data)):
-            plugin = self.registry.foreign(block) if block else None
-            if plugin and not kept_by_json(getattr(training.progress, name), tuples=True):
-                raise PluginError.of(
-                    "PLUGIN_CONTRACT",
-                    f"after step {training.progress.step} the {name} of {plugin} is not what JSON "
-                    "can write and read back as it was; nothing was saved (tell its author)",
-                    self.run.path,
-                )
+        schedule = self.spec.train.schedule
+        plugin = self.registry.foreign(schedule) if schedule else None
+        if plugin and not kept_by_json(training.progress.schedule, tuples=True):
+            raise PluginError.of(
+                "PLUGIN_CONTRACT",
+                f"after step {training.progress.step} the schedule of {plugin} is not what JSON "
+                "can write and read back as it was; nothing was saved (tell its author)",
+                self.run.path,
+            )
         found = arrays(training)
         if problems := mismatches(found, stored_shapes(self.spec, self.network)):
             raise self._odd_arrays(problems, training.progress.step)
@@ -101,12 +102,12 @@ class Session:
         """
         check_demands(self.spec, self.network, self.source)
         layout = self.spec.train.layout()
-        windows = self.source.windows("train", layout)
+        windows = windows_in(self.source, "train", layout)
         training = Training.started(self.spec, self.network, windows)
         training.workers = Workers(self.ranks)
         write(training.store)
-        first = next(self.source.batches("train", layout, None), None)
-        if first is None:
+        first = next(windows_of(self.source, "train", layout, None), None)
+        if first is None or not windows:
             message = f"the data gave none of the {windows} windows that it promised"
             raise DataError.of("DATA_WINDOWS", f"{message} (tell the author of the dataset)")
         first.check(layout.streams)
@@ -139,7 +140,7 @@ class Session:
         training.learning_rate()
         with _read_from("cursor", where):
             cursor = training.progress.cursor
-            next(self.source.batches("train", self.spec.train.layout(), cursor), None)
+            next(windows_of(self.source, "train", self.spec.train.layout(), cursor), None)
 
 
 def check_schedule(spec: Spec, progress: Progress, windows: int, where: object) -> None:

@@ -18,6 +18,7 @@ from rnnkit.compute.numerics import Numerics, fingerprint, limited_threads
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.dataset import Source
 from rnnkit.contracts.registry import Registry
+from rnnkit.contracts.returned import words_of
 from rnnkit.errors import (
     DivergedError,
     InterruptedRun,
@@ -207,6 +208,7 @@ def train_on(
         )
         try:
             reason = loop.go()
+            ranks.share(lambda: _note_end(session, reason == "finished"))
         except BaseException as error:
             # The disk that failed may fail again: that error comes first.
             with suppress(RnnkitError):
@@ -214,7 +216,6 @@ def train_on(
                     diverged = isinstance(error, DivergedError)
                     run.note(status=_status(error), next=loop.way_on() if diverged else RESUME)
             raise
-    ranks.share(lambda: _note_end(session, reason == "finished"))
     return Outcome(run, reason, training.progress, session.source, session.spec)
 
 
@@ -224,9 +225,10 @@ def _note_end(session: Session, finished: bool) -> None:
         session.run.note(status="stopped", next=RESUME)
         return
     root = Path(str(session.run.facts().get("data_root", ".")))
-    follow = [*session.spec.data.next_command(session.source, root)]
+    data = session.spec.data
+    follow = [*words_of(data, "next_command", data.next_command(session.source, root))]
     scores = session.network.token_scores
-    if writes_text(session.spec.data, session.source) and scores.no_choice:
+    if writes_text(data, session.source) and scores.no_choice:
         follow = ["eval"]  # it writes nothing, token by token
     elif follow[0] == "sample" and scores.no_distribution:
         follow.append("--greedy")  # nothing can be drawn by chance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, Dataset, EncoderInputs, Layout, Source, Split
 from rnnkit.core.context import keyed_generator
 from rnnkit.core.signal import Signal
@@ -17,7 +18,7 @@ FEATURES = 8
 def first_batch(source: Source, split: Split, layout: Layout) -> Batch:
     """Return the first window of a split; raises DataError where the split is too short."""
     source.windows(split, layout)
-    return next(source.batches(split, layout, None))
+    return next(windows_of(source, split, layout, None))
 
 
 def random_batch(network: Network, steps: int, streams: int, seed: int) -> Batch:

@@ -49,7 +49,7 @@ def trials(
     A layer that nobody asked about is run before the next part.
     """
     train = spec.train
-    yield spec.data, "dataset", of_batch(network, batch)
+    yield spec.data, "dataset", iter((_json("next_cursor", batch.next_cursor),))
     yield train.optimizer, "optimizer", of_optimizer(train.optimizer)
     if train.schedule:
         first = Moment(0, 0.0, windows * train.epochs, train.epochs)
@@ -61,13 +61,6 @@ def trials(
         yield visit.layer, f"layer {visit.name}", of_layer(visit, entering[visit.name])
         ys, _ = visit.done()
     yield network.loss, "loss", of_loss(network.loss, ys, batch, ctx)
-
-
-def of_batch(network: Network, batch: Batch) -> Findings:
-    """A window is what it was said to be, and a checkpoint can hold its cursor."""
-    yield from _fits("inputs", batch.inputs, network.inputs, least=0)
-    yield from _fits("targets", batch.targets, network.targets, least=-1)
-    yield _json("next_cursor", batch.next_cursor)
 
 
 def of_optimizer(optimizer: Optimizer) -> Findings:
@@ -179,20 +172,6 @@ def _sum(loss: Loss, ys: Array, batch: Batch) -> Comparison:
         "expected the sum over all targets (a loss of a step that depends on others says "
         "spans_time = True)",
     )
-
-
-def _fits(what: str, array: Array, signal: Signal, least: int) -> Findings:
-    """An array of a window carries what a signal says, ids from `least` on."""
-    width, received = signal.known(), f"{array.dtype} of {array.shape}"
-    if not signal.ids:
-        fits = array.ndim == 3 and array.shape[2] == width and array.dtype.kind == "f"
-        yield expected(what, fits, f"floating-point numbers of shape (T, B, {width})", received)
-        return
-    fits = array.ndim == 2 and array.dtype.kind in "iu"
-    yield expected(what, fits, "ids, integers of shape (T, B)", received)
-    low, high = array.min(), array.max()
-    inside = least <= low and high < width
-    yield expected(what, inside, f"ids from {least} to {width - 1}", f"{low} to {high}")
 
 
 def _number(what: str, value: object, least: float = -math.inf) -> Comparison:
