@@ -173,15 +173,17 @@ def _run(arguments: list[str], endings: list[Callable[[int], None]]) -> int:
         return flags.report(shown.error, shown=True)
     except RnnkitError as error:
         return flags.report(error)
-    except (click.exceptions.Exit, click.ClickException) as error:
+    except (click.exceptions.Exit, click.ClickException, click.Abort) as error:
         if place := _blame(error):  # what ends its author's commands ends no run
             return flags.report(_plugin_failed(error, place))
+        if isinstance(error, click.Abort):
+            return flags.ended(130, "INTERRUPTED", "stopped by a signal")
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
         with suppress(OSError):
             error.show()
         return flags.ended(error.exit_code, "USAGE", error.format_message())
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return flags.ended(130, "INTERRUPTED", "stopped by a signal")
     except Stopped as stopped:
         return flags.ended(128 + stopped.number, "INTERRUPTED", "stopped by a signal")
@@ -197,7 +199,8 @@ def error_in_words(error: BaseException, command: str = "rnnkit") -> RnnkitError
     if isinstance(error, RnnkitError):
         return error
     if isinstance(error, MemoryError):
-        message = f"not enough memory: {error} (fewer units, streams or steps in a window)"
+        what = ": ".join(filter(None, ("not enough memory", str(error))))
+        message = f"{what} (fewer units, streams or steps in a window)"
         return ResourceError.of("MEM_ALLOC", message, command)
     if isinstance(error, OSError) and (error.filename or not _blame(error)):
         # What rnnkit writes itself has a name; only results go to a file that has none here.

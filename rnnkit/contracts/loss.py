@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import ClassVar, Literal
@@ -14,6 +15,7 @@ from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Block
 from rnnkit.core.context import Context
 from rnnkit.core.signal import Signal
+from rnnkit.errors import printable
 from rnnkit.types import Array, Shape
 
 
@@ -144,14 +146,22 @@ class Loss(Block):
 def summed(
     loss: Loss, ys: Array, targets: Array, weights: Array, ctx: Context
 ) -> tuple[float, float, Callable[[], Array]]:
-    """Return `loss.forward`; raises PluginError for what has another form."""
-    found: object = loss.forward(ys, targets, weights, ctx)
+    """Return `loss.forward`, of a plugin's loss by arrays that it cannot write into.
+
+    Raises PluginError for what has another form.
+    """
     if is_own(loss):
-        return found  # type: ignore[return-value]
+        return loss.forward(ys, targets, weights, ctx)
+    told = {"resets": ctx.resets, "valid": ctx.valid}
+    ctx = ctx.but(**{name: _read_only(a) for name, a in told.items() if a is not None})
+    found: object = loss.forward(_read_only(ys), _read_only(targets), _read_only(weights), ctx)
     total, weight, backward = parts_of(loss, "", "forward", found, "total", "weight", "backward")
-    for name, number in (("total", total), ("weight", weight)):
-        if not isinstance(number, int | float | np.floating):
-            raise broken(loss, "", f"the {name}: expected a number, received {shown(number)}")
+    total, weight = _number(loss, "total", total), _number(loss, "weight", weight)
+    if not 0 <= weight < math.inf:
+        message = f"the weight: expected a finite number not below 0, received {weight:g}"
+        raise broken(loss, "", message)
+    if not callable(backward):
+        raise broken(loss, "", f"backward: expected a function, received {shown(backward)}")
 
     def slope() -> Array:
         dys: Array = backward()
@@ -159,6 +169,46 @@ def summed(
         return dys
 
     return total, weight, slope
+
+
+def _number(loss: Loss, what: str, given: object) -> float:
+    """Return a number of a loss; raises PluginError for what is none."""
+    number = _float(given)
+    if number is None:
+        raise broken(loss, "", f"the {what}: expected a number, received {shown(given)}")
+    return number
+
+
+def _float(number: object) -> float | None:
+    """Return a number as Python has it, an integer beyond all floats as infinity; None for none."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.floating):
+        return None
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+def _read_only(array: Array) -> Array:
+    """Return a view that nobody can write into: the line that does is told."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def metrics_of(loss: Loss, mean: float, unit: str) -> dict[str, float]:
+    """Return `loss.metrics`; raises PluginError for what are no numbers by name, the loss first."""
+    found: object = loss.metrics(mean, unit)
+    if is_own(loss):
+        return found  # type: ignore[return-value]
+    given = found if isinstance(found, dict) else {}
+    numbers = {name: _float(number) for name, number in given.items()}
+    named = all(isinstance(name, str) for name in numbers)
+    if next(iter(numbers), "") != "loss" or not named or None in numbers.values():
+        wanted = 'a dict of numbers by name, of which "loss" is the first'
+        message = f"metrics: expected {wanted}, received {printable(found, 200)}"
+        raise broken(loss, "", message)
+    return numbers  # type: ignore[return-value]
 
 
 def likelihoods(loss: Loss, ys: Array) -> Array | None:
@@ -183,27 +233,32 @@ def decided(
 
     A loss that takes outputs and targets alone is asked with those.
     """
-    if not _takes_windows(type(loss).decisions):
-        found = loss.decisions(ys, targets)
-    else:
-        if weights is None:
-            weights = np.ones(ys.shape[:2], ys.dtype)
-        if resets is None:
-            resets = np.zeros(ys.shape[:2], bool)
-        found = loss.decisions(ys, targets, weights, resets, valid)
+    given: list[Array | None] = [ys, targets]
+    if _takes_windows(type(loss).decisions):
+        weights = np.ones(ys.shape[:2], ys.dtype) if weights is None else weights
+        resets = np.zeros(ys.shape[:2], bool) if resets is None else resets
+        given += [weights, resets, valid]
+    if not is_own(loss):
+        given = [None if array is None else _read_only(array) for array in given]
+    found = loss.decisions(*given)  # type: ignore[arg-type]
     if found is not None and not is_own(loss):
         _check_decisions(loss, found, ys.shape[:2])
     return found
 
 
 def _check_decisions(loss: Loss, found: object, shape: Shape) -> None:
-    """Raise PluginError unless it is two arrays (T, B), or (T, B, F)."""
+    """Raise PluginError unless it is two arrays (T, B) of ids, or two (T, B, F) of answers."""
     names = "chosen", "wanted"
-    for name, array in zip(names, parts_of(loss, "", "decisions", found, *names), strict=True):
-        known = isinstance(array, np.ndarray) and array.ndim in (2, 3)
-        if not known or array.shape[:2] != shape:
-            message = f"decisions, {name}: expected an array of shape {shape}, or of answers "
+    chosen, wanted = parts_of(loss, "", "decisions", found, *names)
+    for name, array in zip(names, (chosen, wanted), strict=True):
+        known = isinstance(array, np.ndarray) and array.shape[:2] == shape
+        kinds = {2: "iu", 3: "biuf"}.get(array.ndim, "") if known else ""
+        if not kinds or array.dtype.kind not in kinds:
+            message = f"decisions, {name}: expected ids, integers of shape {shape}, or answers "
             raise broken(loss, "", f"{message}{(*shape, 'F')}, received {shown(array)}")
+    if chosen.shape != wanted.shape:
+        message = f"decisions: expected two of one shape, received {shown(chosen)} and "
+        raise broken(loss, "", f"{message}{shown(wanted)}")
 
 
 @cache

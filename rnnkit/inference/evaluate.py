@@ -13,6 +13,7 @@ from rnnkit.builtin.metrics.choice import choose_metrics
 from rnnkit.compute.parallel import ours
 from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Dataset, Layout, Source, Split
+from rnnkit.contracts.loss import metrics_of
 from rnnkit.contracts.metric import MetricName, Table
 from rnnkit.inference.finite import not_finite
 from rnnkit.inference.readers import ShardReaders
@@ -70,7 +71,7 @@ def evaluate(
                 ys, part, part_weight = readers.read(step, piece.start)
                 if finite and not math.isfinite(part):
                     where = f"steps {steps + 1} to {steps + len(ys)} of the {split} split"
-                    raise not_finite(network, where)
+                    raise not_finite(network, where, ys)
                 total, weight, steps = total + part, weight + part_weight, steps + len(ys)
                 targets = step.targets
                 if step.units:
@@ -79,7 +80,7 @@ def evaluate(
                     metric.add(ys, targets, step.weights, step.resets, step.valid)
             if stop():
                 raise EvaluationStopped
-    found = network.loss.metrics(total / (weight or math.nan), source.unit)
+    found = metrics_of(network.loss, total / (weight or math.nan), source.unit)
     tables: dict[str, Table] = {}
     for metric in metrics:
         found |= metric.report()
@@ -96,7 +97,7 @@ def metric_names(network: Network, source: Source, asked: Sequence[MetricName] =
     Raises SpecError for a metric in `asked` that the loss cannot give.
     """
     loss, width = network.loss, network.outputs.known()
-    found = [*loss.metrics(0.0, source.unit)]
+    found = [*metrics_of(loss, 0.0, source.unit)]
     for metric in choose_metrics(loss, width, source, source.splits()[0], asked):
         found += metric.report()
     return found

@@ -22,8 +22,14 @@ def finite_scores(network: Network, ys: Array, step: int) -> Array:
     return scores
 
 
-def not_finite(network: Network, where: str) -> DivergedError:
-    """Return the error of outputs that are not finite at a step, in words."""
+def not_finite(network: Network, where: str, ys: Array | None = None) -> DivergedError:
+    """Return the error of outputs that are not finite at a step, in words.
+
+    Where outputs `ys` are finite, it is that of their loss.
+    """
+    if ys is not None and np.isfinite(ys).all():
+        message = f"{where}: the loss {network.loss.type}, of finite outputs, is not finite"
+        return DivergedError.of("NUM_NONFINITE_LOSS", message)
     return DivergedError.of(
         "NUM_NONFINITE_OUTPUT",
         f"{where}: the output of layer {network.names[-1]} is not finite "

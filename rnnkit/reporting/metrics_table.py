@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.loss import metrics_of
 from rnnkit.inference.evaluate import metric_names
 from rnnkit.reporting.printing import number
 from rnnkit.training.step import Training
@@ -45,7 +46,7 @@ class MetricsTable:
         measured = "valid" in source.splits() and spec.train.every.evaluate is not None
         names = metric_names(training.network, source, spec.evaluate.metrics)
         best = spec.train.best.metric.removeprefix("valid_")
-        loss, *readings = training.network.loss.metrics(0.0, unit)
+        loss, *readings = metrics_of(training.network.loss, 0.0, unit)
         trained = [loss, *(name for name in names if name == "accuracy"), *readings]
         epochs = spec.train.epochs
         counts = (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from rnnkit.contracts.dataset import Source
+from rnnkit.contracts.loss import metrics_of
 from rnnkit.errors import printable
 from rnnkit.reporting.metrics_table import MetricsTable
 from rnnkit.reporting.printing import number, tell
@@ -67,7 +68,7 @@ class Bar(Lines):
         loss = update.total / (update.weight or 1)
         self._seconds = 0.9 * self._seconds + seconds
         self._targets = 0.9 * self._targets + update.weight
-        metrics = training.network.loss.metrics(loss, self._unit)
+        metrics = metrics_of(training.network.loss, loss, self._unit)
         # The last one says most: bits for characters, perplexity for words, else the loss alone.
         name, value = list(metrics.items())[-1]
         text = (

@@ -20,6 +20,7 @@ from rnnkit.checkpoint.samples import append_sample
 from rnnkit.compute.ranks import Ranks
 from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, Source
+from rnnkit.contracts.loss import metrics_of
 from rnnkit.errors import (
     DataError,
     DivergedError,
@@ -281,7 +282,7 @@ class Loop:
         }
         if progress.weight:
             mean = progress.total / progress.weight
-            found = training.network.loss.metrics(mean, self.source.unit)
+            found = metrics_of(training.network.loss, mean, self.source.unit)
             line |= {f"train_{name}": value for name, value in found.items()}
         if progress.decided:
             line["train_accuracy"] = progress.right / progress.decided

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.loss import summed
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError
-from rnnkit.network.network import Network
+from rnnkit.network.network import Network, loss_context
 from rnnkit.network.states import States, copied
 from rnnkit.types import Params
 
@@ -73,6 +74,7 @@ def _in_block(
     part = batch.steps(block)
     ctx = ctx.later(block.start).but(valid=part.valid)
     after: States = {}
+    ys = part.inputs
     for visit in network.visits(values, part, states, ctx):
         name = visit.name
         for parameter, value in values[name].items():
@@ -85,4 +87,10 @@ def _in_block(
             return f"the state of layer {name}", {}
         if name in states:
             after[name] = state
+    own = loss_context(ctx, part)
+    total, _, slope = summed(network.loss, ys, part.targets, part.weights, own)
+    if not math.isfinite(total):
+        return f"the loss {network.loss.type}, of finite outputs,", {}
+    if not np.isfinite(slope()).all():
+        return f"the gradient of the loss {network.loss.type}, of finite outputs,", {}
     return "", copied(after)

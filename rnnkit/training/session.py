@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rnnkit.checkpoint.begun import Begun
-from rnnkit.checkpoint.meta import DataFacts, Meta
+from rnnkit.checkpoint.meta import DataFacts, Meta, nested_blocks, stored_spec
 from rnnkit.checkpoint.progress import Progress
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot, match, mismatches
@@ -113,7 +113,21 @@ class Session:
         first.check(layout.streams)
         params = training.store.values
         try_plugins(self.spec, self.network, self.registry, params, windows, first)
+        self._check_loads_again(training)
         return training
+
+    def _check_loads_again(self, training: Training) -> None:
+        """Raise PluginError where what plugins made of the spec is none that could be read back."""
+        blocks = (block for _, block in nested_blocks(self.spec, ()))
+        plugins = dict.fromkeys(filter(None, map(self.registry.foreign, blocks)))
+        if not plugins:
+            return
+        try:
+            stored_spec(self.meta(training), self.registry, "")
+        except CheckpointError as error:
+            message = f"no checkpoint could be read again: {error.problems[0].message}"
+            message = f"{', '.join(map(str, plugins))}: {message} (tell the author)"
+            raise PluginError.of("PLUGIN_CONTRACT", message) from error
 
     def restored(self, snapshot: Snapshot, where: object, new_schedule: bool = False) -> Training:
         """Return the state of a checkpoint; raises CheckpointError where it does not fit.
