@@ -176,6 +176,23 @@ def test_two_windows_give_what_scan_gives(
         states = after
 
 
+@pytest.mark.parametrize(("name", "train"), [("tied", True), ("lstm", False)])
+def test_dropout_and_float64_are_computed_as_scan_does(name: str, train: bool) -> None:
+    stack = Stack(name)
+    dtype = np.dtype(np.float32 if train else np.float64)
+    params = {
+        layer: {key: value.astype(dtype) for key, value in own.items()}
+        for layer, own in stack.params.items()
+    }
+    xs, states = stack.inputs(9, 2), stack.network.initial_states(2, dtype)
+    for _ in range(2):
+        ctx = Context(train=train, dtype=dtype, seed=1)
+        ys, after = stack.network.forward(params, xs, states, None, ctx)
+        wanted, states, _ = stack.network.scan(params, xs, states, None, ctx)
+        assert ys.dtype == dtype and len(after) == len(states)
+        np.testing.assert_allclose(ys, wanted, rtol=0, atol=1e-5 if train else 1e-12)
+
+
 @needs_kernels
 def test_a_stream_has_the_same_bits_alone_and_among_others(causal: Stack) -> None:
     if causal.network.layers[-1].tied_to():
