@@ -181,7 +181,6 @@ class Learner:
         found = {layer: dict(views) for layer, views in grads.items()} if dropped else grads
         for layer, name, shape in dropped:
             found[layer][name] = ctx.empty(shape)
-            found[layer][name].fill(0)
         return found
 
     def window(self, part: Part) -> Batch:

@@ -51,3 +51,13 @@ def test_a_folder_among_the_checkpoints_stays(tmp_path: Path) -> None:
     run.step_file(1).mkdir(parents=True)
     run.save(2, b"new", 1)
     assert run.step_file(1).is_dir()
+
+
+def test_what_was_rejected_before_stays(tmp_path: Path) -> None:
+    run, path = RunDir(tmp_path), tmp_path / "best.h5"
+    kept = []
+    for content in (b"first", b"second", b"third"):
+        path.write_bytes(content)
+        kept.append(run.reject(path))
+    assert [each.read_bytes() for each in kept] == [b"first", b"second", b"third"]
+    assert not path.exists()

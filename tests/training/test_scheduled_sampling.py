@@ -23,9 +23,9 @@ from rnnkit.training.scheduled_sampling import fed
 GREEDY, SAMPLE = Feed(type="greedy"), Feed(type="sample")
 
 
-def read(feed: Feed, case: Case, step: int = 3, given: int = 0, seed: int = 0) -> Batch:
+def read(feed: Feed, case: Case, step: int = 3, given: int = 0, **keys: int) -> Batch:
     """Return the window as it is read."""
-    ctx = Context(train=True, dtype=case.dtype, seed=seed, step=step, pool=Pool(fill=math.nan))
+    ctx = Context(train=True, dtype=case.dtype, step=step, pool=Pool(fill=math.nan), **keys)
     return fed(feed, case.network, case.store.values, case.batch, case.states, ctx, given)
 
 
@@ -105,12 +105,13 @@ def test_what_stands_before_the_window_is_read_as_it_is() -> None:
     assert (window.inputs[7:] != case.batch.inputs[7:]).any()
 
 
-def test_draws_follow_from_seed_and_step() -> None:
+def test_draws_follow_from_seed_step_and_shard() -> None:
     case = Case(STACKS["rnn"], np.float64)
     again = read(SAMPLE, case).inputs
     assert np.array_equal(again, read(SAMPLE, case).inputs)
     assert (again != read(SAMPLE, case, step=4).inputs).any()
     assert (again != read(SAMPLE, case, seed=1).inputs).any()
+    assert (again != read(SAMPLE, case, shard=1).inputs).any()
 
 
 def test_a_guess_is_made_without_dropout() -> None:

@@ -128,7 +128,7 @@ def _settings_of_own(
     given = (direct[path].theirs for path in slot.paths.values() if path in direct)
     names = {name for each in given for name in each}
     for layer in theirs.layers:
-        if slot.type in layer.forms and names & set(layer.arrays()):
+        if names & set(layer.arrays()):
             yield from _settings(slot, layer)
 
 

@@ -13,6 +13,7 @@ from helpers import command, done, told
 from importing import SEQUENCE_TOKENS, WORDS, ids, language_spec, layers, sequence_spec, valid_ids
 
 import rnnkit
+from rnnkit.exchange.incoming.torch_names import torch_model
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install torch)")
 safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
@@ -231,3 +232,13 @@ def test_a_tie_that_the_file_does_not_keep(tmp_path: Path) -> None:
         "2.affine shares W with tokens/W, but decoder.weight and encoder.weight of the file differ "
         '(leave its "tie" out)',
     )
+
+
+def test_each_module_may_leave_its_biases_out() -> None:
+    weights = {"ih": np.zeros((28, 5)), "hh": np.zeros((28, 7))}
+    arrays = {f"{m}.weight_{key}_l0": w for m in ("a", "b") for key, w in weights.items()}
+    arrays |= {f"a.bias_{key}_l0": np.zeros(28) for key in weights}
+    found = torch_model("", arrays)
+    assert not found.wrong and not found.left
+    biases = {each.name: each.forms["lstm"]["b"].theirs for each in found.layers}
+    assert biases == {"a.l0": ("a.bias_ih_l0", "a.bias_hh_l0"), "b.l0": ()}
