@@ -1,10 +1,10 @@
-"""Scratch memory: handed out again, and bounded where windows differ in length."""
+"""Scratch memory that is handed out again, bounded where windows differ; numbers that have keys."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from rnnkit.core.context import Pool
+from rnnkit.core.context import DRAWS, Context, Pool
 
 FLOAT = np.dtype(np.float32)
 
@@ -43,3 +43,13 @@ def test_fill_marks_what_was_not_written() -> None:
     pool.recycle()
     assert np.isnan(pool.take((2,), FLOAT)).all()
     assert pool.take((2,), np.dtype(np.int32)).dtype == np.int32
+
+
+def test_numbers_differ_by_every_key_and_by_time_unless_locked() -> None:
+    ctx = Context(seed=1, path="a", step=2)
+    changes = ({}, {"seed": 2}, {"path": "b"}, {"step": 3}, {"time": 1}, {"shard": 1})
+    found = [ctx.but(**change) for change in changes]
+    assert len({each.random().random() for each in found}) == len(changes)
+    assert ctx.later(4).random(locked=True).random() == ctx.random(locked=True).random()
+    whole = ctx.random().random(3 * DRAWS, np.float32)
+    assert np.array_equal(ctx.random(past=2).random(DRAWS, np.float32), whole[2 * DRAWS :])
