@@ -51,6 +51,11 @@ def test_history_is_what_the_run_wrote(tmp_path: Path) -> None:
     assert rnnkit.build(SPEC, data=wave()).history == []
     with pytest.raises(KeyError, match="there is no column 'lss' .there is step, epoch"):
         model.history["lss"]
+    (tmp_path / "run" / "metrics.jsonl").unlink()
+    history = rnnkit.load(tmp_path / "run").history
+    assert history == []
+    with pytest.raises(KeyError, match="there is no column 'loss' .there is none."):
+        history["loss"]
 
 
 def test_a_history_as_a_frame(tmp_path: Path) -> None:

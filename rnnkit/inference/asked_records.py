@@ -81,7 +81,7 @@ class RecordList(list[dict[str, Any]]):
 
     def _check(self, name: str) -> None:
         if name not in self.columns:
-            there = ", ".join(self.columns)
+            there = ", ".join(self.columns) or "none"
             raise KeyError(f"there is no column {printable(repr(name))} (there is {there})")
 
     def _column(self, name: str) -> Array:

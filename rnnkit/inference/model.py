@@ -269,9 +269,7 @@ class Model(BoundNetwork):
         for name, value in (("streams", streams), ("window", window)):
             if value is not None:
                 checked_count(name, value)
-        return replace(
-            spec, streams=streams or spec.streams, window=window or spec.window, tail=True
-        )
+        return replace(spec, streams=streams or spec.streams, window=window or spec.window)
 
     def _opened(self, data: Dataset) -> Source:
         """Open data of the caller as the model reads it."""

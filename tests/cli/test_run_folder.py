@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,7 @@ def test_a_folder_below_a_file(spec: Path, tmp_path: Path) -> None:
 
 def test_two_starts_never_share_a_folder(tmp_path: Path) -> None:
     with claimed(tmp_path / "runs", "t") as first, claimed(tmp_path / "runs", "t") as second:
+        assert stat.S_IMODE(first.stat().st_mode) == 0o700
         assert (first.name, second.name) == ("t-1", "t-2")
         (second / "file").touch()
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["t-2"]

@@ -316,6 +316,13 @@ def test_a_character_that_the_prompt_began(byte_run: Path) -> None:
     assert model.continuation("a", list("é".encode())) == "é"
 
 
+def test_words_are_joined_by_a_space(word_run: Path) -> None:
+    model = load(word_run)
+    ids = model.encode("cat end").tolist()
+    assert model.continuation("the", ids) == " cat end"
+    assert model.continuation("the ", ids) == "cat end"
+
+
 def test_bytes_as_a_prompt(byte_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = piped(byte_run, b"a\xff", monkeypatch, "--greedy")
     assert ran.code == 0 and ran.out.startswith("a\ufffd")

@@ -83,6 +83,9 @@ def test_the_end_of_a_run_on_a_terminal_is_a_table(width: int) -> None:
     assert [name.strip().replace(" ", "_") for name in names] == [*METRICS]
     assert values == pytest.approx([*METRICS.values()], rel=1e-3)
     assert len(blocks) == (2 if width <= 80 else 1)
+    long: dict[str, object] = {f"protocol_{k}": 10**9 for k in range(12)}
+    rest = FinalResult({}, long).lines(width)
+    assert max(map(len, rest)) <= width and " ".join(rest).count("protocol_") == 12
     if width == 100:
         assert lines == [
             "        loss  bits per character  accuracy  exact match  precision  recall      f1",

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from helpers import Ran, command, done, threads_used
 
+import rnnkit
 from rnnkit import Loss
 from rnnkit.builtin.losses.binary_cross_entropy import BinaryCrossEntropy
 from rnnkit.builtin.losses.mse import MSE
@@ -26,6 +27,8 @@ from rnnkit.inference import predict as module
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.predictions import Answers
 from rnnkit.inference.states import load_states
+from rnnkit.network import network
+from rnnkit.network.sections import run_sections
 from rnnkit.types import Array
 
 Rows = list[dict[str, Any]]
@@ -161,12 +164,28 @@ def test_labels_are_those_of_each_sequence_alone(
         assert record["probability"] == pytest.approx(ps.max(axis=1), abs=1e-6)
 
 
+def test_layers_are_told_which_steps_carry_data(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Array | None] = []
+
+    def noted(*arguments: Any) -> Any:
+        given.append(arguments[-1].valid)
+        return run_sections(*arguments)
+
+    monkeypatch.setattr(network, "run_sections", noted)
+    file = tmp_path / "d.jsonl"
+    records(runs["tags"], write_jsonl(file, [{"words": ["a"] * n} for n in (5, 6, 4)]))
+    (valid,) = given
+    assert valid is not None and sorted(valid.sum(axis=0)) == [4, 5, 6]
+    records(runs["tags"], write_jsonl(file, [{"words": ["a"] * 4}] * 3))
+    assert given[1:] == [None]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_python_gives_the_records_of_the_command(
     kind: str, runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    import rnnkit
-
     file = write_jsonl(tmp_path / "d.jsonl", KINDS[kind][0][:9])
     found = rnnkit.predict(rnnkit.load(runs[kind]), file)
     assert json.loads(json.dumps(found)) == records(runs[kind], file)
@@ -528,6 +547,9 @@ def test_a_text_goes_on_tomorrow(cut: str, tiny_run: Path, tmp_path: Path) -> No
     whole = records(tiny_run, tmp_path / "w", "--state-out", tmp_path / "end")
     records(tiny_run, tmp_path / "a", "--state-out", state)
     second = records(tiny_run, tmp_path / "b", "--state-in", state, "--state-out", state)
+    model = load(tiny_run)
+    ids = model.encode("\n" + (cut + rest).removesuffix("\n"))[:, None]
+    assert whole[-1]["probability"] == pytest.approx(softmax(model.forward(ids)[0][-1, 0]).max())
     for wanted, found in zip(whole[-2:], second, strict=True):
         assert found["token"] == wanted["token"]
         assert found["probability"] == pytest.approx(wanted["probability"], abs=1e-6)

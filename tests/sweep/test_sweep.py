@@ -214,6 +214,10 @@ def test_a_changed_sweep_is_refused_with_what_changed(tmp_path: Path) -> None:
         ({"space": {"train.epochs": {"low": 2, "high": 2}}}, '"low" 2 is not below "high" 2'),
         ({"space": {"train.epochs": {"low": 0, "high": 2, "log": True}}}, 'needs a "low" above 0'),
         ({"space": {"train.epoch": {"choices": [1]}}}, "[SPEC_UNKNOWN_KEY] train.epoch: unknown"),
+        (
+            {"space": {"train.epochs": {"low": 1, "high": 9, "log": True, "step": 2}}},
+            '"log" and "step" do not go together',
+        ),
         ({"set": {"train.epochs": "x"}}, "[SPEC_TYPE] train.epochs: expected an integer"),
         ({"space": {"train.epochs": {"choices": ["x"]}}}, "[SPEC_TYPE] train.epochs: expected an"),
     ],
@@ -245,6 +249,12 @@ def test_a_spec_that_cannot_be_read_has_its_place(
     told(ran, 3, f"{path}:1:{column} [{code}] spec: {tmp_path}/{name}: {said}")
     (tmp_path / "base.json").write_text("{")
     told(command("sweep", written(tmp_path, spec=None)), 3, f"{path}:1:1 [SPEC_MISSING_KEY] spec")
+
+
+def test_of_several_keys_the_wrong_one_has_its_place(tmp_path: Path) -> None:
+    path = written(tmp_path, space=RATES, set={"train.seed": 2, "train.epochs": "x"})
+    column = path.read_text().index('"x"') + 1
+    told(command("sweep", path), 3, f"{path}:1:{column} [SPEC_TYPE] train.epochs")
 
 
 def test_the_trials_of_a_sweep_are_listed(tmp_path: Path) -> None:
@@ -295,7 +305,9 @@ def test_without_optuna_it_says_what_to_install(
 def test_the_picture_has_a_panel_for_each_key(tmp_path: Path) -> None:
     path, out = written(tmp_path, trials=3), tmp_path / "out"
     done("sweep", path, "--out", out)
-    drawn = json.loads(done("sweep", "plot", out, "--json").out)["panels"]
+    said = json.loads(done("sweep", "plot", out, "--json").out)
+    drawn = said["panels"]
+    assert said["out"] is None
     assert [panel["title"] for panel in drawn] == ["history", *SPACE]
     found = trials(out)
     history, best = drawn[0]["curves"]

@@ -118,6 +118,13 @@ def test_the_largest_numbers_are_drawn(values: list[float]) -> None:
     assert "".join(plotted(draw_panels([panel(curve(values))], 60))).strip()
 
 
+def test_a_curve_without_a_point_is_named_beside_the_others() -> None:
+    both = [panel(curve([0, 1], "first"), curve([math.nan], "second", 1))]
+    text = draw_panels(both, 60)
+    assert text.splitlines()[-2:] == ["            a first", "            b second"]
+    assert "b" not in "".join(plotted(text))
+
+
 def test_nothing_to_draw_is_said() -> None:
     assert draw_panels([panel(curve([-1, 0]), log=True)], 60).splitlines() == [
         "loss (nats) (log scale)",

@@ -167,6 +167,12 @@ def test_a_bad_byte_is_named_with_its_offset(
         tokenizer.encode(text, Vocabulary(tokens=("a",), unknown=0))
 
 
+def test_no_more_is_read_than_the_first_tokens_need() -> None:
+    chunks = iter([b"ab", b"cd", b"ef"])
+    assert list(Byte().head(chunks, 4)) == [b"ab", b"cd"]
+    assert list(chunks) == [b"ef"]
+
+
 def test_bytes_read_anything() -> None:
     everything = bytes(range(256))
     vocabulary = Byte().fit([b"whatever"])

@@ -103,6 +103,7 @@ def nan_at(*places: tuple[int, ...]) -> Any:
             ["one row of them for each step, received"],
         ),
         ({"text": "a\ud800"}, ["text: character 1 of the data is half a surrogate pair"]),
+        ({"tokens": [3, -1]}, ["expected ids from 0 to 3, received -1 (repair it, or give a"]),
         ({"tokens": [0.5, 1.0]}, ["tokens: expected ids or texts, received float64 (ids are int"]),
         ({"text": "ab", "limit": object()}, ["expected an option that JSON has (a text, a number"]),
         ({"text": "ab", "tokenizer": "chars"}, ["the tokenizer 'chars'; did you mean 'char'?"]),
@@ -160,6 +161,9 @@ def test_an_index(frame: Any) -> None:
     frame["day"] = 1
     (line,) = said(lambda: rnnkit.Arrays(frame))
     assert "day: both a column and the index have this name" in line
+    frame.columns = ["sales", "price", "sales"]
+    (line,) = said(lambda: rnnkit.Arrays(frame))
+    assert "sales: 2 columns have this name (give each its own)" in line
 
 
 def test_missing_values_by_policy(frame: Any) -> None:

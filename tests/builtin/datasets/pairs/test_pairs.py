@@ -124,6 +124,11 @@ FILES = {
 }
 
 
+def test_a_window_is_as_long_as_the_longest_target(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("1\t12345\n2\t3\n")
+    assert pairs(train="a.tsv").open(tmp_path).longest() == len("12345") + 1
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_batch_of_pairs(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(FILES[name], newline="")

@@ -105,6 +105,10 @@ def test_rare_tokens_are_unknown(tmp_path: Path) -> None:
     source = opened(tmp_path, rows, inputs=inputs)
     assert source.vocabulary.tokens == ("a", "<unk>")
     assert one(source).inputs[:, 0].tolist() == [0, 0, 1]
+    inputs["unknown"] = "a"
+    source = opened(tmp_path, rows, inputs=inputs)
+    assert source.vocabulary.tokens == ("a",)
+    assert one(source).inputs[:, 0].tolist() == [0, 0, 0]
 
 
 def test_rows_of_numbers_with_numbers(tmp_path: Path) -> None:
