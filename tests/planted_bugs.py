@@ -5,6 +5,7 @@ The first eight are those that shape tests and "one step lowers the loss" let th
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import NamedTuple
 
 
@@ -421,6 +422,14 @@ ONE_CASE = (
         "one buffer holds the outputs of every window",
         LAST,
         KEPT.format("ys").lstrip() + "        return kept, (h, c), backward",
+        "lasting",
+    ),
+    Bug(
+        "one buffer holds the gradient of the inputs of every window",
+        GRADIENTS,
+        "dxs = (flat(dzs) @ Wx.T).reshape(xs.shape)\n"
+        + indent(KEPT.format("dxs"), "    ")
+        + "            return kept, (dh, dc)",
         "lasting",
     ),
     Bug(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.returned import is_own
@@ -21,7 +22,7 @@ from rnnkit.testing.window import (
     numbered,
     scan_window,
 )
-from rnnkit.types import Array, Grads, State
+from rnnkit.types import Array, Backward, Grads, State
 
 METHODS = ("scan", "step", "mix", "forward")
 """What runs a window, the one that is called first where a class has several."""
@@ -83,13 +84,21 @@ def alias(subject: Subject) -> Iterator[Comparison]:
 
 
 def lasting(subject: Subject) -> Iterator[Comparison]:
-    """What a layer returned stays as it is while the next window is run."""
+    """What a layer returned stays as it is while the next window is run, gradients too."""
     for train in (True, False):
-        ys, state, _ = scan_window(subject.layer, subject.window(train=train))
-        gave = remembered(named_outputs(ys, state))
+        window = subject.window(train=train)
+        ys, state, backward = scan_window(subject.layer, window)
+        gave = remembered(named_outputs(ys, state) | _slopes(backward, window))
         later = subject.window(train=train, draw=1).having(numbered("state", state))
-        scan_window(subject.layer, later)
+        _slopes(scan_window(subject.layer, later)[2], later)
         yield from gave("another window")
+
+
+def _slopes(backward: Backward, window: Window) -> NamedArrays:
+    """Return the very arrays that backward gives, by what they are called."""
+    dxs, dstate = backward(window["dys"], window.parts("dstate"), window.zero_grads())
+    found = {f"the gradient of the state[{at}]": array for at, array in enumerate(dstate)}
+    return found if dxs is None else found | {"the gradient of the inputs": dxs}
 
 
 def accumulates(subject: Subject) -> Iterator[Comparison]:
@@ -154,13 +163,27 @@ def own_memory(ys: Array, state: State, window: Window) -> Iterator[Comparison]:
 
     A state may be a view of the outputs: who keeps it copies it.
     """
-    returned = named_outputs(ys, state)
-    for name, array in returned.items():
-        for other, given in window.arrays.items():
-            if array is not ys or other != "xs":
-                yield apart(name, array, _in_words(other), given)
-    for (name, array), (other, twin) in itertools.combinations(list(returned.items())[1:], 2):
-        yield apart(name, array, other, twin)
+    returned = [*named_outputs(ys, state).items()]
+    arrays = [*returned, *window.arrays.items()]
+    for one, two in sorted(_meeting([array for _, array in arrays])):
+        (name, array), (other, twin) = arrays[one], arrays[two]
+        both = two < len(returned)
+        if one < len(returned) and (one > 0 or not (both or other == "xs")):
+            yield apart(name, array, other if both else _in_words(other), twin)
+    yield Condition(True, "no others meet")
+
+
+def _meeting(arrays: Sequence[Array]) -> Iterator[tuple[int, int]]:
+    """Yield the places of two arrays whose bytes may meet, the lower one first.
+
+    Of thousands of arrays hardly any do, and not all pairs are looked at.
+    """
+    bounds = [byte_bounds(array) for array in arrays]
+    reached: list[int] = []
+    for place in sorted(range(len(arrays)), key=lambda place: bounds[place]):
+        reached = [other for other in reached if bounds[other][1] > bounds[place][0]]
+        yield from ((min(place, other), max(place, other)) for other in reached)
+        reached.append(place)
 
 
 def in_place(given: Mapping[str, Array], grads: Grads) -> Iterator[Comparison]:

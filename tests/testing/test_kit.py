@@ -21,8 +21,9 @@ from rnnkit.errors import ShapeError
 from rnnkit.testing import CHECKS, ConformanceError, check_layer, kit
 from rnnkit.testing.compare import Close, Equal, Slope
 from rnnkit.testing.gradients import slope
+from rnnkit.testing.purity import own_memory
 from rnnkit.testing.sequences import in_pieces, in_two
-from rnnkit.testing.window import Window, forward_backward
+from rnnkit.testing.window import Window, forward_backward, numbered
 from rnnkit.types import Array, Backward, Params, State
 
 SOURCE = Path(correct_layers.__file__).read_text()
@@ -185,3 +186,18 @@ def test_one_step_of_the_lstm_by_hand() -> None:
     ys, (h, c), _ = layer.scan(params, xs, state, None, Context(dtype=np.dtype(np.float64)))
     assert c.item() == 0.5
     assert h.item() == ys.item() == pytest.approx(0.231058578630, abs=1e-12)  # tanh(0.5) / 2
+
+
+def test_of_many_arrays_only_those_are_compared_whose_bytes_may_meet() -> None:
+    state = [np.zeros((2, 3), np.float32) for _ in range(2000)]
+    xs = np.zeros((4, 2, 3), np.float32)
+    window = Window({"xs": xs, **numbered("state", state)}, Context())
+    after = [array.copy() for array in state]
+    assert len(list(own_memory(xs, tuple(after), window))) == 1
+    after[7], after[1999], after[20] = state[3], after[5][:1], xs[-1]
+    said = {each.problem() for each in own_memory(xs[1:], tuple(after), window)}
+    assert sorted(said - {None}, key=str) == [
+        "the state[20] shares its memory with its inputs (copy it)",
+        "the state[5] shares its memory with the state[1999] (copy it)",
+        "the state[7] shares its memory with its state: 3 (copy it)",
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import command, plain_spec, told
 from helpers import write_spec as write
-from stubs import cell, install
+from stubs import cell, install, layer
 from training_cases import fresh, opened
 
 from rnnkit.contracts.registry import Registry
@@ -233,6 +233,24 @@ def test_what_writes_inside_a_wrapper_of_ours_is_named(tmp_path: Path, site: Pat
     ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
     told(ran, 4, "[PLUGIN_CONTRACT] layer 1.residual, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): ")
     told(ran, 4, "Stub.mix changed its parameters: layer.Wh (tell its author")
+
+
+def test_a_buffer_for_each_shape_is_named_in_a_longer_window_too(
+    tmp_path: Path, site: Path
+) -> None:
+    body = (
+        "kept = self.KEPT.setdefault(xs.shape, np.empty_like(xs))\n"
+        "np.multiply(xs, 2, out=kept)\n"
+        "return kept, (), lambda dys, dstate, grads: (2 * dys, ())"
+    )
+    kept = "    KEPT: ClassVar[dict] = {}\n\n    def output("
+    module = layer(body).replace("import Literal", "import ClassVar, Literal")
+    install(site, module.replace("    def output(", kept))
+    value = plain_spec(window=12)
+    value["model"]["layers"][1] = {"type": "stub"}
+    ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
+    said = "layer 1.stub, stub of rnnkit-odd 1.0 (rnnkit_odd:Stub): another window changed the out"
+    told(ran, 4, f"[PLUGIN_CONTRACT] {said}")
 
 
 GOOD = {

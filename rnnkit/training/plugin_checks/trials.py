@@ -122,10 +122,14 @@ def _further(visit: Visit, window: Window, state: State, entering: Signal) -> Fi
     ys, after, _ = scan_window(visit.layer, further)
     yield from given(written_by(visit.layer))
     yield from own_memory(ys, after, further)
-    scan_window(visit.layer, replace(further, ctx=replace(ctx, train=False)))
+    gave = remembered(named_outputs(ys, after))
+    others = (xs + 1) % entering.known() if entering.ids else xs + 1
+    later = replace(further.having({"xs": others}), ctx=replace(ctx, train=False))
+    given = remembered(later.arrays)
+    scan_window(visit.layer, later)
     yield from given(f"{written_by(visit.layer)}, outside training,")
+    yield from gave("another window")
     if len(xs) > 1 and not sees_future(visit.layer):
-        others = (xs + 1) % entering.known() if entering.ids else xs + 1
         yield unforeseen(visit.layer, further, len(xs) // 2, others, SINGLE)
 
 
