@@ -21,6 +21,7 @@ from rnnkit.core.params import count, count_learned
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
 from rnnkit.network.gradient_checkpointing import window_blocks
+from rnnkit.network.moments import start_bytes, update_bytes
 from rnnkit.network.network import Network
 from rnnkit.network.truncation import sequences_at_once
 from rnnkit.network.window_memory import window_bytes
@@ -31,6 +32,8 @@ LOOKED = 32
 
 FLOAT = np.dtype(np.float32)
 
+MOMENTS = "start", "update", "checkpoint"
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -38,7 +41,8 @@ class Memory:
 
     `data` is what was made up, `models` those that shards train apart, `batch` one window of data,
     or all up to their averaging, `window` all that learning from one takes. `window` is None where
-    it was not measured, because the rest is more than the budget or a layer raised.
+    it was not measured, because the rest is more than the budget or a layer raised. `start`,
+    `update` and `checkpoint` are moments, of which the largest counts.
     """
 
     data: int
@@ -49,16 +53,27 @@ class Memory:
     state: int
     batch: int
     window: int | None
+    start: int = 0
+    update: int = 0
+    checkpoint: int = 0
 
     @property
     def total(self) -> int:
         """All of it, as far as it is known."""
-        return sum(size or 0 for size in vars(self).values())
+        return sum(self._parts().values())
 
     def in_words(self) -> str:
         """Return the parts that take something, with their sizes."""
-        known = {**vars(self), "window": self.window or 0}
-        return ", ".join(f"{name} {human(size)}" for name, size in known.items() if size)
+        return ", ".join(f"{name} {human(size)}" for name, size in self._parts().items() if size)
+
+    def _parts(self) -> dict[str, int]:
+        """Return what counts, by name."""
+        largest = max(MOMENTS, key=lambda name: getattr(self, name))
+        return {
+            name: size or 0
+            for name, size in vars(self).items()
+            if name == largest or name not in MOMENTS
+        }
 
     def check(self, budget: int, where: object = "") -> None:
         """Raise ResourceError where it is more than the budget in bytes."""
@@ -125,6 +140,9 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
         state=state,
         batch=row * train.streams * _steps(spec, source) * windows,
         window=None,
+        start=start_bytes(declared),
+        update=update_bytes(train.optimizer, count_learned(declared)),
+        checkpoint=count(declared) * FLOAT.itemsize + optimizer + state,
     )
     if counted.total > budget:
         return counted

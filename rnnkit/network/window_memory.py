@@ -116,7 +116,7 @@ class _TrialWindow:
     def peak(self, steps: int, streams: int) -> float:
         """Return the most memory that a window takes, with the scratch of the one before it."""
         pool = Pool()
-        with _traced() as begin:
+        with memory_traced() as begin:
             self.window(steps, streams, pool)
             self.window(steps, streams, pool)
             return float(tracemalloc.get_traced_memory()[1] - begin)
@@ -144,7 +144,7 @@ def _zeros(signal: Signal, shape: tuple[int, int], dtype: DType) -> Array:
 
 
 @contextmanager
-def _traced() -> Iterator[int]:
+def memory_traced() -> Iterator[int]:
     """Trace allocations, NumPy's among them; give what is traced at the start."""
     tracing = tracemalloc.is_tracing()
     if not tracing:

@@ -7,7 +7,7 @@ import threading
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -18,15 +18,21 @@ from training_cases import opened
 from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
 from rnnkit.builtin.datasets.synthetic.tasks import TASKS
 from rnnkit.builtin.datasets.synthetic.waves import WAVES
+from rnnkit.builtin.optimizers.sgd import SGD
 from rnnkit.compute import workers
 from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.core.context import Pool
+from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
+from rnnkit.core.params import ParamSpec, ParamStore
 from rnnkit.errors import ResourceError
 from rnnkit.network import memory as module
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import Memory, human, memory
+from rnnkit.network.moments import start_bytes, update_bytes
 from rnnkit.network.network import Network
 from rnnkit.training.step import Training
+from rnnkit.types import Array
 
 BUDGET = 10**12
 
@@ -134,11 +140,12 @@ def check_what_training_takes(tmp_path: Path, name: str) -> None:
     finally:
         tracemalloc.stop()
     assert needs.window is not None
-    assert abs(needs.total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
+    total = needs.total - max(needs.start, needs.checkpoint)  # neither is in a step
+    assert abs(total - peak) < 0.2 * peak, f"{needs}, {peak:,} measured"
     # Models and gradients of shards are made with the first window.
     learned = needs.window + needs.batch + needs.models + needs.gradients - needs.parameters
     assert abs(learned - (peak - held)) < 0.2 * (peak - held)
-    assert abs(needs.total - learned - held) < 0.1 * held + 20_000
+    assert abs(total - learned - held) < 0.1 * held + 20_000
 
 
 def test_shards_of_other_ranks_are_not_counted(tmp_path: Path) -> None:
@@ -160,7 +167,9 @@ def test_what_is_counted(tmp_path: Path) -> None:
     assert needs.gradients == needs.parameters and needs.optimizer == 2 * needs.parameters
     assert needs.state == 4 * 3 * (6 + 6 + 6)  # an LSTM of two arrays and a GRU, three streams
     assert needs.batch == 3 * 4 * (4 + 4 + 5)
-    assert needs.total == sum(vars(needs).values())
+    assert needs.checkpoint == 3 * needs.parameters + needs.state and needs.update == 0
+    held = sum(vars(needs).values()) - needs.start - needs.checkpoint
+    assert needs.total == held + max(needs.start, needs.checkpoint)
 
 
 def test_more_than_the_budget_is_not_measured(
@@ -190,6 +199,53 @@ def test_the_window_counts_against_the_budget() -> None:
         'the budget is 30 B (fewer units, streams or steps in a window, "recompute" for a long '
         "one, or --max-memory)"
     )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ParamSpec((500, 500), Orthogonal()),
+        ParamSpec((900, 300), Orthogonal()),
+        ParamSpec((300, 900), Orthogonal(), gates=3),
+        ParamSpec((500, 500), Glorot()),
+        ParamSpec((250_000,), Zeros()),
+    ],
+)
+def test_a_start_takes_what_is_told(spec: ParamSpec) -> None:
+    declared = {"a": {"W": spec}}
+    store = ParamStore(declared, np.dtype(np.float32))
+    store.initialize(1)
+    tracemalloc.start()
+    try:
+        begin = tracemalloc.get_traced_memory()[0]
+        store.initialize(1)
+        peak = tracemalloc.get_traced_memory()[1] - begin
+    finally:
+        tracemalloc.stop()
+    assert abs(start_bytes(declared) - peak) < 0.25 * peak
+
+
+class Odd(Optimizer):
+    """Makes three arrays as long as the parameters."""
+
+    type: Literal["odd"] = "odd"
+    slots: ClassVar[tuple[str, ...]] = ("m",)
+    lr: float = 0.1
+
+    def update(self, step: int, lr: float, params: Array, grads: Array, *rest: Any) -> None:
+        one, two, three = grads * 2, grads * 3, grads * 4
+        params -= one + two + three  # and one more for the sums
+
+
+def test_what_an_update_of_a_plugin_takes_is_measured() -> None:
+    found = update_bytes(Odd(), 1_000_000)
+    assert abs(found - 4 * 4_000_000) < 100_000
+    assert update_bytes(SGD(lr=0.1), 1_000_000) == 0
+
+
+def test_only_the_largest_moment_counts() -> None:
+    needs = Memory(0, 1, 2, 0, 0, 4, 8, 16, start=5, update=7, checkpoint=6)
+    assert needs.total == 38 and needs.in_words().endswith("window 16 B, update 7 B")
 
 
 @pytest.mark.parametrize("length", [20, 1000])
