@@ -192,3 +192,40 @@ def test_a_layer_is_told_whether_it_learns(
     }
     network.learn(store.values, grads, batch, states, ctx)
     assert Learns.notes == [name not in frozen for name in names]
+
+
+class InPieces(LSTM):
+    """An LSTM that the base cuts at every reset, and that forms no gradient nobody asks for."""
+
+    def scan(
+        self, params: Params, xs: Array, state: State, resets: Array | None, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        return Layer.scan(self, params, xs, state, resets, ctx)
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        ys, after, inside = LSTM.scan(self, params, xs, state, None, ctx)
+
+        def backward(dys: Array, dstate: State, grads: Grads) -> tuple[Array | None, State]:
+            dxs, dstate = inside(dys, dstate, grads)
+            return (dxs if ctx.learns_below else None), dstate
+
+        return ys, after, backward
+
+
+def test_a_window_cut_at_resets_may_have_no_gradient_of_its_inputs() -> None:
+    layer, random = InPieces(units=4), np.random.default_rng(3)
+    params = {name: spec.draw(random) for name, spec in layer.declared(Signal(3)).items()}
+    xs, resets, found = random.standard_normal((6, 2, 3)), np.zeros((6, 2), bool), []
+    resets[[2, 4], [0, 1]] = True
+    for below in (True, False):
+        ctx = Context(dtype=np.dtype(float), learns_below=below)
+        state = layer.initial_state(Signal(3), 2, ctx.dtype)
+        ys, after, backward = layer.scan(params, xs, state, resets, ctx)
+        grads = {name: np.zeros_like(array) for name, array in params.items()}
+        dxs, dstate = backward(np.ones_like(ys), tuple(map(np.ones_like, after)), grads)
+        assert (dxs is not None) is below
+        found.append((*dstate, *grads.values()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

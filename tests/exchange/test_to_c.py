@@ -24,7 +24,8 @@ from exchange_cases import (
     of_text,
 )
 
-from rnnkit import CheckpointError
+from rnnkit import CheckpointError, ThresholdError
+from rnnkit.exchange.c_proof import compiled_source
 from rnnkit.exchange.export import export
 from rnnkit.inference.model import Model
 
@@ -168,3 +169,13 @@ def test_every_name_of_a_spec_compiles(name: str, prefix: str, tmp_path: Path) -
     named = replace(model, spec=model.spec.model_copy(update={"name": name}))
     export(named, "c", tmp_path / "out")
     assert (tmp_path / "out" / f"{prefix}.h").is_file()
+
+
+def test_what_a_compiler_says_of_a_source_is_told(tmp_path: Path) -> None:
+    source, model = tmp_path / "model.c", of_text(tmp_path, [EMBEDDING, AFFINE])
+    source.write_text("int model_step(void) { return missing; }")
+    with (
+        pytest.raises(ThresholdError, match=r"EXPORT_DIFFERS\] .* refuses it: .*missing"),
+        compiled_source(source, "model", model.network),
+    ):
+        pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,12 +12,17 @@ from helpers import write_spec as write
 from stubs import cell, install, layer
 from training_cases import fresh, opened
 
+from rnnkit.builtin.layers.affine import Affine
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block
+from rnnkit.core.context import Context
 from rnnkit.core.installed import Plugin
+from rnnkit.core.signal import Signal
 from rnnkit.network.network import Network
 from rnnkit.network.visit import Visit
 from rnnkit.training.plugin_checks import try_plugins
+from rnnkit.training.plugin_checks.trials import of_layer
+from rnnkit.types import Array, Backward, Params, State
 
 LOSS = """
 from typing import Literal
@@ -401,3 +406,36 @@ def test_no_layer_is_run_above_the_last_part_of_a_plugin(
     try_plugins(training.spec, training.network, Odd(), params, training.windows, batch)
     assert [visit.layer.type for visit in seen] == run
     assert all(visit.found for visit in seen)
+
+
+class Noted(Affine):
+    """A product that notes which steps it is told to carry data."""
+
+    notes: ClassVar[list[Array | None]] = []
+
+    def forward(
+        self, params: Params, xs: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, Backward]:
+        self.notes.append(ctx.valid)
+        return super().forward(params, xs, state, ctx)
+
+
+class Reader(Noted):
+    """The same, of which the steps are those of a source."""
+
+    reads_memory: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Noted, False), (Reader, True)])
+def test_further_steps_are_not_those_of_the_window(
+    kind: type[Noted], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Noted, "notes", [])
+    valid, params = np.ones((12, 2), bool), {"W": np.ones((3, 2), np.float32)}
+    ctx = Context(train=True, step=1, valid=valid)
+    layer, xs = kind(units=2, bias=False), np.ones((12, 2, 3), np.float32)
+    visit = Visit("noted", layer, params, xs, (), None, ctx)
+    findings = [*of_layer(visit, Signal(3))]
+    assert findings and not any(finding.problem() for finding in findings)
+    assert kind.notes[0] is valid and len(kind.notes) > 2
+    assert all((each is valid) is told for each in kind.notes[1:])

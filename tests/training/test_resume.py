@@ -291,7 +291,9 @@ def test_the_last_step_without_an_evaluation_is_the_end(
 def test_nothing_is_left_to_do(finished: Path, tmp_path: Path) -> None:
     run = copy(finished, tmp_path / "run")
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "run.lock"}
+    kept = [path.stat().st_ino for _, path in RunDir(run).step_files()]
     ran = done("resume", run)
+    assert [path.stat().st_ino for _, path in RunDir(run).step_files()] == kept
     assert "nothing is left to do after step 15 (go on with -s train.epochs=N)" in ran.err
     assert "beyond" not in ran.err
     after = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "run.lock"}

@@ -217,6 +217,17 @@ def test_clip(dtype: Any) -> None:
 # A whole run.
 
 
+def test_each_update_has_the_rate_of_its_own_step(tmp_path: Path) -> None:
+    schedule = {"type": "exponential", "multiply": 0.5, "per": "step"}
+    spec, source = opened(tmp_path, plain_spec(schedule=schedule))
+    training = fresh(spec, source)
+    batches = source.batches("train", spec.train.layout(), None)
+    for step, batch in zip(range(4), batches, strict=False):
+        assert training.learning_rate() == 0.1 * 0.5**step
+        assert training.learning_rate(2) == 0.1 * 0.5 ** (step + 2)
+        assert training.step(batch).lr == training.progress.lr == 0.1 * 0.5**step
+
+
 def test_an_evaluation_disturbs_nothing(tmp_path: Path) -> None:
     arrays = []
     for name, every in (("with", 1), ("without", None)):

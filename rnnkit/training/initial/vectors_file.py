@@ -183,6 +183,6 @@ def _keep(vectors: TextVectors, number: int, word: bytes, numbers: Iterable[byte
     if np.isfinite(values).all():
         vectors.found[word] = values
         return
-    name = printable(word.decode(errors="replace"), 40)
+    name = printable(word.decode(), 40)
     message = f'the vector of "{name}" holds what is no finite number (take the line out)'
     vectors.report(number, message)

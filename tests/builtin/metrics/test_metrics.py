@@ -243,8 +243,10 @@ def test_a_naive_forecast_is_never_asked_for_no_targets() -> None:
 
 def test_a_column_that_never_moved_has_no_scaled_error() -> None:
     naive = Naive(np.zeros(1), {"persistence": np.zeros(1)})
-    found = Errors(1, Meaning(naive=lambda split, targets: naive), "valid").report()
+    metric = Errors(1, Meaning(naive=lambda split, targets: naive), "valid")
+    found = metric.report()
     assert math.isnan(found["mase"]) and math.isnan(found["mase_persistence"])
+    assert list(metric.tables()) == ["forecasts"]
 
 
 def test_the_mean_is_over_the_columns_that_moved() -> None:

@@ -21,7 +21,7 @@ def drawn(folder: Path) -> tuple[Path, rnnkit.Model]:
 
 
 def test_what_is_exported_as_safetensors_comes_back_equal(tmp_path: Path) -> None:
-    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
     spec, model = drawn(tmp_path)
     model.save(tmp_path / "m.h5")
     with pytest.raises(rnnkit.RefusedError, match="CKPT_EXISTS"):
@@ -29,6 +29,9 @@ def test_what_is_exported_as_safetensors_comes_back_equal(tmp_path: Path) -> Non
     done("export", tmp_path / "m.h5", "--to", "safetensors", "--out", tmp_path / "out")
     again = rnnkit.import_weights(tmp_path / "out" / "model.safetensors", spec)
     assert np.array_equal(again.store.flat, model.store.flat)
+    file = tmp_path / "theirs.safetensors"
+    safetensors.save_file(model.store.stored(), file, metadata={"format": "pt"})
+    assert np.array_equal(rnnkit.import_weights(file, spec).store.flat, model.store.flat)
 
 
 def test_a_link_that_leads_nowhere_is_a_file_that_would_be_lost(tmp_path: Path) -> None:
