@@ -13,7 +13,7 @@ from rnnkit.contracts.dataset import Batch, EncoderInputs
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.errors import DivergedError
-from rnnkit.inference.beams import Hypothesis, _best, search_beams
+from rnnkit.inference.beams import Hypothesis, _best, _log_softmax, search_beams
 from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.decoder import Decoder
 from rnnkit.network.seq2seq import Seq2Seq
@@ -239,6 +239,10 @@ def test_scores_that_are_all_higher_are_the_same_distribution() -> None:
     assert [h.ids for h in higher] == [h.ids for h in plain]
     wanted = [h.log_probability for h in plain]
     assert [h.log_probability for h in higher] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_scores_that_lie_far_apart_have_a_distribution() -> None:
+    assert _log_softmax(np.array([[0.0, 1024.0]])).tolist() == [[-1024, 0]]
 
 
 def test_greedy_decoding_is_the_exact_match_of_true_targets() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import rnnkit.inference.generate as generation
 from rnnkit.checkpoint.run_directory import RunDir
 from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.errors import DivergedError
+from rnnkit.inference.evaluate import evaluate
 from rnnkit.inference.generate import Sampling, generate
 from rnnkit.inference.model import Model, load
 from rnnkit.types import Array
@@ -59,6 +60,21 @@ def test_no_score_and_no_prediction_and_no_metric(broken: Path, tmp_path: Path) 
     ran = command("eval", broken)
     assert (ran.code, ran.out) == (7, "")
     assert SAID.format("steps 1 to 4 of the test split", "2.affine") in ran.err
+
+
+def test_the_window_whose_numbers_are_not_finite_is_told(run: Path) -> None:
+    model = load(run)
+    source = model.open_data(run.parent)
+    layout = model.layout(source, "test", 1, 2)
+    windows = source.batches("test", layout, None)
+    ids = list(chain.from_iterable(batch.inputs[:, 0].tolist() for batch in windows))
+    late = max(ids, key=ids.index)  # the token that appears last
+    step = ids.index(late) // 2 * 2 + 1
+    model.store.values["0.embedding"]["W"][late] = np.nan
+    where = f"steps {step} to {step + 1} of the test split"
+    with pytest.raises(DivergedError, match=where):
+        evaluate(model.network, model.store.values, source, "test", layout)
+    assert step > 3
 
 
 def test_nothing_else_is_on_stderr(broken: Path) -> None:

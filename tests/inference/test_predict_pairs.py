@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import command, done
 
+from rnnkit.contracts.inference_inputs import Question, Questions
 from rnnkit.contracts.ragged import side_by_side
+from rnnkit.contracts.target_info import Meaning
+from rnnkit.inference import predict
 from rnnkit.inference.decode import TargetLimits, decode_greedily
 from rnnkit.inference.model import load
+from rnnkit.types import Array
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,24 @@ def test_each_source_gets_what_it_gets_alone(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "d.jsonl"
     file.write_text("".join(json.dumps({"source": s}) + "\n" for s in SOURCES))
     assert texts(done("predict", run, file).out) == alone
+
+
+def test_no_text_is_longer_than_those_of_training(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = load(run), list[int]()
+    coder = replace(model.spec.data.coder(model.vocabulary), pad=(0, 4))
+
+    def noted(_model: object, sources: list[Array], _coder: object, longest: int) -> list[str]:
+        asked.append(longest)
+        return [""] * len(sources)
+
+    monkeypatch.setattr(predict, "likeliest", noted)
+    questions = Questions([Question(1, coder.source("1+1"))], Meaning())
+    predict._written(model, questions, coder)
+    predict._written(model, questions, replace(coder, end=None))
+    predict._written(model, questions, replace(coder, pad=(0, 0)))
+    assert asked == [5, 4, predict.LONGEST]
 
 
 def test_plain_lines_pairs_and_stdin(

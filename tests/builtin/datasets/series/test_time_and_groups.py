@@ -146,6 +146,12 @@ def test_a_gap_is_named(tmp_path: Path) -> None:
             "2024-01-17",
         ),  # noqa: E501
         (["0", "0.3", "1"], Step(unit="rows"), "1 row", "1 +2"),
+        (
+            ["2024-01-31 00:00", "2024-02-29 06:00", "2024-03-31 00:00"],
+            Step(unit="rows"),
+            "1 row",
+            "2024-03-31 00:00 +2",
+        ),
     ],
     # fmt: on
 )
@@ -157,6 +163,12 @@ def test_the_step_between_rows(times: list[str], step: Step, said: str, followin
     assert found.count == pytest.approx(step.count) and found.in_words() == said
     places = places_on(read, found)
     assert places is not None and later(times[-1], found, 2) == following
+
+
+def test_a_step_is_that_of_every_group() -> None:
+    even, odd = np.arange(5.0), np.array([0, 1, 2, 2.5])
+    assert found_step([even], False) == Step(unit="numbers")
+    assert found_step([even, odd], False) == Step(unit="rows")
 
 
 @pytest.mark.parametrize(

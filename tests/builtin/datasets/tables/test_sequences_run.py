@@ -142,6 +142,12 @@ def test_the_sequences_in_words(tmp_path: Path, texts: list[str], said: str) -> 
     assert ("work as an MLP" in words) == (texts == ["a"])
 
 
+def test_check_tells_of_the_sequences_alone(whole: Path) -> None:
+    said = done("check", "--data", whole / "spec.json").err
+    assert "48 whole sequences of 1 to 11 steps, 7 batches of 7 an epoch; each starts with" in said
+    assert "streams x" not in said
+
+
 def test_explain_measures_the_longest_sequence(whole: Path) -> None:
     text = done("explain", whole / "spec.json").out
     assert "48 whole sequences of 1 to 11 steps, 7 batches of 7 an epoch" in text

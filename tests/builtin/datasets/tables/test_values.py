@@ -74,6 +74,11 @@ def test_what_no_float32_holds(value: float, said: str) -> None:
         (None, "expected a number, received null"),
         ([], "the sequence has length 0 (take the row out, or give it a step)"),
         ([[]], "expected rows of one length, received [[]]"),
+        (np.ones((3, 0)), "expected numbers (T,) or (T, F), received an array (3, 0) of float64"),
+        (
+            np.ones((1, 1, 1)),
+            "expected numbers (T,) or (T, F), received an array (1, 1, 1) of float64",
+        ),
         ([[1], [1, 2]], "expected rows of one length, received [[1], [1, 2]]"),
         ([1, [1, 2]], "expected rows of one length, received [1, [1, 2]]"),
     ],
