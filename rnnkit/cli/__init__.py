@@ -9,16 +9,19 @@ try:
     import os
     import re
     import sys
+    import threading
     import traceback
     import warnings
     from collections.abc import Callable
     from contextlib import suppress
     from dataclasses import dataclass
+    from typing import Any
 
     import click
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
-    from rnnkit.cli.streams import drop, keep_results_apart, replace_closed, unread
+    from rnnkit.cli.streams import drop, end_threads, keep_results_apart, replace_closed, unread
+    from rnnkit.core.time_limit import give_up
     from rnnkit.errors import (
         PluginError,
         ResourceError,
@@ -132,12 +135,30 @@ def main(arguments: list[str] | None = None) -> None:
     with suppress(KeyboardInterrupt):
         replace_closed()
         warnings.showwarning = _show_warning  # type: ignore[assignment]
+        sys.unraisablehook = threading.excepthook = _show_ignored
+        give_up.append(_give_up)
         if "_RNNKIT_COMPLETE" in os.environ:
             group.main(prog_name="rnnkit")  # answers the shell that asks for completions, and exits
         keep_results_apart()
         code = run_command(sys.argv[1:] if arguments is None else arguments)
     drop()
+    sys.stdout = sys.stderr  # what is written from here on is no result
+    end_threads(code)
     sys.exit(code)
+
+
+def _show_ignored(failed: Any) -> None:
+    """Tell in one line of what fails where nobody waits: in a thread, or as the process ends."""
+    if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
+        place = _blame(failed.exc_value)
+        tell(f"[WARNING] {raised(failed.exc_value, 400)}{place and f', in {place}'}")
+
+
+def _give_up() -> None:
+    """End the process, since code of a plugin goes on whatever it is told."""
+    tell("[PLUGIN_TIMEOUT] an import catches what would end it (uninstall the plugin)")
+    drop()
+    os._exit(PluginError.exit_code)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:

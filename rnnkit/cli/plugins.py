@@ -22,6 +22,7 @@ from rnnkit.core.installed import Plugin
 from rnnkit.contracts.registry import load_plugin
 try:
     load_plugin(Plugin(*sys.argv[1:]))
+    print("", "LOADED", sep="\\n", flush=True)
 except PluginError as error:
     print("", error.problems[0].code + " " + error.problems[0].message, sep="\\n")
     sys.exit(4)
@@ -66,7 +67,7 @@ def failure(plugin: Plugin) -> Problem | None:
         )
     except subprocess.TimeoutExpired:
         return Problem("", "PLUGIN_TIMEOUT", f"{plugin}: its import takes more than {SECONDS:g} s")
-    if done.returncode == 0:
+    if done.returncode == 0 and "LOADED" in done.stdout.splitlines():
         return None
     told = re.search(r"^(PLUGIN_\w+) (.*)", done.stdout, re.MULTILINE)  # amid what others print
     if done.returncode == 4 and told:

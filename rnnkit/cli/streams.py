@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import select
 import sys
+import threading
 from contextlib import suppress
 
 from rnnkit.files.standard_output import results_go_to, stdout_number
 
 NAMES = ("stdin", "stdout", "stderr")
+
+THREAD_SECONDS = 5.0
+"""How long a thread may go on once all is done."""
 
 
 def replace_closed() -> None:
@@ -60,6 +64,28 @@ def drop() -> None:
         except (OSError, ValueError):  # ValueError: it was closed since
             with suppress(OSError, ValueError):
                 _to_nowhere(stream.fileno())
+
+
+def end_threads(code: int) -> None:
+    """Let Python wait for threads once all is done, as it does, but not for ever."""
+    if _waited_for():
+        late = threading.Timer(THREAD_SECONDS, _end_process, [code])
+        late.daemon = True
+        late.start()
+
+
+def _waited_for() -> list[threading.Thread]:
+    main = threading.main_thread()
+    return [each for each in threading.enumerate() if each is not main and not each.daemon]
+
+
+def _end_process(code: int) -> None:
+    if _waited_for():
+        with suppress(OSError, ValueError):
+            print(
+                "[WARNING] a thread of a plugin goes on; it is ended", file=sys.stderr, flush=True
+            )
+        os._exit(code)
 
 
 def unread() -> bool:

@@ -6,14 +6,13 @@ rnnkit's own types are entry points of rnnkit's own distribution; there is no ot
 from __future__ import annotations
 
 import inspect
-import os
+import sys
 import warnings
 from collections.abc import Iterable
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 from pydantic_core import PydanticUndefined
 
 from rnnkit.contracts.dataset import Dataset
@@ -26,6 +25,7 @@ from rnnkit.core.block import Block
 from rnnkit.core.distributions import offers
 from rnnkit.core.installed import IMPORT_SECONDS, KINDS, Plugin, clash, installed
 from rnnkit.core.names import IN_THE_LOSS, type_meant
+from rnnkit.core.process_settings import settings_kept
 from rnnkit.core.random_states import random_states
 from rnnkit.core.source_digest import module_digest, package_digest
 from rnnkit.core.stray_output import StrayOutput
@@ -133,24 +133,12 @@ def _imported(plugin: Plugin, point: metadata.EntryPoint) -> Any:
     """Import a plugin; say what it does to the whole process, of which some is undone."""
     if plugin.distribution == "rnnkit":
         return point.load()
-    before, errors, folder = random_states(), np.geterr(), _working_directory()
-    found = point.load()
+    before = random_states()
+    with settings_kept(lambda does: print(f"{plugin} {does} at import, which is undone {AUTHOR}")):
+        found = point.load()
     if random_states() != before:
         print(f"{plugin} seeds the global random generator at import, or draws from it {AUTHOR}")
-    if np.geterr() != errors:
-        print(f"{plugin} calls np.seterr at import, which is undone {AUTHOR}")
-    if folder and _working_directory() != folder:
-        os.chdir(folder)
-        print(f"{plugin} changes the working directory at import, which is undone {AUTHOR}")
     return found
-
-
-def _working_directory() -> str:
-    """Return where relative paths start; "" where that was deleted."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
 
 
 def load_plugin(plugin: Plugin) -> type[Block]:
@@ -163,8 +151,8 @@ def load_plugin(plugin: Plugin) -> type[Block]:
         # What a plugin prints while it is imported is no result of the command.
         with (
             redirect_stdout(StrayOutput()),
+            redirect_stderr(StrayOutput(sys.stderr)),
             warnings.catch_warnings(),
-            np.errstate(),
             time_limit(IMPORT_SECONDS),
         ):
             # Pydantic's word for what is refused below, with what to do about it.

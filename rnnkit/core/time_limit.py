@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+PATIENCE = 10
+"""How often code may go on although its time is up, before `give_up` is called."""
+
+give_up: list[Callable[[], object]] = []
+"""What a command does about code that goes on for ever: nothing in it can be stopped."""
 
 
 class TimeUp(BaseException):
@@ -21,7 +27,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     set the alarm, there is no limit.
     """
 
+    ignored = 0
+
     def up(number: int, frame: FrameType | None) -> None:
+        nonlocal ignored
+        ignored += 1
+        if ignored > PATIENCE:
+            for end in give_up:
+                end()
         raise TimeUp
 
     if not _has_alarm():

@@ -22,6 +22,7 @@ from rnnkit.contracts.registry import GROUPS
 from rnnkit.core.initializers import Zeros
 from rnnkit.core.installed import KINDS, Plugin, installed
 from rnnkit.core.params import ParamSpec
+from rnnkit.core.process_settings import SETTINGS
 from rnnkit.errors import Problem
 
 
@@ -227,17 +228,84 @@ def test_a_plugin_as_a_phrase() -> None:
         ("np.random.seed(3)", "seeds the global random generator at import, or draws from it"),
         ("np.seterr(all='raise')", "calls np.seterr at import, which is undone"),
         ("import os; os.chdir('/')", "changes the working directory at import, which is undone"),
+        ("import os; os.umask(0o777)", "changes the umask at import, which is undone"),
+        (
+            "import sys; sys.setrecursionlimit(900)",
+            "sets the recursion limit at import, which is u",
+        ),
+        (
+            "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",
+            "changes what signals do at import, which is undone",
+        ),
     ],
 )
 def test_what_a_plugin_does_to_the_process_is_told(
     site: Path, tmp_path: Path, line: str, said: str
 ) -> None:
     install(site, cell().replace("import numpy as np\n", f"import numpy as np\n{line}\n"))
-    before, folder = np.geterr(), Path.cwd()
+    settings = [setting.read() for setting in SETTINGS]
     np.random.random()  # else the seed of another test may stand there already
     ran = done("check", spec_with(tmp_path, "stub"))
-    assert f"stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) {said} (tell its author)" in ran.err
-    assert (np.geterr(), Path.cwd()) == (before, folder)
+    assert f"stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) {said}" in ran.err
+    assert [setting.read() for setting in SETTINGS] == settings
+
+
+@pytest.mark.parametrize("line", ["sys.stderr.close()", "sys.stderr = None", "sys.stdout.close()"])
+def test_an_import_takes_no_output_away(site: Path, tmp_path: Path, line: str) -> None:
+    install(site, f"import sys\n{line}\nraise ValueError('no more')\n")
+    ran = command("check", spec_with(tmp_path, "stub"))
+    assert ran.code == 4 and "failed to import: ValueError: no more" in ran.err
+
+
+def test_what_goes_on_after_a_command_changes_no_result(site: Path, tmp_path: Path) -> None:
+    module = (
+        "import atexit, threading, time\n"
+        "def late(): raise ValueError('at the end')\n"
+        "def fails(): raise ValueError('beside')\n"
+        "atexit.register(print, 'bye')\natexit.register(late)\n"
+        "threading.Thread(target=fails).start()\n"
+    )
+    install(site, module + cell())
+    ran = process(["check", spec_with(tmp_path, "stub"), "--json"], PYTHONPATH=str(site))
+    assert ran.returncode == 0 and json.loads(ran.stdout) and "Traceback" not in ran.stderr
+    assert "[WARNING] ValueError: beside, in line 3 of rnnkit_odd, rnnkit-odd 1.0\n" in ran.stderr
+    assert "[WARNING] ValueError: at the end, in line 2 of rnnkit_odd" in ran.stderr
+    assert ran.stderr.endswith("bye\n")
+
+
+def test_a_thread_that_never_ends_holds_no_command(site: Path, tmp_path: Path) -> None:
+    module = (
+        "import threading, time\n"
+        "def forever():\n    while True: time.sleep(0.05)\n"
+        "threading.Thread(target=forever).start()\n"
+        "from rnnkit.cli import streams\nstreams.THREAD_SECONDS = 0.1\n"
+    )
+    install(site, module + cell())
+    ran = process(["check", spec_with(tmp_path, "stub")], PYTHONPATH=str(site))
+    assert ran.returncode == 0
+    assert ran.stderr.endswith("[WARNING] a thread of a plugin goes on; it is ended\n")
+
+
+def test_an_import_that_catches_its_end_ends_the_command(site: Path, tmp_path: Path) -> None:
+    module = (
+        "import signal, time\nfrom rnnkit.core import time_limit\ntime_limit.PATIENCE = 2\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)\n"
+        "while True:\n    try: time.sleep(1)\n    except BaseException: pass\n"
+    )
+    install(site, module)
+    ran = process(["check", spec_with(tmp_path, "stub")], PYTHONPATH=str(site))
+    assert ran.returncode == 4
+    said = "[PLUGIN_TIMEOUT] an import catches what would end it (uninstall the plugin)\n"
+    assert ran.stderr.endswith(said)
+
+
+def test_an_import_that_ends_the_process_well_is_no_plugin_that_loads(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "import os; os._exit(0)")
+    only_the_stub_is_checked(monkeypatch)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    assert "its import ends the process (0)" in command("plugins", "--check").err
 
 
 def test_an_endless_import_is_left_out_by_its_name(
