@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import rnnkit
+from rnnkit.inference.asked_records import RecordList
 from rnnkit.reporting.notebook import NotebookTable, in_notebook, metrics_as_html
 
 SPEC: dict[str, Any] = {
@@ -56,6 +58,12 @@ def test_history_is_what_the_run_wrote(tmp_path: Path) -> None:
     assert history == []
     with pytest.raises(KeyError, match="there is no column 'loss' .there is none."):
         history["loss"]
+
+
+def test_a_long_history_shows_its_ends(tmp_path: Path) -> None:
+    shown = RecordList([{"step": 100 + i} for i in range(50)])._repr_html_()
+    wanted = ["step", *range(100, 110), "...", *range(140, 150)]
+    assert re.findall(r"<t[hd]>(.*?)</t[hd]>", shown) == [str(each) for each in wanted]
 
 
 def test_a_history_as_a_frame(tmp_path: Path) -> None:

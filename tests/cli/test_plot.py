@@ -67,7 +67,7 @@ def test_a_run_that_still_writes_its_last_line(tiny_run: Path, tmp_path: Path) -
 
 @needs_matplotlib
 def test_a_file_and_nothing_on_stdout(tiny_run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "curves.svg"
+    out = tmp_path / "curves.SVG"
     ran = done("plot", tiny_run, "--out", out)
     assert (ran.out, ran.err) == ("", f"wrote {out}\n")
     assert "gradient norm (L2, before clipping)" in out.read_text()

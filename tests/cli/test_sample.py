@@ -16,6 +16,7 @@ import pytest
 from helpers import Ran, command, done, plain_spec, process, text, trained
 
 from rnnkit.contracts.tokenizer import Vocabulary
+from rnnkit.inference import generate
 from rnnkit.inference.generate import Sampling, choose_ids, choose_in_numpy
 from rnnkit.inference.model import Model, load
 from rnnkit.inference.sample_stream import grow
@@ -314,6 +315,15 @@ def test_a_character_that_the_prompt_began(byte_run: Path) -> None:
     begun = "€".encode()[:2].decode(errors="surrogateescape")
     assert model.continuation(begun, [0xAC, 0x61]).endswith("a")
     assert model.continuation("a", list("é".encode())) == "é"
+
+
+def test_nothing_is_compiled_where_kernels_are_off(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(tiny_run)
+    monkeypatch.setattr(generate, "kernels_available", lambda: False)
+    states = model.line_start().states
+    assert generate.compiled(model.network, model.store.values, states) is None
 
 
 def test_words_are_joined_by_a_space(word_run: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import rnnkit
 from rnnkit.errors import CheckpointError
 from rnnkit.inference.model import checkpoint_of
 
@@ -31,6 +32,11 @@ def test_the_best_of_a_run_comes_first_and_then_its_newest(tmp_path: Path) -> No
 def test_of_the_checkpoints_themselves_it_is_the_newest(tmp_path: Path) -> None:
     folder = made(tmp_path, *(f"checkpoints/{step(number)}" for number in (7, 8)), "best.h5")
     assert checkpoint_of(folder / "checkpoints") == folder / "checkpoints" / step(8)
+
+
+def test_what_is_no_path_is_refused() -> None:
+    with pytest.raises(TypeError, match="the path of a checkpoint or a run, received a int"):
+        rnnkit.load(3)  # type: ignore[arg-type]
 
 
 def test_a_file_is_itself_and_an_empty_folder_none(tmp_path: Path) -> None:

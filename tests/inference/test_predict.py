@@ -275,6 +275,12 @@ def test_csv_has_a_row_for_each_step(runs: dict[str, Path], tmp_path: Path) -> N
     assert rows == wanted
 
 
+def test_a_csv_of_one_record_has_its_header(runs: dict[str, Path], tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "d.jsonl", KINDS["label"][0][:1])
+    head, row = done("predict", runs["label"], file, "--format", "csv").out.splitlines()
+    assert head == "line,label,probability" and row.startswith("1,")
+
+
 def test_csv_in_and_out(runs: dict[str, Path], tmp_path: Path) -> None:
     rows = KINDS["values"][0][:5]
     (tmp_path / "d.csv").write_text("a,text\n1,abca\n2,dd\n")

@@ -54,6 +54,14 @@ def decoder(value: JSONObject) -> list[JSONObject]:
     return layers
 
 
+def test_what_is_peeked_at_is_the_first_array_of_a_state() -> None:
+    value = spec()
+    value["model"]["peek"] = True
+    for layers in (encoder(value), decoder(value)):
+        layers[1]["type"] = "gru"  # its state is one array
+    assert parsed(value).model.peek
+
+
 def test_a_valid_one_is_read_and_written_back() -> None:
     found = parsed(spec())
     assert parsed(json.loads(found.canonical())) == found

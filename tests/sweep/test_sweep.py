@@ -102,6 +102,29 @@ def test_what_a_signal_stopped_goes_on_exactly(tmp_path: Path) -> None:
         assert results(Path(one["run"])) == results(Path(other["run"]))
 
 
+@pytest.mark.parametrize("storage", [(), ("--storage", "sqlite:///{folder}/a.db")])
+def test_workers_are_told_what_the_command_was(
+    storage: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[tuple[list[str], dict[str, object]]] = []
+
+    class Worker:
+        def __init__(self, line: list[str], **options: object) -> None:
+            lines.append((line[3:], options))
+
+        def wait(self) -> int:
+            return len(lines) + 1
+
+    monkeypatch.setattr(subprocess, "Popen", Worker)
+    path, out = written(tmp_path), tmp_path / "out"
+    given = [each.format(folder=tmp_path) for each in storage]
+    asked = ("--workers", 2, "--threads", 3, "--data-root", tmp_path, *given)
+    assert command("sweep", path, "--out", out, *asked).code == 3
+    wanted = ["sweep", "run", str(path), "--out", str(out), "--threads", "3", *given]
+    wanted += ["--data-root", str(tmp_path)]
+    assert lines == [(wanted, {"stdout": subprocess.DEVNULL})] * 2
+
+
 def test_two_workers_killed_twice_leave_no_trial_behind(tmp_path: Path) -> None:
     path, out = written(tmp_path, trials=12, set={"train.epochs": 6}), tmp_path / "out"
     line = [sys.executable, "-m", "rnnkit.cli", "sweep", str(path), "--out", str(out)]
@@ -304,7 +327,8 @@ def test_without_optuna_it_says_what_to_install(
 
 def test_the_picture_has_a_panel_for_each_key(tmp_path: Path) -> None:
     path, out = written(tmp_path, trials=3), tmp_path / "out"
-    done("sweep", path, "--out", out)
+    told_of = done("sweep", path, "--out", out).err
+    assert "trial 2: " in told_of and told_of.count("train.optimizer.lr=") == 3
     said = json.loads(done("sweep", "plot", out, "--json").out)
     drawn = said["panels"]
     assert said["out"] is None

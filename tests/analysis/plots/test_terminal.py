@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
@@ -138,6 +139,12 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     text = draw_panels([panel(curve([1, 2, 9], long + "x"), curve([5, 1, 2], long + "y"))], width)
     assert max(map(len, text.splitlines())) <= max(width, 32)
     assert text.splitlines()[-2].endswith("x") and text.splitlines()[-1].endswith("y")
+
+
+def test_the_name_of_an_axis_is_cut_where_numbers_need_the_room() -> None:
+    long = replace(panel(curve([1, 2, 9])), x_label="a key of the spec " * 9)
+    lines = draw_panels([long], 60).splitlines()
+    assert max(map(len, lines)) == 60 and "  0 a key of the spec a key " in lines[-1]
 
 
 def test_curves_carry_their_letter_and_a_colour_only_where_asked() -> None:

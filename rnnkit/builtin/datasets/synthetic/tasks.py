@@ -36,14 +36,13 @@ class Task(NamedTuple):
     bytes: Callable[[TaskOptions], int]
 
 
-def _examples(inputs: Array, targets: Array, steps: int | None = None) -> Examples:
-    """Join inputs (n, T, ...) and targets (n, S, ...) or (n, ...)."""
-    count = len(inputs)
-    per_target = targets.shape[1] if steps is None else steps
+def _examples(inputs: Array, targets: Array) -> Examples:
+    """Join inputs (n, T, ...) and targets (n, S, ...)."""
+    count, per_target = targets.shape[:2]
     return Examples(
         Ragged(inputs.reshape(-1, *inputs.shape[2:]), np.arange(1, count + 1) * inputs.shape[1]),
         Ragged(
-            targets.reshape(count * per_target, *targets.shape[1 + (steps is None) :]),
+            targets.reshape(count * per_target, *targets.shape[2:]),
             np.arange(1, count + 1) * per_target,
         ),
     )

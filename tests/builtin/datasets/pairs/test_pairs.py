@@ -124,6 +124,13 @@ FILES = {
 }
 
 
+def test_bytes_that_are_no_text_are_ids_of_a_source(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("1\t2\n")
+    data = pairs(train="a.tsv", tokenizer={"type": "byte"}, start=" ", end="\n")
+    coder = data.coder(data.open(tmp_path).vocabulary)
+    assert coder.source("a\udcff").tolist() == [97, 255]
+
+
 def test_a_window_is_as_long_as_the_longest_target(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("1\t12345\n2\t3\n")
     assert pairs(train="a.tsv").open(tmp_path).longest() == len("12345") + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,15 @@ def test_a_compressed_text_is_the_text_that_it_holds(
     assert found.meta.data.sha256 == plain.meta.data.sha256
     for name, array in plain.arrays.items():
         assert np.array_equal(found.arrays[name], array), name
+
+
+def test_a_file_that_a_model_is_asked_about_is_read_whole(tmp_path: Path) -> None:
+    spec = small_spec()
+    spec["data"]["limit"] = 50
+    run = trained(tmp_path, spec, content=text(300))
+    (tmp_path / "new.txt").write_text(text(200))
+    result = json.loads(done("eval", run, "--data", tmp_path / "new.txt", "--json").out)
+    assert result["protocol"]["read"] + result["protocol"]["dropped"] == 199
 
 
 def test_a_compressed_text_that_is_cut_off(tmp_path: Path) -> None:
