@@ -36,7 +36,7 @@ class Origin(Record):
     """Where one block of the spec came from; `path` leads to it through keys and indices.
 
     `source` is the digest of the package of a type that is not rnnkit's own; files of older
-    releases have that of its module.
+    releases have that of its module, or of its Python files.
     """
 
     path: tuple[str | int, ...]

@@ -58,7 +58,7 @@ class Registry:
         self.plugins = tuple(installed() if plugins is None else plugins)
         self.accepts_others = accepts_others
         self._loaded: dict[tuple[str, str], type[Block]] = {}
-        self._sources: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+        self._sources: dict[tuple[str, str], tuple[str | None, ...]] = {}
         self._too_slow: set[str] = set()
 
     def find(self, group: str, name: str) -> type[Block]:
@@ -67,7 +67,8 @@ class Registry:
             plugin = self.plugin(group, name)
             cls = self._loaded[group, name] = self._load(plugin)
             if plugin.distribution != "rnnkit":  # whose release tells it
-                self._sources[group, name] = package_digest(cls), module_digest(cls)
+                older = package_digest(cls, python_alone=True), module_digest(cls)
+                self._sources[group, name] = package_digest(cls), *older
         return self._loaded[group, name]
 
     def _load(self, plugin: Plugin) -> type[Block]:
@@ -87,10 +88,10 @@ class Registry:
         None where it has no file, and for rnnkit's own, whose release tells it.
         """
         self.find(group, name)
-        return self._sources.get((group, name), (None, None))[0]
+        return self._sources.get((group, name), (None,))[0]
 
     def has_source(self, group: str, name: str, digest: str) -> bool:
-        """Tell whether a digest is that of a type's package, or of its module in older files."""
+        """Tell whether a digest is that of a type's package, or one that older files hold."""
         self.find(group, name)
         return digest in self._sources.get((group, name), ())
 

@@ -259,3 +259,9 @@ def _check_plugins(session: Session, meta: Meta, o: RunOptions) -> None:
         raise RefusedError.of("EXACT_PLUGIN", message, session.run.path)
     for other in others:
         o.tell(f"the resumed run can no longer be bit-identical: {other}")
+    if others and (best := meta.progress.best):
+        o.tell(
+            f"the best {best.metric} so far, {best.value:.4g} at step {best.step}, is of the "
+            "plugin as it was, and later ones are compared with it (rnnkit eval RUN measures "
+            "best.h5 anew)"
+        )

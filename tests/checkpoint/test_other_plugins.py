@@ -16,6 +16,7 @@ from rnnkit.checkpoint.meta import other_plugins
 from rnnkit.checkpoint.snapshot import Snapshot
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.installed import installed
+from rnnkit.core.source_digest import package_digest
 from rnnkit.errors import CheckpointError
 from rnnkit.inference.model import load
 
@@ -144,7 +145,7 @@ def test_another_source_of_a_module_beside_the_type_is_reported(
 ) -> None:
     run, formulas = run_of_package
     assert "saved by" not in done("eval", run).err
-    (formulas.parent / "notes.txt").write_text("no source")
+    (formulas.parent / "notes.md").write_text("no source")
     assert "saved by" not in done("eval", run).err
     formulas.write_text(formulas.read_text() + "\n")
     said = f"{SAVED}it has another source in rnnkit-odd 1.0"
@@ -197,3 +198,66 @@ def test_a_file_that_tells_no_source_loads_without_a_word(
 
     (site / "rnnkit_odd.py").write_text(OTHER)
     assert "saved by" not in done("eval", rewritten(run, tmp_path / "older", older)).err
+
+
+@pytest.mark.parametrize("name", ["table.json", "data/table.npz", "quick.so"])
+def test_a_file_that_is_no_python_counts_too(run_of_package: tuple[Path, Path], name: str) -> None:
+    run, formulas = run_of_package
+    package = formulas.parent
+    done("eval", run)
+    (package / "data").mkdir()
+    (package / name).write_bytes(b"1")
+    assert "has another source in rnnkit-odd 1.0" in done("eval", run).err
+
+
+@pytest.mark.parametrize("name", ["__pycache__/a.json", "run.log", ".cache", "kernel.nbi"])
+def test_what_comes_and_goes_beside_the_code_does_not(
+    run_of_package: tuple[Path, Path], name: str
+) -> None:
+    run, formulas = run_of_package
+    package = formulas.parent
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / name).write_bytes(b"1")
+    assert "another source" not in done("eval", run).err
+
+
+def test_of_a_long_file_size_and_ends_count(
+    run_of_package: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnkit.core.source_digest.LONG", 30)
+    monkeypatch.setattr("rnnkit.core.source_digest.END", 10)
+    package = run_of_package[1].parent
+    found = set()
+    for text in ("a" * 50, "a" * 51, "a" * 49 + "b", "b" + "a" * 49, "a" * 25 + "b" + "a" * 24):
+        (package / "long.bin").write_text(text)
+        found.add(Registry().source("rnnkit.layers", "stub"))
+    assert len(found) == 4  # the middle is not read
+
+
+def test_the_digest_of_the_python_files_that_older_files_hold_counts(
+    run_of_package: tuple[Path, Path],
+) -> None:
+    run, formulas = run_of_package
+    package = formulas.parent
+    cls = Registry().find("rnnkit.layers", "stub")
+    older = package_digest(cls, python_alone=True)
+
+    def aged(snapshot: Snapshot) -> Snapshot:
+        origins = tuple(
+            origin.model_copy(update={"source": older}) if origin.source else origin
+            for origin in snapshot.meta.origins
+        )
+        meta = snapshot.meta.model_copy(update={"origins": origins})
+        return replace(snapshot, meta=meta)
+
+    (package / "table.json").write_text("1")
+    assert not other_plugins(aged(newest(run)).meta, Registry())
+
+
+def test_a_best_score_of_a_plugin_as_it_was_is_told(run: Path, site: Path) -> None:
+    done("resume", run, "--max-steps", 6)
+    (site / "rnnkit_odd.py").write_text(OTHER)
+    resumed = done("resume", run, "--max-steps", 7)
+    assert "so far, " in resumed.err and " at step 5, is of the plugin as it was, and later" in (
+        resumed.err
+    )
