@@ -8,14 +8,14 @@ import numpy as np
 
 from rnnkit.compute.equations.functions import sigmoid
 from rnnkit.compute.window_arrays import flat
-from rnnkit.contracts.cell import Cell
+from rnnkit.contracts.cell import Cell, StepCell
 from rnnkit.contracts.layer import Layer, initial_rows, stopped_rows
 from rnnkit.core.block import Rate
 from rnnkit.core.context import Context
 from rnnkit.core.initializers import Glorot, Zeros
 from rnnkit.core.params import Declaration, ParamSpec
 from rnnkit.core.signal import Signal
-from rnnkit.types import Array, Backward, Grads, Params, State
+from rnnkit.types import Array, Backward, Grads, Params, State, StepBackward
 
 
 class PlainLSTM(Cell):
@@ -132,3 +132,29 @@ class Square(Layer):
         self, params: Params, xs: Array, state: State, ctx: Context
     ) -> tuple[Array, State, Backward]:
         return xs * xs, state, lambda dys, dstate, grads: (2 * xs * dys, dstate)
+
+
+class Sum(StepCell):
+    """A cell whose output no later step reads: c' = c / 2 + tanh(x W), h' = c'."""
+
+    type: Literal["sum"] = "sum"
+
+    def params(self, inputs: Signal) -> Declaration:
+        return {"W": ParamSpec((inputs.known(), self.units), Glorot())}
+
+    def state_sizes(self, inputs: Signal) -> tuple[int, ...]:
+        return (self.units, self.units)
+
+    def step(
+        self, params: Params, x: Array, state: State, ctx: Context
+    ) -> tuple[Array, State, StepBackward]:
+        moved = np.tanh(x @ params["W"])
+        c = state[1] / 2 + moved
+
+        def backward(dy: Array, dstate: State, grads: Grads) -> tuple[Array, State]:
+            dc = dy + dstate[0] + dstate[1]
+            dz = dc * (1 - moved * moved)
+            grads["W"] += x.T @ dz
+            return dz @ params["W"].T, (np.zeros_like(dc), dc / 2)
+
+        return c, (c, c.copy()), backward

@@ -15,6 +15,7 @@ from stubs import install
 from rnnkit import MSE, Context, EquationCell, Layer, PluginError, Signal, load
 from rnnkit.compute.equations import tanh
 from rnnkit.contracts.checked_layer import run_layer, scanned
+from rnnkit.contracts.layer import signal_of
 from rnnkit.network.network import Network
 from rnnkit.types import Array, Params, State
 
@@ -405,3 +406,8 @@ def test_loops_of_a_cell_write_to_no_states_but_its_own(at: str) -> None:
     xs = np.zeros((4, 3, 2), np.float32)
     with pytest.raises(ValueError, match=f"{at}: expected a tuple of 2, received one of 1"):
         cell.scan(params, xs, state, resets, Context())
+
+
+def test_a_window_of_two_axes_is_of_ids() -> None:
+    assert signal_of(np.zeros((4, 2), np.int32)) == Signal(None, ids=True)
+    assert signal_of(np.zeros((4, 2, 3))) == Signal(3)

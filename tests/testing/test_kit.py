@@ -10,7 +10,7 @@ from types import ModuleType
 import correct_layers
 import numpy as np
 import pytest
-from correct_layers import Delay, PlainDropout, PlainLSTM, Square
+from correct_layers import Delay, PlainDropout, PlainLSTM, Square, Sum
 from planted_bugs import EIGHT, MORE, ONE_CASE, Bug
 
 from rnnkit.contracts.cell import Cell
@@ -46,7 +46,9 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bug], Layer]:
     return planted
 
 
-@pytest.mark.parametrize("layer", [PlainLSTM(units=4), PlainDropout(), Delay(), Square()])
+@pytest.mark.parametrize(
+    "layer", [PlainLSTM(units=4), PlainDropout(), Delay(), Square(), Sum(units=4)]
+)
 def test_correct_layers_are_accepted(layer: Layer) -> None:
     report = check_layer(layer)
     assert len(report.ran) + len(report.skipped) == len(CHECKS)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from helpers import command, plain_spec, told
+from helpers import command, done, newest, plain_spec, steps_kept, told, trained
 from helpers import write_spec as write
 from stubs import cell, install, layer
 from training_cases import fresh, opened
@@ -331,6 +331,14 @@ def test_a_state_of_a_schedule_that_json_changes_is_not_saved(
         "[PLUGIN_CONTRACT] after step 5 the schedule of stub of rnnkit-odd 1.0 (rnnkit_odd:Stub) "
         "is not what JSON can write and read back as it was; nothing was saved (tell its author)",
     )
+
+
+def test_a_list_is_a_state_of_a_schedule(tmp_path: Path, site: Path) -> None:
+    module = SCHEDULE.format(state="[1, [2.5]]", factor="state[1][0]")
+    install(site, module, group="rnnkit.schedules")
+    run = trained(tmp_path, spec_of("schedules"), "--max-steps", 2)
+    done("resume", run, "--max-steps", 4)
+    assert steps_kept(run) == [2, 4] and newest(run).meta.progress.schedule == [1, [2.5]]
 
 
 @pytest.mark.parametrize(
