@@ -120,6 +120,7 @@ def test_an_odd_name_that_is_installed_says_what_is_wrong_with_it(
             "PLUGIN_IMPORT",
         ),
         ("import os; os._exit(9)", "its import ends the process (9): no message", "PLUGIN_IMPORT"),
+        ("import os; os._exit(4)", "its import ends the process (4): no message", "PLUGIN_IMPORT"),
     ],
 )
 def test_check_tells_what_is_broken(

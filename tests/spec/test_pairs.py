@@ -65,7 +65,8 @@ def test_what_is_peeked_at_is_the_first_array_of_a_state() -> None:
 def test_a_valid_one_is_read_and_written_back() -> None:
     found = parsed(spec())
     assert parsed(json.loads(found.canonical())) == found
-    assert json.loads(found.canonical())["model"]["bridge"] == "all"
+    model = json.loads(found.canonical())["model"]
+    assert (model["bridge"], model["peek"]) == ("all", False)
 
 
 def test_a_table_of_the_encoder_may_be_shared() -> None:

@@ -129,6 +129,13 @@ def test_a_layer_without_a_type_has_no_name_to_compare() -> None:
     assert problem.startswith("[SPEC_MISSING_KEY] model.layers[1].type: missing; expected ")
 
 
+def test_quotes_are_to_be_removed_where_what_they_hold_would_do() -> None:
+    (found,) = problems(small_spec(recompute="true"))
+    assert found.endswith('received "true" (remove the quotes)')
+    (found,) = problems(small_spec(epochs="true"))
+    assert found.endswith('received "true"')
+
+
 def test_an_unknown_name_is_met_with_those_there_are() -> None:
     (found,) = problems(small_spec(feed={"type": "gredy"}))
     assert 'expected "teacher", "greedy" or "sample"' in found

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from layer_examples import build as layer_of
 
-from rnnkit.analysis.plots.example import random_batch
+from rnnkit.analysis.plots.example import guessed_signals, random_batch
 from rnnkit.analysis.plots.gradients import DTYPE, Flow, flows, panel
 from rnnkit.analysis.plots.probe import Tape, replaced, stateful_layers
 from rnnkit.analysis.plots.variants import rescale, variants, with_cell
@@ -18,6 +18,7 @@ from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.dataset import Batch
 from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.registry import Registry
+from rnnkit.core.block import parse_block
 from rnnkit.core.context import Context
 from rnnkit.core.params import ParamStore
 from rnnkit.core.signal import Signal
@@ -204,6 +205,12 @@ def test_a_stream_counts_back_to_its_reset_and_from_its_last_target() -> None:
     expected = [*(np.array(first) + second[:2]) / 2, *second[2:]]
     assert both.norms == pytest.approx(expected, rel=1e-12)
     assert flows(net, store.values, batch, steps=1)[0].norms == both.norms[:2]
+
+
+def test_what_the_data_tells_is_not_guessed() -> None:
+    block = {"type": "series", "path": "none.csv", "columns": ["a", "b", "c"]}
+    data = parse_block("rnnkit.datasets", block, {"catalog": Registry()})
+    assert guessed_signals(data) == (Signal(3), Signal(3))
 
 
 def notes(std: float) -> tuple[Network, ParamStore]:

@@ -219,6 +219,11 @@ def test_pairs_and_texts_are_those_of_a_file(tmp_path: Path) -> None:
     assert several.part("train").starts.tolist() == [len(text)]
 
 
+def test_a_source_to_decode_next_is_one_of_the_values() -> None:
+    held = rnnkit.Arrays(pairs=[("ab", "c"), ("b", "cc")])
+    assert held.next_command(opened(held), Path()) == ("decode", "ab")
+
+
 def test_ids_of_tokens_stay_what_they_are() -> None:
     ids = RANDOM.integers(0, 7, 60)
     ids[0] = 6

@@ -54,6 +54,11 @@ def test_what_stands_between_cells_is_found(tmp_path: Path, delimiter: str, name
     assert numbers(opened(tmp_path, TABLE.replace(",", delimiter), name)) == READ
 
 
+def test_what_parts_the_header_into_what_is_needed_is_found(tmp_path: Path) -> None:
+    inputs = {"kind": "numbers", "key": "a,b,c"}
+    assert numbers(opened(tmp_path, "a,b,c;y\n1;p\n3;q\n", inputs=inputs)) == [[1], [3]]
+
+
 def test_what_stands_between_cells_is_given(tmp_path: Path) -> None:
     table = TABLE.replace(",", ":")
     assert numbers(opened(tmp_path, table, delimiter=":")) == READ

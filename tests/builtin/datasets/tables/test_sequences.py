@@ -99,6 +99,15 @@ def test_tokens_with_a_label_at_each_step(tmp_path: Path) -> None:
     assert source.unit == "step" and source.size("train") == 3
 
 
+def test_a_row_that_is_skipped_teaches_neither_a_token_nor_a_class(tmp_path: Path) -> None:
+    rows = [{"x": ["a", "b"], "label": ["p", "q"]}, {"x": ["zz"], "label": ["new", "q"]}]
+    targets = {"kind": "class", "key": "label", "each": True}
+    inputs = {"kind": "tokens", "key": "x"}
+    source = opened(tmp_path, rows, inputs=inputs, targets=targets, skip_bad=True)
+    assert source.vocabulary.tokens == ("a", "b")
+    assert source.block.targets.labels == ("p", "q")
+
+
 def test_rare_tokens_are_unknown(tmp_path: Path) -> None:
     rows = [{"tokens": ["a", "a", "b"], "label": "x"}]
     inputs = {"kind": "tokens", "key": "tokens", "unknown": "<unk>", "min_count": 2}
