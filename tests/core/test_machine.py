@@ -43,8 +43,10 @@ MEMORY = {
     "a name of outside": ("0::/docker/77af\n", V2, 3 * GB),
     "full": ("0::/\n", {**V2, "memory.current": f"{5 * GB}"}, 0),
     "version 1": (
-        "9:cpu,cpuacct:/x\n4:memory:/x\n0::/\n",
+        "9:cpu,cpuacct:/y\n4:memory:/x\n0::/\n",
         {
+            "memory/y/memory.limit_in_bytes": "1\n",  # of others: it counts processors here
+            "memory/y/memory.usage_in_bytes": "1\n",
             "memory/x/memory.limit_in_bytes": f"{2 * GB}\n",
             "memory/x/memory.usage_in_bytes": f"{GB}\n",
             "memory/x/memory.stat": "total_inactive_file 7\ninactive_file 3\n",

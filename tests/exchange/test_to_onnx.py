@@ -113,6 +113,8 @@ def test_the_file_tells_names_shapes_and_what_the_ids_mean(tmp_path: Path) -> No
     model = of_text(tmp_path, STACKS["tied"])
     export(model, "onnx", tmp_path / "out", verify=False)
     graph = onnx.load(tmp_path / "out" / "model.onnx")
+    assert [(each.domain, each.version) for each in graph.opset_import] == [("", 17)]
+    assert (graph.ir_version, graph.producer_name) == (8, "rnnkit")
     facts = {each.key: each.value for each in graph.metadata_props}
     assert facts["verified"] == "false"
     assert json.loads(facts["rnnkit"])["vocabulary"]["tokens"] == list(model.vocabulary.tokens)

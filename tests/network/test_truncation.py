@@ -317,3 +317,19 @@ def test_a_divergence_is_named(tmp_path: Path) -> None:
     message = "parameter Wx of layer 1.rnn is not finite"
     with np.errstate(invalid="ignore"), pytest.raises(DivergedError, match=message):
         training.step(batch)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_stands_before_a_window_has_no_weight_and_carries_data(first: bool) -> None:
+    before = History(np.array([[7.0], [8.0]], np.float32), np.array([[1.0], [0.0]], np.float32))
+    ids, on = np.array([[1], [2], [3]]), np.array([[False], [True], [True]])
+    batch = Batch(ids, ids + 1, np.ones((3, 1), np.float32), np.zeros((3, 1), bool), 0, valid=on)
+    found = before.joined(batch, first)
+    assert found.valid is not None
+    assert found.inputs[:, 0].tolist() == [7, 8, 1, 2, 3]
+    assert found.targets[:, 0].tolist() == [0, 0, 2, 3, 4]
+    assert found.weights[:, 0].tolist() == [0, 0, 1, 1, 1]
+    assert found.resets[:, 0].tolist() == [True, False, first, False, False]
+    assert found.valid[:, 0].tolist() == [True, True, False, True, True]
+    assert not batch.resets.any()
+    assert before.after(found).inputs[:, 0].tolist() == [2, 3]
