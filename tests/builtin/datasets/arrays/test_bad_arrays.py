@@ -63,6 +63,10 @@ def nan_at(*places: tuple[int, ...]) -> Any:
             ["labels: some are texts, as 'a' is, and some numbers, as 1 is (make them all of one"],
         ),
         (
+            {"inputs": X, "targets": ["a", 0.5] * 5},
+            ["targets: some are texts, as 'a' is, and some numbers, as 0.5 is (make them"],
+        ),
+        (
             {"inputs": X, "labels": [0.5] * 10},
             ["a class is named by a text or an integer, received"],
         ),
