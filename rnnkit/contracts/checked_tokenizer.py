@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from rnnkit.contracts.returned import broken, shown
+from rnnkit.contracts.returned import broken, is_whole, shown
 from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.core.block import stands_for
+from rnnkit.errors import printable
 from rnnkit.types import Array
 
 
@@ -22,7 +23,25 @@ def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
         found: object = tokenizer.fit(chunks)
     if not isinstance(found, Vocabulary):
         raise broken(tokenizer, "", f"fit: expected a Vocabulary, received {shown(found)}")
+    tokens, unknown = found.tokens, found.unknown
+    if not (isinstance(tokens, tuple) and all(map(_is_text, tokens))):
+        message = f"fit: expected tokens of UTF-8 in a tuple, received {printable(tokens, 200)}"
+        raise broken(tokenizer, "", message)
+    if unknown is not None and not (is_whole(unknown, 0) and unknown < len(tokens)):
+        message = f"fit: expected unknown to be one of {len(tokens)} ids, received {unknown}"
+        raise broken(tokenizer, "", message)
     return found
+
+
+def _is_text(token: object) -> bool:
+    """Tell whether a checkpoint can hold the token."""
+    if not isinstance(token, str):
+        return False
+    try:
+        token.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> Array:
@@ -46,6 +65,9 @@ def encoder(tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoder:
     if not stands_for(tokenizer, "encoder", "stream", "encode"):
         return lambda chunks: stream(tokenizer, chunks, vocabulary)
     prepared = tokenizer.encoder(vocabulary)
+    if not callable(prepared):
+        message = f"encoder: expected a function, received {shown(prepared)}"
+        raise broken(tokenizer, "", message)
     return lambda chunks: _looked_at(tokenizer, prepared(chunks), vocabulary)
 
 
@@ -81,6 +103,9 @@ def _looked_at(
     tokenizer: Tokenizer, pieces: Iterable[Array], vocabulary: Vocabulary
 ) -> Iterator[Array]:
     with _written(tokenizer):
+        if not isinstance(pieces, Iterable):
+            message = f"stream: expected an iterator, received {shown(pieces)}"
+            raise broken(tokenizer, "", message)
         for piece in pieces:
             yield _ids(tokenizer, piece, vocabulary)
 

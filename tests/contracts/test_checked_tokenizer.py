@@ -146,3 +146,38 @@ def test_a_method_that_is_missing_is_named() -> None:
             f"[PLUGIN_CONTRACT] tokenizer, Tokenizer: Tokenizer.{way} is not written "
             "(tell its author)"
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"unknown": 9}, "fit: expected unknown to be one of 2 ids, received 9"),
+        ({"tokens": ("a", 3)}, "fit: expected tokens of UTF-8 in a tuple, received ('a', 3)"),
+        (
+            {"tokens": ("\ud800",)},
+            "fit: expected tokens of UTF-8 in a tuple, received ('\\ud800',)",
+        ),
+    ],
+)
+def test_a_vocabulary_that_no_checkpoint_gives_back_is_refused(
+    change: dict[str, object], said: str
+) -> None:
+    bad = Vocabulary(tokens=("a", "b")).model_copy(update=change)
+    with pytest.raises(PluginError) as caught:
+        ways(bad)["fit"]()
+    assert said in str(caught.value)
+
+
+def test_ids_that_come_from_nowhere_are_refused() -> None:
+    class Unwritten(Char):
+        def stream(self, chunks: Any, vocabulary: Vocabulary) -> Any:
+            return None
+
+    class Prepared(Char):
+        def encoder(self, vocabulary: Vocabulary) -> Any:
+            return 3
+
+    with pytest.raises(PluginError, match="stream: expected an iterator, received None"):
+        list(checked_tokenizer.stream(Unwritten(), [b"a"], VOCABULARY))
+    with pytest.raises(PluginError, match="encoder: expected a function, received int"):
+        checked_tokenizer.encoder(Prepared(), VOCABULARY)
