@@ -67,7 +67,9 @@ def packed(matrix: Array) -> Array:
     """
     kernels = kernel_module("product")
     assert kernels, "only compiled loops read packed matrices"
-    panels, columns = kernels.column_panels(matrix.shape[1], matrix.itemsize)
+    from rnnkit.compute.kernels.registers import column_panels
+
+    panels, columns = column_panels(matrix.shape[1], matrix.itemsize)
     into = np.empty(len(matrix) * columns, matrix.dtype)
     # Every value is read and written.
     divided(panels, 2 * MEMORY_BOUND * matrix.size, partial(kernels.pack, matrix, into))

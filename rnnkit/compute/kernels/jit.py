@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from rnnkit.compute.kernels.disk_cache import set_up
 from rnnkit.compute.ranks import LAUNCHED, is_first_launched
@@ -89,16 +89,15 @@ def sources() -> str:
 
 
 def cache_folders() -> Iterator[Path]:
-    """Yield where generated sources may lie, as Numba looks for where to cache what it compiles."""
-    from numba.core import config
-    from numba.misc.appdirs import AppDirs
-
-    settings: Any = config
-    folders: Any = AppDirs
-    if settings.CACHE_DIR:
-        yield Path(settings.CACHE_DIR)
+    """Yield where what is compiled may lie, and its sources: as Numba does, which takes longer."""
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(folder)
     yield Path(__file__).parent / "__pycache__"
-    yield Path(folders("rnnkit", appauthor=False).user_cache_dir)
+    with suppress(RuntimeError):  # a user without a home
+        home = Path.home()
+        of_system = {"darwin": home / "Library/Caches", "win32": home / "AppData/Local"}
+        own = os.environ.get("XDG_CACHE_HOME") or of_system.get(sys.platform, home / ".cache")
+        yield Path(own) / "rnnkit"
 
 
 def jit(function: F, *, inline: bool = True, copied: bool = False) -> F:
@@ -141,6 +140,35 @@ def intrinsic(function: F) -> F:
     found: Any = made(function)
     found._set_uuid(_name(function))
     return cast("F", found)
+
+
+class CompiledEntry(NamedTuple):
+    """A function of C: its name, whether it takes integers or floats, its object file, address.
+
+    It is there as long as `held` is.
+    """
+
+    symbol: str
+    takes: tuple[str, ...]
+    code: bytes
+    address: int
+    held: object
+
+
+def compile_entry(function: Callable[..., int]) -> CompiledEntry:
+    """Compile a function of numbers typed as int or float, which returns an int."""
+    from numba import cfunc, types
+
+    compiler()  # before numba meets what it would abort at
+    _load_extensions()
+    _tell_once()
+    *takes, _ = function.__annotations__.values()
+    numbers = {"int": types.int64, "float": types.float64}
+    options = {name: value for name, value in OPTIONS.items() if name != "forceinline"}
+    signature: Any = types.int32(*map(numbers.get, takes))
+    made: Any = cfunc(signature, **options)(function)
+    code = made._library._get_compiled_object()
+    return CompiledEntry(made.native_name, tuple(takes), code, made.address, made)
 
 
 def _is_own_source(function: Callable[..., Any]) -> bool:

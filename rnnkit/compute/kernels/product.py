@@ -8,29 +8,14 @@ result does not depend on how a batch is divided.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from rnnkit.compute.kernels.jit import jit
-from rnnkit.compute.kernels.tile import BYTES, TALL, WIDE, narrow_tile, wide_tile
+from rnnkit.compute.kernels.registers import BYTES, TALL, WIDE
+from rnnkit.compute.kernels.tile import narrow_tile, wide_tile
 
 AT_ONCE = 8
 """Rows that are arranged at once: so many streams of reads the processor follows ahead."""
-
-
-@cache
-def column_panels(columns: int, itemsize: int) -> tuple[int, int]:
-    """Return how many panels so many columns fill, and how many columns those have together.
-
-    Columns that fill no wide panel form narrow ones; the last begins early enough to be full, and
-    repeats columns. A matrix narrower than a vector is a panel of its own.
-    """
-    lanes = BYTES // itemsize
-    if columns < lanes:
-        return 1, columns
-    wide = WIDE * lanes
-    narrow = (columns % wide + lanes - 1) // lanes
-    return columns // wide + narrow, columns // wide * wide + narrow * lanes
 
 
 @jit
@@ -41,7 +26,7 @@ def pack(matrix: Any, packed: Any, first: int, last: int) -> None:
     """
     if matrix.strides[0] < matrix.strides[1]:
         for panel in range(first, last):
-            _pack_columns(matrix.T, packed, panel)
+            pack_columns(matrix.T, packed, panel)
         return
     inner = len(matrix)
     for top in range(0, inner, AT_ONCE):
@@ -55,7 +40,22 @@ def pack(matrix: Any, packed: Any, first: int, last: int) -> None:
 
 
 @jit
-def _pack_columns(matrix: Any, packed: Any, panel: int) -> None:
+def pack_rows(
+    matrix: Any, apart: int, inner: int, columns: int, packed: Any, first: int, last: int
+) -> None:
+    """Do so for a matrix that is flat, with its rows `apart` numbers apart."""
+    for top in range(0, inner, AT_ONCE):
+        for panel in range(first, last):
+            place, start, width = panel_place((inner, columns), matrix.itemsize, panel)
+            for k in range(top, min(top + AT_ONCE, inner)):
+                row = matrix[k * apart + start : k * apart + start + width]
+                into = packed[place + k * width : place + (k + 1) * width]
+                for j in range(len(into)):
+                    into[j] = row[j]
+
+
+@jit
+def pack_columns(matrix: Any, packed: Any, panel: int) -> None:
     """Write a panel of the transpose of `matrix`, whose rows lie in one piece each."""
     columns, inner = matrix.shape
     place, start, width = panel_place((inner, columns), matrix.itemsize, panel)

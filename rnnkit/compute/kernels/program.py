@@ -13,10 +13,10 @@ the cell before it, one that is DONE is part of the table of the lookup; kinds o
 above."""
 
 KIND, INNER, COLUMNS, UNITS, STATE, ARRAYS, MATRIX, STRIDE, BIAS, PACKED, OPTION = range(11)
-INT8, SCALES = range(11, 13)
+INT8, SCALES, COLUMNS_OF_TABLE = range(11, 14)
 """Columns: the kind, the rows and columns of a matrix (of a cell: of its inputs and outputs), the
 units of a cell, the units of all states before its own, the number of its states; the address of a
 matrix, the numbers between its rows (negative: it is used transposed), the addresses of what is
 added and of the matrix arranged in panels (0: there is none); of NORM the bits of epsilon, of KEEP
 and ADD the numbers of a row that are kept already; the addresses of the matrix in 8 bits, as it
-lies, and of the scales of its rows (0: there are none)."""
+lies, and of the scales of its rows (0: there are none); how many columns there are."""

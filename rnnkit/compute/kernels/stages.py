@@ -19,6 +19,7 @@ from rnnkit.compute.kernels.program import (
     CELL,
     COLUMNS,
     INNER,
+    INT8,
     KEEP,
     KIND,
     MATRIX,
@@ -30,7 +31,9 @@ from rnnkit.compute.kernels.program import (
     STATE,
     STRIDE,
 )
-from rnnkit.compute.kernels.tile import ABREAST, BYTES, WIDE, wide_tiles
+from rnnkit.compute.kernels.registers import ABREAST, BYTES, WIDE
+from rnnkit.compute.kernels.team import SPARE
+from rnnkit.compute.kernels.tile import wide_tiles
 from rnnkit.compute.kernels.vector_product import by_two_threads, vector_product
 
 F = np.float32
@@ -57,7 +60,7 @@ def product_of_blocks(
     arranged, shared = program[part, PACKED] != 0, by_two_threads(inner, columns, task)
     many = blocks * rows >= MANY and program[part, STRIDE] > 0
     if many or (arranged and not shared):
-        multiply_in_panels(program, part, blocks, rows, apart, x, y)
+        multiply_in_panels(program, part, blocks, rows, apart, x, y, task)
         return
     for block in range(blocks):
         for row in range(rows):
@@ -68,7 +71,7 @@ def product_of_blocks(
 
 @partial(jit, copied=True)
 def multiply_in_panels(
-    program: Any, part: int, blocks: int, rows: int, apart: int, x: Any, y: Any
+    program: Any, part: int, blocks: int, rows: int, apart: int, x: Any, y: Any, task: Any
 ) -> None:
     """Do so for a matrix that is arranged, or else panel by panel.
 
@@ -79,7 +82,7 @@ def multiply_in_panels(
     wide = WIDE * lanes
     panels = floats(program[part, PACKED], inner * columns)
     if not arranged:
-        panels = np.empty(inner * min(ABREAST * wide, columns), F)
+        panels = floats(task[SPARE], inner * min(ABREAST * wide, columns))
     while column < columns:
         count = min((columns - column) // wide, ABREAST)
         width = wide if count else min(lanes, columns)
@@ -98,6 +101,21 @@ def multiply_in_panels(
         # Columns that the last panel repeats are written anew, so they have their bias once.
         add_bias(program, part, start, count * width, blocks, rows, apart, y)
         column += count * width
+
+
+@partial(jit, copied=True)
+def spare_numbers(program: Any, rows: int) -> int:
+    """Return how many numbers of scratch memory a product of so many rows takes."""
+    most, wide = 0, WIDE * BYTES // 4
+    for at in range(len(program)):
+        kind, inner, columns = program[at, KIND], program[at, INNER], program[at, COLUMNS]
+        if kind != AFFINE and kind != PART:
+            continue
+        if program[at, INT8] != 0:
+            most = max(most, inner)
+        if rows >= MANY and program[at, PACKED] == 0:
+            most = max(most, inner * min(ABREAST * wide, columns))
+    return most
 
 
 @partial(jit, copied=True)

@@ -8,30 +8,15 @@ matrix multiplication", section 4.2.1).
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 
 from rnnkit.compute.kernels.jit import intrinsic
+from rnnkit.compute.kernels.registers import ABREAST, BYTES, TALL, WIDE
 
-
-def _registers() -> tuple[int, int]:
-    """Return how many bytes a vector register of this processor has, and how many there are."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64, 32
-    if features.get("avx"):
-        return 32, 16
-    return 16, 16 if platform.machine() in ("x86_64", "AMD64") else 32
-
-
-BYTES, REGISTERS = _registers()
-TALL, WIDE = (8, 3) if REGISTERS == 32 else (6, 2)
-ABREAST = 3 if REGISTERS == 32 else 4
-"""Panels that one row is multiplied with at once: a sum waits for the one before it."""
 INDEX = ir.IntType(64)
 # A product and the sum after it may round once: what compilers for these processors do anyway.
 FAST = ("contract", "nsz")

@@ -16,25 +16,18 @@ of float32 numbers, in the same order.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import types
 
 from rnnkit.compute.kernels.atomic import fetch_add, load, store
 from rnnkit.compute.kernels.jit import intrinsic, jit
-from rnnkit.compute.kernels.memory import floats, integers
+from rnnkit.compute.kernels.memory import bytes_at, floats
 from rnnkit.compute.kernels.program import COLUMNS, INNER, INT8, MATRIX, SCALES, STRIDE
-from rnnkit.types import Array
+from rnnkit.compute.kernels.team import DONE, FOUND, GIVEN, LARGE, NEXT, PART, PARTS, SPARE, STOP
 
 F = np.float32
-
-LARGE = 2**18
-"""Numbers of a matrix that two threads share: one core holds a smaller one in its own cache."""
-
-PARTS = 4
-NEXT, DONE, STOP, PART, GIVEN, FOUND = range(6)
-"""Places in a task; the last hold the addresses of the vector given and of the product found."""
 
 
 def _add_product(typing: Any, total: Any, a: Any, b: Any) -> Any:
@@ -51,26 +44,10 @@ def _add_product(typing: Any, total: Any, a: Any, b: Any) -> Any:
 add_product: Any = intrinsic(_add_product)
 
 
-class Team(NamedTuple):
-    """What two threads see: the task in numbers, the vector given, and the product found."""
-
-    task: Array
-    given: Array
-    found: Array
-
-
-def team(rows: int, columns: int) -> Team:
-    """Return the room for products of at most (rows) x (rows, columns)."""
-    task = np.zeros(6, np.int64)
-    given, found = np.empty(rows, np.float32), np.empty(columns, np.float32)
-    task[NEXT], task[GIVEN], task[FOUND] = PARTS, given.ctypes.data, found.ctypes.data
-    return Team(task, given, found)
-
-
 @partial(jit, copied=True)
 def by_two_threads(inner: int, columns: int, task: Any) -> bool:
     """Tell whether two threads share a product."""
-    return len(task) > 0 and inner * columns >= LARGE
+    return task[FOUND] != 0 and inner * columns >= LARGE
 
 
 @partial(jit, copied=True)
@@ -80,7 +57,7 @@ def vector_product(program: Any, part: int, x: Any, y: Any, task: Any) -> None:
     if not by_two_threads(inner, columns, task):
         given = x
         if is_scaled(program, part):
-            given = np.empty(inner, F)
+            given = floats(task[SPARE], inner)
             give(program, part, x, given)
         sum_share(program, part, 0, columns, given, y)
         return
@@ -145,10 +122,10 @@ def sum_share(program: Any, part: int, first: int, last: int, x: Any, y: Any) ->
     """Write the columns from `first` to `last` of x W."""
     inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
     if is_scaled(program, part):
-        matrix = integers(program[part, INT8], stride * inner)
+        matrix = bytes_at(program[part, INT8], stride * inner)
         sum_columns(matrix, stride, inner, first, last, x, y)
     elif program[part, INT8] != 0:
-        matrix = integers(program[part, INT8], -stride * columns)
+        matrix = bytes_at(program[part, INT8], -stride * columns)
         sum_rows(matrix, -stride, inner, first, last, x, y)
         scales = floats(program[part, SCALES], columns)
         for m in range(first, last):

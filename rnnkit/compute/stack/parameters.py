@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnkit.compute.kernels.object_code import array_address
 from rnnkit.compute.kernels.program import (
     AFFINE,
     BIAS,
@@ -16,14 +17,13 @@ from rnnkit.compute.kernels.program import (
     KIND,
     LOOKUP,
     MATRIX,
-    NOBODY,
     PACKED,
     PART,
     SCALES,
     STRIDE,
 )
-from rnnkit.compute.products import packed
 from rnnkit.compute.quantize import Quantized, quantized
+from rnnkit.compute.stack.arranged import arranged_matrix, multiplier
 from rnnkit.compute.stack.table import Read, StackTable
 from rnnkit.compute.window_arrays import expect_shape
 from rnnkit.types import Array, Params, Shape
@@ -94,8 +94,6 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     begins = [program[row, KIND] for row in range(min(2, len(program)))]
     if begins != [LOOKUP, AFFINE] or size > most or size * program[1, COLUMNS] > FOLDED:
         return bound
-    from rnnkit.compute.kernels.stages import product_of_blocks
-
     rows = _matrix(table.reads[0], params)
     if program[0, BIAS]:
         rows = rows + params[table.reads[0].layer][table.reads[0].bias or ""]
@@ -104,7 +102,7 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     first[0, PACKED] = arranged.ctypes.data
     found = np.empty((size, int(program[1, COLUMNS])), np.float32)
     given = np.ascontiguousarray(rows).reshape(-1)
-    product_of_blocks(first, 0, 1, size, 0, given, found.reshape(-1), NOBODY)
+    multiplier()(array_address(first), array_address(given), array_address(found), size)
     whole = program.copy()
     whole[1, KIND], whole[0, BIAS] = DONE, 0
     whole[0, COLUMNS] = whole[0, STRIDE] = found.shape[1]
@@ -157,4 +155,4 @@ def _matrix(read: Read, params: Mapping[str, Params]) -> Array:
 
 
 def _packed(read: Read, params: Mapping[str, Params]) -> Array:
-    return packed(_matrix(read, params))
+    return arranged_matrix(_matrix(read, params))

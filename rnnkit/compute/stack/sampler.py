@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, NOBODY, PART
+from rnnkit.compute.equations.stream_step import stages_source
+from rnnkit.compute.kernels.object_code import array_address, entry
+from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, PART
+from rnnkit.compute.kernels.team import LARGE, STOP, team
 from rnnkit.compute.parallel import assisted, divided, threads
 from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded, in_8_bits
 from rnnkit.compute.stack.table import StackTable
-from rnnkit.compute.stack.window import cell_steps
+from rnnkit.compute.stack.window import NOTHING, cell_steps
 from rnnkit.types import Array, Params, State
 
 
@@ -42,14 +44,12 @@ class Plan(NamedTuple):
     @property
     def large(self) -> tuple[int, ...]:
         """The most rows and columns of the matrices that two threads share; () without any."""
-        from rnnkit.compute.kernels import vector_product
-
         sizes = [
             (int(row[INNER]), int(row[COLUMNS]))
             for row in self.bound.program
             if row[KIND] in (AFFINE, PART)
         ]
-        shared = [size for size in sizes if size[0] * size[1] >= vector_product.LARGE]
+        shared = [size for size in sizes if size[0] * size[1] >= LARGE]
         return tuple(map(max, zip(*shared, strict=True)))
 
     def with_state(self, state: State) -> Plan:
@@ -84,33 +84,66 @@ def tokens(
     Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
     Ids are -1 from where the logits are not finite.
     """
-    from rnnkit.compute.kernels.sampler import sampler
-
-    table = plans[0].table
-    sample = sampler(cell_steps(table.cells))
+    sample, count = _compiled(plans[0].table.cells), len(drawn)
+    columns, found = drawn.T.copy(), np.empty((len(plans), count), np.int64)
     tasks = [
-        partial(sample, plan.bound.program, plan.states, plan.scratch, table.outputs, int(last))
-        for plan, last in zip(plans, ids, strict=True)
-    ]
-    tasks = [
-        partial(task, column, *options) for task, column in zip(tasks, drawn.T.copy(), strict=True)
+        partial(
+            sample,
+            *_lies(plan),
+            array_address(plan.states),
+            plan.table.units,
+            array_address(plan.scratch),
+            plan.scratch.size,
+            plan.table.outputs,
+            int(last),
+            array_address(column),
+            count,
+            array_address(out),
+            *options,
+        )
+        for plan, last, column, out in zip(plans, ids, columns, found, strict=True)
     ]
     if len(tasks) == 1 and threads() > 1 and plans[0].large:
-        return np.asarray(_on_two_threads(tasks[0], plans[0]))[:, None]
-
-    def some(first: int, last: int) -> list[Array]:
-        return [task(NOBODY) for task in tasks[first:last]]
-
-    return np.stack(list(chain.from_iterable(divided(len(tasks), math.inf, some, fewest=1))), 1)
+        _on_two_threads(tasks[0], plans[0])
+    else:
+        divided(len(tasks), math.inf, partial(_some, tasks), fewest=1)
+    return found.T
 
 
-def _on_two_threads(task: partial[Array], plan: Plan) -> Array:
-    from rnnkit.compute.kernels.vector_product import STOP, assist, team
+def _some(tasks: Sequence[Callable[..., None]], first: int, last: int) -> None:
+    for task in tasks[first:last]:
+        task(NOTHING)
 
+
+def _lies(plan: Plan) -> tuple[int, int]:
+    return array_address(plan.bound.program), len(plan.bound.program)
+
+
+def _on_two_threads(task: Callable[..., None], plan: Plan) -> None:
     room = team(*plan.large)
 
     def stop() -> None:
         room.task[STOP] = 1
 
-    helper = partial(assist, plan.bound.program, room.task)
-    return assisted(partial(task, room.task), helper, stop)
+    shared = array_address(room.task)
+    assisted(partial(task, shared), partial(_helper(), *_lies(plan), shared), stop)
+
+
+@cache
+def _compiled(cells: tuple[str, ...]) -> Callable[..., None]:
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.sampler import sampler
+
+        return sampler(cell_steps(cells))
+
+    return entry("sampler", stages_source(cells), make)
+
+
+@cache
+def _helper() -> Callable[..., None]:
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.entries import help_products
+
+        return help_products
+
+    return entry("help", "", make)

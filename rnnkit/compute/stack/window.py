@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.equations.source import generated_module
 from rnnkit.compute.equations.stream_step import stages_source
+from rnnkit.compute.kernels.object_code import array_address, entry
 from rnnkit.compute.kernels.program import (
     ADD,
     AFFINE,
@@ -18,7 +18,6 @@ from rnnkit.compute.kernels.program import (
     INNER,
     KEEP,
     KIND,
-    NOBODY,
     PART,
 )
 from rnnkit.compute.parallel import WORTH, assisted, run, shares, threads
@@ -33,23 +32,29 @@ ROWS = 512
 HANDED_ON = 32
 """Steps of streams after which a thread hands on what it has, where two share the layers."""
 
-NO_IDS = np.empty((0, 0), np.int32)
-NO_VALUES = np.empty((0, 0, 0), np.float32)
-NO_RESETS = np.empty((0, 0), bool)
+NOTHING = 0
+"""The address of what is not there."""
+
 NO_STATE = np.empty(0, np.float32)
 
 
 class _Window(NamedTuple):
-    """What compiled code reads and writes beside the program: `ids` or `values` is empty.
+    """What compiled code reads beside the program, in the order in which it takes it.
 
-    States are flat and go on; `resets` is empty where no stream begins anew.
+    Ids or values, and where streams begin anew, may be None. States are flat and go on.
     """
 
-    ids: Array
-    values: Array
+    ids: Array | None
+    values: Array | None
     states: Array
     initial: Array
-    resets: Array
+    resets: Array | None
+
+    def addresses(self) -> tuple[int, ...]:
+        """Return the addresses, with the width of the values after theirs."""
+        ids, values, states, initial, resets = map(array_address, self)
+        width = 0 if self.values is None else self.values.shape[-1]
+        return ids, values, width, states, initial, resets
 
 
 def run_stack(
@@ -74,11 +79,11 @@ def run_stack(
     begins = resets is not None and resets.any()
     flat = _flat(table, states, streams)
     window = _Window(
-        np.ascontiguousarray(xs, np.int32) if table.reads_ids else NO_IDS,
-        NO_VALUES if table.reads_ids else np.ascontiguousarray(xs, np.float32),
+        np.ascontiguousarray(xs, np.int32) if table.reads_ids else None,
+        None if table.reads_ids else np.ascontiguousarray(xs, np.float32),
         flat,
         _flat(table, initial(), streams) if begins else flat,
-        np.ascontiguousarray(resets) if begins else NO_RESETS,
+        np.ascontiguousarray(resets, bool) if begins else None,
     )
     ys = empty((steps, streams, table.outputs))
     divided = shares(streams, rows * table.work)
@@ -88,10 +93,8 @@ def run_stack(
         _run_by_layers(table, bound.program, cut, window, ys)
     else:
         room = max(1, min(steps, ROWS // max(last - first for first, last in divided)))
-        stack = partial(
-            compiled_stack(table), bound.program, *window, _sizes(table, ys, room), _line(ys)
-        )
-        run([partial(stack, share, NOBODY, NOBODY, NOBODY) for share in divided])
+        stack = partial(compiled_stack(table), *_given(table, bound.program, window, room, ys))
+        run([partial(stack, *share, NOTHING, NOTHING) for share in divided])
     return ys, _parts(table, flat, streams)
 
 
@@ -101,17 +104,16 @@ def _run_by_layers(table: StackTable, program: Array, cut: int, window: _Window,
     The lower ones run on this thread: they wait for nobody.
     """
     steps, streams, _ = ys.shape
-    sizes, done = _sizes(table, ys, max(1, HANDED_ON // streams)), np.zeros(1, np.int64)
-    before = program[:cut]
+    room, done = max(1, HANDED_ON // streams), np.zeros(1, np.int64)
+    before, counted = program[:cut], array_address(done)
     width = before[before[:, KIND] != PART][-1, COLUMNS]
     between = np.empty((steps, streams, width), np.float32)
-    upper, all_streams = window._replace(ids=NO_IDS, values=between), (0, streams)
-    lower_task, upper_task = (
-        partial(compiled_stack(table), part, *read, sizes, _line(out), all_streams, *hands, NOBODY)
-        for part, read, out, hands in (
-            (before, window, between, (NOBODY, done)),
-            (program[cut:], upper, ys, (done, NOBODY)),
-        )
+    upper, stack = window._replace(ids=None, values=between), compiled_stack(table)
+    lower_task = partial(
+        stack, *_given(table, before, window, room, between), 0, streams, NOTHING, counted
+    )
+    upper_task = partial(
+        stack, *_given(table, program[cut:], upper, room, ys), 0, streams, counted, NOTHING
     )
 
     def stop() -> None:
@@ -145,14 +147,20 @@ def run_step(
     streams = xs.shape[1]
     flat = _flat(table, states, streams)
     ys = np.empty((1, streams, table.outputs), np.float32)
-    # Numba compiles anew for an array of another order.
     given = np.ascontiguousarray(xs)
-    ids, values = (given, NO_VALUES) if table.reads_ids else (NO_IDS, given)
-    window, sizes = _Window(ids, values, flat, flat, NO_RESETS), _sizes(table, ys, 1)
-    compiled_stack(table)(
-        bound.program, *window, sizes, _line(ys), (0, streams), NOBODY, NOBODY, NOBODY
-    )
+    ids, values = (given, None) if table.reads_ids else (None, given)
+    window = _Window(ids, values, flat, flat, None)
+    given_to = _given(table, bound.program, window, 1, ys)
+    compiled_stack(table)(*given_to, 0, streams, NOTHING, NOTHING)
     return ys, _parts(table, flat, streams)
+
+
+def _given(
+    table: StackTable, program: Array, window: _Window, room: int, ys: Array
+) -> tuple[int, ...]:
+    """Return what compiled code takes for all shares of a window; its arrays have to live on."""
+    sizes = ys.shape[0], ys.shape[1], room, table.units, table.of_row, table.of_stream
+    return array_address(program), len(program), *window.addresses(), *sizes, array_address(ys)
 
 
 def compiled_stack(table: StackTable) -> Any:
@@ -161,23 +169,20 @@ def compiled_stack(table: StackTable) -> Any:
 
 
 @cache
-def _compiled(cells: tuple[str, ...]) -> Callable[..., Any]:
-    from rnnkit.compute.kernels.stack import stack_runner
+def _compiled(cells: tuple[str, ...]) -> Callable[..., None]:
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.stack import stack_runner
 
-    return stack_runner(cell_steps(cells))
+        return stack_runner(cell_steps(cells))
 
-
-def _sizes(table: StackTable, ys: Array, room: int) -> tuple[int, ...]:
-    return ys.shape[0], ys.shape[1], room, table.units, table.of_row, table.of_stream
-
-
-def _line(array: Array) -> Array:
-    return array.reshape(-1)
+    return entry("window", stages_source(cells), make)
 
 
 @cache
 def cell_steps(cells: tuple[str, ...]) -> Callable[..., None]:
-    """Return the compiled steps of some kinds of cells."""
+    """Return the steps of some kinds of cells, for what is compiled around them."""
+    from rnnkit.compute.equations.source import generated_module
+
     steps: Callable[..., None] = generated_module("a stack", stages_source(cells)).cells
     return steps
 

@@ -15,8 +15,9 @@ COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
 
 def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:
     from rnnkit.compute.kernels import product
+    from rnnkit.compute.kernels.registers import column_panels
 
-    panels, columns = product.column_panels(matrix.shape[1], matrix.itemsize)
+    panels, columns = column_panels(matrix.shape[1], matrix.itemsize)
     packed = np.full(len(matrix) * columns, np.nan, matrix.dtype)
     for part in range(parts):
         product.pack(matrix, packed, panels * part // parts, panels * (part + 1) // parts)

@@ -13,7 +13,6 @@ from rnnkit.compute.kernels.program import (
     INNER,
     KIND,
     MATRIX,
-    NOBODY,
     PACKED,
     SCALES,
     STRIDE,
@@ -32,6 +31,7 @@ GAP = 5
 def product(W: Array, b: Array, x: Array, blocks: int, arranged: Array | None) -> Array:
     """Return x W + b, computed in so many blocks of rows."""
     from rnnkit.compute.kernels.stages import product_of_blocks
+    from rnnkit.compute.kernels.team import PLACES, SPARE
 
     table = np.zeros((1, SCALES + 1), np.int64)
     (inner, columns), rows = W.shape, len(x) // blocks
@@ -40,7 +40,9 @@ def product(W: Array, b: Array, x: Array, blocks: int, arranged: Array | None) -
     table[0, PACKED] = 0 if arranged is None else arranged.ctypes.data
     y = np.full((blocks, rows * columns + GAP), np.nan, np.float32)
     apart = y.shape[1]
-    product_of_blocks(table, 0, blocks, rows, apart, x.reshape(-1), y.reshape(-1), NOBODY)
+    task, spare = np.zeros(PLACES, np.int64), np.empty(W.size, np.float32)
+    task[SPARE] = spare.ctypes.data
+    product_of_blocks(table, 0, blocks, rows, apart, x.reshape(-1), y.reshape(-1), task)
     assert np.isnan(y[:, -GAP:]).all()
     return y[:, :-GAP].reshape(len(x), columns)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnkit.compute import parallel
+from rnnkit.compute.kernels import team as teams
 from rnnkit.compute.kernels.jit import kernels_available
 from rnnkit.compute.kernels.program import (
     AFFINE,
@@ -17,7 +18,6 @@ from rnnkit.compute.kernels.program import (
     INT8,
     KIND,
     MATRIX,
-    NOBODY,
     SCALES,
     STRIDE,
 )
@@ -35,6 +35,16 @@ ROWS, COLUMNS_OF_W = 700, 751
 
 def matrix(rows: int = ROWS, columns: int = COLUMNS_OF_W) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((rows, columns), np.float32)
+
+
+SPARE = np.empty(ROWS, np.float32)
+
+
+def alone() -> np.ndarray:
+    """Return the task of a thread that nobody helps."""
+    task = np.zeros(teams.PLACES, np.int64)
+    task[teams.SPARE] = SPARE.ctypes.data
+    return task
 
 
 def vector() -> np.ndarray:
@@ -63,7 +73,7 @@ FORMS = ["float32", "int8", "transposed", "int8 transposed"]
 def products(helped: bool, count: int, form: str) -> np.ndarray:
     from rnnkit.compute.kernels import vector_product as kernels
 
-    W, x, room = matrix(), vector(), kernels.team(ROWS, COLUMNS_OF_W)
+    W, x, room = matrix(), vector(), teams.team(ROWS, COLUMNS_OF_W)
     transposed = "transposed" in form
     held = quantized(np.ascontiguousarray(W.T) if transposed else W)
     floats = held.floats()
@@ -78,7 +88,7 @@ def products(helped: bool, count: int, form: str) -> np.ndarray:
             kernels.vector_product(table, 0, x, y, room.task)
 
     def stop() -> None:
-        room.task[kernels.STOP] = 1
+        room.task[teams.STOP] = 1
 
     if helped:
         parallel.assisted(multiply, partial(kernels.assist, table, room.task), stop)
@@ -101,7 +111,7 @@ def test_8_bits_of_one_row(transposed: bool) -> None:
 
     held, x, y = quantized(matrix(20, 17)), vector(), np.empty(20, np.float32)
     W = held.floats().T if transposed else held.floats()
-    kernels.vector_product(in_8_bits(held, transposed=transposed), 0, x, y, NOBODY)
+    kernels.vector_product(in_8_bits(held, transposed=transposed), 0, x, y, alone())
     np.testing.assert_allclose(y[: W.shape[1]], x[: len(W)] @ W, rtol=1e-5, atol=1e-5)
 
 
@@ -109,10 +119,10 @@ def test_small_products_are_not_shared() -> None:
     from rnnkit.compute.kernels import vector_product as kernels
 
     W, x, y = matrix(20, 16), vector(), np.empty(16, np.float32)
-    room = kernels.team(ROWS, COLUMNS_OF_W)
-    room.task[kernels.PART] = 7
+    room = teams.team(ROWS, COLUMNS_OF_W)
+    room.task[teams.PART] = 7
     kernels.vector_product(program(W), 0, x, y, room.task)
-    assert room.task[kernels.PART] == 7
+    assert room.task[teams.PART] == 7
     np.testing.assert_allclose(y, x[:20] @ W, rtol=1e-4, atol=1e-4)
 
 
@@ -125,7 +135,7 @@ def test_one_row_has_the_bits_that_it_has_among_many() -> None:
     many, one = np.empty((2, 9, COLUMNS_OF_W), np.float32)
     multiply_rows(rows, packed(W), many, 0, 9)
     for x, y in zip(rows, one, strict=True):
-        kernels.vector_product(program(W), 0, x, y, NOBODY)
+        kernels.vector_product(program(W), 0, x, y, alone())
     assert (one == many).all()
 
 
@@ -133,7 +143,7 @@ def test_a_matrix_used_transposed() -> None:
     from rnnkit.compute.kernels import vector_product as kernels
 
     W, x, y = matrix(33, ROWS), vector(), np.empty(33, np.float32)
-    kernels.vector_product(program(W, transposed=True), 0, x, y, NOBODY)
+    kernels.vector_product(program(W, transposed=True), 0, x, y, alone())
     np.testing.assert_allclose(y, W @ x, rtol=1e-4, atol=1e-3)
 
 
@@ -181,6 +191,6 @@ def test_the_ids_do_not_depend_on_threads(
     monkeypatch.setattr(sampler, "threads", lambda: 1)
     alone = ids(3)
     monkeypatch.setattr(sampler, "threads", lambda: count)
-    monkeypatch.setattr("rnnkit.compute.kernels.vector_product.LARGE", 1)
+    monkeypatch.setattr(sampler, "LARGE", 1)
     assert ids(3) == alone
     assert ids(1) == alone[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,11 +32,11 @@ def test_a_thread_ends_where_the_one_that_it_waits_for_is_interrupted(
     ended = []
 
     def run(*arguments: Any) -> None:
-        *_, below, above, _ = arguments
-        if len(above):
+        *_, below, above = arguments
+        if above:
             raise KeyboardInterrupt
         for _ in range(1000):
-            if below[0] >= 300:
+            if ctypes.c_int64.from_address(below).value >= 300:
                 ended.append(True)
                 return
             time.sleep(0.01)

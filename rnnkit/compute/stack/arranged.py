@@ -1,0 +1,53 @@
+"""Matrices as a stack reads them fastest, and products of them, by compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+
+from rnnkit.compute.kernels.object_code import array_address, entry
+from rnnkit.compute.parallel import MEMORY_BOUND, divided
+from rnnkit.types import Array
+
+
+def arranged_matrix(matrix: Array) -> Array:
+    """Return a float32 matrix (inner, columns) in panels, one after the other.
+
+    It is some columns of an array in one piece, or the transpose of one.
+    """
+    from rnnkit.compute.kernels.registers import column_panels
+
+    (inner, columns), steps = matrix.shape, matrix.strides
+    panels, wide = column_panels(columns, matrix.itemsize)
+    into = np.empty(inner * wide, np.float32)
+    transposed = steps[0] < steps[1]
+    apart = max(steps[0] // matrix.itemsize, columns)
+    given = matrix.ctypes.data, apart, inner, columns, int(transposed)
+    arrange = partial(_arranger(), *given, array_address(into), into.size)
+    # Every value is read and written.
+    divided(panels, 2 * MEMORY_BOUND * matrix.size, arrange)
+    return into
+
+
+@cache
+def multiplier() -> Callable[..., None]:
+    """Return what writes x W + bias for the only stage of a table: table, x, out, rows of x."""
+
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.entries import product_of_rows
+
+        return product_of_rows
+
+    return entry("product", "", make)
+
+
+@cache
+def _arranger() -> Callable[..., None]:
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.entries import arrange
+
+        return arrange
+
+    return entry("arrange", "", make)
