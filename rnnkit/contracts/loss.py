@@ -255,7 +255,7 @@ def _check_decisions(loss: Loss, found: object, shape: Shape) -> None:
         kinds = {2: "iu", 3: "biuf"}.get(array.ndim, "") if known else ""
         if not kinds or array.dtype.kind not in kinds:
             message = f"decisions, {name}: expected ids, integers of shape {shape}, or answers "
-            raise broken(loss, "", f"{message}{(*shape, 'F')}, received {shown(array)}")
+            raise broken(loss, "", f"{message}({shape[0]}, {shape[1]}, F), received {shown(array)}")
     if chosen.shape != wanted.shape:
         message = f"decisions: expected two of one shape, received {shown(chosen)} and "
         raise broken(loss, "", f"{message}{shown(wanted)}")

@@ -337,9 +337,9 @@ LOSSES = {
         "eval",
         "decisions",
         "(None, wanted)",
-        "chosen: expected an array of sh",
+        "chosen: expected ids, integers of sh",
     ),
-    "fewer steps": ("eval", "decisions", "(chosen, wanted[:1])", "decisions, wanted: expected an "),
+    "fewer steps": ("eval", "decisions", "(chosen, wanted[:1])", "decisions, wanted: expected ids"),
 }
 
 
