@@ -207,3 +207,11 @@ def printable(value: object, limit: int = 80) -> str:
         text = f"what is {type(value).__name__}"
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
+
+
+def spelled(value: object) -> str:
+    """Return the repr of a value, which Python refuses to write of integers of 4,300 digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a value with an integer of more than 4,300 digits"

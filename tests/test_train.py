@@ -221,6 +221,36 @@ def test_a_spec_of_classes_is_that_of_a_dictionary(tmp_path: Path) -> None:
                 "Bidirectional: units: there is no such option (there is init, layer, name)",
             ],
         ),
+        (
+            lambda: rnnkit.SoftmaxCrossEntropy(class_weights=(1e7,)),
+            [
+                "SoftmaxCrossEntropy: class_weights.0: expected a number less than or equal to "
+                "1000000, received 10000000.0"
+            ],
+        ),
+        (
+            lambda: rnnkit.SoftmaxCrossEntropy(class_weights={"float": 1e7}, id_weights=(1e7, 1)),
+            [
+                "SoftmaxCrossEntropy: class_weights.float: expected a number less than or equal to "
+                "1000000, received 10000000.0",
+                "SoftmaxCrossEntropy: id_weights.0: expected a number less than or equal to "
+                "1000000, received 10000000.0",
+            ],
+        ),
+        (
+            lambda: rnnkit.SoftmaxCrossEntropy(class_weights="balance"),
+            [
+                "SoftmaxCrossEntropy: class_weights: expected a valid tuple, a valid dictionary or "
+                "'balanced', received 'balance'"
+            ],
+        ),
+        (
+            lambda: rnnkit.LSTM(units=10**5000),
+            [
+                "LSTM: units: expected a number less than or equal to 65536, received a value with "
+                "an integer of more than 4,300 digits"
+            ],
+        ),
         (lambda: rnnkit.Clip(), ['Clip: give "norm" or "value", not both (or leave "clip" out)']),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rnnkit.errors import spelled
 from rnnkit.types import Array
 
 
@@ -74,7 +75,7 @@ def _parts(value: object) -> Iterator[bytes]:
     elif value is None:
         yield b"-"
     else:
-        yield _sized(b"v", repr(value).encode())
+        yield _sized(b"v", spelled(value).encode())
 
 
 def _numbers(values: Sequence[Any] | Array) -> bytes | None:

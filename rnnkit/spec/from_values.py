@@ -16,7 +16,15 @@ from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.registry import Registry
 from rnnkit.core.block import Block, Record, parse_block
 from rnnkit.core.home import given_path
-from rnnkit.errors import PluginError, RnnkitError, SpecError, path_text, printable, wrong_type
+from rnnkit.errors import (
+    PluginError,
+    RnnkitError,
+    SpecError,
+    path_text,
+    printable,
+    spelled,
+    wrong_type,
+)
 from rnnkit.spec.locations import Draft, Location, Position
 from rnnkit.spec.model import Spec
 from rnnkit.spec.read import found_in, parse_spec, read_spec
@@ -78,7 +86,7 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
         return str(value)
     if value is None or isinstance(value, str | int | float):
         return value
-    received = printable(repr(value), 60)
+    received = printable(spelled(value), 60)
     message = f"{path_text(path)}: expected a value that JSON has, received {received}"
     raise SpecError.of("SPEC_TYPE", message, WHERE)
 

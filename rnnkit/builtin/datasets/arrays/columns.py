@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnkit.builtin.datasets.arrays.faults import Faults
-from rnnkit.errors import printable
+from rnnkit.errors import printable, spelled
 from rnnkit.types import Array
 
 
@@ -84,7 +84,7 @@ def _plain_objects(values: Sequence[Any], name: str, faults: Faults) -> list[Any
     found = [_plain_value(value) for value in values]
     odd = [value for value, kept in zip(values, found, strict=True) if kept is NotImplemented]
     if odd:
-        kind, shown = type(odd[0]).__name__, printable(repr(odd[0]), 60)
+        kind, shown = type(odd[0]).__name__, printable(spelled(odd[0]), 60)
         more = f" in {len(odd):,} rows" if len(odd) > 1 else ""
         faults.add(
             "DATA_FIELD",

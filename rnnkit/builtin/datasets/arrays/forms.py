@@ -18,7 +18,7 @@ from rnnkit.builtin.datasets.arrays.frames import framed
 from rnnkit.contracts.dataset import SPLITS, Split
 from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.errors import printable
+from rnnkit.errors import printable, spelled
 
 JSONObject: TypeAlias = dict[str, Any]
 
@@ -123,7 +123,7 @@ def _check_series(
             own.add("DATA_FIELD", f"there is no column {printable(repr(name))} (there is {there})")
         elif name not in marks and "text" in kinds_of(table.columns[name]):
             row = next(i for i, v in enumerate(table.columns[name]) if isinstance(v, str))
-            shown = printable(repr(table.columns[name][row]), 40)
+            shown = printable(spelled(table.columns[name][row]), 40)
             message = f"{name}: holds {shown} in row {table.label(row + 1)}, which is no number "
             message += '(make the column one of numbers, name it as "time" or "group", or leave it '
             own.add("DATA_FIELD", f'{message}out of "columns")')

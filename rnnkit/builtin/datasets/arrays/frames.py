@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rnnkit.builtin.datasets.arrays.columns import as_array, iso_texts, listed_values
 from rnnkit.builtin.datasets.arrays.faults import Faults
 from rnnkit.contracts.table import MemoryTable
-from rnnkit.errors import printable
+from rnnkit.errors import printable, spelled
 
 INDEX = "time"
 """What the times of an index without a name are called."""
@@ -70,7 +70,7 @@ def _columns(frame: Mapping[Any, Any], faults: Faults) -> dict[str, list[Any]]:
         faults.add("DATA_FIELD", f"{name}: two columns have this name (give each its own)")
     for name, values in frame.items():
         if not hasattr(values, "__len__") or isinstance(values, str):
-            received = printable(repr(values), 40)
+            received = printable(spelled(values), 40)
             faults.add("DATA_FIELD", f"{name}: expected a column of values, received {received}")
     if faults.problems:
         return {}

@@ -11,7 +11,7 @@ from rnnkit.builtin.datasets.arrays.columns import as_array, kinds_of, listed_va
 from rnnkit.builtin.datasets.arrays.faults import Faults
 from rnnkit.builtin.datasets.arrays.forms import HeldForm, JSONObject, Splits
 from rnnkit.contracts.table import MemoryTable
-from rnnkit.errors import printable
+from rnnkit.errors import printable, spelled
 
 READS = ("scale", "unknown", "min_count", "unroll", "tokenizer")
 """Options of the inputs; `scale` is one of targets that are numbers, too."""
@@ -114,7 +114,9 @@ def _numbers(xs: Any, name: str, faults: Faults) -> tuple[Any, str]:
         try:
             arrays.append(_number_array(each))
         except (TypeError, ValueError):
-            message = f"{name}: row {row} holds {printable(repr(each), 60)}, which is no array of "
+            message = (
+                f"{name}: row {row} holds {printable(spelled(each), 60)}, which is no array of "
+            )
             faults.add("DATA_FIELD", f"{message}numbers (T,) or (T, F)")
             return [], "numbers"
     widths = {each.shape[1:] for each in arrays}
@@ -272,7 +274,7 @@ def _all_integers(values: Sequence[Any]) -> bool:
 
 
 def _shown(values: Sequence[Any]) -> str:
-    return printable(repr(values[0]), 60) if len(values) else "none"
+    return printable(spelled(values[0]), 60) if len(values) else "none"
 
 
 def index_of(values: Any) -> list[str] | None:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from rnnkit.builtin.datasets.tables.rows import PASSED, BadRows, EmptyLines, Row, as_json
 from rnnkit.builtin.datasets.tables.values import NOT_ZERO
@@ -26,6 +26,9 @@ LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 """A line and its end: the lines of a large file are looked at one by one, never copied at once."""
 
 
+T = TypeVar("T")
+
+
 def looks_like_json(data: bytes) -> bool:
     """Tell whether data begins with an object, as JSONL does, or an array of them, or is a list."""
     return data.lstrip()[:1] == b"{" or bool(ARRAY.match(data)) or is_json_list(data)
@@ -36,6 +39,7 @@ def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterat
     if ARRAY.match(data) or is_json_list(data):
         yield from _array_rows(data, name, bad)
         return
+    reader = _Reader()
     blank: list[int] = []
     begun = False
     for line, found in enumerate(LINE.finditer(data), 1):
@@ -45,7 +49,7 @@ def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterat
             continue
         yield from bad.emptied(blank, name, empty if begun else PASSED, {})
         begun = True
-        fields = bad.attempt(name, line, partial(_object_of, text))
+        fields = bad.attempt(name, line, partial(reader.object_of, text))
         if fields is not None:
             yield Row(line, fields)
 
@@ -53,13 +57,13 @@ def json_rows(data: bytes, name: str, bad: BadRows, empty: EmptyLines) -> Iterat
 def _array_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
     try:
         text = _decoded(data)
-        escaped, decoder = "\\u" in text, _decoder(data)
+        escaped, careful, reader = "\\u" in text, _is_doubtful(data), _Reader()
         at = _after_space(text, text.index("[") + 1)
         line, counted = 1, 0
         while text[at : at + 1] != "]":
             line, counted = line + text.count("\n", counted, at), at
-            value, at = _read(partial(decoder.raw_decode, text, at))
-            fields = bad.attempt(name, line, partial(_object, value, escaped))
+            value, at = reader.read(partial(_read_at, text, at), careful)
+            fields = bad.attempt(name, line, partial(reader.checked, value, escaped))
             if fields is not None:
                 yield Row(line, fields)
             at = _after_item(text, at)
@@ -69,6 +73,10 @@ def _array_rows(data: bytes, name: str, bad: BadRows) -> Iterator[Row]:
         raise DataError(Problem(name, found.code, found.message)) from None
     if text[at + 1 :].strip():
         raise DataError.of("DATA_JSON", "something follows the array (take it out)", name)
+
+
+def _read_at(text: str, at: int, decoder: json.JSONDecoder) -> tuple[Any, int]:
+    return decoder.raw_decode(text, at)
 
 
 def _after_item(text: str, at: int) -> int:
@@ -88,10 +96,6 @@ def _after_space(text: str, at: int) -> int:
     return at
 
 
-def _object_of(line: bytes) -> dict[str, Any]:
-    return _object(_read(partial(_decoder(line).decode, _decoded(line))), b"\\u" in line)
-
-
 def _decoded(data: bytes) -> str:
     try:
         return data.decode()
@@ -100,38 +104,83 @@ def _decoded(data: bytes) -> str:
         raise DataError.of("DATA_ENCODING", message) from None
 
 
-def _read(read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except json.JSONDecodeError as error:
-        line = f"line {error.lineno}, " if error.lineno > 1 else ""
-        message = f"{line}column {error.colno}: {error.msg} (one JSON object a line)"
-        raise DataError.of("DATA_JSON", message) from None
-    except (ValueError, RecursionError) as error:
-        message = f"is no JSON that can be read: {printable(str(error))}"
-        raise DataError.of("DATA_JSON", message) from None
+class _Reader:
+    """Reads objects; what is wrong with one whose end is known is told once it is read."""
+
+    def __init__(self) -> None:
+        """Begin with nothing wrong."""
+        self.wrong: list[DataError] = []
+        self.plain = json.JSONDecoder(object_pairs_hook=self._once)
+        self.careful = json.JSONDecoder(
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_number,
+            object_pairs_hook=self._held,
+        )
+
+    def object_of(self, line: bytes) -> dict[str, Any]:
+        """Return the object of a line; raises DataError for anything else."""
+        text = _decoded(line)
+        found = self.read(lambda decoder: decoder.decode(text), _is_doubtful(line))
+        return self.checked(found, b"\\u" in line)
+
+    def read(self, way: Callable[[json.JSONDecoder], T], careful: bool) -> T:
+        """Return what a decoder gives; raises DataError for what is no JSON.
+
+        To be careful takes three times as long.
+        """
+        self.wrong.clear()
+        try:
+            return way(self.careful if careful else self.plain)
+        except json.JSONDecodeError as error:
+            line = f"line {error.lineno}, " if error.lineno > 1 else ""
+            message = f"{line}column {error.colno}: {error.msg} (one JSON object a line)"
+            raise DataError.of("DATA_JSON", message) from None
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, ValueError) and not careful:  # an integer of too many digits
+                return self.read(way, careful=True)
+            message = f"is no JSON that can be read: {printable(str(error))}"
+            raise DataError.of("DATA_JSON", message) from None
+
+    def checked(self, found: Any, escaped: bool) -> dict[str, Any]:
+        """Return what was read last; raises DataError for what is wrong with it."""
+        if self.wrong:
+            raise self.wrong[0]
+        if not isinstance(found, dict):
+            message = f"expected a JSON object, received {as_json(found)} (one object a line)"
+            raise DataError.of("DATA_JSON", message)
+        if escaped and not _encodable(found):
+            message = "holds half a surrogate pair, \\ud800 to \\udfff (take it out)"
+            raise DataError.of("DATA_ENCODING", message)
+        return found
+
+    def _once(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Return an object; a key that stands in it twice is wrong."""
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            message = f"the key {as_json(twice)} stands twice in one object (keep one)"
+            self.wrong.append(DataError.of("DATA_JSON", message))
+        return found
+
+    def _held(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Return `_once`; a number in it that float64 does not hold is wrong."""
+        for key, value in pairs:
+            lost = _first_lost(value)
+            if lost is not None:
+                what, advice = "no number that float64 holds", "give it in another unit"
+                if "n" in lost.text.lower():  # NaN, Infinity
+                    what, advice = "no finite number", "write null where a number is missing"
+                message = f"{printable(key)}: {printable(lost.text, 40)} is {what}"
+                message += f" ({advice}, or take the row out)"
+                self.wrong.append(DataError.of("DATA_NAN", message))
+        return self._once(pairs)
 
 
-def _object(found: Any, escaped: bool) -> dict[str, Any]:
-    """Return an object; raises DataError for another value, and for what is no text in it."""
-    if not isinstance(found, dict):
-        message = f"expected a JSON object, received {as_json(found)} (one object a line)"
-        raise DataError.of("DATA_JSON", message)
-    if escaped and not _encodable(found):
-        message = "holds half a surrogate pair, \\ud800 to \\udfff (take it out)"
-        raise DataError.of("DATA_ENCODING", message)
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; raises DataError for a key that stands in it twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        message = f"the key {as_json(twice)} stands twice in one object (keep one)"
-        raise DataError.of("DATA_JSON", message)
-    return found
+def _is_doubtful(data: bytes) -> bool:
+    """Tell whether a number may be lost."""
+    return bool(EXPONENT.search(data)) or any(text in data for text in DOUBTFUL)
 
 
 def _encodable(value: object) -> bool:
@@ -160,30 +209,14 @@ def _number(text: str) -> float:
     return found if held else _Lost(text)
 
 
-def _held(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return `_once`; raises DataError for a number in it that float64 does not hold."""
-    for key, value in pairs:
-        lost = _first_lost(value)
-        if lost is not None:
-            what, advice = "no number that float64 holds", "give it in another unit"
-            if "n" in lost.text.lower():  # NaN, Infinity
-                what, advice = "no finite number", "write null where a number is missing"
-            message = f"{printable(key)}: {printable(lost.text, 40)} is {what}"
-            raise DataError.of("DATA_NAN", f"{message} ({advice}, or take the row out)")
-    return _once(pairs)
+def _integer(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:  # of more digits than Python reads
+        return _Lost(text)
 
 
 def _first_lost(value: object) -> _Lost | None:
     if isinstance(value, list):
         return next((each for each in map(_first_lost, value) if each is not None), None)
     return value if isinstance(value, _Lost) else None
-
-
-def _decoder(data: bytes) -> json.JSONDecoder:
-    """Return what reads data; it takes three times as long where a number may be lost."""
-    lost = EXPONENT.search(data) or any(text in data for text in DOUBTFUL)
-    return _CAREFUL if lost else _PLAIN
-
-
-_PLAIN = json.JSONDecoder(object_pairs_hook=_once)
-_CAREFUL = json.JSONDecoder(parse_float=_number, parse_constant=_number, object_pairs_hook=_held)

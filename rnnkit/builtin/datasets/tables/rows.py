@@ -185,4 +185,7 @@ def there_is(names: Iterable[str]) -> str:
 
 def as_json(value: object) -> str:
     """Return a value as JSON, cut to a line that is safe to print."""
-    return printable(json.dumps(value, ensure_ascii=False, default=repr), 60)
+    try:
+        return printable(json.dumps(value, ensure_ascii=False, default=repr), 60)
+    except ValueError:
+        return printable(value, 60)  # an integer of more digits than Python writes

@@ -142,7 +142,7 @@ def _check_float32(found: float, given: object, key: str) -> None:
     lost = not found and isinstance(given, str) and bool(NOT_ZERO.match(given))
     if SMALLEST <= abs(found) <= LARGEST or (not found and not lost):
         return
-    shown = printable(str(given), 40)
+    shown = printable(given, 40)
     spelled = isinstance(given, float) or "n" in shown.lower()  # nan, inf
     if math.isfinite(found) or not spelled:
         limit = "beyond 3.4e+38, the largest" if abs(found) > 1 else "below 1.4e-45, the smallest"
@@ -181,7 +181,7 @@ def step_of(row: Mapping[str, Any], keys: Sequence[str], gaps: bool = False) -> 
 
 def weight_of(row: Mapping[str, Any], key: str) -> float:
     """Return the weight of a row; raises DataError for a number below 0."""
-    found = single(field_of(row, key), key)
+    found = _number(field_of(row, key), key)
     if found < 0:
         message = f"{key}: expected a weight from 0 on, received {found:.12g} (repair it)"
         raise DataError.of("DATA_FIELD", message)

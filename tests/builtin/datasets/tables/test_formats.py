@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import rnnkit
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
 from rnnkit.builtin.datasets.tables.sequences import Sequences
 from rnnkit.contracts.dataset import Layout
@@ -238,6 +239,51 @@ def test_an_array_of_objects_is_read(tmp_path: Path, name: str) -> None:
 )
 def test_a_bad_array_is_named(tmp_path: Path, content: str, problem: str) -> None:
     assert problem in refused(tmp_path, content, "d.json")
+
+
+LONG = "9" * 5000
+"""An integer of more digits than Python reads."""
+
+
+@pytest.mark.parametrize(
+    ("odd", "problem"),
+    [
+        (
+            '"a": 1e999',
+            "[DATA_NAN] a: 1e999 is no number that float64 holds (give it in another unit, or take "
+            "the row out)",
+        ),
+        (
+            f'"a": [{LONG}]',
+            f"[DATA_NAN] a: {LONG[:39]}… is no number that float64 holds (give it in another unit, "
+            "or take the row out)",
+        ),
+        (
+            '"a": {"c": NaN}',
+            "[DATA_NAN] c: NaN is no finite number (write null where a number is missing, or take "
+            "the row out)",
+        ),
+        ('"a": 1, "a": 2', '[DATA_JSON] the key "a" stands twice in one object (keep one)'),
+    ],
+)
+@pytest.mark.parametrize(("name", "line"), [("d.json", 3), ("d.jsonl", 2)])
+def test_an_object_that_is_wrong_is_one_bad_row(
+    tmp_path: Path, odd: str, problem: str, name: str, line: int
+) -> None:
+    rows = ['{"a": 1, "b": 2.5, "y": "p"}', f'{{{odd}, "y": "q"}}', '{"a": 3, "b": 4, "y": "q"}']
+    content = "\n".join(rows) if name == "d.jsonl" else "[\n" + ",\n".join(rows) + "\n]"
+    assert refused(tmp_path, content, name) == f"{name}:{line} {problem}"
+    source = opened(tmp_path, content, name, skip_bad=True)
+    assert numbers(source) == READ
+    assert source.note == f"1 bad row skipped, the first: {name}:{line} {problem}"
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, [10**5000], {"a": 10**5000}], ids=["plain", "list", "dict"]
+)
+def test_a_python_integer_of_many_digits_is_told(value: object) -> None:
+    with pytest.raises(DataError, match="is no finite number|of more than 4,300 digits of type"):
+        rnnkit.Arrays({"inputs": [1, 2, value], "targets": [1, 2, 3]}).open(Path())
 
 
 def test_an_empty_array_has_no_sequence(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_a_weight_that_is_none_is_named(tmp_path: Path, cell: str, problem: str)
     assert str(caught.value) == problem
 
 
+def test_a_list_is_no_weight(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text('{"x": 1, "y": "a", "w": [1]}\n')
+    with pytest.raises(DataError) as caught:
+        batch_of(tmp_path, "", path="d.jsonl", weight="w")
+    assert str(caught.value) == "d.jsonl:1 [DATA_FIELD] w: expected a number, received [1]"
+
+
 def test_a_weight_without_a_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='the header names no "v"'):
         batch_of(tmp_path, TABLE, weight="v")
