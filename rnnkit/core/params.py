@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,6 +21,8 @@ from rnnkit.core.context import keyed_generator
 from rnnkit.core.initializers import Initializer
 from rnnkit.errors import PluginError, ShapeError, printable, shape_text
 from rnnkit.types import MAX_RANK, Array, DType, Shape
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,24 @@ class Stretch(NamedTuple):
     decayed: slice
 
 
-class _Values(dict[str, Array]):
-    """The parameters of a layer, which are written where they lie: others know their addresses."""
+class _Fixed(dict[str, V]):
+    """Parameters, or layers of them, that are written where they lie: others know the addresses."""
 
-    def __setitem__(self, name: str, value: Array) -> None:
+    def __setitem__(self, name: str, value: V) -> None:
         """Take what `values[name] += ...` gives back; raises TypeError for another array."""
         if name in self and value is not self[name]:
-            advice = f"write into it: values[layer][{name!r}][...] = array"
-            raise TypeError(f"a parameter cannot be replaced by another array ({advice})")
+            self._refuse(name)
         super().__setitem__(name, value)
+
+    def _refuse(self, *given: object, **more: object) -> NoReturn:
+        """Raise TypeError for what would put another array in the place of one, or take it out."""
+        named = repr(given[0]) if given and isinstance(given[0], str) else ""
+        layers = isinstance(next(iter(self.values()), None), dict)
+        place = f"[{named or 'layer'}][name]" if layers else f"[layer][{named or 'name'}]"
+        message = "a parameter is neither taken out nor replaced by another array"
+        raise TypeError(f"{message} (write into it: values{place}[...] = array)")
+
+    __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
 
 class ParamStore:
@@ -181,7 +192,7 @@ class ParamStore:
             for name, link in declaration.items():
                 if isinstance(link, Shared) and (frozen is not None or self._learns(link)):
                     views[layer][name] = views[link.layer][link.name]
-        return views if frozen is None else {layer: _Values(own) for layer, own in views.items()}
+        return views if frozen is None else _Fixed({k: _Fixed(own) for k, own in views.items()})
 
     def _learns(self, link: Shared) -> bool:
         target = self.declared.get(link.layer, {}).get(link.name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +82,31 @@ def test_a_parameter_is_written_where_a_step_reads_it(model: Model) -> None:
     assert not np.array_equal(after[0, 0], before)
     other = copy.deepcopy(values)
     assert np.array_equal(other["Wx"], values["Wx"]) and other["Wx"] is not values["Wx"]
+
+
+@pytest.mark.parametrize("layer", ["layers", "1.rnn"])
+def test_no_way_replaces_a_parameter_that_a_step_reads(model: Model, layer: str) -> None:
+    layers, before = model.store.values, first_step(model)
+    held: Any = layers if layer == "layers" else layers[layer]
+    name = next(iter(held))
+    others = {key: copy.deepcopy(value) for key, value in held.items()}
+    ways: list[Callable[[], object]] = [
+        lambda: held.__setitem__(name, others[name]),
+        lambda: held.update(others),
+        lambda: held.update(**others),
+        lambda: operator.ior(held, others),
+        lambda: held.__delitem__(name),
+        lambda: held.pop(name),
+        held.popitem,
+        held.clear,
+        lambda: held.setdefault(name, others[name]),
+    ]
+    said = r"neither taken out nor replaced by another array \(write into it: values\[.*\.\.\.\] ="
+    for way in ways:
+        with pytest.raises(TypeError, match=said):
+            way()
+    assert np.array_equal(first_step(model), before)
+    assert {key: held[key] is not others[key] for key in held} == dict.fromkeys(others, True)
 
 
 def test_no_state_is_that_before_the_first_step(model: Model, of_values: Model) -> None:
