@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from helpers import command, done
 
+from rnnkit.contracts.dataset import Split
+from rnnkit.inference.model import Model
+
 AFFINE = {"type": "affine"}
 RNN = [{"type": "rnn", "units": 4}, AFFINE]
 TEXTS = [{"type": "embedding", "units": 4}, *RNN]
@@ -163,6 +166,48 @@ def test_without_a_test_split_the_validation_split_tells_it(here: Path) -> None:
     assert remark in done("eval", "r", "--split", "valid").out
     said = done("run", "s.json", "--out", "again").out.splitlines()
     assert f"valid  {remark}" in said and not [line for line in said if line.startswith("test")]
+
+
+@pytest.mark.parametrize(
+    ("source", "split", "every", "asked"),
+    [
+        ("series", [0.8, 0.1, 0.1], {}, ["test"]),
+        ("series", [0.8, 0.2, 0], {}, ["valid"]),
+        ("series", [0.8, 0.2, 0], {"evaluate": None}, []),
+        ("series", [1, 0, 0], {}, []),
+        ("text", [0.8, 0.1, 0.1], {}, ["test"]),
+        ("text", [0.8, 0.2, 0], {}, []),
+    ],
+)
+def test_a_split_is_measured_at_the_end_where_it_tells_something(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    split: list[float],
+    every: dict[str, None],
+    asked: list[str],
+) -> None:
+    """The test split, or a forecast's validation split, for a forecast may be a naive one."""
+    measured: list[str] = []
+    measure = Model.measure
+
+    def counted(model: Model, split: Split, *given: Any) -> Any:
+        measured.append(split)
+        return measure(model, split, *given)
+
+    monkeypatch.setattr(Model, "measure", counted)
+    (here / "d.txt").write_text("to be or not to be " * 40)
+    (here / "d.csv").write_text("v\n" + "".join(f"{i % 7}\n" for i in range(300)))
+    data: dict[str, Any] = {"type": "text", "path": "d.txt", "tokenizer": {"type": "char"}}
+    model: dict[str, Any] = {"layers": TEXTS, "loss": LABELS}
+    if source == "series":
+        data = {"type": "series", "path": "d.csv", "columns": ["v"]}
+        model = {"layers": RNN, "loss": {"type": "mse"}}
+    train = {"epochs": 1, "streams": 2, "window": 8, "optimizer": {"type": "sgd", "lr": 0.01}}
+    spec = {"data": {**data, "split": split}, "model": model, "train": {**train, "every": every}}
+    (here / "s.json").write_text(json.dumps(spec))
+    done("run", "s.json", "--out", "r")
+    assert measured == asked
 
 
 def test_a_series_with_columns_that_it_does_not_forecast(here: Path) -> None:
