@@ -63,7 +63,7 @@ def _times(comm: Any, size: int, rounds: int) -> dict[str, list[float]]:
         sums = {node: np.zeros_like(given) for node in own}
         return lambda: sum_over_ranks(comm, sums, shards, out)
 
-    works = {"Allreduce": lambda: comm.Allreduce(given, out)}
+    works: dict[str, Callable[[], object]] = {"Allreduce": lambda: comm.Allreduce(given, out)}
     works |= {f"{shards} shards": tree(shards) for shards in SHARDS}
     found: dict[str, list[float]] = {what: [] for what in works}
     for _ in range(rounds):
@@ -77,7 +77,7 @@ def _turn(size: int) -> range:
     return range(max(3, VALUES // size))
 
 
-def _timed(comm: Any, work: Callable[[], None]) -> float:
+def _timed(comm: Any, work: Callable[[], object]) -> float:
     comm.Barrier()
     start = time.perf_counter()
     work()

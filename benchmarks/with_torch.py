@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from benchmarks.side import CHECKED, TOKENS, Found
 from benchmarks.workloads import CLIP, LEARNING_RATE, Workload
 from rnnkit.types import Array
 
-State = Tensor | tuple[Tensor, ...]
+State: TypeAlias = Tensor | tuple[Tensor, ...]
 MODULES: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 ORDER = {"rnn": (0,), "gru": (0, 1, 2), "lstm": (0, 1, 3, 2)}
 """PyTorch packs the gates of an LSTM as i, f, g, o, rnnkit as i, f, o, g."""
