@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from rnnkit.builtin.datasets.shared.file_names import check_no_folder, file_names
 from rnnkit.builtin.datasets.shared.same_files import shared_by_splits
-from rnnkit.builtin.datasets.text.corpus import TextDocument, open_document
+from rnnkit.builtin.datasets.text.corpus import OpenTexts, TextDocument, open_document
 from rnnkit.contracts.data_file import unpacked
 from rnnkit.contracts.data_size import LIMIT
 from rnnkit.contracts.dataset import Split
@@ -38,7 +37,7 @@ class DataPlace(Protocol):
         """Return what a file holds, which takes `held` times its size in memory."""
         ...
 
-    def document(self, name: str, files: ExitStack) -> TextDocument:
+    def document(self, name: str, files: OpenTexts) -> TextDocument:
         """Return a text, open until `files` closes."""
         ...
 
@@ -66,7 +65,7 @@ class Folder:
         packed = bytes(read_regular(self.root / name, LIMIT, DataError, "DATA"))
         return unpacked(packed, name, held)
 
-    def document(self, name: str, files: ExitStack) -> TextDocument:
+    def document(self, name: str, files: OpenTexts) -> TextDocument:
         """Return the text of a file."""
         return open_document(self.root, name, files)
 
@@ -92,7 +91,7 @@ class InMemory:
         """Return what has the name."""
         return self.held[name]
 
-    def document(self, name: str, files: ExitStack) -> TextDocument:
+    def document(self, name: str, files: OpenTexts) -> TextDocument:
         """Return the text that has the name."""
         text = self.held[name]
         assert isinstance(text, bytes)

@@ -21,6 +21,18 @@ LIMIT = 2**40
 CHUNK = 1 << 18
 """Bytes of a text that are read at once."""
 
+HELD = 1 << 26
+"""The most bytes of compressed texts that are kept, so that each is opened once."""
+
+
+class OpenTexts(ExitStack):
+    """The texts of a dataset, open at once; `room` is left for what compressed ones hold."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        super().__init__()
+        self.room = HELD
+
 
 @dataclass
 class TextDocument:
@@ -89,10 +101,10 @@ def _embedded(name: str, text: str) -> TextDocument:
     return TextDocument(name, Path(name), len(data), lambda: iter([data]))
 
 
-def open_document(root: Path, name: str, files: ExitStack) -> TextDocument:
+def open_document(root: Path, name: str, files: OpenTexts) -> TextDocument:
     """Return the text of a regular file, open until `files` closes; raises DataError otherwise.
 
-    What is compressed is opened each time that it is read.
+    What is compressed is opened once, or each time that it is read where there is no room for it.
     """
     path = root / name
     fd = open_regular(path, LIMIT, DataError, "DATA")
@@ -121,8 +133,21 @@ def open_document(root: Path, name: str, files: ExitStack) -> TextDocument:
                 yield chunk
 
     if is_compressed(os.pread(fd, 16, 0)):
-        return TextDocument(name, path, sum(map(len, read_compressed())), read_compressed)
+        size, held = _held(read_compressed(), files.room)
+        files.room -= size if held else 0
+        return TextDocument(name, path, size, (lambda: iter(held)) if held else read_compressed)
     return TextDocument(name, path, size, read)
+
+
+def _held(chunks: Iterator[bytes], room: int) -> tuple[int, list[bytes]]:
+    """Return how many bytes there are, and the chunks, or none where they have no room."""
+    size, held = 0, []
+    for chunk in chunks:
+        size += len(chunk)
+        held.append(chunk)
+        if size > room:
+            held.clear()
+    return size, held
 
 
 def _state(fd: int) -> tuple[int, ...]:

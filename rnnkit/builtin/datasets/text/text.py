@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -17,7 +16,7 @@ from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Shares, SourcedDataset
 from rnnkit.builtin.datasets.shared.split_source import SplitSource
 from rnnkit.builtin.datasets.text.cache import Tokens, encoded, forgetting
-from rnnkit.builtin.datasets.text.corpus import EMBEDDED, TextDocument
+from rnnkit.builtin.datasets.text.corpus import EMBEDDED, OpenTexts, TextDocument
 from rnnkit.builtin.datasets.text.streams import Documents, count_windows, stream_windows
 from rnnkit.contracts import checked_tokenizer
 from rnnkit.contracts.data_size import ReadingCost
@@ -67,7 +66,7 @@ class Text(SourcedDataset):
         A large text is not held in memory: see `rnnkit.builtin.datasets.text.cache`.
         """
         digest, found = hashlib.sha256(), dict[Split, Tokens]()
-        with ExitStack() as files:
+        with OpenTexts() as files:
             # All are opened before one is encoded, which may take long.
             texts = self._texts(place, files)
             for split, documents in texts.items():
@@ -93,7 +92,7 @@ class Text(SourcedDataset):
             mapped=tuple(tokens.mapped for tokens in found.values() if tokens.mapped),
         )
 
-    def _texts(self, place: DataPlace, files: ExitStack) -> dict[Split, list[TextDocument]]:
+    def _texts(self, place: DataPlace, files: OpenTexts) -> dict[Split, list[TextDocument]]:
         if self.source:
             return {"train": [EMBEDDED[self.source]()]}
         return {

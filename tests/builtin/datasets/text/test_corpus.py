@@ -6,12 +6,19 @@ import bz2
 import gzip
 import json
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers import command, done, newest, small_spec, text, told, trained, write_spec
+
+from rnnkit.builtin.datasets.text import corpus
+from rnnkit.builtin.datasets.text.text import Text
+from rnnkit.builtin.tokenizers.char import Char
+from rnnkit.files import compressed
 
 OPENERS = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
 
@@ -36,6 +43,31 @@ def test_a_compressed_text_is_the_text_that_it_holds(
     assert found.meta.data.sha256 == plain.meta.data.sha256
     for name, array in plain.arrays.items():
         assert np.array_equal(found.arrays[name], array), name
+
+
+@pytest.mark.parametrize(("room", "times"), [(2**26, [1, 1, 1]), (3000, [1, 1, 4]), (0, [4, 4, 4])])
+def test_compressed_texts_are_opened_once_where_there_is_room(
+    room: int, times: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{i}.gz" for i in range(3)]
+    parts = [text(1200, seed) for seed in range(3)]
+    for name, part in zip(names, parts, strict=True):
+        (tmp_path / name).write_bytes(gzip.compress(part.encode()))
+        (tmp_path / f"{name[0]}.txt").write_text(part)
+    asked: list[str] = []
+
+    @contextmanager
+    def opened(file: Any, error: Any, prefix: str, where: Path) -> Iterator[Any]:
+        asked.append(where.name)
+        with compressed.opened(file, error, prefix, where) as plain:
+            yield plain
+
+    monkeypatch.setattr(corpus, "opened", opened)
+    monkeypatch.setattr(corpus, "HELD", room)
+    found = Text(path=tuple(names), tokenizer=Char()).open(tmp_path)
+    assert [asked.count(name) for name in names] == times
+    wanted = Text(path=("0.txt", "1.txt", "2.txt"), tokenizer=Char()).open(tmp_path)
+    assert found.digest() == wanted.digest()
 
 
 def test_a_file_that_a_model_is_asked_about_is_read_whole(tmp_path: Path) -> None:
