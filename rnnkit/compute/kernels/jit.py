@@ -109,9 +109,7 @@ def jit(function: F, *, inline: bool = True, copied: bool = False) -> F:
     """
     import numba
 
-    compiler()  # before numba meets what it would abort at
-    _load_extensions()
-    _tell_once()
+    _prepare()
     options = OPTIONS | {"forceinline": inline}
     if copied:
         options["inline"] = "always"
@@ -128,6 +126,12 @@ def jit(function: F, *, inline: bool = True, copied: bool = False) -> F:
     compiled._set_uuid(name)
     found: F = compiled
     return found
+
+
+def _prepare() -> None:
+    compiler()  # before numba meets what it would abort at
+    _load_extensions()
+    _tell_once()
 
 
 def intrinsic(function: F) -> F:
@@ -159,9 +163,7 @@ def compile_entry(function: Callable[..., int]) -> CompiledEntry:
     """Compile a function of numbers typed as int or float, which returns an int."""
     from numba import cfunc, types
 
-    compiler()  # before numba meets what it would abort at
-    _load_extensions()
-    _tell_once()
+    _prepare()
     *takes, _ = function.__annotations__.values()
     numbers = {"int": types.int64, "float": types.float64}
     options = {name: value for name, value in OPTIONS.items() if name != "forceinline"}

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-NOBODY = np.empty(0, np.int64)
-"""A counter that no other thread reads, and the task of a thread that shares no product."""
-
 LOOKUP, ONE_HOT, AFFINE, NORM, KEEP, ADD, PART, DONE, CELL = range(9)
 """Kinds of stages. NORM is of a layer norm, ADD adds what the last KEEP has kept. A PART belongs to
 the cell before it, one that is DONE is part of the table of the lookup; kinds of cells are CELL and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from importlib import import_module
 
 import numpy as np
 
@@ -25,29 +26,13 @@ def arranged_matrix(matrix: Array) -> Array:
     transposed = steps[0] < steps[1]
     apart = max(steps[0] // matrix.itemsize, columns)
     given = matrix.ctypes.data, apart, inner, columns, int(transposed)
-    arrange = partial(_arranger(), *given, array_address(into), into.size)
+    arrange = partial(product_entry("arrange"), *given, array_address(into), into.size)
     # Every value is read and written.
     divided(panels, 2 * MEMORY_BOUND * matrix.size, arrange)
     return into
 
 
 @cache
-def multiplier() -> Callable[..., None]:
-    """Return what writes x W + bias for the only stage of a table: table, x, out, rows of x."""
-
-    def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.entries import product_of_rows
-
-        return product_of_rows
-
-    return entry("product", "", make)
-
-
-@cache
-def _arranger() -> Callable[..., None]:
-    def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.entries import arrange
-
-        return arrange
-
-    return entry("arrange", "", make)
+def product_entry(name: str) -> Callable[..., None]:
+    """Return a function of `rnnkit.compute.kernels.entries`, compiled."""
+    return entry(name, "", lambda: getattr(import_module("rnnkit.compute.kernels.entries"), name))

@@ -23,7 +23,7 @@ from rnnkit.compute.kernels.program import (
     STRIDE,
 )
 from rnnkit.compute.quantize import Quantized, quantized
-from rnnkit.compute.stack.arranged import arranged_matrix, multiplier
+from rnnkit.compute.stack.arranged import arranged_matrix, product_entry
 from rnnkit.compute.stack.table import Read, StackTable
 from rnnkit.compute.window_arrays import expect_shape
 from rnnkit.types import Array, Params, Shape
@@ -102,7 +102,8 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     first[0, PACKED] = arranged.ctypes.data
     found = np.empty((size, int(program[1, COLUMNS])), np.float32)
     given = np.ascontiguousarray(rows).reshape(-1)
-    multiplier()(array_address(first), array_address(given), array_address(found), size)
+    places = map(array_address, (first, given, found))
+    product_entry("product_of_rows")(*places, size)
     whole = program.copy()
     whole[1, KIND], whole[0, BIAS] = DONE, 0
     whole[0, COLUMNS] = whole[0, STRIDE] = found.shape[1]

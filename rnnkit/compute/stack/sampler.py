@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.equations.stream_step import stages_source
-from rnnkit.compute.kernels.object_code import array_address, entry
+from rnnkit.compute.kernels.object_code import array_address
 from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, PART
 from rnnkit.compute.kernels.team import LARGE, STOP, team
 from rnnkit.compute.parallel import assisted, divided, threads
+from rnnkit.compute.stack.arranged import product_entry
 from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded, in_8_bits
 from rnnkit.compute.stack.table import StackTable
-from rnnkit.compute.stack.window import NOTHING, cell_steps
+from rnnkit.compute.stack.window import NOTHING, around_cells
 from rnnkit.types import Array, Params, State
 
 
@@ -84,7 +84,7 @@ def tokens(
     Each plan holds the state of its stream, which goes on; `options` are temperature, top_k, top_p.
     Ids are -1 from where the logits are not finite.
     """
-    sample, count = _compiled(plans[0].table.cells), len(drawn)
+    sample, count = around_cells("sampler", "sampler", plans[0].table.cells), len(drawn)
     columns, found = drawn.T.copy(), np.empty((len(plans), count), np.int64)
     tasks = [
         partial(
@@ -126,24 +126,6 @@ def _on_two_threads(task: Callable[..., None], plan: Plan) -> None:
         room.task[STOP] = 1
 
     shared = array_address(room.task)
-    assisted(partial(task, shared), partial(_helper(), *_lies(plan), shared), stop)
-
-
-@cache
-def _compiled(cells: tuple[str, ...]) -> Callable[..., None]:
-    def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.sampler import sampler
-
-        return sampler(cell_steps(cells))
-
-    return entry("sampler", stages_source(cells), make)
-
-
-@cache
-def _helper() -> Callable[..., None]:
-    def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.entries import help_products
-
-        return help_products
-
-    return entry("help", "", make)
+    assisted(
+        partial(task, shared), partial(product_entry("help_products"), *_lies(plan), shared), stop
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -165,26 +166,21 @@ def _given(
 
 def compiled_stack(table: StackTable) -> Any:
     """Return the compiled code of a window through stacks of such cells."""
-    return _compiled(table.cells)
+    return around_cells("stack", "stack_runner", table.cells)
 
 
 @cache
-def _compiled(cells: tuple[str, ...]) -> Callable[..., None]:
+def around_cells(module: str, maker: str, cells: tuple[str, ...]) -> Callable[..., None]:
+    """Return what `maker` of a module of kernels makes around some kinds of cells, compiled."""
+
     def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.stack import stack_runner
+        from rnnkit.compute.equations.source import generated_module
 
-        return stack_runner(cell_steps(cells))
+        steps = generated_module("a stack", stages_source(cells)).cells
+        made = getattr(import_module(f"rnnkit.compute.kernels.{module}"), maker)
+        return cast("Callable[..., int]", made(steps))
 
-    return entry("window", stages_source(cells), make)
-
-
-@cache
-def cell_steps(cells: tuple[str, ...]) -> Callable[..., None]:
-    """Return the steps of some kinds of cells, for what is compiled around them."""
-    from rnnkit.compute.equations.source import generated_module
-
-    steps: Callable[..., None] = generated_module("a stack", stages_source(cells)).cells
-    return steps
+    return entry(module, stages_source(cells), make)
 
 
 def _flat(table: StackTable, states: Sequence[Array], streams: int) -> Array:
