@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from rnnkit.exchange.incoming.theirs import Direction
 
 CELLS = ("LSTM", "GRU", "SimpleRNN")
 WRAPPERS = ("Bidirectional", "TimeDistributed")
@@ -19,17 +21,22 @@ KNOWN = (*CELLS, *WRAPPERS, *SILENT, "Dense", "Embedding", "LayerNormalization")
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer: its class, its name, its settings, and those of the one that it wraps."""
+    """A layer: its class, its name, its settings, the one that it wraps, and its way back."""
 
     kind: str
     name: str
     config: Mapping[str, Any]
     inner: KerasLayer | None = None
+    backward: KerasLayer | None = None
+
+    def at(self, direction: Direction) -> KerasLayer:
+        """Return the layer whose parameters stand there: it, or what it wraps."""
+        return (self.backward if direction == "backward" else None) or self.inner or self
 
     @property
     def last(self) -> str:
         """The activation of a product; "" where there is none."""
-        found = self.inner if self.kind == "TimeDistributed" and self.inner else self
+        found = self.at("") if self.kind == "TimeDistributed" else self
         activation = found.config.get("activation", "linear") if found.kind == "Dense" else "linear"
         return "" if activation == "linear" else str(activation)
 
@@ -41,9 +48,13 @@ def layers_of(config: Mapping[str, Any]) -> list[KerasLayer]:
 
 def _layer(stored: Mapping[str, Any]) -> KerasLayer:
     config = stored["config"]
-    inner = config.get("layer")
-    wrapped = _layer(inner) if isinstance(inner, dict) else None
-    return KerasLayer(stored["class_name"], str(config.get("name", "")), config, wrapped)
+    inner, back = (
+        _layer(each) if isinstance(each := config.get(key), dict) else None
+        for key in ("layer", "backward_layer")
+    )
+    if back is not None:  # which runs backwards as it should
+        back = replace(back, config={**back.config, "go_backwards": False})
+    return KerasLayer(stored["class_name"], str(config.get("name", "")), config, inner, back)
 
 
 def wrong_with(layer: KerasLayer) -> Iterator[str]:
@@ -51,8 +62,9 @@ def wrong_with(layer: KerasLayer) -> Iterator[str]:
     name, config = f"layer {layer.name} ({layer.kind})", layer.config
     if layer.kind not in KNOWN:
         yield f"{name}: rnnkit has no such layer"
-    if layer.inner is not None:
-        yield from wrong_with(layer.inner)
+    for each in (layer.inner, layer.backward):
+        if each is not None:
+            yield from wrong_with(each)
     if layer.kind == "Bidirectional":
         if config.get("merge_mode") != "concat":
             yield f"{name}: merge_mode {config.get('merge_mode')!r}, and ours is 'concat'"
@@ -60,7 +72,7 @@ def wrong_with(layer: KerasLayer) -> Iterator[str]:
             yield f"{name}: return_sequences is off, so the directions end at different steps"
     if layer.kind in CELLS:
         yield from (f"{name}: {problem}" for problem in _wrong_cell(layer))
-    if layer.kind == "Embedding" and config.get("mask_zero"):
+    if config.get("mask_zero"):
         yield f"{name}: mask_zero hides steps, which no layer here does"
     if layer.kind == "Dense" and layer.last not in ("", *OVER_LAST):
         yield f"{name}: the activation {layer.last!r}, which no layer here has"

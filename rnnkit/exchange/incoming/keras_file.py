@@ -24,7 +24,7 @@ from rnnkit.exchange.incoming.keras_config import (
     layers_of,
     wrong_with,
 )
-from rnnkit.exchange.incoming.keras_layers import keras_layers, keras_settings
+from rnnkit.exchange.incoming.keras_layers import keras_layers
 from rnnkit.exchange.incoming.theirs import TheirLayer, TheirModel
 from rnnkit.exchange.incoming.torch_names import by_numbers
 from rnnkit.types import Array
@@ -43,7 +43,7 @@ def read_keras(data: bytes, path: Path) -> TheirModel:
     groups, found = _groups(layers), list[TheirLayer]()
     for group, layer in groups.items():
         own = {n: a for n, a in arrays.items() if n.startswith(f"layers/{group}/")}
-        found += keras_layers(layer.name, own, keras_settings(layer))
+        found += keras_layers(layer.name, own, layer)
     *before, end = [layer for layer in layers if layer.kind not in SILENT]
     wrong += [
         f"layer {each.name} ({each.kind}): the activation {each.last!r} before the last layer"
@@ -61,7 +61,7 @@ def read_weights(data: bytes, path: Path) -> TheirModel:
     found = list[TheirLayer]()
     for group in sorted(groups, key=by_numbers):
         own = {n: a for n, a in arrays.items() if n.startswith(f"layers/{group}/")}
-        found += keras_layers(group, own, {})
+        found += keras_layers(group, own)
     return _model("Keras weights", arrays, found, [], ordered=False, last="")
 
 

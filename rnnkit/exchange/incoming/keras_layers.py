@@ -20,44 +20,50 @@ ALONE: Direction = ""
 WAYS: dict[str, Direction] = {"forward_layer": "forward", "backward_layer": "backward"}
 
 
-def keras_settings(layer: KerasLayer) -> dict[str, Any]:
+def _settings(layer: KerasLayer) -> dict[str, Any]:
     """Return what config.json says of keys of ours."""
-    found = layer.inner or layer
-    if found.kind == "SimpleRNN":
-        return {"activation": found.config.get("activation")}
-    if found.kind == "LayerNormalization":
-        return {"epsilon": float(found.config["epsilon"])}
+    if layer.kind == "SimpleRNN":
+        return {"activation": layer.config.get("activation")}
+    if layer.kind == "LayerNormalization":
+        return {"epsilon": float(layer.config["epsilon"])}
     return {}
 
 
 def keras_layers(
-    name: str, arrays: Mapping[str, Array], settings: Mapping[str, Any]
+    name: str, arrays: Mapping[str, Array], layer: KerasLayer | None = None
 ) -> Iterator[TheirLayer]:
-    """Yield the layers of a group, `arrays` by their whole names; two where both ways are run."""
+    """Yield the layers of a group, `arrays` by their whole names; two where both ways are run.
+
+    `layer` is what config.json says of it, None where there is none.
+    """
     parts: dict[str, dict[str, Array]] = {}
     for path, array in arrays.items():
         parts.setdefault(path.rpartition("/vars/")[0], {})[path] = array
     for part, own in sorted(parts.items(), reverse=True):  # forward before backward
         direction: Direction = next((WAYS[each] for each in part.split("/") if each in WAYS), ALONE)
         whole = f"{name}.{direction}" if direction else name
-        found = _cell(whole, own) if part.endswith("/cell") else _plain(whole, own)
+        told = layer.at(direction) if layer else None
+        found = _cell(whole, own, told) if part.endswith("/cell") else _plain(whole, own)
         if found is not None:
-            yield replace(found, direction=direction, settings=settings)
+            yield replace(found, direction=direction, settings=_settings(told) if told else {})
 
 
-def _cell(name: str, arrays: Mapping[str, Array]) -> TheirLayer | None:
+def _cell(name: str, arrays: Mapping[str, Array], told: KerasLayer | None) -> TheirLayer | None:
     paths = sorted(arrays)
     kernel, recurrent, *rest = (arrays[path] for path in paths)
     if recurrent.ndim != 2 or gates_in(recurrent) not in CELLS:
         return None
     bias = rest[0] if rest else None
-    after = bias is not None and bias.ndim == 2
-    biases = [bias[0], bias[1]] if bias is not None and after else [bias]
+    biases = list(bias) if bias is not None and bias.ndim == 2 else [bias]
     names = {"Wx": paths[:1], "Wh": paths[1:2], "b": paths[2:]}
     kind = CELLS[gates_in(recurrent)]
-    cell = TheirCell("keras", kind, kernel, recurrent, biases, names, reset_after=after)
-    ours, parameters = cell.parameters()
-    return TheirLayer(name, {ours: parameters}, ours)
+    if bias is not None:
+        after = [bias.ndim == 2]
+    else:  # then config.json alone tells how a GRU resets
+        after = [True, False] if told is None else [bool(told.config.get("reset_after"))]
+    cell = TheirCell("keras", kind, kernel, recurrent, biases, names)
+    forms = dict(replace(cell, reset_after=each).parameters() for each in after)
+    return TheirLayer(name, forms, "" if len(forms) > 1 else next(iter(forms)))
 
 
 def _plain(name: str, arrays: Mapping[str, Array]) -> TheirLayer | None:

@@ -61,9 +61,9 @@ def _wrong(
     for key in ("clip", "input_forget"):
         if settings.get(key):
             yield f"{key} {settings[key]!r}, which no layer here has"
-    if kind == "lstm" and inputs[7]:
+    if inputs[7]:
         yield "peepholes, which no layer here has"
-    for state in inputs[5 : 7 if kind == "lstm" else 6]:
+    for state in inputs[5:7]:
         if state in weights and weights[state].any():
             yield f"a first state that is not zero ({state})"
     count = 2 if _text(settings.get("direction", "forward")) == "bidirectional" else 1

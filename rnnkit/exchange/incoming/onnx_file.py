@@ -44,12 +44,8 @@ def read_onnx(data: bytes, path: Path) -> TheirModel:
     }
     for node in model.graph.node:
         reading.read(node)
-    used = {name for layer in reading.layers for name in layer.arrays()}
-    left = tuple(
-        name
-        for name in (each.name for each in model.graph.initializer)
-        if name not in used | reading.spent
-    )
+    used = {name for node in model.graph.node for name in node.input}
+    left = tuple(each.name for each in model.graph.initializer if each.name not in used)
     return TheirModel(
         "ONNX",
         reading.weights,
@@ -69,7 +65,6 @@ class _Reading:
     kinds: dict[str, Kind] = field(default_factory=dict)
     layers: list[TheirLayer] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    spent: set[str] = field(default_factory=set)
     last: str = ""
     product: str = ""
     """The value that a product without a bias gave, which one may be added to."""
@@ -81,38 +76,31 @@ class _Reading:
         name, kind = node.name or node.output[0], node.op_type
         if kind == "Constant":
             self.weights[node.output[0]] = _constant(settings)
-            self.spent.add(node.output[0])
             return
-        if given and all(each in self.weights for each in given) and kind in FOLDED:
+        if all(each in self.weights for each in given) and kind in FOLDED:
             self._fold(node, given)
             return
         before = {self.kinds[each] for each in given if each in self.kinds}
         after: Kind = "data"
         if kind == "Shape" or before <= {"shape"}:
             after = "shape"
-            self.spent.update(each for each in given if each in self.weights)
             if kind == "ConstantOfShape" and "value" in settings and _constant(settings).any():
                 self.wrong.append(f"operator ConstantOfShape ({name}): a state that is not zero")
         elif before <= {"state", "shape"}:
             after = "state"
             if kind in (*CELL_OPERATORS, "MatMul", "Gemm"):
                 self.wrong.append(f"operator {kind} ({name}): reads the last state of a layer")
-            self.spent.update(each for each in given if each in self.weights)
         elif kind in CELL_OPERATORS:
             self._end(name, kind)
             found = cell_layers(name, node, settings, self.weights)
             self.layers += found.layers
             self.wrong += found.wrong
-            self.spent.update(each for each in given[1:] if each in self.weights)
-            self.kinds |= dict.fromkeys(node.output[1:], "state")
-            self.kinds[node.output[0]] = "data"
+            self.kinds |= dict.fromkeys(node.output, "state") | {node.output[0]: "data"}
             return
         elif kind == "Slice" and before <= {"input", "shape"} and self._forward(given):
             after = "input"
-            self.spent.update(given[1:])
         elif kind in PASSED:
             after = "input" if before <= {"input", "shape"} else "data"
-            self.spent.update(each for each in given if each in self.weights)
         elif kind in LAST:
             self._end(name, kind)
             self.last = LAST[kind]
@@ -134,7 +122,6 @@ class _Reading:
         evaluator = needed("onnx.reference").ReferenceEvaluator(node)
         (value,) = evaluator.run(None, {each: self.weights[each] for each in given})
         self.weights[node.output[0]] = value
-        self.spent.update([*given, node.output[0]])
 
     def _layer(self, node: Any, name: str, settings: Mapping[str, Any]) -> None:
         """Read a node with weights that is no cell; one of no kind that is known is told of."""
@@ -165,7 +152,6 @@ class _Reading:
                 found = TheirLayer(name, form, "layer_norm", settings=epsilon)
         if found is None:
             self.wrong.append(f"operator {node.op_type} ({name}): rnnkit has no such layer")
-            self.spent.update(each for each in node.input if each in weights)
         else:
             self.layers.append(found)
 
