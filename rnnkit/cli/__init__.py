@@ -15,12 +15,13 @@ try:
     from collections.abc import Callable
     from contextlib import suppress
     from dataclasses import dataclass
-    from typing import Any
+    from typing import Any, NoReturn
 
     import click
 
     from rnnkit.cli.common import Shown, Stopped, as_object, print_json, tell, unknown
     from rnnkit.cli.streams import drop, end_threads, keep_results_apart, replace_closed, unread
+    from rnnkit.core.process_end import ends_are_errors
     from rnnkit.core.time_limit import give_up
     from rnnkit.errors import (
         PluginError,
@@ -156,7 +157,12 @@ def _show_ignored(failed: Any) -> None:
 
 def _give_up() -> None:
     """End the process, since code of a plugin goes on whatever it is told."""
-    tell("[PLUGIN_TIMEOUT] an import catches what would end it (uninstall the plugin)")
+    _end("[PLUGIN_TIMEOUT] an import catches what would end it (uninstall the plugin)")
+
+
+def _end(said: str) -> NoReturn:
+    """End the process for what a plugin does."""
+    tell(said)
     drop()
     os._exit(PluginError.exit_code)
 
@@ -176,7 +182,8 @@ def run_command(arguments: list[str]) -> int:
     What a command adds to `context.obj` is called with the exit code, once the error is reported.
     """
     endings: list[Callable[[int], None]] = []
-    code = _run(arguments, endings)
+    with ends_are_errors(lambda said: _end(f"[PLUGIN_FAILED] {said} (tell its author)")):
+        code = _run(arguments, endings)
     for end in endings:
         end(code)
     return code

@@ -115,6 +115,10 @@ BROKEN_CELLS = {
         "RuntimeError: no libfoo",
     ),
     "exits": (cell(forward="raise SystemExit(3)"), "SystemExit: 3"),
+    "ends the process": (
+        cell(forward="import os; os._exit(9)"),
+        "SystemExit: os._exit(9) would end the command",
+    ),
     "state too narrow": (
         cell(forward="h = h[:, :1]"),
         "the state[0]: expected float32 of shape (3, 5), received float32 of (3, 1)",

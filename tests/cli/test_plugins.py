@@ -71,6 +71,7 @@ BROKEN = {
     "another exit": ("class Odd(BaseException): pass\nraise Odd('no')", "Odd: no"),
     "it closes stdout": ("import sys; sys.stdout.close(); raise OSError('shut')", "OSError: shut"),
     "sys.exit": ("import sys; sys.exit(3)", "SystemExit: 3"),
+    "os._exit": ("import os; os._exit(9)", "SystemExit: os._exit(9) would end the command (update"),
     "no such name": ("Other = 1", "AttributeError: module 'rnnkit_odd' has no attribute"),
     "no module": ("import rnnkit_odd_missing", "ModuleNotFoundError: No module named"),
 }
