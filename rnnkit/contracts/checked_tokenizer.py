@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from rnnkit.contracts.returned import broken, is_whole, shown
+from rnnkit.contracts.returned import broken, is_whole, of_kind, shown
 from rnnkit.contracts.tokenizer import Encoder, Tokenizer, Vocabulary
 from rnnkit.core.block import stands_for
 from rnnkit.errors import printable
@@ -18,7 +18,8 @@ from rnnkit.types import Array
 
 
 def fit(tokenizer: Tokenizer, chunks: Iterable[bytes]) -> Vocabulary:
-    """Return `tokenizer.fit`; raises PluginError for what is no vocabulary."""
+    """Return `tokenizer.fit`; raises PluginError for what is no vocabulary, or of no unit."""
+    of_kind(tokenizer, "unit", tokenizer.unit, str)
     with _written(tokenizer):
         found: object = tokenizer.fit(chunks)
     if not isinstance(found, Vocabulary):
@@ -83,7 +84,8 @@ def decode(tokenizer: Tokenizer, ids: Iterable[int], vocabulary: Vocabulary) -> 
 def spelling(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> list[bytes]:
     """Return `tokenizer.spelling`, or what each id decodes to."""
     if stands_for(tokenizer, "spelling", "stream", "encode"):
-        return tokenizer.spelling(text, vocabulary)
+        spelled = of_kind(tokenizer, "spelling", tokenizer.spelling(text, vocabulary), list)
+        return [of_kind(tokenizer, "spelling of an id", part, bytes, "bytes") for part in spelled]
     ids = encode(tokenizer, text, vocabulary)
     return [decode(tokenizer, [i], vocabulary).encode() for i in ids.tolist()]
 
@@ -91,7 +93,12 @@ def spelling(tokenizer: Tokenizer, text: bytes, vocabulary: Vocabulary) -> list[
 def head(tokenizer: Tokenizer, chunks: Iterable[bytes], tokens: int) -> Iterator[bytes]:
     """Yield `tokenizer.head`, or what the first ids of the whole text decode to."""
     if stands_for(tokenizer, "head", "stream", "encode"):
-        yield from tokenizer.head(chunks, tokens)
+        parts: object = tokenizer.head(chunks, tokens)
+        if not isinstance(parts, Iterable):
+            message = f"head: expected an iterator, received {shown(parts)}"
+            raise broken(tokenizer, "", message)
+        for part in parts:
+            yield of_kind(tokenizer, "a part of head", part, bytes, "bytes")
         return
     text = b"".join(chunks)
     vocabulary = fit(tokenizer, [text])

@@ -160,8 +160,6 @@ def summed(
     if not 0 <= weight < math.inf:
         message = f"the weight: expected a finite number not below 0, received {weight:g}"
         raise broken(loss, "", message)
-    if not callable(backward):
-        raise broken(loss, "", f"backward: expected a function, received {shown(backward)}")
 
     def slope() -> Array:
         dys: Array = backward()

@@ -27,19 +27,23 @@ def is_own(block: Block) -> bool:
 def parts_of(block: Block, path: str, method: str, found: object, *names: str) -> Sequence[Any]:
     """Return what a method gave; raises PluginError unless it is a tuple of so many values.
 
-    `path` is where the layers of a network have the block, as in a Context.
+    What is named `backward`, the last one, is a function. `path` is where the layers of a network
+    have the block, as in a Context.
     """
     if isinstance(found, tuple) and len(found) == len(names):
+        if names[-1] == "backward" and not callable(found[-1]):
+            message = f"{method}, backward: expected a function, received {shown(found[-1])}"
+            raise broken(block, path, message)
         return found
     message = f"{method}: expected ({', '.join(names)}), received {shown(found)}"
     raise broken(block, path, message)
 
 
-def of_kind(block: Block, method: str, found: object, kind: type[Kind]) -> Kind:
+def of_kind(block: Block, method: str, found: object, kind: type[Kind], wanted: str = "") -> Kind:
     """Return what a method gave; raises PluginError for what is of another class."""
     if isinstance(found, kind):
         return found
-    message = f"{method}: expected a {kind.__name__}, received {shown(found)}"
+    message = f"{method}: expected {wanted or f'a {kind.__name__}'}, received {shown(found)}"
     raise broken(block, "", message)
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, BinaryIO, ClassVar, TypeAlias
 import numpy as np
 from pydantic import FailFast
 
+from rnnkit.contracts.returned import of_kind
 from rnnkit.core.block import Block, Record
 from rnnkit.errors import DataError
 from rnnkit.files.marked_text import utf8_chunks, utf8_lines
@@ -109,7 +110,13 @@ def as_read(tokenizer: Tokenizer, data: bytes, name: str) -> str:
     Raises DataError for a byte-order mark that the text does not keep to.
     """
     data = b"".join(chunks_as_given(tokenizer, [data], name))
-    return tokenizer.plain(data).decode(errors="surrogateescape")
+    return _plain(tokenizer, data)
+
+
+def _plain(tokenizer: Tokenizer, text: bytes) -> str:
+    """Return `tokenizer.plain` as text; raises PluginError for what are no bytes."""
+    plain = of_kind(tokenizer, "plain", tokenizer.plain(text), bytes, "bytes")
+    return plain.decode(errors="surrogateescape")
 
 
 def chunks_as_given(tokenizer: Tokenizer, chunks: Iterable[bytes], name: str) -> Iterable[bytes]:
@@ -120,7 +127,7 @@ def chunks_as_given(tokenizer: Tokenizer, chunks: Iterable[bytes], name: str) ->
 def lines_as_read(tokenizer: Tokenizer, stream: BinaryIO, name: str) -> Iterator[str]:
     """Yield each line of a stream at once, as it is read; raises as `as_read`."""
     for line in utf8_lines(stream, name) if tokenizer.obeys_mark else stream:
-        yield tokenizer.plain(line).decode(errors="surrogateescape")
+        yield _plain(tokenizer, line)
 
 
 def reads_line_ends(tokenizer: Tokenizer, vocabulary: Vocabulary) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from traceback import walk_tb
 
@@ -17,6 +19,9 @@ KINDS = {
     "rnnkit.tokenizers": "tokenizer",
 }
 """Every entry-point group, and the word for what it offers."""
+
+ARGUMENTS = re.compile(r"(\w+)(?:\.[\w.<>]+)?\(\) (?:takes|missing|got) ")
+"""How Python names what was called with other arguments than it takes, the outermost name first."""
 
 IMPORT_SECONDS = 60.0
 """How long the import of a plugin may take."""
@@ -66,7 +71,8 @@ def origin(group: str, name: str) -> Plugin | None:
 def blame(error: BaseException) -> str:
     """Return the last line of a plugin, not rnnkit's own, that an error came through; "" if none.
 
-    Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0".
+    Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0". Of a function that was called with other
+    arguments than it takes no line has run: it is found by its name.
     """
     plugins, found = _owners(), ""
     for frame, line in walk_tb(error.__traceback__):
@@ -74,7 +80,18 @@ def blame(error: BaseException) -> str:
         if plugin := plugins.get(module.partition(".")[0]):
             found = f"line {line} of {module}, {plugin.distribution} {plugin.version}"
     # What a generator must not raise Python turns into an error of its own.
-    return found or (blame(error.__cause__) if error.__cause__ else "")
+    return found or (blame(error.__cause__) if error.__cause__ else _uncallable(error, plugins))
+
+
+def _uncallable(error: BaseException, plugins: Mapping[str, Plugin]) -> str:
+    """Return the module of a plugin whose function an error says to take other arguments."""
+    if not isinstance(error, TypeError) or not (called := ARGUMENTS.match(str(error))):
+        return ""
+    for name, module in list(sys.modules.items()):
+        if plugin := plugins.get(name.partition(".")[0]):
+            if getattr(vars(module).get(called[1]), "__module__", "") == name:
+                return f"{name}, {plugin.distribution} {plugin.version}"
+    return ""
 
 
 def owner(module: str) -> Plugin | None:

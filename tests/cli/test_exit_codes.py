@@ -285,6 +285,37 @@ def test_4_a_plugin_is_named_where_no_trial_sees_it(
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "group", "said"),
+    [
+        (
+            TOKENIZER.format(method="fit", body="pass").replace(", *given", ""),
+            "rnnkit.tokenizers",
+            "Stub.fit() takes 1 positional argument but 2 were given",
+        ),
+        (
+            cell(forward="if ctx.step > 6: return (h,), lambda dstate: None"),
+            "rnnkit.layers",
+            "Stub.mix.<locals>.<lambda>() takes 1 positional argument but 2 were given",
+        ),
+    ],
+    ids=["method", "gradient"],
+)
+def test_4_a_plugin_is_named_whose_function_takes_other_arguments(
+    module: str, group: str, said: str, site: Path, tmp_path: Path
+) -> None:
+    install(site, module, group=group)
+    value = plain_spec()
+    if group == "rnnkit.layers":
+        value["model"]["layers"][1]["type"] = "stub"
+    else:
+        value["data"]["tokenizer"] = {"type": "stub"}
+    ran = command("run", write(tmp_path, value), "--out", tmp_path / "run")
+    assert ran.code == 4, ran.err
+    where = "in rnnkit_odd, rnnkit-odd 1.0 (tell its author; the same command with -v shows where)"
+    assert ran.err.splitlines()[-1] == f"[PLUGIN_FAILED] TypeError: {said}, {where}"
+
+
 def test_4_what_a_tokenizer_returns_is_looked_at(site: Path, tmp_path: Path) -> None:
     code = TOKENIZER.format(method="fit", body="return list('ab')")
     install(site, code, group="rnnkit.tokenizers")

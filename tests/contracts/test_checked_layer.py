@@ -146,6 +146,7 @@ BROKEN = {
         "(xs.tolist(), (), backward)",
         "the output: expected float32 of shape (",
     ),
+    "no way back": ("Mixed", "((h,), None)", "mix, backward: expected a function, received None"),
     "a layer's width": (
         "Whole",
         "(xs[..., :2].copy(), (), backward)",
@@ -323,8 +324,8 @@ LOSS_RIGHT = {
 }
 LOSSES = {
     "no sums": ("eval", "forward", "None", "forward: expected (total, weight, backward), received"),
-    "no total": ("eval", "forward", "(None, 1.0, None)", "the total: expected a number, received "),
-    "a weight of many": ("eval", "forward", "(0.0, weights, None)", "the weight: expected a numbe"),
+    "no total": ("eval", "forward", "(None, 1.0, len)", "the total: expected a number, received "),
+    "a weight of many": ("eval", "forward", "(0.0, weights, len)", "the weight: expected a numbe"),
     "a list of p": ("sample", "probabilities", "found.tolist()", "probabilities: expected float64"),
     "p of all": (
         "predict",

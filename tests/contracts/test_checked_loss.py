@@ -53,7 +53,10 @@ SUMS = [
         "the weight: expected a finite number not below 0, received",
     ),
     (lambda *_: (1.0, math.inf, lambda: YS), "the weight: expected a finite number not below 0, r"),
-    (lambda *_: (1.0, 1.0, YS), "backward: expected a function, received float32 of (4, 3, 5)"),
+    (
+        lambda *_: (1.0, 1.0, YS),
+        "forward, backward: expected a function, received float32 of (4, 3, 5)",
+    ),
 ]
 
 

@@ -1,14 +1,15 @@
 """What a tokenizer gives is looked at before it is used."""
 
+import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from rnnkit.builtin.tokenizers.char import Char
 from rnnkit.contracts import checked_tokenizer
-from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary
+from rnnkit.contracts.tokenizer import Tokenizer, Vocabulary, as_read, lines_as_read
 from rnnkit.errors import PluginError
 from rnnkit.types import Array
 
@@ -28,6 +29,21 @@ class Fixed(Tokenizer):
 
     def decode(self, ids: Any, vocabulary: Vocabulary) -> Any:
         return self.answer
+
+
+class Reading(Char):
+    """Gives one answer to what may be asked of a tokenizer and need not be written."""
+
+    answer: tuple[Any, ...] = ()
+
+    def plain(self, text: bytes) -> Any:
+        return self.answer[0]
+
+    def spelling(self, text: bytes, vocabulary: Vocabulary) -> Any:
+        return self.answer[0]
+
+    def head(self, chunks: Iterable[bytes], tokens: int) -> Any:
+        return self.answer[0]
 
 
 def ways(answer: object) -> dict[str, Callable[[], object]]:
@@ -88,6 +104,43 @@ def test_what_is_wrong_names_the_tokenizer(way: str, answer: object, said: str) 
     with pytest.raises(PluginError) as raised:
         ways(answer)[way]()
     assert str(raised.value) == (f"[PLUGIN_CONTRACT] tokenizer, Fixed: {said} (tell its author)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (3, "plain: expected bytes, received int"),
+        ("ab", "plain: expected bytes, received str"),
+        (3, "spelling: expected a list, received int"),
+        (["a"], "spelling of an id: expected bytes, received str"),
+        (3, "head: expected an iterator, received int"),
+        ("ab", "a part of head: expected bytes, received str"),
+    ],
+)
+def test_what_need_not_be_written_is_looked_at_where_it_is(answer: object, said: str) -> None:
+    tokenizer = Reading(type="char", answer=(answer,))
+    roads = {
+        "plain": lambda: as_read(tokenizer, b"ab", "text"),
+        "spelling": lambda: checked_tokenizer.spelling(tokenizer, b"ab", VOCABULARY),
+        "head": lambda: list(checked_tokenizer.head(tokenizer, [b"ab"], 1)),
+    }
+    with pytest.raises(PluginError) as raised:
+        next(road for name, road in roads.items() if name in said.split(":")[0])()
+    assert f": {said} (tell its author)" in str(raised.value)
+
+
+def test_a_line_of_a_stream_is_looked_at_too() -> None:
+    lines = lines_as_read(Reading(type="char", answer=(3,)), io.BytesIO(b"ab\n"), "text")
+    with pytest.raises(PluginError, match="plain: expected bytes, received int"):
+        next(lines)
+
+
+def test_a_unit_is_a_word() -> None:
+    class Unit(Char):
+        unit: ClassVar[Any] = 3
+
+    with pytest.raises(PluginError, match="unit: expected a str, received int"):
+        checked_tokenizer.fit(Unit(type="char"), [b"ab"])
 
 
 class Upper(Char):
