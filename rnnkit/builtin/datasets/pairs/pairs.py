@@ -20,7 +20,7 @@ from rnnkit.builtin.datasets.shared.batches import Order
 from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Seed, Shares, SourcedDataset, deal
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences
-from rnnkit.builtin.datasets.tables.examples import Parsed, examples, fitted_on
+from rnnkit.builtin.datasets.tables.examples import Parsed, Taught, examples, fitted_on
 from rnnkit.builtin.datasets.tables.fields import Key
 from rnnkit.builtin.datasets.tables.inference_inputs import Reader, plain_lines, rows_asked
 from rnnkit.builtin.datasets.tables.rows import BadRows, Row, text_field
@@ -101,21 +101,14 @@ class Pairs(SourcedDataset, WholeSequences):
         bad = BadRows(self.skip_bad)
         parts, digest = self._parts(place, bad)
         bad.check()
-        learned_from = fitted_on(parts)
-        if not learned_from:
+        if not fitted_on(parts):
             message = "there is no pair in it (give it rows)"
             raise DataError.of("DATA_TOO_SHORT", message, self.where)
-        coder = self.coder(
-            vocabulary or checked_tokenizer.fit(self.tokenizer, self._chunks(learned_from))
-        )
+        coder, _, found = examples(parts, partial(self._taught, vocabulary), bad)
         signal = Signal(coder.vocabulary.size, ids=True)
-
-        def encode(pair: Parsed) -> tuple[Array, Array]:
-            return coder.source(pair.inputs), coder.target(pair.targets)
-
         return PairSource(
             block=self,
-            parts=examples(parts, encode, (signal, signal), bad),
+            parts=found,
             sha256=digest,
             note="; ".join(filter(None, [bad.in_words(), self.shared(place)])),
             inputs=signal,
@@ -126,6 +119,16 @@ class Pairs(SourcedDataset, WholeSequences):
             vocabulary=coder.vocabulary,
             knows=Meaning(whole=True),  # a target is right or wrong as a whole
         )
+
+    def _taught(self, vocabulary: Vocabulary | None, pairs: Sequence[Parsed]) -> Taught[PairCoder]:
+        """Return the coder of a vocabulary, that of the pairs of training unless it is given."""
+        coder = self.coder(vocabulary or checked_tokenizer.fit(self.tokenizer, self._chunks(pairs)))
+        signal = Signal(coder.vocabulary.size, ids=True)
+
+        def encode(pair: Parsed) -> tuple[Array, Array]:
+            return coder.source(pair.inputs), coder.target(pair.targets)
+
+        return Taught(coder, encode, (signal, signal))
 
     def coder(self, vocabulary: Vocabulary) -> PairCoder:
         """Return what turns texts into ids and back; DataError for a mark that is not one token."""

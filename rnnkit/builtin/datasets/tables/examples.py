@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from rnnkit.contracts.dataset import Split
 from rnnkit.contracts.ragged import RaggedBuilder
 from rnnkit.core.signal import Signal
 from rnnkit.types import Array
+
+T = TypeVar("T")
 
 
 class Parsed(NamedTuple):
@@ -36,33 +37,47 @@ def fitted_on(parts: Mapping[Split, Sequence[Parsed]]) -> Sequence[Parsed]:
     return parts.get("train") or list(chain.from_iterable(parts.values()))
 
 
+class Taught(NamedTuple, Generic[T]):
+    """What the rows of training taught, and how a row becomes arrays by it, of these signals."""
+
+    what: T
+    encode: Callable[[Parsed], tuple[Array, Array]]
+    signals: tuple[Signal, Signal]
+
+
 def examples(
     parts: Mapping[Split, Sequence[Parsed]],
-    encode: Callable[[Parsed], tuple[Array, Array]],
-    signals: tuple[Signal, Signal],
+    learn: Callable[[Sequence[Parsed]], Taught[T]],
     bad: BadRows,
-) -> dict[Split, Examples]:
-    """Return the rows of each split as arrays; a split without a good one is left out.
+) -> tuple[T, Mapping[Split, Sequence[Parsed]], dict[Split, Examples]]:
+    """Return what the rows of training taught, the good rows of each split, and their arrays.
 
-    Raises DataError for rows that `encode` raises one for, unless `bad` skips them.
+    Whether a row is good shows once it is encoded, and one that is skipped teaches nothing: where
+    there is one in training, all is learned anew without it. A split without a good row has no
+    arrays. Raises DataError for rows that `encode` raises one for, unless `bad` skips them.
     """
-    found: dict[Split, Examples] = {}
-    for split, rows in parts.items():
-        inputs, targets = (RaggedBuilder(dtype_of(signal)) for signal in signals)
-        weights = array("f")
-        for row in rows:
-            pair = bad.attempt(row.name, row.line, partial(encode, row))
-            if pair:
-                inputs.add(pair[0])
-                targets.add(pair[1])
-                weights.append(row.weight)
-        if weights:
-            weigh = np.array(weights)
-            found[split] = Examples(
-                inputs.built(), targets.built(), weigh if (weigh != 1).any() else None
-            )
-    bad.check()
-    return found
+    while True:
+        learned_from = fitted_on(parts)
+        taught = learn(learned_from)
+        kept: dict[Split, list[Parsed]] = {}
+        found: dict[Split, Examples] = {}
+        for split, rows in parts.items():
+            inputs, targets = (RaggedBuilder(dtype_of(signal)) for signal in taught.signals)
+            kept[split] = []
+            for row in rows:
+                pair = bad.attempt(row.name, row.line, partial(taught.encode, row))
+                if pair:
+                    inputs.add(pair[0])
+                    targets.add(pair[1])
+                    kept[split].append(row)
+            if kept[split]:
+                weights = np.array([row.weight for row in kept[split]], np.float32)
+                weigh = weights if (weights != 1).any() else None
+                found[split] = Examples(inputs.built(), targets.built(), weigh)
+        bad.check()
+        if len(fitted_on(kept)) in (0, len(learned_from)):
+            return taught.what, kept, found
+        parts = kept
 
 
 def dtype_of(signal: Signal) -> type:

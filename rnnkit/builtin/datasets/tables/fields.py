@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -17,6 +18,11 @@ from rnnkit.types import Array
 
 Key = Annotated[str, Field(min_length=1, max_length=256)]
 Keys = Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)]
+
+
+def _usual_width(rows: Iterable[Array]) -> int:
+    """Return the width that most have, the first of several."""
+    return Counter(row.shape[1] for row in rows).most_common(1)[0][0]
 
 
 class Encoding(NamedTuple):
@@ -76,7 +82,7 @@ class RowFields(Record):
 
     def _numbers(self, given: Iterable[Array]) -> Encoding:
         values = list(given)
-        width = self.size or len(self.keys or ()) or values[0].shape[1]
+        width = self.size or len(self.keys or ()) or _usual_width(values)
         scaler = self.scaler or self._fitted_scaler([v for v in values if v.shape[1] == width])
         record = self.model_copy(update={"size": width, "scaler": scaler})
         columns = self.keys or (self.key or "",) * width

@@ -14,7 +14,7 @@ from rnnkit.builtin.datasets.shared.batches import Order
 from rnnkit.builtin.datasets.shared.data_place import DataPlace
 from rnnkit.builtin.datasets.shared.file_dataset import Seed
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSequences, WholeSource
-from rnnkit.builtin.datasets.tables.examples import Parsed, dtype_of, examples, fitted_on
+from rnnkit.builtin.datasets.tables.examples import Parsed, Taught, dtype_of, examples, fitted_on
 from rnnkit.builtin.datasets.tables.fields import Encoding, Key
 from rnnkit.builtin.datasets.tables.inference_inputs import Reader, plain_lines, rows_asked
 from rnnkit.builtin.datasets.tables.input_fields import Reads
@@ -102,16 +102,13 @@ class Sequences(TableDataset, WholeSequences):
         bad = BadRows(self.skip_bad)
         parts, digest = self.read(place, partial(self._rows, bad), self.seed)
         bad.check()
-        learned_from = fitted_on(parts)
-        if not learned_from:
+        if not fitted_on(parts):
             message = f"there is no sequence in it ({bad.in_words() or 'give it rows'})"
             raise DataError.of("DATA_TOO_SHORT", message, self.where)
-        inputs = self.inputs.learned([row.inputs for row in learned_from], vocabulary)
-        targets = self.targets.learned([row.targets for row in learned_from], self.where)
-        encode = partial(self._encoded, inputs, targets)
-        found = examples(parts, encode, (inputs.signal, targets.signal), bad)
+        learn = partial(self._taught, vocabulary)
+        (inputs, targets), rows, found = examples(parts, learn, bad)
         fitted = self.model_copy(update={"inputs": inputs.record, "targets": targets.record})
-        notes = [bad.in_words(), self.shared(place), *target_notes(targets.record, parts, found)]
+        notes = [bad.in_words(), self.shared(place), *target_notes(targets.record, rows, found)]
         return WholeSource(
             block=fitted,
             parts=found,
@@ -125,6 +122,15 @@ class Sequences(TableDataset, WholeSequences):
             vocabulary=inputs.vocabulary,
             knows=fitted.meaning()._replace(counts=label_counts(targets.record, found)),
         )
+
+    def _taught(
+        self, vocabulary: Vocabulary | None, rows: Sequence[Parsed]
+    ) -> Taught[tuple[Encoding, Encoding]]:
+        """Return what the rows of training teach of inputs and targets."""
+        inputs = self.inputs.learned([row.inputs for row in rows], vocabulary)
+        targets = self.targets.learned([row.targets for row in rows], self.where)
+        encode = partial(self._encoded, inputs, targets)
+        return Taught((inputs, targets), encode, (inputs.signal, targets.signal))
 
     def meaning(self) -> Meaning:
         """Return what targets mean, as far as the training part has told."""

@@ -316,6 +316,15 @@ def test_bad_pairs_are_skipped_when_asked(tmp_path: Path) -> None:
     assert "1 bad row skipped, the first: a.tsv:2" in source.in_words(Layout(2, 9))
 
 
+def test_a_pair_that_is_skipped_teaches_no_token(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tbc\nz\tyyy\nc\tab\n")
+    block = pairs(train="a.tsv", start="a", end="", pad=[0, 2], skip_bad=True)
+    source = block.open(tmp_path)
+    assert len(source.part("train").inputs) == 2
+    assert source.vocabulary.tokens == ("a", "b", "c")
+    assert "1 bad row skipped, the first: a.tsv:2" in source.in_words(Layout(2, 9))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pairs")

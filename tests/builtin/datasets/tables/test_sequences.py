@@ -108,6 +108,34 @@ def test_a_row_that_is_skipped_teaches_neither_a_token_nor_a_class(tmp_path: Pat
     assert source.block.targets.labels == ("p", "q")
 
 
+@pytest.mark.parametrize("split", [[1, 0, 0], [0.5, 0.5, 0]])
+def test_a_row_that_shows_to_be_bad_once_it_is_encoded_teaches_nothing(
+    split: list[float], tmp_path: Path
+) -> None:
+    good = [{"text": "ab", "label": ["p", "q"]}, {"text": "a", "label": ["p"]}] * 3
+    bad = {"text": "azé", "label": ["new", "-1"]}
+    targets = {**LABEL, "each": True}
+    rows = [bad, *good, bad]
+    source = opened(tmp_path, rows, inputs=CHARS, targets=targets, skip_bad=True, split=split)
+    assert source.vocabulary.tokens == ("\n", "a", "b")
+    assert source.block.targets.labels == ("p", "q")
+    assert "2 bad rows skipped" in source.note and "ignored" not in source.note
+
+
+def test_a_row_of_another_width_teaches_no_width_and_no_scale(tmp_path: Path) -> None:
+    fields = {
+        "inputs": {"kind": "numbers", "key": "x", "scale": "standard"},
+        "targets": {"kind": "numbers", "key": "y", "scale": "standard"},
+        "skip_bad": True,
+    }
+    good = [{"x": [[1, 2]], "y": 3}, {"x": [[3, 5]], "y": 5}]
+    wide, narrow = {"x": [[1, 2, 900]], "y": 900}, {"x": [[1]], "y": [900, 900]}
+    source = opened(tmp_path, [wide, *good, narrow], **fields)
+    assert source.note.startswith("2 bad rows skipped")
+    assert source.block == opened(tmp_path, good, **fields).block
+    assert source.block.targets.scaler.offset == (4.0,)
+
+
 def test_rare_tokens_are_unknown(tmp_path: Path) -> None:
     rows = [{"tokens": ["a", "a", "b"], "label": "x"}]
     inputs = {"kind": "tokens", "key": "tokens", "unknown": "<unk>", "min_count": 2}
