@@ -230,7 +230,7 @@ def error_in_words(error: BaseException, command: str = "rnnkit") -> RnnkitError
         what = ": ".join(filter(None, ("not enough memory", str(error))))
         message = f"{what} (fewer units, streams or steps in a window)"
         return ResourceError.of("MEM_ALLOC", message, command)
-    if isinstance(error, OSError) and (error.filename or not _blame(error)):
+    if isinstance(error, OSError) and not _blame(error, itself=bool(error.filename)):
         # What rnnkit writes itself has a name; only results go to a file that has none here.
         where = error.filename or ("stdout" if error.errno in NO_ROOM else "")
         message = f"{error.strerror or error} (check the disk and the path)"
@@ -246,12 +246,12 @@ def _plugin_failed(error: BaseException, place: str) -> PluginError:
     return PluginError.of("PLUGIN_FAILED", f"{what} (tell its author; {MORE})")
 
 
-def _blame(error: BaseException) -> str:
-    """Return the line of a plugin that the error came through, if it did."""
+def _blame(error: BaseException, itself: bool = False) -> str:
+    """Return the line of a plugin that the error came through, or raised it `itself`, if any."""
     with suppress(Exception):  # what finds the plugins may be what failed
         from rnnkit.core.installed import blame
 
-        return blame(error)
+        return blame(error, itself)
     return ""
 
 

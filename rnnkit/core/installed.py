@@ -68,17 +68,20 @@ def origin(group: str, name: str) -> Plugin | None:
     return next((p for p in installed() if (p.group, p.name) == (group, name)), None)
 
 
-def blame(error: BaseException) -> str:
+def blame(error: BaseException, itself: bool = False) -> str:
     """Return the last line of a plugin, not rnnkit's own, that an error came through; "" if none.
 
-    Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0". Of a function that was called with other
-    arguments than it takes no line has run: it is found by its name.
+    Such as "line 12 of rnnkit_odd, rnnkit-odd 1.0"; with `itself` only where the plugin called what
+    raised it, not code of rnnkit. Of a function that was called with other arguments than it takes
+    no line has run: it is found by its name.
     """
     plugins, found = _owners(), ""
     for frame, line in walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__"))
         if plugin := plugins.get(module.partition(".")[0]):
             found = f"line {line} of {module}, {plugin.distribution} {plugin.version}"
+        elif itself and module.startswith("rnnkit."):
+            found = ""
     # What a generator must not raise Python turns into an error of its own.
     return found or (blame(error.__cause__) if error.__cause__ else _uncallable(error, plugins))
 

@@ -258,6 +258,12 @@ class Stub(Char):
             "BrokenPipeError: [Errno 32] Broken pipe",
         ),
         ("fit", "raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
+        ("fit", "open('/odd')", "FileNotFoundError: [Errno 2] No such file or directory: '/odd'"),
+        (
+            "fit",
+            "import pathlib; return pathlib.Path('/odd').read_bytes()",
+            "FileNotFoundError: [Errno 2] No such file or directory: '/odd'",
+        ),
         ("encoder", "raise SystemExit('odd')", "SystemExit: odd"),
         ("encoder", "raise GeneratorExit('odd')", "GeneratorExit: odd"),
         ("encoder", "import click; raise click.exceptions.Exit(0)", "Exit: 0"),
@@ -283,6 +289,15 @@ def test_4_a_plugin_is_named_where_no_trial_sees_it(
         f"[PLUGIN_FAILED] {said}, in line 10 of rnnkit_odd, rnnkit-odd 1.0 (tell its author; "
         "the same command with -v shows where)"
     )
+
+
+def test_74_a_file_of_rnnkit_is_its_own_whoever_asked_for_it(site: Path, tmp_path: Path) -> None:
+    body = """exec("open('/odd')", {"__name__": "rnnkit.files.atomic"})"""
+    install(site, TOKENIZER.format(method="fit", body=body), group="rnnkit.tokenizers")
+    value = plain_spec()
+    value["data"]["tokenizer"] = {"type": "stub"}
+    ran = here("run", write(tmp_path, value), "--out", tmp_path / "run")
+    told(ran, 74, "/odd [IO_ERROR] No such file or directory (check the disk and the path)")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ Keys = Annotated[tuple[Key, ...], Field(min_length=1, max_length=4096)]
 
 def _usual_width(rows: Iterable[Array]) -> int:
     """Return the width that most have, the first of several."""
-    return Counter(row.shape[1] for row in rows).most_common(1)[0][0]
+    widths = Counter[int](row.shape[1] for row in rows)
+    return widths.most_common(1)[0][0]
 
 
 class Encoding(NamedTuple):
