@@ -83,8 +83,7 @@ class Matching:
     def _take_groups(self) -> bool:
         """Pair what can be paired without a guess; tell whether there was any."""
         for slots, layers in self._groups():
-            single = len(slots) == len(layers) == 1
-            if single or (len(slots) == len(layers) and self._has_order(layers)):
+            if len(slots) == len(layers) and self._has_order(layers):
                 pairs = zip(slots, layers, strict=True)
                 self.pairs |= {slot.name: layer for slot, layer in pairs}
                 return True
