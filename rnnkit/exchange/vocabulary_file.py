@@ -39,10 +39,10 @@ def _tokens(path: Path) -> list[str]:
     if not text.lstrip().startswith("["):
         return lines
     try:
-        found = json.loads(text)
+        found: list[str] = json.loads(text)
     except ValueError:
         return lines  # a token may begin with a bracket
-    if not isinstance(found, list) or not all(isinstance(token, str) for token in found):
+    if not all(isinstance(token, str) for token in found):
         message = "expected a JSON list of texts, a token each, or a token in each line"
         raise DataError.of("DATA_VOCABULARY", message, path)
     return found
