@@ -31,7 +31,7 @@ def processors(root: Path = ROOT) -> int:
         mine = len(os.sched_getaffinity(0))
     else:
         mine = os.cpu_count() or 1
-    return max(1, min([mine, *_groups(root, "cpu", _quota)]))
+    return min([mine, *_groups(root, "cpu", _quota)])
 
 
 def _host(root: Path) -> int:

@@ -20,7 +20,7 @@ from rnnkit.builtin.datasets.tables.rows import BadRows
 from rnnkit.builtin.datasets.tables.tables import read_rows
 from rnnkit.builtin.tokenizers.byte import Byte
 from rnnkit.builtin.tokenizers.char import Char
-from rnnkit.contracts.tokenizer import as_read
+from rnnkit.contracts.tokenizer import as_read, lines_as_read
 from rnnkit.errors import DataError, SpecError
 from rnnkit.exchange.vocabulary_file import read_vocabulary
 from rnnkit.files.binary_formats import binary_format, check_text
@@ -185,3 +185,10 @@ def test_the_data_of_a_spec(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         Series.model_validate_json(json.dumps(given)).open(tmp_path)
     assert str(caught.value) == f"s.csv [DATA_NOT_TEXT] {IS}"
+
+
+def test_the_lines_of_a_stream_keep_bytes_that_are_no_text() -> None:
+    data = b"a\xff\nb\r\n\xe9"
+    found = list(lines_as_read(Byte(), io.BytesIO(data), "d"))
+    assert found == ["a\udcff\n", "b\r\n", "\udce9"]
+    assert as_read(Byte(), data, "d") == "".join(found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from rnnkit.spec.model import Clip
-from rnnkit.training.clipping import clip, global_norm
+from rnnkit.training.clipping import BLOCK, clip, fixed_norm, global_norm
 
 
 def clipped(gradient: np.ndarray, limits: Clip | None) -> np.ndarray:
@@ -44,3 +46,27 @@ def test_equal_to_pytorch(dtype: str) -> None:
         torch.nn.utils.clip_grad_value_([twin], 0.25)
         np.testing.assert_allclose(clipped(gradient, Clip(value=0.25)), twin.grad, atol=1e-6)
         assert clipped(gradient, Clip(norm=0.25)).dtype == gradient.dtype
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+def test_the_norm_of_fixed_blocks_counts_every_number_once(size: int) -> None:
+    assert fixed_norm(np.full(size, 0.5)) == math.sqrt(size / 4)
+    assert global_norm(np.full(size, 0.5)) == pytest.approx(math.sqrt(size / 4))
+
+
+@pytest.mark.parametrize(
+    ("scale", "limits", "wanted"),
+    [
+        (1.0, None, [3.0, -4.0]),
+        (0.5, None, [1.5, -2.0]),
+        (0.5, Clip(norm=2.5), [1.5, -2.0]),
+        (0.5, Clip(norm=1.25), [0.75, -1.0]),
+        (0.5, Clip(value=1.75), [1.5, -1.75]),
+    ],
+)
+def test_a_gradient_is_scaled_before_it_is_bounded(
+    scale: float, limits: Clip | None, wanted: list[float]
+) -> None:
+    gradient = np.array([3.0, -4.0])
+    clip(gradient, 5 * scale, limits, scale)
+    np.testing.assert_allclose(gradient, wanted, atol=1e-5)

@@ -35,6 +35,11 @@ class Rows:
         places = {name: at for at, name in enumerate(theirs)}
         return cls(np.array([places.get(name, -1) for name in ours]), len(theirs))
 
+    @classmethod
+    def by_number(cls, ours: int, theirs: int) -> Rows:
+        """Return that each of ours, without a name, is theirs of the same number."""
+        return cls(np.where(np.arange(ours) < theirs, np.arange(ours), -1), theirs)
+
     @property
     def new(self) -> int:
         """How many of ours they lack."""
@@ -185,7 +190,7 @@ def _tokens(source: Source, donor: Donor) -> Rows | str:
     reads = donor.model.network.inputs
     if ours or theirs or not reads.ids:
         return "has a row for each token, and only one of the two models knows its tokens by name"
-    return Rows(np.arange(source.inputs.known()), reads.known())
+    return Rows.by_number(source.inputs.known(), reads.known())
 
 
 def _labels(source: Source, donor: Donor) -> Rows | str:
@@ -195,7 +200,7 @@ def _labels(source: Source, donor: Donor) -> Rows | str:
     ours, theirs = meaning_of(source).names, meaning_of(data).names
     if ours and theirs:
         return Rows.by_name(ours, theirs)
-    return Rows(np.arange(source.targets.known()), targets.known())
+    return Rows.by_number(source.targets.known(), targets.known())
 
 
 def _nothing(matching: _Matching, donor: Donor) -> str:
