@@ -43,7 +43,8 @@ or incompatible |
 run, a change on resume that is not allowed, or `--exact` cannot be had |
 | 9 | a threshold was missed |
 | 10 | more memory than the budget, or `--max-time` reached (after a save) |
-| 74 | disk full, or another error of reading or writing |
+| 74 | disk full, or another error of reading or writing a file of rnnkit (what a \
+plugin opens itself: 4) |
 | 75 | another rank of `--mpi` was lost; the last checkpoint is good |
 | 129, 130, 143 | stopped by SIGHUP (unless nohup ignores it), SIGINT or SIGTERM, after a valid \
 checkpoint where there was something to save |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -128,7 +129,12 @@ def _start_workers(
     line += ["--storage", storage] if storage else []
     line += ["--data-root", str(root)] if root else []
     line += ["--accept-plugin"] if registry().accepts_others else []
-    started = [subprocess.Popen(line, stdout=subprocess.DEVNULL) for _ in range(workers)]
+    started = [
+        subprocess.Popen(
+            line, stdout=subprocess.DEVNULL, env={**os.environ, "RNNKIT_WORKER": str(number)}
+        )
+        for number in range(workers)
+    ]
     try:
         codes = [worker.wait() for worker in started]
     except BaseException:

@@ -15,8 +15,13 @@ LAUNCHED = {
     "PMI_SIZE": "PMI_RANK",
     "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",
     "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
+    "RNNKIT_WORKERS": "RNNKIT_WORKER",
 }
-"""Where MPICH's mpiexec, Open MPI's and srun say how many processes they started, and which."""
+"""Where MPICH's mpiexec, Open MPI's and srun say how many processes they started, and which.
+
+A sweep says to its workers which they are, so that one tells what all of them do. How many there
+are it does not say: each trains models of its own.
+"""
 
 R = TypeVar("R")
 E = TypeVar("E", bound=RnnkitError)

@@ -292,7 +292,12 @@ def test_a_cache_that_cannot_be_read_is_written_anew(
 
 @pytest.mark.parametrize(
     ("launched", "times"),
-    [({"PMI_RANK": "0"}, 1), ({"PMI_RANK": "1"}, 0), ({"SLURM_PROCID": "3"}, 0)],
+    [
+        ({"PMI_RANK": "0"}, 1),
+        ({"PMI_RANK": "1"}, 0),
+        ({"SLURM_PROCID": "3"}, 0),
+        ({"RNNKIT_WORKER": "1"}, 0),
+    ],
 )
 def test_compiling_is_told_once_by_the_first_rank(
     caller: Path, tmp_path: Path, launched: dict[str, str], times: int

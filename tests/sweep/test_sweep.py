@@ -122,7 +122,10 @@ def test_workers_are_told_what_the_command_was(
     assert command("sweep", path, "--out", out, *asked).code == 3
     wanted = ["sweep", "run", str(path), "--out", str(out), "--threads", "3", *given]
     wanted += ["--data-root", str(tmp_path)]
-    assert lines == [(wanted, {"stdout": subprocess.DEVNULL})] * 2
+    assert [line for line, _ in lines] == [wanted] * 2
+    for number, (_, options) in enumerate(lines):
+        told = {**os.environ, "RNNKIT_WORKER": str(number)}
+        assert options == {"stdout": subprocess.DEVNULL, "env": told}
 
 
 def test_two_workers_killed_twice_leave_no_trial_behind(tmp_path: Path) -> None:
