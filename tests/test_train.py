@@ -64,6 +64,7 @@ def test_a_long_history_shows_its_ends(tmp_path: Path) -> None:
     shown = RecordList([{"step": 100 + i} for i in range(50)])._repr_html_()
     wanted = ["step", *range(100, 110), "...", *range(140, 150)]
     assert re.findall(r"<t[hd]>(.*?)</t[hd]>", shown) == [str(each) for each in wanted]
+    assert "..." not in RecordList([{"step": i} for i in range(20)])._repr_html_()
 
 
 def test_a_history_as_a_frame(tmp_path: Path) -> None:
@@ -152,10 +153,15 @@ def test_progress_is_lines_where_nothing_draws(
 def test_a_notebook_shows_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not in_notebook()
     shown: list[str] = []
+    made: list[bool] = []
     handle = SimpleNamespace(update=lambda html: shown.append(html))
-    display = SimpleNamespace(
-        HTML=lambda text: text, display=lambda html, display_id: shown.append(html) or handle
-    )
+
+    def show(html: str, display_id: bool) -> SimpleNamespace | None:
+        shown.append(html)
+        made.append(display_id)
+        return handle if display_id else None
+
+    display = SimpleNamespace(HTML=lambda text: text, display=show)
     shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1))
     monkeypatch.setitem(sys.modules, "IPython", shell)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
@@ -163,7 +169,7 @@ def test_a_notebook_shows_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rnnkit.train(SPEC, tmp_path / "run", data=wave())
     assert "<td>12</td>" in shown[-1] and "step 12 of 12" in shown[-1]
     assert "<th>valid loss</th>" in shown[-1] and "gradient" not in shown[-1]
-    assert "2 streams x " in shown[0]
+    assert "2 streams x " in shown[0] and made == [True]
     table = NotebookTable()
     assert "step 0 of 0" in table.html()
     assert metrics_as_html([{"a": 1.5, "b": None}]).endswith(

@@ -12,6 +12,7 @@ from helpers import write_spec as write
 
 from rnnkit.api import load_spec
 from rnnkit.network.memory import open_data
+from rnnkit.reporting.reporters import evaluation_in_words
 
 
 def spec_of(folder: Path, evaluate: dict[str, Any] | None, size: int = 300, **train: Any) -> Path:
@@ -54,3 +55,5 @@ def test_every_stream_has_512_steps(tmp_path: Path, size: int, reset: str, strea
     spec = load_spec(spec_of(tmp_path, None, size, state={"reset": reset}))
     source = open_data(spec.data, tmp_path)
     assert spec.evaluation_layout(source, "test").streams == streams
+    said = evaluation_in_words(spec, source)
+    assert said.startswith("evaluation reads ") if streams < 3 else said == ""

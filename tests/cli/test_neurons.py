@@ -74,6 +74,9 @@ def test_colours_only_where_they_are_wanted(
     assert wants_colour(None) and not wants_colour(False)
     monkeypatch.setenv("NO_COLOR", "1")
     assert not wants_colour(None) and wants_colour(True)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.delenv("NO_COLOR")
+    assert not wants_colour(None)
 
 
 def test_the_page_is_written(tiny_run: Path, reads: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +248,7 @@ def test_explain(tmp_path: Path) -> None:
     out = done("explain", path).out
     assert "3 streams x 22 characters, 5 windows of 4 an epoch; the state is carried" in out
     assert "15 steps in 3 epochs" in out
+    assert re.search(r"1\.lstm +values of width 5 .* b 24  +288\n", out)
     assert "Wx 5x24, Wh 6x24, b 24" in out
 
 

@@ -63,6 +63,21 @@ def test_without_a_proof_the_files_say_so(tiny_run: Path, tmp_path: Path) -> Non
         assert file.metadata()["verified"] == "false"
 
 
+@pytest.mark.parametrize("flags", [(), ("--no-verify",)])
+def test_what_was_written_is_told_in_json(
+    flags: tuple[str, ...], tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    ran = done("export", tiny_run, "--to", "safetensors", "--out", out, "--json", *flags)
+    found = json.loads(ran.out)
+    proof = json.loads((out / "proof.json").read_text())
+    assert found.pop("checkpoint").endswith(".h5") and found.pop("out") == str(out)
+    assert sorted(found.pop("files")) == sorted(path.name for path in out.iterdir())
+    told_of = found.pop("proof")
+    assert told_of is None if flags else told_of["largest"] == proof["largest"] == 0
+    assert found == {"note": ""}
+
+
 def test_a_folder_is_replaced_only_where_it_is_an_export(tiny_run: Path, tmp_path: Path) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine"
     mine.mkdir()

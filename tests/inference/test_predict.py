@@ -335,6 +335,10 @@ def test_columns_of_the_file_are_kept(runs: dict[str, Path], tmp_path: Path) -> 
         assert {k: kept[k] for k in record} == record
     shown = done("predict", runs["label"], file, "--keep", "extra", "--format", "csv").out
     assert shown.splitlines()[1].startswith('1,"{""a"": 0}",')
+    del rows[0]["extra"]
+    write_jsonl(file, rows)
+    found = records(runs["label"], file, "--keep", "extra")
+    assert [record["extra"] for record in found] == [None, {"a": 1}, {"a": 2}]
     (tmp_path / "d.csv").write_text("n,text\n007,ab\n,cd\n")
     kept = records(runs["label"], tmp_path / "d.csv", "--keep", "n", "--keep", "n")
     assert [record["n"] for record in kept] == ["007", ""]

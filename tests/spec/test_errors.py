@@ -49,6 +49,8 @@ OWN = tuple(plugin for plugin in installed() if plugin.distribution == "rnnkit")
 CASES = [
     ('"units": 32', '"units": "32"', 'spec.json:7:33 [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received "32" (remove the quotes)'),
     ('"units": 32', '"units": 32.0', 'spec.json:7:33 [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received 32.0 (write 32)'),
+    ('"log": 100', '"log": 1e12', 'spec.json:17:22 [SPEC_TYPE] train.every.log: expected an integer >= 1 or "epoch", received 1e12 (write 1000000000000)'),
+    ('"source": "python-docs"', '"source": "python-docs", "split": [0.8, "x", 0.1]', 'spec.json:3:68 [SPEC_TYPE] data.split[1]: expected a number from 0 to 1, received "x"'),
     ('"units": 32', '"units": 1e3', 'spec.json:7:33 [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received 1e3 (write 1000)'),
     ('"units": 32', '"units": true', 'spec.json:7:33 [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received true'),
     ('"units": 32', '"units": null', 'spec.json:7:33 [SPEC_TYPE] model.layers[1].units: expected an integer from 1 to 65536, received null'),

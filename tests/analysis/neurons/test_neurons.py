@@ -11,6 +11,7 @@ from layer_examples import build
 from rnnkit.analysis.neurons.follow import SHIFTS, auc, best_threshold, search
 from rnnkit.analysis.neurons.properties import Property
 from rnnkit.analysis.neurons.record import Activations, record, unit_of
+from rnnkit.analysis.neurons.report import search_object
 from rnnkit.analysis.neurons.saturation import saturations
 from rnnkit.builtin.cells.gru import GRU
 from rnnkit.builtin.cells.gru_reset_before import GRUResetBefore
@@ -183,7 +184,10 @@ def test_a_unit_that_never_moves_follows_nothing() -> None:
     assert (unit.r, unit.auc, unit.accuracy) == (0.0, 0.5, pytest.approx(2 / 3))
     assert unit.threshold == 0.25  # always no: no value is above it
     often = Property("often", 1 - prop.values, True)
-    assert search([part(np.full((30, 2), 0.25))], [often], 1)[0].units[0].threshold == -np.inf
+    (always,) = search([part(np.full((30, 2), 0.25))], [often], 1)
+    assert always.units[0].threshold == -np.inf
+    thresholds = [search_object(each)["units"][0]["threshold"] for each in (found, always)]
+    assert thresholds == [0.25, None]
 
 
 def test_chance_is_the_best_with_the_property_moved_along_the_text() -> None:

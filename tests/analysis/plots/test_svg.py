@@ -64,6 +64,19 @@ def test_numbers_on_a_log_scale_are_plain_text(ys: tuple[float, float]) -> None:
 
 
 @needs_matplotlib
+def test_other_numbers_are_on_a_scale_of_equal_steps() -> None:
+    drawn = ET.fromstring(module.svg([Panel("t", "x", "y", (Curve("a", (1, 2), (0, 100)),))]))
+    axis = next(node for node in drawn.iter() if node.get("id") == "matplotlib.axis_2")
+    words = ["".join(node.itertext()).strip() for node in axis.iter() if node.tag[-4:] == "text"]
+    assert words == ["0", "20", "40", "60", "80", "100", "y"]
+
+
+@needs_matplotlib
+def test_a_single_curve_has_no_legend(drawn: bytes) -> None:
+    assert b"legend" not in module.svg(PANELS[:1]) and b'id="legend_1"' in drawn
+
+
+@needs_matplotlib
 def test_a_long_name_stays_inside_its_panel() -> None:
     names = [f"runs/{'long-' * 30}{number}/r valid_loss" for number in (1, 2)]
     curves = tuple(Curve(name, (1, 2), (3.0, 1.0)) for name in names)

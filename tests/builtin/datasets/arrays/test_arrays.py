@@ -171,6 +171,16 @@ def test_integers_are_what_the_loss_compares_with() -> None:
     assert labels.suited(mse).of.targets.kind == "class"
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, np.float32("nan")])
+def test_a_label_that_is_missing_is_ignored(nothing: object) -> None:
+    labels = [nothing, 1, 0, nothing, 2.0, 1, 0, 2, 1, 0]
+    source = opened(rnnkit.Arrays(inputs=X, labels=labels, split=(1, 0, 0)))
+    targets = np.concatenate([batch.targets for batch in batches(source)["train"]])
+    assert sorted(targets.ravel().tolist())[:2] == [-1, -1] and source.targets.width == 3
+    with pytest.raises(rnnkit.DataError, match="some are texts, as 'a' is, and some numbers, as 1"):
+        opened(rnnkit.Arrays(inputs=X, labels=[nothing, "a", nothing, 1, *"bcdefg"]))
+
+
 def test_targets_of_each_step_are_seen_or_said() -> None:
     square = RANDOM.normal(size=(10, 5))
     assert opened(rnnkit.Arrays(inputs=X, targets=square)).block.of.targets.each

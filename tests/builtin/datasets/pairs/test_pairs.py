@@ -247,6 +247,12 @@ def test_lines_with_a_separator_lose_their_padding(tmp_path: Path, name: str) ->
     assert ["".join(tokens[i] for i in q.inputs) for q in asked] == ["16+75", "52+607"]
 
 
+@pytest.mark.parametrize("name", ["a.tsv", "a.TSV"])
+def test_the_first_line_of_a_tsv_file_is_a_pair_like_the_others(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("source\ttarget\nab\tc\n")
+    assert sorted(_sources(pairs(train=name).open(tmp_path), "train")) == ["ab", "source"]
+
+
 def test_padding_stays_without_a_separator(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a \tb \n")
     source = pairs(train="a.tsv").open(tmp_path)

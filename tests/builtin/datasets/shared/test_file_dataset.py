@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import glob
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rnnkit.builtin.datasets.series.series import Series
 from rnnkit.builtin.datasets.shared.file_dataset import deal, file_names, split_values
+from rnnkit.builtin.datasets.text.text import Text
+from rnnkit.contracts.registry import Registry
 from rnnkit.errors import DataError
 
 
@@ -65,3 +69,27 @@ def test_rows_are_dealt_by_the_seed_and_keep_their_order() -> None:
     assert all(list(part) == sorted(part, key=rows.index) for part in dealt.values())
     assert dealt != plain and dealt == deal(rows, (0.8, 0.1, 0.1), 3)
     assert dealt != deal(rows, (0.8, 0.1, 0.1), 4)
+
+
+@pytest.mark.parametrize(
+    ("files", "newest", "seen"),
+    [
+        ({"path": "a.csv", "split": [0.5, 0.25, 0.25]}, "a.csv", 0.5),
+        ({"path": ["b.csv", "a.csv"], "split": [0.75, 0, 0.25]}, "a.csv", 0.75),
+        ({"train": "a.csv"}, "a.csv", 1),
+        ({"train": "a.csv", "valid": "b.csv"}, "b.csv", 0),
+        ({"train": "a.csv", "valid": "b.csv", "test": "c.csv"}, "c.csv", 0),
+    ],
+)
+def test_data_ends_with_the_last_of_its_files(
+    files: dict[str, Any], newest: str, seen: float
+) -> None:
+    given = {"type": "series", "columns": ["v"], **files}
+    block = Series.model_validate_json(json.dumps(given))
+    assert block.newest(Path("d")) == (Path("d") / newest, seen)
+
+
+def test_data_without_a_file_ends_with_none() -> None:
+    block = {"type": "text", "source": "python-docs", "tokenizer": {"type": "char"}}
+    with pytest.raises(NotImplementedError, match="newest"):
+        Text.model_validate(block, context={"catalog": Registry()}).newest(Path())

@@ -39,6 +39,16 @@ def source(folder: Path, content: str, tokenizer: str = "char", **more: object) 
     return found.open(folder)
 
 
+@pytest.mark.parametrize(("limit", "starts"), [(3, []), (4, [3]), (7, [3])])
+def test_a_file_that_the_limit_leaves_nothing_of_begins_nowhere(
+    limit: int, starts: list[int], tmp_path: Path
+) -> None:
+    for name, content in {"a.txt": "abc", "b.txt": "abca"}.items():
+        (tmp_path / name).write_text(content)
+    found = source(tmp_path, "", path=("a.txt", "b.txt"), limit=limit).part("train")
+    assert (len(found.ids), found.starts.tolist()) == (limit, starts)
+
+
 @pytest.mark.parametrize(("tokens", "streams", "window"), SIZES)
 def test_each_stream_is_contiguous_and_its_targets_are_the_next_tokens(
     tokens: int, streams: int, window: int
