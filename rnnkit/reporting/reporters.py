@@ -18,6 +18,9 @@ from rnnkit.training.reporter import Reporter
 from rnnkit.training.step import Training, Update
 
 LONGEST = 10_000
+WIDEST = 120
+"""Columns of the bar: all that it says has room, and no window of 60 breaks it in three."""
+
 NAMES = {"gradient_norm": "norm", "epoch": "epoch", "lr": "lr"}
 
 
@@ -131,6 +134,7 @@ def reporter() -> Iterator[Reporter]:
         yield Lines()
         return
     from rich.console import Console, Group, RenderableType
+    from rich.constrain import Constrain
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -145,7 +149,7 @@ def reporter() -> Iterator[Reporter]:
 
         def get_renderable(self) -> RenderableType:
             # Where a window made narrower breaks the bar in two, both lines are erased with it.
-            return Group("", super().get_renderable())
+            return Group("", Constrain(super().get_renderable(), WIDEST))
 
     # Count and time are never cut: what is said of the last step has the room that is left.
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")

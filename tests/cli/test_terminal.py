@@ -203,8 +203,12 @@ class Window(io.StringIO):
         return super().write(written.replace("\n", "\r\n"))
 
 
-def test_a_window_that_changes_its_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    window, screen = Window(), Screen(120)
+@pytest.mark.parametrize("width", [120, 250])
+def test_a_window_that_changes_its_width(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, screen = Window(), Screen(width)
+    window.width = width
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", window)
