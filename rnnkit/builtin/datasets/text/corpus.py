@@ -38,7 +38,8 @@ class OpenTexts(ExitStack):
 class TextDocument:
     """A text, read in chunks as often as it takes, and the same each time.
 
-    What is read again must have the digest that was read first.
+    What is read again must have the digest that was read first. The `size` of a compressed one is
+    that of what it holds once it has been read.
     """
 
     name: str
@@ -132,22 +133,25 @@ def open_document(root: Path, name: str, files: OpenTexts) -> TextDocument:
                     raise _changing(path)
                 yield chunk
 
+    document = TextDocument(name, path, size, read)
     if is_compressed(os.pread(fd, 16, 0)):
-        size, held = _held(read_compressed(), files.room)
-        files.room -= size if held else 0
-        return TextDocument(name, path, size, (lambda: iter(held)) if held else read_compressed)
-    return TextDocument(name, path, size, read)
+        document.read = lambda: _first(document, read_compressed, files)
+    return document
 
 
-def _held(chunks: Iterator[bytes], room: int) -> tuple[int, list[bytes]]:
-    """Return how many bytes there are, and the chunks, or none where they have no room."""
-    size, held = 0, []
-    for chunk in chunks:
+def _first(
+    document: TextDocument, read: Callable[[], Iterator[bytes]], files: OpenTexts
+) -> Iterator[bytes]:
+    """Yield a compressed text as it is opened first; its size, and what is held, are known then."""
+    size, held = 0, list[bytes]()
+    for chunk in read():
         size += len(chunk)
         held.append(chunk)
-        if size > room:
+        if size > files.room:
             held.clear()
-    return size, held
+        yield chunk
+    files.room -= size if held else 0
+    document.size, document.read = size, (lambda: iter(held)) if held else read
 
 
 def _state(fd: int) -> tuple[int, ...]:

@@ -67,14 +67,15 @@ class Text(SourcedDataset):
         """
         digest, found = hashlib.sha256(), dict[Split, Tokens]()
         with OpenTexts() as files:
-            # All are opened before one is encoded, which may take long.
+            # All are read before one is encoded, which may take long.
             texts = self._texts(place, files)
-            for split, documents in texts.items():
+            for documents in texts.values():
                 for text in documents:
                     for chunk in text.chunks():
                         digest.update(chunk)
                     if len(documents) > 1:
                         digest.update(text.sha256.encode())
+            for split, documents in texts.items():
                 found[split] = encoded(documents, self.tokenizer, vocabulary, self.limit)
                 vocabulary = found[split].vocabulary
                 if not vocabulary.size:
