@@ -74,7 +74,7 @@ class Nudged(Layer):
             if t == self.at:
                 ys, state = ys + self.by, (state[0] + self.by, *state[1:])
             outputs.append(ys)
-        return np.concatenate(outputs), state, None
+        return np.concatenate(outputs), state, pytest.fail
 
 
 def numeric(net: Network, store: ParamStore, batch: Batch, path: str, at: int, units: int) -> Any:
