@@ -196,13 +196,14 @@ def _months_after(start: datetime, count: int) -> datetime:
 
 def _as_written(found: datetime, text: str) -> str:
     """Return a time in the form of another one, longer where the form has no room for it."""
-    if re.fullmatch(r"\d{4}-\d\d", text) and found.day == 1:
+    day_alone = found == found.replace(hour=0, minute=0, second=0, microsecond=0)
+    if day_alone and re.fullmatch(r"\d{4}-\d\d", text) and found.day == 1:
         return f"{found:%Y-%m}"
     week = re.fullmatch(r"\d{4}(-?)W\d\d(-?\d)?", text, re.ASCII)
-    if week and (week[2] or found.isoweekday() == 1):
+    if day_alone and week and (week[2] or found.isoweekday() == 1):
         day = f"{week[1]}{found:%u}" if week[2] else ""
         return f"{found:%G}{week[1]}{found:W%V}{day}"
-    if len(text) <= 10 and found == found.replace(hour=0, minute=0, second=0, microsecond=0):
+    if day_alone and len(text) <= 10:
         return f"{found:%Y%m%d}" if COMPACT.fullmatch(text) else f"{found:%Y-%m-%d}"
     form = FORM.match(text)
     day, between, clock = form.groups() if form else ("", "", "")

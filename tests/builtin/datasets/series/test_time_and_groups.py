@@ -205,6 +205,19 @@ def test_times_go_on_in_the_form_of_the_file(times: list[str], following: str) -
     assert later(times[-1], found_step([read], bool(clock.dates)), 2) == following
 
 
+@pytest.mark.parametrize(
+    ("text", "following"),
+    [
+        ("2024-02", "2024-02-01 06:00"),
+        ("2024-W05", "2024-01-29 06:00"),
+        ("2024-W05-2", "2024-01-30 06:00"),
+        ("2024-02-03", "2024-02-03 06:00"),
+    ],
+)
+def test_a_form_without_hours_has_them_where_they_are_needed(text: str, following: str) -> None:
+    assert later(text, Step(unit="seconds", count=3600), 6) == following
+
+
 def test_weekdays_leave_no_gap_at_a_weekend() -> None:
     days = np.arange("2024-01-01", "2024-02-10", dtype="datetime64[D]")
     days = np.delete(days[np.is_busday(days)], 12)  # a holiday
@@ -214,6 +227,20 @@ def test_weekdays_leave_no_gap_at_a_weekend() -> None:
     places = places_on(times, step)
     assert places is not None and np.flatnonzero(np.diff(places) > 1).tolist() == [11]
     assert later("2024-02-09", step, 1) == "2024-02-12"
+
+
+def test_a_file_with_another_step_than_that_of_training_has_a_step_for_each_row(
+    tmp_path: Path,
+) -> None:
+    hours = [f"2024-01-01T{hour:02},{hour}" for hour in range(24)]
+    source = series(time="date", step={"unit": "seconds", "count": 86400}).open(
+        write(tmp_path, hours)
+    )
+    assert source.note == (
+        "s.csv: the step between rows is 1 hour, not 1 day as in training; each row is taken as a "
+        "step"
+    )
+    assert source.part("train").places.tolist() == list(range(19))
 
 
 def shops(tmp_path: Path) -> Path:
