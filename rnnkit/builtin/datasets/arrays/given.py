@@ -69,7 +69,7 @@ class Given:
 
     def _check_many(self, faults: Faults) -> None:
         """Raise DataError for a single thing where many of them are asked for."""
-        for name in (*FORMS[1:5], *ANSWERS, "weights", "tokens", "vocabulary"):
+        for name in (*FORMS[1:], *ANSWERS, "weights", "vocabulary"):
             value = getattr(self, name)
             if value is not None and not hasattr(value, "__len__"):
                 kind = type(value).__name__

@@ -234,6 +234,11 @@ def test_a_source_to_decode_next_is_one_of_the_values() -> None:
     assert held.next_command(opened(held), Path()) == ("decode", "ab")
 
 
+def test_a_series_is_forecast_next_from_a_file_like_it() -> None:
+    held = rnnkit.Arrays({"v": SALES})
+    assert held.next_command(opened(held), Path()) == ("forecast", "FILE", "--steps", "30")
+
+
 def test_ids_of_tokens_stay_what_they_are() -> None:
     ids = RANDOM.integers(0, 7, 60)
     ids[0] = 6
@@ -246,6 +251,14 @@ def test_ids_of_tokens_stay_what_they_are() -> None:
     assert named.vocabulary.tokens == tuple(names)
     words = opened(rnnkit.Arrays(tokens=[names[i] for i in ids], split=(1, 0, 0)))
     assert [words.vocabulary.tokens[i] for i in words.part("train").ids] == [names[i] for i in ids]
+
+
+def test_the_largest_id_of_any_document_tells_how_many_there_are() -> None:
+    for documents in ([[0, 1], [0, 5]], [[0, 5], [0, 1]], [[5], [0]]):
+        source = opened(rnnkit.Arrays(tokens=documents, split=(1, 0, 0)))
+        assert source.vocabulary.tokens == tuple("012345")
+    with pytest.raises(rnnkit.DataError, match="expected ids from 0 to 5, received -1"):
+        opened(rnnkit.Arrays(tokens=[[0, 5], [-1, 0], [3]]))
 
 
 def test_what_can_be_read_but_once_is_read_once() -> None:

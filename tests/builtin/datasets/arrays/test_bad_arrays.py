@@ -77,6 +77,17 @@ def nan_at(*places: tuple[int, ...]) -> Any:
             ["valid: expected a tuple (inputs, tar"],
         ),
         (
+            {"text": 5},
+            ["Arrays [DATA_FIELD] text: expected an array or a list, received one int (wrap it in"],
+        ),
+        (
+            {"tokens": 5, "vocabulary": 2},
+            [
+                "Arrays [DATA_FIELD] tokens: expected an array or a list, received one int (wrap it",
+                "Arrays [DATA_FIELD] vocabulary: expected an array or a list, received one int",
+            ],
+        ),
+        (
             {"texts": ["a", None], "labels": [1, 2]},
             ["row 1 of the data [DATA_FIELD] texts: expect"],
         ),
