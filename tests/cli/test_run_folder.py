@@ -14,6 +14,7 @@ from helpers import write_spec as write
 
 from rnnkit.checkpoint.journal import Journal, KeptLines
 from rnnkit.checkpoint.run_directory import RunDir
+from rnnkit.cli.ls import reached
 from rnnkit.cli.run import claimed
 from rnnkit.errors import StorageError
 
@@ -90,6 +91,22 @@ def test_a_folder_below_a_file(spec: Path, tmp_path: Path) -> None:
     assert ran.code == 74
     said = "[IO_ERROR] cannot make the folder: Not a directory (ENOTDIR); a part of this path is a"
     assert f"{tmp_path}/file/run {said} file, not a folder: choose another path" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("mode", "losses", "best"), [("min", [3, 1, 1, 2], 20), ("max", [1, 3, 3, 2], 20)]
+)
+def test_of_equal_scores_the_first_is_the_best(
+    mode: str, losses: list[float], best: int, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path)
+    rows = [{"step": 10 * i, "valid_loss": loss} for i, loss in enumerate(losses, 1)]
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = reached(run, "valid_loss", mode)
+    assert found == {
+        "step": 40,
+        "best": {"metric": "valid_loss", "value": losses[1], "step": best},
+    }
 
 
 def test_two_starts_never_share_a_folder(tmp_path: Path) -> None:

@@ -288,6 +288,19 @@ def test_the_last_token_is_one_of_the_vocabulary(tiny_run: Path, tmp_path: Path)
         assert good or "[STATE_ARRAYS] its arrays are not those of the model (" in ran.err
 
 
+def test_the_last_token_of_every_stream_is_one_of_the_vocabulary(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    model = load(tiny_run)
+    known = model.network.inputs.known()
+    for place, (last, good) in enumerate([([0, known - 1], True), ([-1, 0], False)]):
+        state = tmp_path / f"s{place}"
+        done("sample", tiny_run, "-n", 2, "--length", 3, "--state-out", state)
+        resealed(state, model, stream__last=np.array(last))
+        ran = command("sample", tiny_run, "-n", 2, "--length", 2, "--state-in", state)
+        assert (ran.code == 0) == good, ran.err
+
+
 def test_meta_of_another_form(tiny_run: Path, tmp_path: Path) -> None:
     state = left(tiny_run, tmp_path / "s")
     image = load_image(state)

@@ -80,6 +80,29 @@ CASES: list[tuple[JSONObject, str]] = [
         "(leave one of the two out)",
     ),
     (
+        {"shards": 2, "sync": {"every": 4}, "every": {"log": 6}},
+        '[SPEC_INCONSISTENT] train: "log" of "every" is 6, but with "sync" there is one model only '
+        'every 4 steps and at the end of an epoch (give a multiple, such as 8, or "epoch")',
+    ),
+    (
+        {"shards": 2, "sync": {"every": 4}, "every": {"log": 1}},
+        '[SPEC_INCONSISTENT] train: "log" of "every" is 1, but with "sync" there is one model only '
+        'every 4 steps and at the end of an epoch (give a multiple, such as 4, or "epoch")',
+    ),
+    (
+        {"start": {"freeze": ["1.lstm", "0.embedding"], "rates": {"0.embedding": 2, "1.lstm": 3}}},
+        "[SPEC_INCONSISTENT] train.start: '0.embedding', '1.lstm' cannot be frozen and have a rate "
+        "(leave one of the two out)",
+    ),
+    (
+        {"seed": "x" * 256},
+        '[SPEC_TYPE] train.seed: expected an integer >= 0, received "' + "x" * 78 + "…",
+    ),
+    (
+        {"seed": "x" * 257},
+        "[SPEC_TYPE] train.seed: expected an integer >= 0, received a string of 257 characters",
+    ),
+    (
         {"feed": {"type": "teacher", "probability": 0.5}},
         '[SPEC_INCONSISTENT] train.feed: "teacher" reads the data alone: leave "probability" and '
         '"schedule" out (or choose "greedy" or "sample")',

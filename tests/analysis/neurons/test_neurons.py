@@ -202,6 +202,12 @@ def test_chance_is_the_best_with_the_property_moved_along_the_text() -> None:
         assert found.chance == pytest.approx(np.abs(moved).max(), abs=1e-5) and found.chance > 0.9
 
 
+def test_chance_counts_no_move_that_leaves_the_property_where_it_is() -> None:
+    prop = Property("line", np.array([0.0, 1.0, 0.0]), False)
+    (found,) = search([part(np.array([[0.0], [0.5], [0.0]]))], [prop], 1)
+    assert (found.units[0].r, found.chance) == (pytest.approx(1), pytest.approx(0.5))
+
+
 def test_the_shortest_text() -> None:
     prop = Property("line", np.arange(2.0), False)
     (found,) = search([part(np.array([[0.0], [0.5]]))], [prop], 9)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from rnnkit.analysis.plots import metrics
 from rnnkit.analysis.plots.metrics import drawable_metrics, panels, read_history, smoothed
 from rnnkit.errors import CheckpointError, RefusedError
+from rnnkit.files.atomic import read_regular
 
 LINES: list[dict[str, Any]] = [
     {"step": 2, "epoch": 0.5, "lr": 0.1, "gradient_norm": 3.0, "train_loss": 2.0},
@@ -105,3 +107,39 @@ def test_evaluations_and_the_learning_rate_are_never_smoothed(tmp_path: Path) ->
     history = read_history(run(tmp_path / "a", lines))
     loss, lr = panels([history], ["loss", "lr"], log=False, smooth=0.5)
     assert [c.ys[1] for c in (*loss.curves, *lr.curves)] == [pytest.approx(2.5 / 1.5), 2.0, 2.0]
+
+
+@pytest.mark.parametrize(("times", "found"), [(0, True), (5, True), (6, False)])
+def test_a_file_that_grows_is_read_once_more(
+    times: int, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = run(tmp_path / "a", [{"step": 1, "loss": 2.0}]), 0
+
+    def growing(path: Path, *given: Any) -> memoryview:
+        nonlocal asked
+        asked += 1
+        if asked <= times:
+            raise CheckpointError.of("RUN_NOT_REGULAR", "changed while it was read", path)
+        return read_regular(path, *given)
+
+    monkeypatch.setattr(metrics, "read_regular", growing)
+    if found:
+        assert [line["loss"] for line in read_history(folder).lines] == [2]
+    else:
+        with pytest.raises(CheckpointError, match="RUN_NOT_REGULAR"):
+            read_history(folder)
+
+
+def test_what_is_no_file_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = run(tmp_path / "a", [{"step": 1, "loss": 2.0}]), []
+
+    def refused(path: Path, *given: Any) -> memoryview:
+        asked.append(path)
+        raise CheckpointError.of("RUN_TOO_LARGE", "is too large", path)
+
+    monkeypatch.setattr(metrics, "read_regular", refused)
+    with pytest.raises(CheckpointError, match="RUN_TOO_LARGE"):
+        read_history(folder)
+    assert len(asked) == 1

@@ -87,6 +87,28 @@ def test_labels_have_as_many_digits_as_tell_them_apart(
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize(
+    ("ends", "log", "labels"),
+    [
+        ((1e-3, 0), False, ("0.001", "0")),
+        ((0, -1e-3), False, ("0", "-0.001")),
+        ((9e-4, 0), False, ("0.0009", "1.1e-19")),
+        ((1e6, 0), False, ("1e+06", "0")),
+        ((999_999, 0), False, ("999,999", "0")),
+        ((1000, 0), False, ("1,000", "0")),
+        ((1e300, 1e299), True, ("1e300", "1e+299")),
+        ((1e-299, 1e-300), True, ("1e-299", "1e-300")),
+    ],
+)
+def test_large_and_small_labels_are_powers_of_ten(
+    ends: tuple[float, float], log: bool, labels: tuple[str, str]
+) -> None:
+    found = replace(panel(curve([ends[1], ends[0]])), log=log)
+    lines = draw_panels([found], 60).splitlines()
+    shown = [line.split("┤")[0].strip() for line in lines if "┤" in line]
+    assert (shown[0], shown[-1]) == labels
+
+
 @pytest.mark.parametrize(("xs", "ends"), [((1.0,), ("0", "2")), ((5.0, 2e6), ("5", "2,000,000"))])
 def test_steps_are_whole_numbers(xs: tuple[float, ...], ends: tuple[str, str]) -> None:
     axis = draw_panels([panel(Curve("a", xs, xs))], 60).splitlines()[-1].split()

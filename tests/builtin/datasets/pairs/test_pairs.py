@@ -247,6 +247,24 @@ def test_lines_with_a_separator_lose_their_padding(tmp_path: Path, name: str) ->
     assert ["".join(tokens[i] for i in q.inputs) for q in asked] == ["16+75", "52+607"]
 
 
+def test_generated_pairs_are_the_same_for_ever() -> None:
+    sums = ["40+880", "41+332", "7+83", "613+5"]
+    assert generated("addition", 4, 1) == [(each, str(eval(each))) for each in sums]
+    assert generated("dates", 3, 1) == [
+        ("10/28/10", "2010-10-28"),
+        ("wednesday, april 4, 1979", "1979-04-04"),
+        ("4/23/89", "1989-04-23"),
+    ]
+
+
+def test_a_line_that_is_no_utf_8_is_asked_byte_by_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("1\t2\n")
+    data = pairs(train="a.tsv", tokenizer={"type": "byte"}, start=" ", end="\n")
+    vocabulary = data.open(tmp_path).vocabulary
+    (question,) = data.questions(b"a\xff\n", "stdin", vocabulary).records
+    assert question.inputs.tolist() == [97, 255]
+
+
 @pytest.mark.parametrize("name", ["a.tsv", "a.TSV"])
 def test_the_first_line_of_a_tsv_file_is_a_pair_like_the_others(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("source\ttarget\nab\tc\n")

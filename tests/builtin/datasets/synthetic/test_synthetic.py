@@ -206,3 +206,11 @@ def test_the_baseline_is_reported(task: str, said: str) -> None:
 def test_an_echo_needs_an_earlier_step() -> None:
     with pytest.raises(ValueError, match='"delay" must be below "length", received 5 and 5'):
         made("echo", length=5, delay=5)
+
+
+@pytest.mark.parametrize("task", ["sine", "copy"])
+def test_every_split_counts_in_the_bytes_that_are_made(task: str) -> None:
+    few = made(task, train=100, valid=1, test=1).made()
+    for more in ({"train": 150}, {"valid": 51}, {"test": 51}):
+        sizes = {"train": 100, "valid": 1, "test": 1, **more}
+        assert made(task, **sizes).made() * 102 == pytest.approx(few * 152, rel=0.01)

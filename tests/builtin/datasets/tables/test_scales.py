@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import command, done, lines
 
+from rnnkit.builtin.datasets.shared.scaler import Scaler
 from rnnkit.builtin.datasets.tables.sequences import Sequences
 from rnnkit.contracts.registry import Registry
 from rnnkit.inference.model import load
@@ -155,3 +156,10 @@ def test_a_value_beyond_the_scale_is_named(run: Path, tmp_path: Path) -> None:
     ran = command("check", "--data", tmp_path / "spec.json")
     assert ran.code == 5
     assert "d.jsonl:1 [DATA_NAN] x: 10000000000.0 is no finite number on the scale" in ran.err
+
+
+def test_the_largest_number_of_float32_is_not_beyond_it() -> None:
+    largest = float(np.finfo(np.float32).max)
+    values = np.array([[largest], [-largest], [np.nextafter(largest, np.inf)]])
+    found = Scaler(offset=(0,), factor=(1,)).beyond(values)
+    assert found.ravel().tolist() == [False, False, True]

@@ -45,7 +45,9 @@ def test_a_compressed_text_is_the_text_that_it_holds(
         assert np.array_equal(found.arrays[name], array), name
 
 
-@pytest.mark.parametrize(("room", "times"), [(2**26, [1, 1, 1]), (3000, [1, 1, 3]), (0, [3, 3, 3])])
+@pytest.mark.parametrize(
+    ("room", "times"), [(2**26, [1, 1, 1]), (3000, [1, 1, 3]), (1200, [1, 3, 3]), (0, [3, 3, 3])]
+)
 def test_compressed_texts_are_opened_once_where_there_is_room(
     room: int, times: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,14 @@ def source(folder: Path, content: str, tokenizer: str = "char", **more: object) 
     return found.open(folder)
 
 
+def test_the_text_that_comes_with_rnnkit_is_read() -> None:
+    block = {"type": "text", "source": "python-docs", "tokenizer": {"type": "char"}}
+    block |= {"limit": 500, "split": (1.0, 0.0, 0.0)}
+    found = Text.model_validate(block, context={"catalog": Registry()}).open(Path("none"))
+    tokens, ids = found.vocabulary.tokens, found.part("train").ids
+    assert "".join(tokens[i] for i in ids) == b"".join(python_docs().chunks()).decode()[:500]
+
+
 @pytest.mark.parametrize(("limit", "starts"), [(3, []), (4, [3]), (7, [3])])
 def test_a_file_that_the_limit_leaves_nothing_of_begins_nowhere(
     limit: int, starts: list[int], tmp_path: Path
