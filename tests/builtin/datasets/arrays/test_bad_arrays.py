@@ -83,7 +83,7 @@ def nan_at(*places: tuple[int, ...]) -> Any:
         (
             {"tokens": 5, "vocabulary": 2},
             [
-                "Arrays [DATA_FIELD] tokens: expected an array or a list, received one int (wrap it",
+                "Arrays [DATA_FIELD] tokens: expected an array or a list, received one int (wrap",
                 "Arrays [DATA_FIELD] vocabulary: expected an array or a list, received one int",
             ],
         ),
