@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
@@ -113,6 +113,10 @@ class Arrays(Dataset, metaclass=_FromValues):
     type: Literal["arrays"] = "arrays"
 
     of: Annotated[Dataset, nested("rnnkit.datasets")]
+
+    if TYPE_CHECKING:  # what the metaclass takes
+
+        def __init__(self, table: object = None, /, **values: Any) -> None: ...
 
     _held: Mapping[str, FileData] | None = PrivateAttr(None)
     _numbers: Dataset | None = PrivateAttr(None)
