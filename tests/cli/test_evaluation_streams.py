@@ -12,7 +12,7 @@ from helpers import write_spec as write
 
 from rnnkit.api import load_spec
 from rnnkit.network.memory import open_data
-from rnnkit.reporting.reporters import evaluation_in_words
+from rnnkit.reporting.reporters import evaluation_in_words, streams_in_words
 
 
 def spec_of(folder: Path, evaluate: dict[str, Any] | None, size: int = 300, **train: Any) -> Path:
@@ -39,6 +39,17 @@ def test_a_number_that_is_given_is_obeyed(tmp_path: Path) -> None:
     ran = done("run", spec_of(tmp_path, {"streams": 3}), "--out", tmp_path / "run", "--json")
     assert json.loads(ran.out)["test"]["streams"] == 3
     assert "evaluation reads" not in ran.err
+
+
+def test_what_is_told_of_data_stands_behind_the_layout(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text(text(100))
+    value = plain_spec()
+    value["data"]["path"] = ["a", "b"]
+    spec = load_spec(write(tmp_path, value, text(9)))
+    assert streams_in_words(spec, open_data(spec.data, tmp_path)).endswith(
+        " characters unused; 2 files, a to b, each from a zero hidden state"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import command, done, plain_spec, text, trained
 
-from rnnkit.cli.neurons import _row, chosen
+from rnnkit.analysis.neurons.record import Activations
+from rnnkit.analysis.neurons.saturation import Saturation
+from rnnkit.cli.neurons import _as_text, _row, chosen
 from rnnkit.cli.options import wants_colour
 
 
@@ -77,6 +80,13 @@ def test_colours_only_where_they_are_wanted(
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.delenv("NO_COLOR")
     assert not wants_colour(None)
+
+
+def test_a_gate_is_always_open_above_nine_tenths_of_the_time() -> None:
+    gate = Activations("1.lstm", "f", np.zeros((2, 3), np.float32), gate=True)
+    times = np.array([0.9, 0.91, 0.3])
+    shown = _as_text([], [Saturation(gate, times, times[::-1])]).splitlines()[-1].split()
+    assert shown == ["1.lstm/f", "0.703", "0.703", "1", "1"]
 
 
 def test_the_page_is_written(tiny_run: Path, reads: Path, tmp_path: Path) -> None:

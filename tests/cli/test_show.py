@@ -275,6 +275,7 @@ def test_schema(tmp_path: Path) -> None:
     schema = json.loads(ran.out)
     assert schema["$schema"].endswith("2020-12/schema")
     assert json.loads(done("schema", "--json").out) == schema
+    assert "±" in ran.out and "\\u" not in ran.out
     out = tmp_path / "rnnkit.schema.json"
     told = done("schema", "--out", out, "--json")
     assert json.loads(out.read_text()) == schema

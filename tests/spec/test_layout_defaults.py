@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from helpers import command, done
 
+from rnnkit.api import load_spec
 from rnnkit.contracts.dataset import Layout
+from rnnkit.network.memory import open_data
 from rnnkit.spec.layout_defaults import fitted_layout
 
 
@@ -81,3 +83,21 @@ def test_an_explicit_number_is_obeyed_or_refused(tmp_path: Path) -> None:
     assert "1 streams x 583 steps, 9 windows of 64" in done("check", spec, "--data").err
     ran = command("check", write(tmp_path, 730, window=64, streams=32), "--data")
     assert ran.code == 5 and "the train split [DATA_TOO_SHORT] 584 rows, but 32 streams" in ran.err
+
+
+def test_streams_of_whole_sequences_stay_what_they_are(tmp_path: Path) -> None:
+    rows = "".join(json.dumps({"x": [1, 2, i], "y": i}) + "\n" for i in range(5))
+    (tmp_path / "d.jsonl").write_text(rows)
+    value = json.loads(write(tmp_path, 5).read_text())
+    numbers = {"kind": "numbers", "key": "x"}
+    value["data"] = {"type": "sequences", "path": "d.jsonl", "inputs": numbers}
+    value["data"] |= {"targets": {"kind": "numbers", "key": "y"}, "split": [1, 0, 0]}
+    (tmp_path / "spec.json").write_text(json.dumps(value))
+    spec = load_spec(tmp_path / "spec.json")
+    assert spec.fitted(open_data(spec.data, tmp_path)).train == spec.train
+
+
+def test_a_file_without_a_training_part_decides_nothing(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, 40))
+    asked = spec.data.of_file(tmp_path / "d.csv")
+    assert spec.fitted(asked.open(tmp_path)).train == spec.train

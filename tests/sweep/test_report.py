@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rnnkit.sweep.model import Sweep
-from rnnkit.sweep.report import Record, pictures, rows
+from rnnkit.sweep.report import Record, _record, pictures, rows
 
 LR, FIRST, SECOND = "train.optimizer.lr", "model.layers[0].units", "model.layers[1].units"
 SPACE = {
@@ -35,6 +37,29 @@ FOUND = [
     record(1, 1.25, (0.001, 5, 8), best=True),
     record(2, 1.75, (0.1, 7, 8), state="pruned"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("state", "values", "wanted"),
+    [
+        ("PRUNED", {20: 1.5, 10: 2.0, 30: math.nan}, ("pruned", 1.5, 30)),
+        ("FAIL", {}, ("failed", None, 0)),
+        ("COMPLETE", {10: 2.0, 20: 1.5}, ("finished", 2.0, 20)),
+        ("RUNNING", {10: 2.0}, ("running", 2.0, 10)),
+    ],
+)
+def test_a_trial_tells_how_far_it_came(
+    state: str, values: dict[int, float], wanted: tuple[str, float | None, int]
+) -> None:
+    trial = SimpleNamespace(
+        number=4, state=SimpleNamespace(name=state), value=2.0, params={LR: 0.01, SECOND: "16"}
+    )
+    trial.intermediate_values, trial.user_attrs = values, {}
+    study: Any = SimpleNamespace(sweep=sweep(), folder=SimpleNamespace(run=lambda n: f"r/{n}"))
+    found = _record(study, trial, best=False)
+    assert (found["state"], found["score"], found["steps"]) == wanted
+    assert (found["trial"], found["run"], found["error"]) == (4, "r/4", "")
+    assert found["values"] == {LR: 0.01, SECOND: 16}
 
 
 def test_a_key_is_named_by_its_last_part_unless_two_share_it() -> None:

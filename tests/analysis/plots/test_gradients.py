@@ -12,7 +12,7 @@ from layer_examples import build as layer_of
 
 from rnnkit.analysis.plots.example import guessed_signals, random_batch
 from rnnkit.analysis.plots.gradients import DTYPE, Flow, flows, panel
-from rnnkit.analysis.plots.probe import Tape, replaced, stateful_layers
+from rnnkit.analysis.plots.probe import Tape, has_state, replaced, stateful_layers
 from rnnkit.analysis.plots.variants import rescale, variants, with_cell
 from rnnkit.contracts.cell import Cell
 from rnnkit.contracts.dataset import Batch
@@ -44,6 +44,16 @@ def started(net: Network, seed: int = 3) -> ParamStore:
     store = net.store(DTYPE)
     store.initialize(seed)
     return store
+
+
+def test_a_layer_without_a_step_by_step_state_has_no_gradient_to_show() -> None:
+    class Backwards(type(CELL["rnn"].model_construct())):  # type: ignore[misc]
+        causal = False
+
+    cell, backwards = CELL["rnn"](units=3), Backwards.model_construct(type="rnn", units=3)
+    assert has_state(cell) and not has_state(backwards)
+    assert not has_state(layer_of({"type": "layer_norm"}))
+    assert not has_state(layer_of({"type": "residual", "layer": {"type": "gru", "units": 3}}))
 
 
 class Nudged(Layer):

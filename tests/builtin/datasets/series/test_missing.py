@@ -135,6 +135,15 @@ def test_the_steps_that_time_lacks_are_put_in(tmp_path: Path) -> None:
     assert found.scale == pytest.approx([4])
 
 
+def test_an_empty_line_among_rows_with_times_is_the_gap_that_the_times_show(
+    tmp_path: Path,
+) -> None:
+    lines = ["2024-02-01,1", "2024-02-02,2", ",", "2024-02-04,4", "2024-02-05,5"]
+    source = opened(tmp_path, lines, "t,v", time="t", missing="forward")
+    assert batch_of(source).inputs[:, 0, 0].tolist() == [1, 2, 2, 4]
+    assert "s.csv:4" in source.note
+
+
 def test_too_many_steps_are_not_put_in(tmp_path: Path) -> None:
     lines = [f"{t},1" for t in (0, 1, 2, 3, 1000)]
     with pytest.raises(DataError) as caught:

@@ -229,6 +229,16 @@ def test_weekdays_leave_no_gap_at_a_weekend() -> None:
     assert later("2024-02-09", step, 1) == "2024-02-12"
 
 
+def test_where_each_row_is_a_step_its_time_is_the_one_that_is_written(tmp_path: Path) -> None:
+    folder = write(tmp_path, ["2024-01-01,1", "2024-01-02 06:00,2", "2024-02-04,4"])
+    block = series(time="date", split=[1, 0, 0]).open(folder).block
+    (found,) = block.questions((folder / "s.csv").read_bytes(), "d.csv", None).records
+    assert found.stamp and found.stamp(0, 1) == {
+        **{"line": 3, "date": "2024-01-02 06:00"},
+        **{"from_line": 2, "from_date": "2024-01-01"},
+    }
+
+
 def test_a_file_with_another_step_than_that_of_training_has_a_step_for_each_row(
     tmp_path: Path,
 ) -> None:

@@ -264,6 +264,7 @@ LONG = "9" * 5000
             "the row out)",
         ),
         ('"a": 1, "a": 2', '[DATA_JSON] the key "a" stands twice in one object (keep one)'),
+        ('"b": 0, "a": 1, "a": 2', '[DATA_JSON] the key "a" stands twice in one object (keep one)'),
     ],
 )
 @pytest.mark.parametrize(("name", "line"), [("d.json", 3), ("d.jsonl", 2)])

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from rnnkit.builtin.datasets.tables.examples import Parsed, fitted_on
 from rnnkit.builtin.datasets.tables.values import (
     check_ids,
     class_ids,
@@ -134,3 +135,9 @@ def test_the_names_of_classes() -> None:
     for wrong, code in (("", "DATA_EMPTY"), (1.5, "DATA_FIELD")):
         with pytest.raises(DataError, match=code):
             class_name(wrong, "y")
+
+
+def test_what_is_learned_is_learned_from_training_alone_where_there_is_any() -> None:
+    first, second, third = (Parsed("d", line, "", 0) for line in (1, 2, 3))
+    assert fitted_on({"train": [first], "valid": [second]}) == [first]
+    assert fitted_on({"valid": [second], "test": [third]}) == [second, third]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -65,6 +66,25 @@ def big(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def dataset(**more: Any) -> Text:
     block = {"type": "text", "tokenizer": {"type": "char"}, **more}
     return Text.model_validate(block, context={"catalog": Registry()})
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_large_text_is_told_of_on_a_terminal(
+    terminal: bool,
+    big: Callable[[int], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(said, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", said)
+    one_file(tmp_path, "abc" * 9).open(tmp_path)
+    assert said.getvalue() == ""
+    big(5)
+    for _ in range(2):
+        one_file(tmp_path, "abc" * 9).open(tmp_path)
+    told = "encoding a large text, once for all runs that read it\n"
+    assert said.getvalue() == (told if terminal else "")
 
 
 def one_file(folder: Path, content: str | bytes, **more: Any) -> Text:
