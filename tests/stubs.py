@@ -44,6 +44,41 @@ def layer(body: str) -> str:
     )
 
 
+DATASET = """
+from typing import Literal
+import numpy as np
+from rnnkit.builtin.datasets.text.text import Text
+
+
+class Changed:
+    def __init__(self, source):
+        self.source = source
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+    def batches(self, split, layout, cursor):
+        for batch in self.source.batches(split, layout, cursor):
+            {body}
+
+    {fact}
+
+
+class Stub(Text):
+    type: Literal["stub"] = "stub"
+
+    {method}
+
+    def open(self, root, vocabulary=None):
+        return Changed(super().open(root, vocabulary))
+"""
+
+
+def dataset(body: str = "yield batch", fact: str = "pass", method: str = "pass") -> str:
+    """Return the module of a dataset of text, correct but for what is given."""
+    return DATASET.format(body=body, fact=fact, method=method)
+
+
 def install(
     folder: Path,
     module: str,

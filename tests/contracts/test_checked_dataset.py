@@ -11,47 +11,13 @@ import numpy as np
 import pytest
 from helpers import command, done, lines, plain_spec, told
 from helpers import write_spec as write
-from stubs import install
+from stubs import dataset, install
 from training_cases import opened
 
 from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, EncoderInputs, Layout, Source, Split, Units
 from rnnkit.errors import DataError, PluginError
 from rnnkit.types import JSON
-
-DATASET = """
-from typing import Literal
-import numpy as np
-from rnnkit.builtin.datasets.text.text import Text
-
-
-class Changed:
-    def __init__(self, source):
-        self.source = source
-
-    def __getattr__(self, name):
-        return getattr(self.source, name)
-
-    def batches(self, split, layout, cursor):
-        for batch in self.source.batches(split, layout, cursor):
-            {body}
-
-    {fact}
-
-
-class Stub(Text):
-    type: Literal["stub"] = "stub"
-
-    {method}
-
-    def open(self, root, vocabulary=None):
-        return Changed(super().open(root, vocabulary))
-"""
-
-
-def module(body: str = "yield batch", fact: str = "pass", method: str = "pass") -> str:
-    """Return the module of a dataset, correct but for what is given."""
-    return DATASET.format(body=body, fact=fact, method=method)
 
 
 class Changed:
@@ -193,7 +159,7 @@ def test_a_window_lies_in_memory_of_its_own_in_the_types_that_are_computed_with(
 
 def test_a_window_of_validation_is_looked_at_too(tmp_path: Path, site: Path) -> None:
     body = "yield batch._replace(targets=batch.targets + 50 * (split == 'valid'))"
-    install(site, module(body), group="rnnkit.datasets")
+    install(site, dataset(body), group="rnnkit.datasets")
     spec = plain_spec()
     spec["data"]["type"] = "stub"
     path, run = write(tmp_path, spec), tmp_path / "run"
@@ -236,7 +202,7 @@ METHODS = {
 def test_what_a_dataset_tells_of_itself_is_looked_at(
     tmp_path: Path, site: Path, fact: str, method: str, said: str
 ) -> None:
-    install(site, module(fact=fact, method=method), group="rnnkit.datasets")
+    install(site, dataset(fact=fact, method=method), group="rnnkit.datasets")
     spec = plain_spec()
     spec["data"]["type"] = "stub"
     checked = command("check", write(tmp_path, spec), "--data")
@@ -245,7 +211,7 @@ def test_what_a_dataset_tells_of_itself_is_looked_at(
 
 def test_a_dataset_that_names_no_next_command_has_failed(tmp_path: Path, site: Path) -> None:
     method = "def next_command(self, source, root): return ()"
-    install(site, module(method=method), group="rnnkit.datasets")
+    install(site, dataset(method=method), group="rnnkit.datasets")
     spec = plain_spec(epochs=1)
     spec["data"]["type"] = "stub"
     ran = command("run", write(tmp_path, spec), "--out", tmp_path / "run")
@@ -256,7 +222,7 @@ def test_a_dataset_that_names_no_next_command_has_failed(tmp_path: Path, site: P
 def test_an_error_that_python_makes_of_another_one_names_the_plugin(
     tmp_path: Path, site: Path
 ) -> None:
-    install(site, module("yield batch; next(iter(()))"), group="rnnkit.datasets")
+    install(site, dataset("yield batch; next(iter(()))"), group="rnnkit.datasets")
     spec = plain_spec()
     spec["data"]["type"] = "stub"
     ran = command("run", write(tmp_path, spec), "--out", tmp_path / "run")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import command, done, newest, plain_spec, steps_kept, told, trained
 from helpers import write_spec as write
-from stubs import cell, install, layer
+from stubs import cell, dataset, install, layer
 from training_cases import fresh, opened
 
 from rnnkit.builtin.layers.affine import Affine
@@ -66,31 +66,6 @@ class Stub(Schedule):
 
     def factor(self, moment, state):
         return {factor}
-"""
-DATASET = """
-from dataclasses import replace
-from typing import Literal
-import numpy as np
-from rnnkit.builtin.datasets.text.text import Text
-
-
-class Changed:
-    def __init__(self, source):
-        self.source = source
-
-    def __getattr__(self, name):
-        return getattr(self.source, name)
-
-    def batches(self, split, layout, cursor):
-        for batch in self.source.batches(split, layout, cursor):
-            {body}
-
-
-class Stub(Text):
-    type: Literal["stub"] = "stub"
-
-    def open(self, root, vocabulary=None):
-        return Changed(super().open(root, vocabulary))
 """
 
 
@@ -163,17 +138,17 @@ BROKEN = {
     ),
     "a cursor of NumPy": (
         "datasets",
-        DATASET.format(body="yield batch._replace(next_cursor=np.int64(3))"),
+        dataset(body="yield batch._replace(next_cursor=np.int64(3))"),
         "next_cursor: expected what JSON can write and read back",
     ),
     "ids outside": (
         "datasets",
-        DATASET.format(body="yield batch._replace(inputs=batch.inputs + 1000)"),
+        dataset(body="yield batch._replace(inputs=batch.inputs + 1000)"),
         "inputs: expected ids from 0 to 5, received 1000 to 1005",
     ),
     "ids as floats": (
         "datasets",
-        DATASET.format(body="yield batch._replace(inputs=batch.inputs * 1.0)"),
+        dataset(body="yield batch._replace(inputs=batch.inputs * 1.0)"),
         "inputs: expected ids, integers of shape (T, B), received float64 of (4, 3)",
     ),
     "a parameter that cannot be stored": (
@@ -264,7 +239,7 @@ GOOD = {
         slots="'m',", body="slots['m'] += grads; params -= lr * slots['m']"
     ),
     "schedules": SCHEDULE.format(state="[1, None]", factor="np.float32(0.5)"),
-    "datasets": DATASET.format(body="yield batch"),
+    "datasets": dataset(body="yield batch"),
 }
 
 
@@ -294,14 +269,14 @@ def test_a_plugin_that_keeps_its_contract_trains_and_goes_on(
 def test_a_window_of_another_shape_is_refused(
     tmp_path: Path, site: Path, body: str, said: str
 ) -> None:
-    install(site, DATASET.format(body=f"yield batch._replace({body})"), group="rnnkit.datasets")
+    install(site, dataset(body=f"yield batch._replace({body})"), group="rnnkit.datasets")
     ran = command("run", write(tmp_path, spec_of("datasets")), "--out", tmp_path / "run")
     told(ran, 5, "[DATA_BATCH] a window of the dataset has inputs (")
     assert said in ran.err
 
 
 def test_a_dataset_without_windows_is_refused(tmp_path: Path, site: Path) -> None:
-    module = DATASET.format(body="if layout is None: yield batch")
+    module = dataset(body="if layout is None: yield batch")
     install(site, module, group="rnnkit.datasets")
     ran = command("run", write(tmp_path, spec_of("datasets")), "--out", tmp_path / "run")
     told(ran, 5, "[DATA_WINDOWS] the data gave none of the ")
