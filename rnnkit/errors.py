@@ -209,6 +209,14 @@ def printable(value: object, limit: int = 80) -> str:
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
 
 
+def is_written(value: object) -> bool:
+    """Tell whether Python writes a number, which it refuses of integers of 4,300 digits."""
+    try:
+        return bool(str(value))
+    except ValueError:
+        return False
+
+
 def spelled(value: object) -> str:
     """Return the repr of a value, which Python refuses to write of integers of 4,300 digits."""
     try:

@@ -20,6 +20,7 @@ from rnnkit.errors import (
     PluginError,
     RnnkitError,
     SpecError,
+    is_written,
     path_text,
     printable,
     spelled,
@@ -84,7 +85,7 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
         return value.tolist()
     if isinstance(value, Path):
         return str(value)
-    if value is None or isinstance(value, str | int | float):
+    if value is None or (isinstance(value, str | int | float) and is_written(value)):
         return value
     received = printable(spelled(value), 60)
     message = f"{path_text(path)}: expected a value that JSON has, received {received}"

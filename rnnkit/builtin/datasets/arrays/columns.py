@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rnnkit.builtin.datasets.arrays.faults import Faults
-from rnnkit.errors import printable, spelled
+from rnnkit.errors import is_written, printable, spelled
 from rnnkit.types import Array
 
 
@@ -100,6 +100,8 @@ def _plain_value(value: Any) -> Any:
     """Return a value as JSON has it; NotImplemented for one that it has not."""
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, int) and not is_written(value):
+        return NotImplemented
     if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
         return None
     if isinstance(value, bool | np.bool_):

@@ -18,7 +18,7 @@ from rnnkit.builtin.datasets.arrays.frames import framed
 from rnnkit.contracts.dataset import SPLITS, Split
 from rnnkit.contracts.table import FileData, MemoryTable
 from rnnkit.contracts.tokenizer import Vocabulary
-from rnnkit.errors import printable, spelled
+from rnnkit.errors import is_written, printable, spelled
 
 JSONObject: TypeAlias = dict[str, Any]
 
@@ -196,6 +196,9 @@ def tokens_form(
     every = {name: _documents(values) for name, values in splits.values.items()}
     ids = [d for documents in every.values() for d in documents if d.dtype.kind in "iu"]
     odd = [d for documents in every.values() for d in documents if d.dtype.kind not in "iuUO"]
+    if any(not is_written(t) for ds in every.values() for d in ds if d.dtype == object for t in d):
+        faults.add("DATA_ID", "tokens: received an integer of more than 4,300 digits")
+        return HeldForm({}, {"type": "text"})
     if any(len(each) for each in odd):
         message = f"tokens: expected ids or texts, received {odd[0].dtype} (ids are integers)"
         faults.add("DATA_ID", message)

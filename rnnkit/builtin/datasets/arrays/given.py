@@ -10,7 +10,7 @@ from rnnkit.builtin.datasets.arrays import forms, sequence_form
 from rnnkit.builtin.datasets.arrays.faults import Faults
 from rnnkit.builtin.datasets.arrays.forms import HeldForm, JSONObject, Splits
 from rnnkit.core.block import Block
-from rnnkit.errors import DataError, printable, spelled
+from rnnkit.errors import DataError, is_written, printable, spelled
 
 WHERE = "Arrays"
 """What stands before a message about what was given."""
@@ -157,7 +157,7 @@ def _plain_option(value: Any) -> Any:
         return [_plain_option(item) for item in value]
     if isinstance(value, dict):
         return {str(key): _plain_option(item) for key, item in value.items()}
-    if value is None or isinstance(value, str | int | float):
+    if value is None or (isinstance(value, str | int | float) and is_written(value)):
         return value
     received = printable(spelled(value), 60)
     message = f"expected an option that JSON has (a text, a number, a list), received {received}"

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from rnnkit.errors import DataError, Problem, printable
+from rnnkit.errors import DataError, Problem, printable, spelled
 
 SHOWN = 10
 """Bad rows that an error names one by one."""
@@ -188,4 +188,4 @@ def as_json(value: object) -> str:
     try:
         return printable(json.dumps(value, ensure_ascii=False, default=repr), 60)
     except ValueError:
-        return printable(value, 60)  # an integer of more digits than Python writes
+        return printable(spelled(value), 60)

@@ -15,7 +15,7 @@ from pydantic import Field
 from rnnkit.builtin.datasets.tables.cells import TableCell, is_missing, marks_meant
 from rnnkit.builtin.datasets.tables.rows import as_json, field_of
 from rnnkit.core.block import MAX_WIDTH
-from rnnkit.errors import DataError, printable
+from rnnkit.errors import DataError, is_written, printable
 from rnnkit.types import Array
 
 Labels = Annotated[tuple[str, ...], Field(min_length=1, max_length=65536)]
@@ -206,7 +206,7 @@ def class_name(value: object, key: str) -> str:
 
 
 def _name(value: object, key: str) -> str:
-    if isinstance(value, str | int):
+    if isinstance(value, str | int) and is_written(value):
         # A label, or a token, is there once however many rows have it.
         return sys.intern(str(value) if isinstance(value, str) else str(value).lower())
     message = f"{key}: expected the name of a class, received {as_json(value)}"

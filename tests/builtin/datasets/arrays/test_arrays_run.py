@@ -112,6 +112,10 @@ def test_what_goes_with_no_layer_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(rnnkit.SpecError) as caught:
         rnnkit.train({**SPEC, "trian": 1, "model": object()}, tmp_path / "run", data=wave())
     assert "model: expected a value that JSON has, received <object" in str(caught.value)
+    with pytest.raises(rnnkit.SpecError) as caught:
+        rnnkit.train({**SPEC, "name": 10**5000}, tmp_path / "run", data=wave())
+    received = "a value with an integer of more than 4,300 digits"
+    assert f"name: expected a value that JSON has, received {received}" in str(caught.value)
     with pytest.raises(TypeError, match="data: expected rnnkit.Arrays, received a ndarray"):
         rnnkit.train(SPEC, tmp_path / "run", data=WAVE)
     assert not (tmp_path / "run").exists()

@@ -27,6 +27,36 @@ def nan_at(*places: tuple[int, ...]) -> Any:
     return found
 
 
+BIG = 10**5000
+"""An integer of more digits than Python writes."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"texts": ["a", "b"], "labels": [BIG, 1]}, "labels: expected numbers, texts or"),
+        (
+            {"texts": ["a", "b"], "labels": np.array([BIG, 1], object)},
+            "labels: expected numbers, texts or dates",
+        ),
+        ({"sequences": [["a"], ["b"]], "tags": [[BIG], [1]]}, "tags: expected the name of a class"),
+        ({"tokens": [BIG, 1]}, "tokens:"),
+        ({"inputs": [[1.0]] * 9, "targets": [1.0] * 9, "seed": BIG}, "expected an option that JSO"),
+        ({"pairs": [(BIG, "a"), ("b", "c")]}, "source: expected numbers, texts"),
+    ],
+)
+def test_an_integer_that_python_does_not_write(arguments: dict[str, Any], line: str) -> None:
+    (found,) = said(lambda: rnnkit.Arrays(**{"split": (1, 0, 0)} | arguments))
+    assert f" {line}" in found and "an integer of more than 4,300 digits" in found
+
+
+@pytest.mark.parametrize("named", ["time", "group"])
+def test_a_column_of_integers_that_python_does_not_write(named: str) -> None:
+    frame = {"v": [1.0, 2.0, 3.0], "w": [BIG, 1, 2]}
+    (found,) = said(lambda: rnnkit.Arrays(frame, **{named: "w"}))
+    assert "w: expected numbers, texts or dates, received a value with an integer of more" in found
+
+
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
