@@ -16,6 +16,7 @@ from training_cases import opened
 
 from rnnkit.contracts.checked_dataset import windows_of
 from rnnkit.contracts.dataset import Batch, EncoderInputs, Layout, Source, Split, Units
+from rnnkit.core.signal import Signal
 from rnnkit.errors import DataError, PluginError
 from rnnkit.types import JSON
 
@@ -227,3 +228,45 @@ def test_an_error_that_python_makes_of_another_one_names_the_plugin(
     spec["data"]["type"] = "stub"
     ran = command("run", write(tmp_path, spec), "--out", tmp_path / "run")
     told(ran, 4, "[PLUGIN_FAILED] RuntimeError: generator raised StopIteration, in line 16 of ")
+
+
+class Read:
+    """A source of another package whose only window reads an encoder."""
+
+    inputs = targets = Signal(5, ids=True)
+
+    def __init__(self, encoder: EncoderInputs) -> None:
+        self.encoder = encoder
+
+    def batches(self, split: str, layout: Any, cursor: Any) -> Iterator[Batch]:
+        ids, weights = np.ones((4, 3), np.int32), np.ones((4, 3), np.float32)
+        yield Batch(ids, ids, weights, weights > 2, 1, encoder=self.encoder)
+
+
+def read(encoder: EncoderInputs) -> EncoderInputs | None:
+    source: Any = Read(encoder)
+    (window,) = windows_of(source, "train", Layout(streams=3, window=4), None)
+    return window.encoder
+
+
+SOURCE = EncoderInputs(np.ones((2, 3), np.int64), np.zeros((2, 3), bool), np.ones((2, 3), bool))
+
+
+def test_what_an_encoder_reads_is_copied() -> None:
+    found = read(SOURCE)
+    assert found is not None
+    for mine, given in zip(found, SOURCE, strict=True):
+        assert np.array_equal(mine, given) and not np.shares_memory(mine, given)
+
+
+ODD_SHAPES = [(2, 2), (3, 3), (2, 3, 1), (2,)]
+ODD = [(name, shape) for name in EncoderInputs._fields for shape in ODD_SHAPES]
+ODD.remove(("inputs", (2, 3, 1)))  # of which its values tell
+
+
+@pytest.mark.parametrize(("name", "shape"), ODD)
+def test_what_an_encoder_reads_has_one_shape(name: str, shape: tuple[int, ...]) -> None:
+    array = np.ones(shape, getattr(SOURCE, name).dtype)
+    told = r"encoder\.\w+: expected \(S, 3\) of all three, received "
+    with pytest.raises(PluginError, match=told):
+        read(SOURCE._replace(**{name: array}))

@@ -228,3 +228,21 @@ def test_what_ends_the_commands_of_a_plugin_ends_no_run(tmp_path: Path, site: Pa
     install(site, LOSS.format(body=body, good=8, made="pass"), group="rnnkit.losses")
     ran = command("run", write(tmp_path, loss_spec()), "--out", tmp_path / "run")
     told(ran, 4, "[PLUGIN_FAILED] Abort, in line 18 of rnnkit_odd, rnnkit-odd 1.0 (tell its author")
+
+
+@pytest.mark.parametrize("given", [{}, {"valid": WEIGHTS > 0}, {"resets": WEIGHTS > 2}])
+def test_a_loss_is_told_of_a_window_what_there_is(given: dict[str, Array]) -> None:
+    seen: list[Context] = []
+
+    def gives(ys: Array, targets: Array, weights: Array, ctx: Context) -> Any:
+        seen.append(ctx)
+        return 1.0, 2.0, lambda: ys
+
+    total, weight, _ = summed(odd(gives), YS, TARGETS, WEIGHTS, Context(**given))
+    assert (total, weight) == (1, 2)
+    for name in ("resets", "valid"):
+        found = getattr(seen[0], name)
+        if name in given:
+            assert np.array_equal(found, given[name]) and not found.flags.writeable
+        else:
+            assert found is None

@@ -211,6 +211,17 @@ def test_a_disk_without_room_is_refused_before_writing(
     assert shim.trace == ["open", "statvfs", "close"]
 
 
+def test_a_disk_may_be_filled_to_its_last_byte(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda fd: statvfs_result(blocks=10, free=2))
+    with pytest.raises(StorageError, match="IO_NO_SPACE"):
+        atomic.write_atomic(target, bytes(1025))
+    assert target.read_bytes() == OLD
+    atomic.write_atomic(target, bytes(1024))
+    assert target.read_bytes() == bytes(1024)
+
+
 def test_a_file_system_that_counts_no_blocks_is_tried(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

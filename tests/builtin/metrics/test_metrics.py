@@ -81,6 +81,15 @@ def test_labels_weigh_as_their_targets() -> None:
     assert found["f1"] == pytest.approx(np.mean(f1))
 
 
+def test_answers_are_summed_in_float64() -> None:
+    large = 2.0**24  # one more is none more in float32
+    ys, wanted = np.ones((2, 1, 1), np.float32), np.array([[[1]], [[0]]], np.float32)
+    weights = np.array([[1], [large]], np.float32)
+    metric = Labels(BinaryCrossEntropy(), 1, None)
+    found = reported(metric, (ys, wanted, weights, np.zeros((2, 1), bool)))
+    assert found["precision"] == 1 / (large + 1) and found["recall"] == 1
+
+
 def test_a_label_that_was_chosen_and_never_wanted_is_part_of_the_means() -> None:
     ys = np.eye(3, dtype=np.float32)[[[0], [1]]]
     one = np.ones((2, 1))
