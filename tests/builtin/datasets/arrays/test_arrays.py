@@ -177,6 +177,10 @@ def test_a_label_that_is_missing_is_ignored(nothing: object) -> None:
     source = opened(rnnkit.Arrays(inputs=X, labels=labels, split=(1, 0, 0)))
     targets = np.concatenate([batch.targets for batch in batches(source)["train"]])
     assert sorted(targets.ravel().tolist())[:2] == [-1, -1] and source.targets.width == 3
+    steps = [["a", nothing, "b"], ["b", "a", nothing], ["a", "a", "b"]]
+    tagged = opened(rnnkit.Arrays(inputs=X[:3, :3], tags=steps, split=(1, 0, 0)))
+    (batch,) = tagged.batches("train", Layout(streams=3, window=3), None)
+    assert sorted(batch.targets.T.tolist()) == [[0, -1, 1], [0, 0, 1], [1, 0, -1]]
     with pytest.raises(rnnkit.DataError, match="some are texts, as 'a' is, and some numbers, as 1"):
         opened(rnnkit.Arrays(inputs=X, labels=[nothing, "a", nothing, 1, *"bcdefg"]))
 

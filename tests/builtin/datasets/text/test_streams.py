@@ -47,14 +47,19 @@ def test_the_text_that_comes_with_rnnkit_is_read() -> None:
     assert "".join(tokens[i] for i in ids) == b"".join(python_docs().chunks()).decode()[:500]
 
 
-@pytest.mark.parametrize(("limit", "starts"), [(3, []), (4, [3]), (7, [3])])
+@pytest.mark.parametrize(
+    ("second", "limit", "starts"),
+    [("abca", 3, []), ("abca", 4, [3]), ("abca", 7, [3]), ("\ufeff", None, [])],
+)
 def test_a_file_that_the_limit_leaves_nothing_of_begins_nowhere(
-    limit: int, starts: list[int], tmp_path: Path
+    second: str, limit: int | None, starts: list[int], tmp_path: Path
 ) -> None:
-    for name, content in {"a.txt": "abc", "b.txt": "abca"}.items():
+    for name, content in {"a.txt": "abc", "b.txt": second}.items():
         (tmp_path / name).write_text(content)
-    found = source(tmp_path, "", path=("a.txt", "b.txt"), limit=limit).part("train")
-    assert (len(found.ids), found.starts.tolist()) == (limit, starts)
+    found = source(tmp_path, "", path=("a.txt", "b.txt"), limit=limit if second else None).part(
+        "train"
+    )
+    assert (len(found.ids), found.starts.tolist()) == (limit or 3, starts)
 
 
 @pytest.mark.parametrize(("tokens", "streams", "window"), SIZES)
