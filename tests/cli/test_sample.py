@@ -184,6 +184,12 @@ def test_a_temperature_out_of_range(tiny_run: Path, temperature: str) -> None:
     assert f"{expected}, received {float(temperature):g}" in ran.err
 
 
+@pytest.mark.parametrize(("seed", "code"), [(2**63 - 1, 0), (2**63, 2), (0, 0), (-1, 2)])
+def test_the_largest_seed(seed: int, code: int, tiny_run: Path) -> None:
+    ran = command("sample", tiny_run, "--length", 1, f"--seed={seed}")
+    assert ran.code == code and ("0<=x<=9223372036854775807" in ran.err) == bool(code)
+
+
 def test_no_length(tiny_run: Path) -> None:
     assert done("sample", tiny_run, "--length", 0, "--prompt", "ab").out == "ab\n"
     assert done("sample", tiny_run, "--length", 0, "-n", 2).out == "\n\n\n"

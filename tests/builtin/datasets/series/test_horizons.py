@@ -56,6 +56,9 @@ def test_each_horizon_has_a_name_a_unit_and_naive_forecasts(tmp_path: Path) -> N
     assert np.allclose(naive.errors["persistence"], [*near.mean(axis=0), *far.mean(axis=0)])
     assert np.allclose(naive.scale, np.tile(np.abs(np.diff(ROWS, axis=0)).mean(axis=0), 2))
     assert "1, 3 steps ahead" in source.in_words(Layout(1, 9))
+    assert source.block.scales()["outputs"].keys() == {"offset", "factor"}
+    for key, found in source.block.scales()["outputs"].items():
+        assert found == 2 * source.block.targets_scaler.as_lists()[key]
     assert source.in_words(Layout(1, 9)).startswith("1 streams x ")
 
 

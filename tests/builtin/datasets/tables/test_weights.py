@@ -36,6 +36,8 @@ def batch_of(folder: Path, table: str, **fields: Any) -> Any:
 def test_a_column_weighs_its_sequences(tmp_path: Path) -> None:
     assert batch_of(tmp_path, TABLE, weight="w").weights.tolist() == [[2, 0.5, 0, 1, 0]]
     assert batch_of(tmp_path, TABLE).weights.tolist() == [[1, 1, 1, 1, 0]]
+    table = "x,y,w\n1,a,0.5\n2,b,2\n"  # none that is 1
+    assert batch_of(tmp_path, table, weight="w").weights[0, :2].tolist() == [0.5, 2]
 
 
 def test_weights_stay_with_their_rows_and_may_only_lessen(tmp_path: Path) -> None:
