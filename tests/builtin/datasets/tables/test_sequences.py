@@ -208,6 +208,17 @@ def test_a_vector_unrolls_to_its_text(name: str, rows: list[Any], tmp_path: Path
     assert batch.inputs[1:, 1].tolist() == [[2, 3], [0, 0]]
 
 
+def test_a_vector_that_unrolls_to_numbers_has_no_end_to_look_for(tmp_path: Path) -> None:
+    data = block(
+        inputs={"kind": "numbers", "key": "x", "unroll": True, "scale": "none"},
+        targets={"kind": "numbers", "key": "y", "each": True, "scale": "none"},
+    )
+    rows = [{"x": [0.5, -1], "y": [1, 2, 3]}, {"x": [2, 3], "y": [4, 5]}]
+    fitted = data.open(write(tmp_path, rows)).block
+    (question,) = fitted.questions(b'{"x": [7, 8]}\n', "d.jsonl", None).records
+    assert question.ends is None and question.inputs.tolist() == [[7, 8]]
+
+
 def test_two_rows_do_not_unroll(tmp_path: Path) -> None:
     inputs = {"kind": "numbers", "key": "x", "unroll": True}
     rows = [{"x": [[1], [2]], "word": "ab"}]

@@ -39,6 +39,23 @@ def source(folder: Path, content: str, tokenizer: str = "char", **more: object) 
     return found.open(folder)
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "content", "separator", "starts"),
+    [
+        ("char", "ab--cd--ef", "--", [3, 7]),
+        ("char", "ab-cd-ef", "-", [2, 5]),
+        ("word", "a . . b . c . . d", ". .", [2, 7]),
+    ],
+)
+def test_a_separator_may_have_several_tokens(
+    tokenizer: str, content: str, separator: str, starts: list[int], tmp_path: Path
+) -> None:
+    layout = Layout(1, 3, "document", tail=True, separator=separator)
+    found = source(tmp_path, content, tokenizer).batches("train", layout, None)
+    resets = np.concatenate([batch.resets[:, 0] for batch in found])
+    assert np.flatnonzero(resets).tolist() == [0, *starts]
+
+
 def test_the_text_that_comes_with_rnnkit_is_read() -> None:
     block = {"type": "text", "source": "python-docs", "tokenizer": {"type": "char"}}
     block |= {"limit": 500, "split": (1.0, 0.0, 0.0)}
