@@ -589,3 +589,15 @@ def test_a_width_that_the_parameters_refuse_is_reported_where_it_is_known() -> N
         "values of width 16"
     ]
     assert parse(edited(('"lstm"', '"thirds"'), ('"units": 16', '"units": 15')), thirds)
+
+
+def test_a_plugin_is_to_blame_only_where_nothing_else_is_wrong() -> None:
+    unknown, wrong = ('"type": "lstm"', '"type": "missing"'), ('"epochs": 2', '"epochs": 0')
+    for edits, kind in (
+        ([unknown], PluginError),
+        ([wrong], SpecError),
+        ([unknown, wrong], SpecError),
+    ):
+        with pytest.raises(RnnkitError) as caught:
+            parse_spec(edited(*edits), "spec.json", Registry())
+        assert type(caught.value) is kind

@@ -182,3 +182,10 @@ def test_curves_carry_their_letter_and_a_colour_only_where_asked() -> None:
 def test_without_braille_every_character_is_ascii() -> None:
     text = draw_panels([panel(curve([0, 1, 2]))], 60, braille=False)
     assert text.isascii() and "*" in text
+
+
+def test_a_name_of_a_curve_is_whole_where_it_fits_and_else_keeps_its_end() -> None:
+    fits, longer = "x" * 45 + "y", "z" * 46 + "y"
+    curves = [replace(curve([1, 2]), name=name) for name in (fits, longer)]
+    lines = draw_panels([panel(*curves)], 60).splitlines()
+    assert [line.split()[1] for line in lines[-2:]] == [fits, "..." + "z" * 42 + "y"]

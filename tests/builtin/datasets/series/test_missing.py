@@ -144,6 +144,16 @@ def test_an_empty_line_among_rows_with_times_is_the_gap_that_the_times_show(
     assert "s.csv:4" in source.note
 
 
+def test_naive_forecasts_are_compared_where_every_horizon_is_known(tmp_path: Path) -> None:
+    lines = ["" if t == 4 else str(t * t) for t in range(9)]
+    source = opened(tmp_path, lines, "v", missing="mask", horizon=[1, 2])
+    naive = source.meaning().naive
+    assert naive is not None
+    near, far = [1, 3, 25 - 9, 11, 13], [4, 8, 36 - 9, 24, 28]  # of steps 0, 1, 4, 5, 6
+    wanted = [sum(near) / 5, sum(far) / 5]
+    assert naive("train", 7).errors["persistence"] == pytest.approx(wanted)
+
+
 def test_too_many_steps_are_not_put_in(tmp_path: Path) -> None:
     lines = [f"{t},1" for t in (0, 1, 2, 3, 1000)]
     with pytest.raises(DataError) as caught:

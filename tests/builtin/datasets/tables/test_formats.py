@@ -13,6 +13,7 @@ import pytest
 
 import rnnkit
 from rnnkit.builtin.datasets.shared.sequence_source import WholeSource
+from rnnkit.builtin.datasets.tables import csv_rows
 from rnnkit.builtin.datasets.tables.sequences import Sequences
 from rnnkit.contracts.dataset import Layout
 from rnnkit.contracts.registry import Registry
@@ -356,3 +357,11 @@ def test_a_header_that_is_no_csv_is_never_skipped(tmp_path: Path) -> None:
 
 def test_utf_16_of_either_order_is_read(tmp_path: Path) -> None:
     assert numbers(opened(tmp_path, ("\ufeff" + TABLE).encode("utf-16-be"))) == READ
+
+
+@pytest.mark.parametrize("looked_at", range(20, 28))
+def test_a_header_may_be_looked_at_up_to_the_middle_of_a_character(
+    looked_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_rows, "HEADER", looked_at)
+    assert numbers(opened(tmp_path, "a,b,y\n1,2.5,é\n3,4,éü\n", "d.csv")) == READ
