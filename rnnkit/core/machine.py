@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,11 @@ ROOT = Path("/")
 
 
 def free_memory(root: Path = ROOT) -> int:
-    """Return the bytes that are free to this process: the least of the host's and its groups'."""
-    return max(0, min([_host(root), *_groups(root, "memory", _room)]))
+    """Return the bytes that are free to this process.
+
+    That is the least of the host's, its groups' and what its address space has left (`ulimit -v`).
+    """
+    return max(0, min([_host(root), *_groups(root, "memory", _room), *_addresses(root)]))
 
 
 def spare_memory() -> int:
@@ -41,6 +45,14 @@ def _host(root: Path) -> int:
         return int(facts["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _addresses(root: Path) -> Iterator[int]:
+    """Yield what is left of the address space, where it has a limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = _text(root / "proc/self/statm").split()
+    if limit != resource.RLIM_INFINITY and pages:
+        yield limit - int(pages[0]) * resource.getpagesize()
 
 
 def _groups(root: Path, controller: str, limit: Callable[[Path], int | None]) -> Iterator[int]:

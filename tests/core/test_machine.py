@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def test_processors(tmp_path: Path, cgroup: str, files: dict[str, str], wanted: 
 
 def test_a_system_without_proc_has_all_of_its_memory(tmp_path: Path) -> None:
     assert free_memory(tmp_path) == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_memory_of_a_limited_address_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = machine(tmp_path, "0::/\n", V2)
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (2 * GB, 8 * GB))
+    assert free_memory(root) == 3 * GB  # how much is taken is not known here
+    (root / "proc/self/statm").write_text("1000 500 40 1 0 300 0\n")
+    assert free_memory(root) == 2 * GB - 1000 * resource.getpagesize()
+    unlimited = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (unlimited, unlimited))
+    assert free_memory(root) == 3 * GB
