@@ -55,11 +55,11 @@ def _is_parameter(item: tuple[object, object]) -> bool:
 
 def _odd(layer: Layer, method: str, wanted: str, found: object, path: str = "") -> PluginError:
     message = f"{method}: expected {wanted}, received {printable(found, 200)}"
-    return broken(_author(layer) or layer, path, message)
+    return broken(stranger(layer) or layer, path, message)
 
 
-def _author(layer: Layer) -> Layer | None:
+def stranger(layer: Layer) -> Layer | None:
     """Return the layer, or one inside it, that is not rnnkit's own."""
     if not is_own(layer):
         return layer
-    return next(filter(None, map(_author, layer.inner().values())), None)
+    return next(filter(None, map(stranger, layer.inner().values())), None)

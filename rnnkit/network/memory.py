@@ -21,7 +21,7 @@ from rnnkit.core.params import count, count_learned
 from rnnkit.core.signal import Signal
 from rnnkit.errors import ResourceError
 from rnnkit.network.gradient_checkpointing import window_blocks
-from rnnkit.network.moments import start_bytes, update_bytes
+from rnnkit.network.moments import start_bytes, trial_bytes, update_bytes
 from rnnkit.network.network import Network
 from rnnkit.network.truncation import sequences_at_once
 from rnnkit.network.window_memory import window_bytes
@@ -32,7 +32,7 @@ LOOKED = 32
 
 FLOAT = np.dtype(np.float32)
 
-MOMENTS = "start", "update", "checkpoint"
+MOMENTS = "start", "trial", "update", "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Memory:
     `data` is what was made up, `models` those that shards train apart, `batch` one window of data,
     or all up to their averaging, `window` all that learning from one takes. `window` is None where
     it was not measured, because the rest is more than the budget or a layer raised. `start`,
-    `update` and `checkpoint` are moments, of which the largest counts.
+    `trial` (of plugins), `update` and `checkpoint` are moments, of which the largest counts.
     """
 
     data: int
@@ -54,6 +54,7 @@ class Memory:
     batch: int
     window: int | None
     start: int = 0
+    trial: int = 0
     update: int = 0
     checkpoint: int = 0
 
@@ -141,6 +142,7 @@ def memory(spec: Spec, network: Network, source: Source, budget: int, ranks: int
         batch=row * train.streams * _steps(spec, source) * windows,
         window=None,
         start=start_bytes(declared),
+        trial=trial_bytes(network.layers, declared),
         update=update_bytes(train.optimizer, count_learned(declared)),
         checkpoint=count(declared) * FLOAT.itemsize + optimizer + state,
     )

@@ -18,19 +18,23 @@ from training_cases import opened
 from rnnkit.builtin.datasets.synthetic.synthetic import Synthetic
 from rnnkit.builtin.datasets.synthetic.tasks import TASKS
 from rnnkit.builtin.datasets.synthetic.waves import WAVES
+from rnnkit.builtin.layers.affine import Affine
+from rnnkit.builtin.layers.residual import Residual
 from rnnkit.builtin.optimizers.sgd import SGD
 from rnnkit.compute import workers
 from rnnkit.contracts.dataset import Batch
+from rnnkit.contracts.layer import Layer
 from rnnkit.contracts.optimizer import Optimizer
 from rnnkit.core.context import Pool
 from rnnkit.core.initializers import Glorot, Orthogonal, Zeros
-from rnnkit.core.params import ParamSpec, ParamStore
+from rnnkit.core.params import Declaration, ParamSpec, ParamStore
 from rnnkit.errors import ResourceError
 from rnnkit.network import memory as module
 from rnnkit.network.builder import build_network
 from rnnkit.network.memory import Memory, human, memory
-from rnnkit.network.moments import start_bytes, update_bytes
+from rnnkit.network.moments import start_bytes, trial_bytes, update_bytes
 from rnnkit.network.network import Network
+from rnnkit.testing.purity import remembered
 from rnnkit.training.step import Training
 from rnnkit.types import Array
 
@@ -223,6 +227,29 @@ def test_a_start_takes_what_is_told(spec: ParamSpec) -> None:
     finally:
         tracemalloc.stop()
     assert abs(start_bytes(declared) - peak) < 0.25 * peak
+
+
+class Strange(Layer):
+    """A layer of nobody's that rnnkit knows."""
+
+    type: Literal["strange"] = "strange"
+
+
+def test_a_trial_of_a_plugin_takes_what_is_told() -> None:
+    declared: dict[str, Declaration] = {"a": {"u": ParamSpec((250_000,), Zeros())}}
+    arrays = {"params.u": np.zeros(250_000, np.float32)}
+    tracemalloc.start()
+    try:
+        begin = tracemalloc.get_traced_memory()[0]
+        given, further = remembered(arrays), remembered(arrays)
+        assert all(each.problem() is None for each in (*given("it"), *further("it")))
+        peak = tracemalloc.get_traced_memory()[1] - begin
+    finally:
+        tracemalloc.stop()
+    found = trial_bytes([Strange()], declared)
+    assert abs(found - peak) < 0.1 * peak
+    assert trial_bytes([Residual(layer=Strange())], declared) == found
+    assert trial_bytes([Affine()], declared) == 0
 
 
 class Odd(Optimizer):
