@@ -151,3 +151,15 @@ def test_lists_of_different_lengths_are_refused(of_values: Model) -> None:
     for ask in (of_values.step, of_values.forward, of_values.hidden_states):
         with pytest.raises(ValueError, match="received lists of different lengths \\(run each by"):
             ask(*([[[[1, 2, 3], [1, 2]]]] if ask != of_values.step else [[1, [2, 3], 1], None]))
+
+
+def test_ids_are_those_of_the_vocabulary(model: Model) -> None:
+    known = model.network.inputs.known()
+    for first, last in ((0, known - 1), (0, 0), (known - 1, known - 1)):
+        assert len(model.forward(np.array([[first], [last]]))[0]) == 2
+        assert len(model.forward(np.array([[last]]))[0]) == 1
+    for wrong in (-1, known):
+        for ids in ([wrong], [1, wrong]):
+            said = f"expected ids from 0 to {known - 1}, received {wrong}"
+            with pytest.raises(ValueError, match=said):
+                model.forward(np.array([ids]).T)

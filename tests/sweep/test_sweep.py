@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +127,22 @@ def test_workers_are_told_what_the_command_was(
     for number, (_, options) in enumerate(lines):
         told = {**os.environ, "RNNKIT_WORKER": str(number)}
         assert options == {"stdout": subprocess.DEVNULL, "env": told}
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, "1"), (5, "2"), (8, "4")])
+def test_workers_share_the_processors(
+    processors: int, threads: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def started(line: list[str], **options: object) -> SimpleNamespace:
+        asked.append(line[line.index("--threads") + 1])
+        return SimpleNamespace(wait=lambda: 3)
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    monkeypatch.setattr("rnnkit.core.machine.processors", lambda: processors)
+    command("sweep", written(tmp_path), "--out", tmp_path / "out", "--workers", 2)
+    assert asked == [threads] * 2
 
 
 def test_two_workers_killed_twice_leave_no_trial_behind(tmp_path: Path) -> None:
