@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from types import ModuleType
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
-from rnnkit.builtin.losses._rows import check_rows
+from rnnkit.builtin.losses._rows import check_labels
+from rnnkit.compute.kernels.object_code import array_address, entry
 from rnnkit.compute.parallel import divided
 from rnnkit.compute.products import Product, added, blocks, multiply, multiply_all
 from rnnkit.compute.window_arrays import flat
@@ -20,22 +22,14 @@ COST = 30.0
 
 
 def by_kernels(
-    kernels: ModuleType,
-    ys: Array,
-    targets: Array,
-    weights: Array,
-    smoothing: float,
-    ctx: Context,
+    ys: Array, targets: Array, weights: Array, smoothing: float, ctx: Context
 ) -> tuple[float, float, Callable[[], Array]]:
     """Return (total, weight, backward) for logits (T, B, V); only backward needs room for more."""
-    check_rows(ys.shape[:-1], targets, weights)
+    check_labels(ys.shape[:-1], ys.shape[-1], targets, weights)
     ys = np.ascontiguousarray(ys)
-    labels, each = targets.reshape(-1), weights.reshape(-1)
-
-    def loss(i: int, j: int) -> tuple[float, float]:
-        found: tuple[float, float] = kernels.loss(flat(ys)[i:j], labels[i:j], each[i:j], smoothing)
-        return found
-
+    rows, labels, each = flat(ys), targets.reshape(-1), weights.reshape(-1)
+    of_range = _of_float32 if ys.dtype == np.float32 else _of_float64
+    loss = partial(of_range, rows, np.maximum(labels, -1), each, smoothing)
     totals, weighed = zip(*divided(len(labels), COST * ys.size, loss), strict=True)
 
     @cache
@@ -43,16 +37,47 @@ def by_kernels(
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
         none = np.zeros(ys.shape[-1], ys.dtype)
-        kernels.gradient(
-            flat(dys), none, labels, each, smoothing, none.copy(), np.empty_like(labels)
-        )
+        gradient = softmax_kernels().gradient
+        gradient(flat(dys), none, labels, each, smoothing, none.copy(), np.empty_like(labels))
         return dys
 
     return sum(totals), sum(weighed), backward
 
 
+def _of_float64(
+    rows: Array, labels: Array, weights: Array, smoothing: float, first: int, last: int
+) -> tuple[float, float]:
+    """Return (total, weight) of some rows."""
+    own = slice(first, last)
+    found: tuple[float, float] = softmax_kernels().loss(
+        rows[own], labels[own], weights[own], smoothing
+    )
+    return found
+
+
+def _of_float32(
+    rows: Array, labels: Array, weights: Array, smoothing: float, first: int, last: int
+) -> tuple[float, float]:
+    """Do so without the compiler, which an evaluation needs for nothing else."""
+    ids, each = labels[first:last].astype(np.int32), weights[first:last].astype(np.float64)
+    found = np.empty(2)
+    given = map(array_address, (rows[first:last], ids, each, found))
+    _loss_of_rows()(*given, *rows[first:last].shape, smoothing)
+    total, weight = found.tolist()
+    return total, weight
+
+
+@cache
+def _loss_of_rows() -> Callable[..., None]:
+    return entry("loss_of_rows", "", lambda: softmax_kernels().loss_of_rows)
+
+
+def softmax_kernels() -> Any:
+    """Return the kernels of the softmax, for which the compiler is loaded."""
+    return import_module("rnnkit.compute.kernels.softmax")
+
+
 def with_linear(
-    kernels: ModuleType,
     xs: Array,
     W: Array,
     b: Array | None,
@@ -70,7 +95,7 @@ def with_linear(
     The logits of all rows stand in memory at once: blocks of rows never gained, and cost a pass
     over dW each.
     """
-    check_rows(xs.shape[:-1], targets, weights)
+    check_labels(xs.shape[:-1], W.shape[1], targets, weights)
     rows, dxs = flat(xs), ctx.empty(xs.shape)
     logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
@@ -79,7 +104,7 @@ def with_linear(
     def gradient(block: slice) -> tuple[float, float, Array]:
         wanted = (targets.reshape(-1)[block], weights.reshape(-1)[block], smoothing)
         own = np.zeros(bias.shape, bias.dtype)
-        return (*kernels.gradient(logits[block], bias, *wanted, own, chosen[block]), own)
+        return (*softmax_kernels().gradient(logits[block], bias, *wanted, own, chosen[block]), own)
 
     def gradients(i: int, j: int) -> tuple[float, float, Array]:
         totals, weighed, dbias = zip(*map(gradient, blocks(i, j)), strict=True)

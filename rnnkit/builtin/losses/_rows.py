@@ -20,13 +20,19 @@ def given_as_labels(ys: Array, targets: Array) -> bool:
     return targets.ndim < ys.ndim
 
 
-def check_rows(rows: Shape, targets: Array, weights: Array) -> None:
-    """Raise ValueError unless labels and weights have the shape (T, B) of the rows."""
+def check_labels(rows: Shape, classes: int, targets: Array, weights: Array) -> None:
+    """Raise ValueError unless labels and weights have the shape (T, B) of the rows.
+
+    And IndexError for a label that is not below the number of classes, and weighs something.
+    """
     if not targets.shape == weights.shape == rows:
         raise ValueError(
             f"expected labels and weights of the shape {rows}, "
             f"received {targets.shape} and {weights.shape}"
         )
+    outside = targets >= classes
+    if outside.any() and weights[outside].any():
+        raise IndexError(f"a target is not below the number of logits, {classes}")
 
 
 def weighted_sum(weights: Array, losses: Array) -> float:

@@ -12,7 +12,7 @@ from rnnkit.builtin.losses._class_weights import ClassWeights, Weights, weights_
 from rnnkit.builtin.losses._compiled_softmax import by_kernels, with_linear
 from rnnkit.builtin.losses._rows import given_as_labels, row_weights
 from rnnkit.builtin.losses._softmax import by_numpy, check_distributions
-from rnnkit.compute.kernels.dispatch import kernel_module
+from rnnkit.compute.kernels.dispatch import kernels_compute
 from rnnkit.contracts.loss import Loss
 from rnnkit.contracts.target_info import Meaning
 from rnnkit.core.block import Rate
@@ -96,8 +96,8 @@ class SoftmaxCrossEntropy(Loss):
             soft = self._softened(targets, ys.dtype)
             total, _, backward = by_numpy(ys, soft, row_weights(ys, targets, weights), 0.0, ctx)
             return total, float(row_weights(ys, targets, weighed).sum()), backward
-        if kernels := kernel_module("softmax"):
-            return by_kernels(kernels, ys, targets, weighed, smoothing, ctx)
+        if kernels_compute():
+            return by_kernels(ys, targets, weighed, smoothing, ctx)
         return by_numpy(ys, targets, weighed, smoothing, ctx)
 
     def fused(
@@ -115,14 +115,13 @@ class SoftmaxCrossEntropy(Loss):
 
         None where targets are distributions, at first or by smoothing, or kernels are off.
         """
-        kernels = kernel_module("softmax")
-        if not kernels or not given_as_labels(xs, targets):
+        if not kernels_compute() or not given_as_labels(xs, targets):
             return None
         smoothing, weighed = self._smoothing(ctx), self._weighed(targets, weights, ctx)
         if smoothing and self._by_id():
             return None
         given = xs, W, b, targets, weighed, smoothing, dW, db, ctx
-        total, weight, dxs, chosen = with_linear(kernels, *given)
+        total, weight, dxs, chosen = with_linear(*given)
         if ctx.tally is not None:
             ctx.tally.add(chosen, targets, weights)
         return total, weight, dxs

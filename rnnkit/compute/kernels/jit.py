@@ -16,7 +16,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -159,11 +159,17 @@ class CompiledEntry(NamedTuple):
     held: object
 
 
-def compile_entry(function: Callable[..., int]) -> CompiledEntry:
-    """Compile a function of numbers typed as int or float, which returns an int."""
+def compile_entry(function: Callable[..., int], symbols: Mapping[str, int]) -> CompiledEntry:
+    """Compile a function of numbers typed as int or float, which returns an int.
+
+    `symbols` are the addresses of others that it calls.
+    """
+    from llvmlite import binding
     from numba import cfunc, types
 
     _prepare()
+    for symbol, address in symbols.items():
+        binding.add_symbol(symbol, address)
     *takes, _ = function.__annotations__.values()
     numbers = {"int": types.int64, "float": types.float64}
     options = {name: value for name, value in OPTIONS.items() if name != "forceinline"}

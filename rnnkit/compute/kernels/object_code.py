@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import count
@@ -51,23 +51,30 @@ class ObjectCode(NamedTuple):
     code: bytes
 
 
-def entry(of: str, source: str, make: Callable[[], Callable[..., int]]) -> Callable[..., None]:
+def entry(
+    of: str,
+    source: str,
+    make: Callable[[], Callable[..., int]],
+    calls: Mapping[str, Callable[..., None]] | None = None,
+) -> Callable[..., None]:
     """Return a compiled function: from its object file, or compiled now.
 
     `of` and `source` say which one, and `make` gives it in Python, every argument and what it
     returns typed as int or float. The compiled one raises MemoryError where it returns NO_MEMORY.
+    `calls` are those that it calls, by the symbols that it knows them by.
     """
+    others = calls or {}
     digest = hashlib.sha256("\n".join([of, source, _surroundings()]).encode()).hexdigest()[:32]
     with _lock:
         if kept := _read(digest):
             with suppress(RuntimeError):  # what it calls is not in this process
-                return _linked(kept)
-        compiled = compile_entry(make())
+                return _linked(kept, others)
+        compiled = compile_entry(make(), {name: _code_of(other) for name, other in others.items()})
         made = ObjectCode(*compiled[:3])
         try:
-            linked = _linked(made)
+            linked = _linked(made, others)
         except RuntimeError:
-            return _callable(compiled.address, made.takes, compiled.held)
+            return _callable(compiled.address, made.takes, (compiled.held, others))
         _write(digest, made)
         return linked
 
@@ -167,7 +174,7 @@ def _linker() -> Any:
     return binding.create_lljit_compiler(machine)
 
 
-def _linked(found: ObjectCode) -> Callable[..., None]:
+def _linked(found: ObjectCode, calls: Mapping[str, Callable[..., None]]) -> Callable[..., None]:
     """Return the function of an object file; RuntimeError where something that it calls is away."""
     from llvmlite import binding
 
@@ -175,8 +182,16 @@ def _linked(found: ObjectCode) -> Callable[..., None]:
     never: Any = ctypes.cast(ctypes.pythonapi.Py_FatalError, ctypes.c_void_p).value
     for symbol in OF_THE_COMPILER:
         library.import_symbol(symbol, never)
+    for symbol, other in calls.items():
+        library.import_symbol(symbol, _code_of(other))
     tracker = library.export_symbol(found.symbol).link(_linker(), f"rnnkit_{next(_number)}")
-    return _callable(tracker[found.symbol], found.takes, tracker)
+    return _callable(tracker[found.symbol], found.takes, (tracker, calls))
+
+
+def _code_of(function: Callable[..., None]) -> int:
+    """Return where the code of a compiled function begins."""
+    address: int = ctypes.cast(cast("Any", function), ctypes.c_void_p).value or 0
+    return address
 
 
 def _callable(address: int, takes: Sequence[str], held: object) -> Callable[..., None]:

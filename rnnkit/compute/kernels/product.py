@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from rnnkit.compute.kernels.jit import jit
-from rnnkit.compute.kernels.registers import BYTES, TALL, WIDE
-from rnnkit.compute.kernels.tile import narrow_tile, wide_tile
+from rnnkit.compute.kernels.memory import floats
+from rnnkit.compute.kernels.registers import ABREAST, BYTES, TALL, WIDE
+from rnnkit.compute.kernels.tile import middle_tile, narrow_tile, wide_tile
 
 AT_ONCE = 8
 """Rows that are arranged at once: so many streams of reads the processor follows ahead."""
@@ -75,9 +76,9 @@ def panel_place(shape: Any, itemsize: int, panel: int) -> Any:
     """Return where a panel of a matrix lies, its first column, and how many columns it has."""
     inner, columns = shape
     lanes = BYTES // itemsize
-    whole, wide = columns // (WIDE * lanes), WIDE * lanes
-    column = min(panel, whole) * wide + max(panel - whole, 0) * lanes
-    width = wide if panel < whole else min(lanes, columns)
+    whole = columns // (WIDE * lanes)
+    column = min(panel, whole) * WIDE * lanes + max(panel - whole, 0) * (columns // lanes * lanes)
+    width = panel_width(columns, column, lanes)
     return inner * column, min(column, columns - width), width
 
 
@@ -88,58 +89,89 @@ def multiply_rows(a: Any, packed: Any, c: Any, first: int, last: int) -> None:
     left, into = a.reshape(-1)[first * inner :], c.reshape(-1)[first * columns :]
     rows, lanes, column = last - first, BYTES // a.itemsize, 0
     while column < columns:
-        width = panel_width(columns, column, lanes)
-        start, place = min(column, columns - width), inner * column
-        multiply_panel(left, packed, place, into, inner, columns, start, width, 1, rows, 0)
-        column += width
+        start, width, count = panels_at(columns, column, lanes)
+        place = inner * column
+        multiply_panels(
+            left, packed, place, 0, into, inner, columns, start, width, count, 1, rows, 0
+        )
+        column += count * width
+
+
+@jit
+def panels_at(columns: int, column: int, lanes: int) -> Any:
+    """Return the first column, the width and the number of the panels from `column` on."""
+    count = min((columns - column) // (WIDE * lanes), ABREAST)
+    width = panel_width(columns, column, lanes)
+    return min(column, columns - width), width, max(count, 1)
 
 
 @jit
 def panel_width(columns: int, column: int, lanes: int) -> int:
     """Return how many columns the panel has that begins at `column`."""
-    wide = WIDE * lanes
-    return wide if column + wide <= columns else min(lanes, columns)
+    if columns < lanes:
+        return columns
+    return min(WIDE, (columns - column + lanes - 1) // lanes, columns // lanes) * lanes
 
 
 @jit
-def multiply_panel(
+def multiply_panels(
     a: Any,
     packed: Any,
     offset: int,
+    bias: int,
     c: Any,
     inner: int,
     columns: int,
     start: int,
     panel: int,
+    count: int,
     blocks: int,
     rows: int,
     apart: int,
 ) -> None:
-    """Write the products of `blocks` of `rows` rows each with the panel at `packed[offset]`.
+    """Write the products of `blocks` of `rows` rows each with `count` panels at `packed[offset]`.
 
-    It has the columns from `start` on. The rows of `a` lie one after the other; those of a block in
-    `c` too, but from one block to the next it is `apart` numbers.
+    They have `panel` columns each, from `start` on. The rows of `a` lie one after the other; those
+    of a block in `c` too, but from one block to the next it is `apart` numbers. At the address
+    `bias`, unless that is 0, lies what is added to each row.
     """
     lanes = BYTES // a.itemsize
     if panel < lanes:
-        _narrower_than_a_vector(a, packed, c, inner, columns, blocks, rows, apart)
+        _narrower_than_a_vector(a, packed, bias, c, inner, columns, blocks, rows, apart)
         return
-    tiles = (rows + TALL - 1) // TALL
+    tiles, further = (rows + TALL - 1) // TALL, panel * a.itemsize if bias else 0
     for block in range(blocks):
         for tile in range(tiles):
             top = tile * rows // tiles
             height = (tile + 1) * rows // tiles - top
             left = (block * rows + top) * inner
-            corner = block * apart + top * columns + start
-            if panel > lanes:
-                wide_tile(height, a, left, inner, packed, offset, inner, c, corner, columns)
+            at = block * apart + top * columns + start
+            if panel == lanes:
+                narrow_tile(height, a, left, inner, packed, offset, inner, c, at, columns, bias)
+            elif panel == 2 * lanes:
+                middle_tile(height, a, left, inner, packed, offset, inner, c, at, columns, bias)
             else:
-                narrow_tile(height, a, left, inner, packed, offset, inner, c, corner, columns)
+                # Rows stay in the cache for some panels, and those for all rows.
+                for k in range(count):
+                    place, into, added = (
+                        offset + k * inner * panel,
+                        at + k * panel,
+                        bias + k * further,
+                    )
+                    wide_tile(height, a, left, inner, packed, place, inner, c, into, columns, added)
 
 
 @jit
 def _narrower_than_a_vector(
-    a: Any, packed: Any, c: Any, inner: int, columns: int, blocks: int, rows: int, apart: int
+    a: Any,
+    packed: Any,
+    bias: int,
+    c: Any,
+    inner: int,
+    columns: int,
+    blocks: int,
+    rows: int,
+    apart: int,
 ) -> None:
     for block in range(blocks):
         for row in range(rows):
@@ -149,3 +181,7 @@ def _narrower_than_a_vector(
             for k in range(inner):
                 for j in range(columns):
                     c[corner + j] += a[left + k] * packed[k * columns + j]
+            if bias != 0:
+                added = floats(bias, columns)
+                for j in range(columns):
+                    c[corner + j] += added[j]

@@ -15,3 +15,6 @@ matrix, the numbers between its rows (negative: it is used transposed), the addr
 added and of the matrix arranged in panels (0: there is none); of NORM the bits of epsilon, of KEEP
 and ADD the numbers of a row that are kept already; the addresses of the matrix in 8 bits, as it
 lies, and of the scales of its rows (0: there are none); how many columns there are."""
+
+PRODUCT = "rnnkit_product"
+"""The symbol by which compiled code calls the product of a stage."""

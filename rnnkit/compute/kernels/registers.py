@@ -18,22 +18,24 @@ def _registers() -> tuple[int, int]:
 
 
 BYTES, REGISTERS = _registers()
-TALL, WIDE = (8, 3) if REGISTERS == 32 else (6, 2)
-"""Rows of a tile, and the most vectors that it is wide."""
+TALL, WIDE = 8 if REGISTERS == 32 else 4, 3
+"""Rows of a tile, and the most vectors that it is wide: as many sums as leave room for the rest."""
 
 ABREAST = 3 if REGISTERS == 32 else 4
-"""Panels that one row is multiplied with at once: a sum waits for the one before it."""
+"""Panels that rows are multiplied with in turn, and one row at once: a sum waits for the one before
+it."""
 
 
 def column_panels(columns: int, itemsize: int) -> tuple[int, int]:
     """Return how many panels so many columns fill, and how many columns those have together.
 
-    Columns that fill no wide panel form narrow ones; the last begins early enough to be full, and
-    repeats columns. A matrix narrower than a vector is a panel of its own.
+    The last is as narrow as the rest of the columns allows; it begins early enough to be full, and
+    repeats columns. Less than a wide panel that is no whole number of vectors is two. A matrix
+    narrower than a vector is a panel of its own.
     """
     lanes = BYTES // itemsize
     if columns < lanes:
         return 1, columns
-    wide = WIDE * lanes
-    narrow = (columns % wide + lanes - 1) // lanes
-    return columns // wide + narrow, columns // wide * wide + narrow * lanes
+    vectors = -(-columns // lanes)
+    two = vectors <= WIDE and columns % lanes != 0
+    return 2 if two else -(-vectors // WIDE), vectors * lanes

@@ -1,7 +1,7 @@
 """Softmax cross-entropy of rows of logits against labels, the row in the cache from end to end.
 
-A row whose weight is 0, or whose label is below 0, counts for nothing. `smoothing` e replaces the
-label's indicator q by (1 - e) q + e / V.
+A row whose weight is 0, or whose label is below 0, counts for nothing; others are below V, which
+the caller has seen to. `smoothing` e replaces the label's indicator q by (1 - e) q + e / V.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from typing import Any
 
 import numpy as np
+from numba.np.numpy_support import carray
 
 from rnnkit.compute.kernels.exp_below_zero import exp_below_zero
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.largest import largest_of, sortable
-
-OUTSIDE = "a target is not below the number of logits"
+from rnnkit.compute.kernels.memory import doubles, float_pointer, ids_at
 
 
 @jit
@@ -26,8 +26,6 @@ def loss(logits: Any, labels: Any, weights: Any, smoothing: float) -> tuple[floa
         row, label, weight = logits[n], labels[n], np.float64(weights[n])
         if weight == 0 or label < 0:
             continue
-        if label >= len(row):
-            raise IndexError(OUTSIDE)
         largest = largest_of(ordered[n])
         mass = row.dtype.type(0)
         for j in range(len(row)):
@@ -35,6 +33,16 @@ def loss(logits: Any, labels: Any, weights: Any, smoothing: float) -> tuple[floa
         total += weight * (math.log(np.float64(mass)) - _wanted(row, label, largest, smoothing))
         summed += weight
     return total, summed
+
+
+def loss_of_rows(
+    logits: int, labels: int, weights: int, into: int, rows: int, columns: int, smoothing: float
+) -> int:
+    """Write what `loss` returns to two numbers of float64, as the weights are; return 0."""
+    given = carray(float_pointer(logits), (rows, columns))
+    found = doubles(into, 2)
+    found[0], found[1] = loss(given, ids_at(labels, rows), doubles(weights, rows), smoothing)
+    return 0
 
 
 @jit
@@ -54,8 +62,6 @@ def gradient(
             row[:] = kind(0)
             chosen[n] = -1
             continue
-        if label >= len(row):
-            raise IndexError(OUTSIDE)
         for j in range(len(row)):
             row[j] += bias[j]
         largest = largest_of(ordered[n])

@@ -31,11 +31,11 @@ from rnnkit.compute.kernels.program import (
     STATE,
     UNITS,
 )
+from rnnkit.compute.kernels.stage_product import spare_numbers
 from rnnkit.compute.kernels.stages import (
     look_up,
     product,
     product_of_blocks,
-    spare_numbers,
     stages_runner,
     widest_row,
 )

@@ -7,11 +7,11 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from rnnkit.compute.kernels.jit import jit
 from rnnkit.compute.kernels.layer_norm import centre
 from rnnkit.compute.kernels.memory import floats
-from rnnkit.compute.kernels.product import multiply_panel
 from rnnkit.compute.kernels.program import (
     ADD,
     AFFINE,
@@ -19,30 +19,21 @@ from rnnkit.compute.kernels.program import (
     CELL,
     COLUMNS,
     INNER,
-    INT8,
     KEEP,
     KIND,
     MATRIX,
     NORM,
     ONE_HOT,
     OPTION,
-    PACKED,
     PART,
+    PRODUCT,
     STATE,
     STRIDE,
 )
-from rnnkit.compute.kernels.registers import ABREAST, BYTES, WIDE
-from rnnkit.compute.kernels.team import SPARE
-from rnnkit.compute.kernels.tile import wide_tiles
-from rnnkit.compute.kernels.vector_product import by_two_threads, vector_product
+from rnnkit.compute.kernels.stage_product import NONE, ONE
 
-F = np.float32
-ONE: Any = np.int64(1)
-NONE: Any = np.int64(0)
-"""Numbers of a type: Numba compiles a function anew for each that is written down."""
-
-MANY = 16
-"""Rows from which on a matrix is arranged for its product: below it costs more than it gives."""
+product_at: Any = types.ExternalFunction(PRODUCT, types.int32(*[types.int64] * 8))
+"""The function `stage_product`, which is compiled apart."""
 
 
 @partial(jit, copied=True)
@@ -51,103 +42,13 @@ def product(program: Any, part: int, rows: int, x: Any, y: Any, task: Any) -> No
     product_of_blocks(program, part, ONE, rows, NONE, x, y, task)
 
 
-@partial(jit, inline=False)
+@partial(jit, copied=True)
 def product_of_blocks(
     program: Any, part: int, blocks: int, rows: int, apart: int, x: Any, y: Any, task: Any
 ) -> None:
-    """Write x W + bias for blocks of `rows` rows each, which are `apart` numbers apart in y."""
-    inner, columns = program[part, INNER], program[part, COLUMNS]
-    arranged, shared = program[part, PACKED] != 0, by_two_threads(inner, columns, task)
-    many = blocks * rows >= MANY and program[part, STRIDE] > 0
-    if many or (arranged and not shared):
-        multiply_in_panels(program, part, blocks, rows, apart, x, y, task)
-        return
-    for block in range(blocks):
-        for row in range(rows):
-            left, corner = (block * rows + row) * inner, block * apart + row * columns
-            vector_product(program, part, x[left : left + inner], y[corner:], task)
-    add_bias(program, part, 0, columns, blocks, rows, apart, y)
-
-
-@partial(jit, copied=True)
-def multiply_in_panels(
-    program: Any, part: int, blocks: int, rows: int, apart: int, x: Any, y: Any, task: Any
-) -> None:
-    """Do so for a matrix that is arranged, or else panel by panel.
-
-    The bias is added while the sums are in the cache; some panels are taken at once.
-    """
-    inner, columns, stride = program[part, INNER], program[part, COLUMNS], program[part, STRIDE]
-    arranged, lanes, column = program[part, PACKED] != 0, BYTES // 4, 0
-    wide = WIDE * lanes
-    panels = floats(program[part, PACKED], inner * columns)
-    if not arranged:
-        panels = floats(task[SPARE], inner * min(ABREAST * wide, columns))
-    while column < columns:
-        count = min((columns - column) // wide, ABREAST)
-        width = wide if count else min(lanes, columns)
-        count = max(count, 1)
-        start = min(column, columns - width)
-        if not arranged:
-            matrix = floats(program[part, MATRIX], stride * inner)
-            arrange_panels(matrix, stride, start, width, count, panels)
-        place = inner * column if arranged else 0
-        if blocks * rows == 1 and count == ABREAST:
-            wide_tiles(ONE, x, NONE, inner, panels, place, inner, y, start, columns)
-        else:
-            for panel in range(count):
-                at, first = place + panel * inner * width, start + panel * width
-                multiply_panel(x, panels, at, y, inner, columns, first, width, blocks, rows, apart)
-        # Columns that the last panel repeats are written anew, so they have their bias once.
-        add_bias(program, part, start, count * width, blocks, rows, apart, y)
-        column += count * width
-
-
-@partial(jit, copied=True)
-def spare_numbers(program: Any, rows: int) -> int:
-    """Return how many numbers of scratch memory a product of so many rows takes."""
-    most, wide = 0, WIDE * BYTES // 4
-    for at in range(len(program)):
-        kind, inner, columns = program[at, KIND], program[at, INNER], program[at, COLUMNS]
-        if kind != AFFINE and kind != PART:
-            continue
-        if program[at, INT8] != 0:
-            most = max(most, inner)
-        if rows >= MANY and program[at, PACKED] == 0:
-            most = max(most, inner * min(ABREAST * wide, columns))
-    return most
-
-
-@partial(jit, copied=True)
-def arrange_panels(
-    matrix: Any, stride: int, start: int, width: int, count: int, panels: Any
-) -> None:
-    """Write so many panels of `width` columns of a matrix, from `start` on, row after row each."""
-    inner = len(matrix) // stride
-    for k in range(inner):
-        for panel in range(count):
-            left = k * stride + start + panel * width
-            row = matrix[left : left + width]
-            into = panels[(panel * inner + k) * width : (panel * inner + k + 1) * width]
-            for j in range(len(into)):
-                into[j] = row[j]
-
-
-@partial(jit, copied=True)
-def add_bias(
-    program: Any, part: int, start: int, width: int, blocks: int, rows: int, apart: int, y: Any
-) -> None:
-    """Add the bias, where there is one, to columns from `start` on."""
-    if program[part, BIAS] == 0:
-        return
-    columns = program[part, COLUMNS]
-    bias = floats(program[part, BIAS] + 4 * start, width)
-    for block in range(blocks):
-        for row in range(rows):
-            corner = block * apart + row * columns + start
-            out = y[corner : corner + width]
-            for k in range(width):
-                out[k] += bias[k]
+    """Do so for blocks of `rows` rows each, which are `apart` numbers apart in y."""
+    table, given, found = program.ctypes.data, x.ctypes.data, y.ctypes.data
+    product_at(table, part, blocks, rows, apart, given, found, task.ctypes.data)
 
 
 @partial(jit, copied=True)

@@ -25,9 +25,10 @@ FAST = ("contract", "nsz")
 def _tile(vectors: int, panels: int = 1) -> Callable[..., Any]:
     """Return the intrinsic for tiles of so many vectors in width, of so many panels side by side.
 
-    `tile(height, a, start, stride, packed, panel, inner, c, corner, width)` writes the product of
-    `height` rows of `a`, from the flat index `start` on and `stride` apart, with the panel at
-    `packed[panel]` into rows of `c` from `corner` on and `width` apart.
+    `tile(height, a, start, stride, packed, panel, inner, c, corner, width, bias)` writes the
+    product of `height` rows of `a`, from the flat index `start` on and `stride` apart, with the
+    panel at `packed[panel]` into rows of `c` from `corner` on and `width` apart. What lies at the
+    address `bias`, unless that is 0, is added to each row.
     """
 
     def tile(
@@ -42,13 +43,14 @@ def _tile(vectors: int, panels: int = 1) -> Callable[..., Any]:
         c: Any,
         corner: Any,
         width: Any,
+        bias: Any,
     ) -> Any:
         n = types.intp
-        signature = types.void(n, a, n, n, packed, n, n, c, n, n)
+        signature = types.void(n, a, n, n, packed, n, n, c, n, n, n)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            height, a, start, stride, packed, panel, inner, c, corner, width = arguments
-            _, a_type, _, _, packed_type, _, _, c_type, _, _ = signature.args
+            height, a, start, stride, packed, panel, inner, c, corner, width, bias = arguments
+            _, a_type, _, _, packed_type, _, _, c_type, *_ = signature.args
 
             def at(kind: Any, array: Any, index: Any) -> Any:
                 return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
@@ -62,7 +64,7 @@ def _tile(vectors: int, panels: int = 1) -> Callable[..., Any]:
                 switch.add_case(rows, block)
                 builder.position_at_end(block)
                 shape = rows, vectors, panels
-                _sum(builder, shape, left, stride, right, inner, out, width)
+                _sum(builder, shape, left, stride, right, inner, out, width, bias)
                 builder.branch(end)
             builder.position_at_end(end)
             return context.get_dummy_value()
@@ -82,6 +84,7 @@ def _sum(
     inner: Any,
     out: Any,
     width: Any,
+    bias: Any,
 ) -> None:
     """Write the loop over `inner` for one height."""
     (rows, vectors, panels), number = shape, left.type.pointee
@@ -131,11 +134,25 @@ def _sum(
     k.add_incoming(following, loop)
     b.cbranch(b.icmp_signed("<", following, inner), loop, after)
     b.position_at_end(after)
-    for i in range(rows):
-        for j in range(panels * vectors):
-            b.store(added[i][j], pointer(outs[i], constant(j * lanes)), align=size)
+    starts = [constant(j * lanes) for j in range(panels * vectors)]
+    places = [[pointer(each, start) for start in starts] for each in outs]
+    with b.if_else(b.icmp_unsigned("==", bias, constant(0))) as (without, with_bias):
+        with without:
+            _store(b, added, places, size)
+        with with_bias:
+            first = b.inttoptr(bias, number.as_pointer())
+            addends = [b.load(pointer(first, start), align=size) for start in starts]
+            sums = [[b.fadd(v, w) for v, w in zip(row, addends, strict=True)] for row in added]
+            _store(b, sums, places, size)
+
+
+def _store(b: Any, rows: Any, places: Any, size: int) -> None:
+    for values, pointers in zip(rows, places, strict=True):
+        for value, pointer in zip(values, pointers, strict=True):
+            b.store(value, pointer, align=size)
 
 
 wide_tile = _tile(WIDE)
 wide_tiles = _tile(WIDE, ABREAST)
+middle_tile = _tile(2)
 narrow_tile = _tile(1)

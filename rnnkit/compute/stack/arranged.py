@@ -36,3 +36,15 @@ def arranged_matrix(matrix: Array) -> Array:
 def product_entry(name: str) -> Callable[..., None]:
     """Return a function of `rnnkit.compute.kernels.entries`, compiled."""
     return entry(name, "", lambda: getattr(import_module("rnnkit.compute.kernels.entries"), name))
+
+
+@cache
+def compiled_product() -> Callable[..., None]:
+    """Return the product of a stage, compiled; see `rnnkit.compute.kernels.stage_product`."""
+
+    def make() -> Callable[..., int]:
+        from rnnkit.compute.kernels.stage_product import stage_product as made
+
+        return made
+
+    return entry("stage_product", "", make)

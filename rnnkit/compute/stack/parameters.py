@@ -22,8 +22,9 @@ from rnnkit.compute.kernels.program import (
     SCALES,
     STRIDE,
 )
+from rnnkit.compute.kernels.team import PLACES
 from rnnkit.compute.quantize import Quantized, quantized
-from rnnkit.compute.stack.arranged import arranged_matrix, product_entry
+from rnnkit.compute.stack.arranged import arranged_matrix, compiled_product
 from rnnkit.compute.stack.table import Read, StackTable
 from rnnkit.compute.window_arrays import expect_shape
 from rnnkit.types import Array, Params, Shape
@@ -101,9 +102,9 @@ def folded(table: StackTable, params: Mapping[str, Params], bound: Bound, most: 
     first = program[1:2].copy()
     first[0, PACKED] = arranged.ctypes.data
     found = np.empty((size, int(program[1, COLUMNS])), np.float32)
-    given = np.ascontiguousarray(rows).reshape(-1)
-    places = map(array_address, (first, given, found))
-    product_entry("product_of_rows")(*places, size)
+    given, task = np.ascontiguousarray(rows), np.zeros(PLACES, np.int64)
+    table_at, *places = map(array_address, (first, given, found, task))
+    compiled_product()(table_at, 0, 1, size, 0, *places)
     whole = program.copy()
     whole[1, KIND], whole[0, BIAS] = DONE, 0
     whole[0, COLUMNS] = whole[0, STRIDE] = found.shape[1]

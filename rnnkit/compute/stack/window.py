@@ -20,8 +20,10 @@ from rnnkit.compute.kernels.program import (
     KEEP,
     KIND,
     PART,
+    PRODUCT,
 )
 from rnnkit.compute.parallel import WORTH, assisted, run, shares, threads
+from rnnkit.compute.stack.arranged import compiled_product
 from rnnkit.compute.stack.parameters import Bound
 from rnnkit.compute.stack.table import StackTable
 from rnnkit.compute.window_arrays import expect_shape
@@ -180,7 +182,7 @@ def around_cells(module: str, maker: str, cells: tuple[str, ...]) -> Callable[..
         made = getattr(import_module(f"rnnkit.compute.kernels.{module}"), maker)
         return cast("Callable[..., int]", made(steps))
 
-    return entry(module, stages_source(cells), make)
+    return entry(module, stages_source(cells), make, {PRODUCT: compiled_product()})
 
 
 def _flat(table: StackTable, states: Sequence[Array], streams: int) -> Array:

@@ -121,6 +121,31 @@ def test_a_function_that_gets_no_memory_says_so(fill: Callable[..., None]) -> No
     assert found.tolist() == [2, 1, 2 / 3, 0.5]
 
 
+def test_one_calls_another_by_its_symbol(fill: Callable[..., None]) -> None:
+    """As compiled code of a stack calls the product, which is compiled once for all stacks."""
+
+    def make() -> Callable[..., int]:
+        from numba import types
+
+        called = types.ExternalFunction(
+            "fill_of_a_test", types.int32(types.int64, types.int64, types.float64)
+        )
+
+        def fill_twice(first: int, second: int, size: int) -> int:
+            called(first, size, 2.0)
+            return int(called(second, size, 6.0))
+
+        return fill_twice
+
+    for _ in ("compiled", "linked"):
+        twice = object_code.entry("fill_twice", "a test", make, {"fill_of_a_test": fill})
+        found = np.full((2, 3), 9.0)
+        twice(*map(array_address, found), 2)
+        assert found.tolist() == [[2.0, 1.0, 9.0], [6.0, 3.0, 9.0]]
+    with pytest.raises(MemoryError):
+        twice(*map(array_address, found), 10)
+
+
 def test_addresses() -> None:
     array = np.arange(6, dtype=np.float32)
     assert array_address(None) == 0

@@ -10,7 +10,32 @@ from rnnkit.compute.kernels.jit import kernels_available
 pytestmark = pytest.mark.skipif(
     not kernels_available(), reason="kernels are off (RNNKIT_KERNELS=numpy)"
 )
-COLUMNS = [1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 64, 80, 96, 100, 131, 650]
+COLUMNS = [
+    1,
+    3,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    20,
+    23,
+    24,
+    25,
+    31,
+    33,
+    41,
+    47,
+    48,
+    49,
+    64,
+    80,
+    96,
+    100,
+    131,
+    650,
+]
 
 
 def pack(matrix: np.ndarray, parts: int = 1) -> np.ndarray:

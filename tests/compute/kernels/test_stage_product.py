@@ -18,6 +18,7 @@ from rnnkit.compute.kernels.program import (
     STRIDE,
 )
 from rnnkit.compute.products import packed
+from rnnkit.compute.stack.arranged import compiled_product
 from rnnkit.types import Array
 
 pytestmark = pytest.mark.skipif(
@@ -30,7 +31,6 @@ GAP = 5
 
 def product(W: Array, b: Array, x: Array, blocks: int, arranged: Array | None) -> Array:
     """Return x W + b, computed in so many blocks of rows."""
-    from rnnkit.compute.kernels.stages import product_of_blocks
     from rnnkit.compute.kernels.team import PLACES, SPARE
 
     table = np.zeros((1, SCALES + 1), np.int64)
@@ -42,13 +42,15 @@ def product(W: Array, b: Array, x: Array, blocks: int, arranged: Array | None) -
     apart = y.shape[1]
     task, spare = np.zeros(PLACES, np.int64), np.empty(W.size, np.float32)
     task[SPARE] = spare.ctypes.data
-    product_of_blocks(table, 0, blocks, rows, apart, x.reshape(-1), y.reshape(-1), task)
+    given = np.ascontiguousarray(x)
+    places = given.ctypes.data, y.ctypes.data, task.ctypes.data
+    compiled_product()(table.ctypes.data, 0, blocks, rows, apart, *places)
     assert np.isnan(y[:, -GAP:]).all()
     return y[:, :-GAP].reshape(len(x), columns)
 
 
 @pytest.mark.parametrize("arranged", [False, True])
-@pytest.mark.parametrize("columns", [3, 17, 64, 144, 150, 333, 640])
+@pytest.mark.parametrize("columns", [3, 8, 17, 20, 24, 33, 41, 64, 144, 150, 333, 640])
 def test_rows_alone_have_the_bits_of_rows_among_others(columns: int, arranged: bool) -> None:
     """Up to 640 columns a row meets groups of panels, whole or cut short, and narrow ones."""
     random = np.random.default_rng(columns)
