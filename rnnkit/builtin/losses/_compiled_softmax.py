@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from rnnkit.builtin.losses._rows import check_labels
-from rnnkit.compute.kernels.object_code import array_address, entry
+from rnnkit.compute.kernels.dispatch import kernel_module
+from rnnkit.compute.kernels.object_code import array_address, kernel_entry
 from rnnkit.compute.parallel import divided
 from rnnkit.compute.products import Product, added, blocks, multiply, multiply_all
 from rnnkit.compute.window_arrays import flat
@@ -37,7 +37,7 @@ def by_kernels(
         dys = ctx.empty(ys.shape, ys.dtype)
         np.copyto(dys, ys)
         none = np.zeros(ys.shape[-1], ys.dtype)
-        gradient = softmax_kernels().gradient
+        gradient = _kernels().gradient
         gradient(flat(dys), none, labels, each, smoothing, none.copy(), np.empty_like(labels))
         return dys
 
@@ -49,9 +49,7 @@ def _of_float64(
 ) -> tuple[float, float]:
     """Return (total, weight) of some rows."""
     own = slice(first, last)
-    found: tuple[float, float] = softmax_kernels().loss(
-        rows[own], labels[own], weights[own], smoothing
-    )
+    found: tuple[float, float] = _kernels().loss(rows[own], labels[own], weights[own], smoothing)
     return found
 
 
@@ -62,19 +60,16 @@ def _of_float32(
     ids, each = labels[first:last].astype(np.int32), weights[first:last].astype(np.float64)
     found = np.empty(2)
     given = map(array_address, (rows[first:last], ids, each, found))
-    _loss_of_rows()(*given, *rows[first:last].shape, smoothing)
+    kernel_entry("softmax", "loss_of_rows")(*given, *rows[first:last].shape, smoothing)
     total, weight = found.tolist()
     return total, weight
 
 
-@cache
-def _loss_of_rows() -> Callable[..., None]:
-    return entry("loss_of_rows", "", lambda: softmax_kernels().loss_of_rows)
-
-
-def softmax_kernels() -> Any:
+def _kernels() -> ModuleType:
     """Return the kernels of the softmax, for which the compiler is loaded."""
-    return import_module("rnnkit.compute.kernels.softmax")
+    kernels = kernel_module("softmax")
+    assert kernels, "the caller has seen that kernels compute"
+    return kernels
 
 
 def with_linear(
@@ -96,7 +91,7 @@ def with_linear(
     over dW each.
     """
     check_labels(xs.shape[:-1], W.shape[1], targets, weights)
-    rows, dxs = flat(xs), ctx.empty(xs.shape)
+    kernels, rows, dxs = _kernels(), flat(xs), ctx.empty(xs.shape)
     logits = multiply(rows, W, ctx.empty((len(rows), W.shape[1])))
     bias = np.zeros(W.shape[1], W.dtype) if b is None else b
     chosen = np.empty(targets.size, targets.dtype)
@@ -104,7 +99,7 @@ def with_linear(
     def gradient(block: slice) -> tuple[float, float, Array]:
         wanted = (targets.reshape(-1)[block], weights.reshape(-1)[block], smoothing)
         own = np.zeros(bias.shape, bias.dtype)
-        return (*softmax_kernels().gradient(logits[block], bias, *wanted, own, chosen[block]), own)
+        return (*kernels.gradient(logits[block], bias, *wanted, own, chosen[block]), own)
 
     def gradients(i: int, j: int) -> tuple[float, float, Array]:
         totals, weighed, dbias = zip(*map(gradient, blocks(i, j)), strict=True)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -77,6 +78,12 @@ def entry(
             return _callable(compiled.address, made.takes, (compiled.held, others))
         _write(digest, made)
         return linked
+
+
+@cache
+def kernel_entry(module: str, name: str) -> Callable[..., None]:
+    """Return a function of a module of kernels, compiled."""
+    return entry(name, "", lambda: getattr(import_module(f"rnnkit.compute.kernels.{module}"), name))
 
 
 def array_address(array: Array | None) -> int:

@@ -27,11 +27,10 @@ from rnnkit.compute.kernels.memory import (
 from rnnkit.compute.kernels.object_code import NO_MEMORY
 from rnnkit.compute.kernels.program import COLUMNS_OF_TABLE
 from rnnkit.compute.kernels.sample_choice import argmax, choose_id
-from rnnkit.compute.kernels.stage_product import spare_numbers
+from rnnkit.compute.kernels.stage_product import ONE, spare_numbers
 from rnnkit.compute.kernels.stages import look_up, stages_runner, widest_row
 from rnnkit.compute.kernels.team import PLACES, SPARE
 
-ONE: Any = np.int64(1)
 TWO: Any = np.int64(2)
 
 

@@ -61,7 +61,7 @@ def stage_product(
         for row in range(rows):
             left, corner = (block * rows + row) * inner, block * apart + row * columns
             vector_product(program, part, x[left : left + inner], y[corner:], own)
-    add_bias(program, part, 0, columns, blocks, rows, apart, y)
+    add_bias(program, part, blocks, rows, apart, y)
     return 0
 
 
@@ -107,19 +107,17 @@ def arrange_panels(
 
 
 @partial(jit, copied=True)
-def add_bias(
-    program: Any, part: int, start: int, width: int, blocks: int, rows: int, apart: int, y: Any
-) -> None:
-    """Add the bias, where there is one, to columns from `start` on."""
+def add_bias(program: Any, part: int, blocks: int, rows: int, apart: int, y: Any) -> None:
+    """Add the bias, where there is one."""
     if program[part, BIAS] == 0:
         return
     columns = program[part, COLUMNS]
-    bias = floats(program[part, BIAS] + 4 * start, width)
+    bias = floats(program[part, BIAS], columns)
     for block in range(blocks):
         for row in range(rows):
-            corner = block * apart + row * columns + start
-            out = y[corner : corner + width]
-            for k in range(width):
+            corner = block * apart + row * columns
+            out = y[corner : corner + columns]
+            for k in range(columns):
                 out[k] += bias[k]
 
 

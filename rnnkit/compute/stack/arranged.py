@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from importlib import import_module
+from functools import partial
 
 import numpy as np
 
-from rnnkit.compute.kernels.object_code import array_address, entry
+from rnnkit.compute.kernels.object_code import array_address, kernel_entry
 from rnnkit.compute.parallel import MEMORY_BOUND, divided
 from rnnkit.types import Array
 
@@ -26,25 +25,12 @@ def arranged_matrix(matrix: Array) -> Array:
     transposed = steps[0] < steps[1]
     apart = max(steps[0] // matrix.itemsize, columns)
     given = matrix.ctypes.data, apart, inner, columns, int(transposed)
-    arrange = partial(product_entry("arrange"), *given, array_address(into), into.size)
+    arrange = partial(kernel_entry("entries", "arrange"), *given, array_address(into), into.size)
     # Every value is read and written.
     divided(panels, 2 * MEMORY_BOUND * matrix.size, arrange)
     return into
 
 
-@cache
-def product_entry(name: str) -> Callable[..., None]:
-    """Return a function of `rnnkit.compute.kernels.entries`, compiled."""
-    return entry(name, "", lambda: getattr(import_module("rnnkit.compute.kernels.entries"), name))
-
-
-@cache
 def compiled_product() -> Callable[..., None]:
     """Return the product of a stage, compiled; see `rnnkit.compute.kernels.stage_product`."""
-
-    def make() -> Callable[..., int]:
-        from rnnkit.compute.kernels.stage_product import stage_product as made
-
-        return made
-
-    return entry("stage_product", "", make)
+    return kernel_entry("stage_product", "stage_product")

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.compute.kernels.object_code import array_address
+from rnnkit.compute.kernels.object_code import array_address, kernel_entry
 from rnnkit.compute.kernels.program import AFFINE, COLUMNS, INNER, KIND, PART
 from rnnkit.compute.kernels.team import LARGE, STOP, team
 from rnnkit.compute.parallel import assisted, divided, threads
-from rnnkit.compute.stack.arranged import product_entry
 from rnnkit.compute.stack.parameters import Bound, arranged, bind, folded, in_8_bits
 from rnnkit.compute.stack.table import StackTable
 from rnnkit.compute.stack.window import NOTHING, around_cells
@@ -127,5 +126,7 @@ def _on_two_threads(task: Callable[..., None], plan: Plan) -> None:
 
     shared = array_address(room.task)
     assisted(
-        partial(task, shared), partial(product_entry("help_products"), *_lies(plan), shared), stop
+        partial(task, shared),
+        partial(kernel_entry("entries", "help_products"), *_lies(plan), shared),
+        stop,
     )

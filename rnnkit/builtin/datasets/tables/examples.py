@@ -59,25 +59,32 @@ def examples(
     while True:
         learned_from = fitted_on(parts)
         taught = learn(learned_from)
-        kept: dict[Split, list[Parsed]] = {}
-        found: dict[Split, Examples] = {}
-        for split, rows in parts.items():
-            inputs, targets = (RaggedBuilder(dtype_of(signal)) for signal in taught.signals)
-            kept[split] = []
-            for row in rows:
-                pair = bad.attempt(row.name, row.line, partial(taught.encode, row))
-                if pair:
-                    inputs.add(pair[0])
-                    targets.add(pair[1])
-                    kept[split].append(row)
-            if kept[split]:
-                weights = np.array([row.weight for row in kept[split]], np.float32)
-                weigh = weights if (weights != 1).any() else None
-                found[split] = Examples(inputs.built(), targets.built(), weigh)
+        encoded = {split: _encoded(rows, taught, bad) for split, rows in parts.items()}
         bad.check()
+        kept = {split: rows for split, (rows, _) in encoded.items()}
+        found = {split: arrays for split, (_, arrays) in encoded.items() if arrays is not None}
         if len(fitted_on(kept)) in (0, len(learned_from)):
             return taught.what, kept, found
         parts = kept
+
+
+def _encoded(
+    rows: Sequence[Parsed], taught: Taught[T], bad: BadRows
+) -> tuple[list[Parsed], Examples | None]:
+    """Return the rows that are good, and their arrays; None where there is none."""
+    inputs, targets = (RaggedBuilder(dtype_of(signal)) for signal in taught.signals)
+    kept = list[Parsed]()
+    for row in rows:
+        pair = bad.attempt(row.name, row.line, partial(taught.encode, row))
+        if pair:
+            inputs.add(pair[0])
+            targets.add(pair[1])
+            kept.append(row)
+    if not kept:
+        return kept, None
+    weights = np.array([row.weight for row in kept], np.float32)
+    weighed = weights if (weights != 1).any() else None
+    return kept, Examples(inputs.built(), targets.built(), weighed)
 
 
 def dtype_of(signal: Signal) -> type:
